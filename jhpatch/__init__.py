@@ -1,0 +1,3 @@
+"""Versioned, verified and reversible patches against installed Jupyter servers."""
+
+__version__ = "0.1.0"

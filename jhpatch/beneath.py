@@ -1,0 +1,152 @@
+"""Files beneath a root folder, never outside it and never through a symlink.
+
+Each step of a path is opened from the folder before it with O_NOFOLLOW
+(openat(2)), so that a folder that turns into a symlink while we work leads
+nowhere. Paths are relative, with ``/``; a path with ``..``, an empty part or a
+leading ``/`` is refused before it reaches the kernel.
+"""
+
+import errno
+import os
+import stat
+from typing import Iterator, List, NamedTuple, Optional, Tuple, Type
+
+# Larger than any Python module or RECORD; a saved file of a gigabyte is an attack.
+SIZE_CAP = 16 * 1024 * 1024
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class Found(NamedTuple):
+    """A regular file: its bytes and its stat."""
+
+    data: bytes
+    stat: os.stat_result
+
+
+class NotPlain(OSError):
+    """A path that is a symlink, runs through one, or is no regular file, or is too large."""
+
+
+def is_relative(path: str) -> bool:
+    """Whether ``path`` names something beneath a root, written in its only normal form."""
+    parts = path.split("/")
+    return "\0" not in path and all(part not in ("", ".", "..") for part in parts)
+
+
+class Root:
+    """A folder, held open; every path given to it is relative to it."""
+
+    def __init__(self, path: str) -> None:
+        """Opens ``path``, which may itself be reached by a symlink. Raises OSError."""
+        self.path = path
+        self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def __enter__(self) -> "Root":
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: object, trace: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the folder; a second time does nothing."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def folder(self, path: str) -> "Folder":
+        """The folder ``path`` (``""`` is the root), opened. Raises OSError, NotPlain."""
+        fd = os.dup(self._fd)
+        for part in path.split("/") if path else []:
+            if part in ("", ".", ".."):
+                os.close(fd)
+                raise NotPlain(errno.EINVAL, "not a path beneath the site", path)
+            try:
+                below = os.open(part, _FOLDER, dir_fd=fd)
+            except OSError as error:
+                if error.errno in (errno.ELOOP, errno.ENOTDIR):
+                    raise NotPlain(error.errno, "runs through a symlink or a file", path)
+                raise
+            finally:
+                os.close(fd)
+            fd = below
+        return Folder(fd)
+
+    def parent(self, path: str) -> "Tuple[Folder, str]":
+        """The folder that holds ``path``, opened, and the last name of ``path``."""
+        if not is_relative(path):
+            raise NotPlain(errno.EINVAL, "not a path beneath the site", path)
+        above, _, name = path.rpartition("/")
+        return self.folder(above), name
+
+    def read(self, path: str, cap: int = SIZE_CAP) -> Optional[Found]:
+        """The regular file at ``path``; None where there is none. Raises OSError, NotPlain."""
+        try:
+            folder, name = self.parent(path)
+        except FileNotFoundError:
+            return None
+        with folder:
+            try:
+                return folder.read(name, cap)
+            except NotPlain as error:
+                raise NotPlain(error.errno, error.strerror, path)
+
+
+class Folder:
+    """An open folder; the names given to it have no ``/``."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def __enter__(self) -> "Folder":
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: object, trace: object) -> None:
+        os.close(self.fd)
+
+    def read(self, name: str, cap: int = SIZE_CAP) -> Optional[Found]:
+        """The regular file ``name``; None where there is none. Raises OSError, NotPlain."""
+        try:
+            fd = os.open(name, _FILE, dir_fd=self.fd)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            # ELOOP: a symlink; ENXIO: a socket or a FIFO without a writer (open(2)).
+            if error.errno in (errno.ELOOP, errno.ENXIO):
+                raise NotPlain(error.errno, "not a regular file", name)
+            raise
+        try:
+            found = os.fstat(fd)
+            if not stat.S_ISREG(found.st_mode):
+                raise NotPlain(errno.EINVAL, "not a regular file", name)
+            if found.st_size > cap:
+                raise NotPlain(errno.EFBIG, "larger than %d bytes" % cap, name)
+            return Found(b"".join(_blocks(fd, cap)), found)
+        finally:
+            os.close(fd)
+
+    def lstat(self, name: str) -> Optional[os.stat_result]:
+        """The stat of ``name`` itself; None where there is nothing."""
+        try:
+            return os.stat(name, dir_fd=self.fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def names(self) -> List[str]:
+        """What lies in the folder."""
+        return os.listdir(self.fd)
+
+    def sync(self) -> None:
+        """Makes renames and unlinks in this folder last (fsync(2))."""
+        os.fsync(self.fd)
+
+
+def _blocks(fd: int, cap: int) -> Iterator[bytes]:
+    left = cap + 1  # a file that grows while it is read ends here
+    while left > 0:
+        block = os.read(fd, min(left, 1 << 20))
+        if not block:
+            return
+        left -= len(block)
+        yield block

@@ -1,0 +1,265 @@
+"""From plans to changed sites: what apply and revert share.
+
+All sites are looked at and planned first, without a lock; one refusal, and nothing
+is done. Then the sites that need it are locked, recovered and planned anew, and
+changed one after the other, each as a whole.
+"""
+
+import argparse
+import contextlib
+import os
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+
+from jhpatch import bytecode, reporting, result, transaction, trust
+from jhpatch.errors import Failed, JhpatchError, Refused
+from jhpatch.plan import Assessment, Plan
+from jhpatch.result import Result, SiteReport
+from jhpatch.survey import Survey, survey
+from jhpatch.targets import Catalog
+from jhpatch.transaction import FileChange, Transaction
+
+Planned = Callable[[Survey], Plan]
+
+
+class _Job(NamedTuple):
+    """What a change needs besides its sites."""
+
+    command: str
+    planned: Planned
+    known: Catalog
+    timeout: float
+
+
+def within_reach(survey: Survey, named: Set[str]) -> Tuple[Assessment, ...]:
+    """The patches of a site that a change may touch: not those of a hidden copy.
+
+    Raises Refused for a copy that counts and lies in a site outside of the environment.
+    """
+    chosen = tuple(
+        one for one in survey.assessments if one.applied or not reporting.is_shadowed(survey, one)
+    )
+    needy = [
+        one
+        for one in chosen
+        if one.state not in ("absent", "not-needed", "applied")
+        and (one.patch in named or not named)
+    ]
+    if not survey.site.inside and needy:
+        raise Refused(
+            "%s lies in a site outside of the environment" % needy[0].patch,
+            path=survey.site.path,
+            expected="a site in " + survey.environment.prefix,
+            found=survey.site.path,
+            next="--site %s, where this site shall be changed" % survey.site.path,
+        )
+    return chosen if survey.site.inside else ()
+
+
+def change(
+    command: str,
+    surveys: List[Survey],
+    planned: Planned,
+    known: Catalog,
+    arguments: argparse.Namespace,
+) -> Result:
+    """Does what ``planned`` says of each site. Raises nothing that is one site's."""
+    job = _Job(command, planned, known, arguments.lock_timeout)
+    looks = [(one, *_attempt(planned, one)) for one in surveys]
+    refused = any(error for _, _, error in looks)
+    stays = refused and not any(one.journal for one in surveys)
+    if arguments.dry_run or stays or any(one.error for one in surveys):
+        reports = [_untouched(*look, dry_run=arguments.dry_run and not refused) for look in looks]
+        return Result(command, tuple(reports), arguments.dry_run)
+    todo = [one for one, plan, _ in looks if one.journal or (plan and plan.changes)]
+    done = dict(_carried_out(job, todo))
+    return Result(
+        command,
+        tuple(
+            done.get(one.site.path) or _untouched(one, plan, None, dry_run=False)
+            for one, plan, _ in looks
+        ),
+    )
+
+
+def _attempt(
+    planned: Planned, survey: Survey
+) -> Tuple[Optional[Plan], Optional[JhpatchError]]:
+    if survey.error:
+        return None, survey.error
+    try:
+        plan = planned(survey)
+    except JhpatchError as error:
+        return None, error
+    return plan, _first_refusal(survey, plan)
+
+
+def _first_refusal(survey: Survey, plan: Plan) -> Optional[JhpatchError]:
+    """The first refusal, with all names and with the command that would do the rest."""
+    if not plan.refusals:
+        return None
+    refused = {patch for patch, _ in plan.refusals}
+    error = plan.refusals[0][1]
+    if len(refused) > 1:
+        error.message += "; refused too: " + ", ".join(sorted(refused)[1:])
+    others = [
+        one.patch
+        for one in survey.assessments
+        if one.patch not in refused and one.state in ("pristine", "outdated", "superseded")
+    ]
+    if others and error.next:
+        error.next += "; for the others: python -m jhpatch apply " + " ".join(others)
+    return error
+
+
+def _untouched(
+    survey: Survey, plan: Optional[Plan], error: Optional[JhpatchError], dry_run: bool
+) -> SiteReport:
+    would = bool(plan and plan.changes) and not error and dry_run
+    return reporting.site_report(
+        survey,
+        plan.patches if plan and would else (),
+        error,
+        error.exit_code if error else 0,
+        would_change=would,
+        restart=not dry_run,
+        notes=tuple(_shown(change) for change in plan.changes) if plan and would else (),
+    )
+
+
+def _shown(change: Any) -> str:
+    if change.before is None:
+        return "would add " + str(change.path)
+    return ("would remove " if change.after is None else "would replace ") + str(change.path)
+
+
+def _carried_out(job: _Job, todo: List[Survey]) -> Iterator[Tuple[str, SiteReport]]:
+    """Site by site, as the user who owns it where that is not us."""
+    groups = {}  # type: Dict[Optional[int], List[Survey]]
+    failed = {}  # type: Dict[str, JhpatchError]
+    for one in todo:
+        try:
+            python = one.environment.python
+            paths = [one.site.path] + ([python] if python else [])
+            groups.setdefault(trust.owner_to_become(paths), []).append(one)
+        except JhpatchError as error:
+            failed[one.site.path] = error
+    if failed:
+        for one in todo:
+            why = failed.get(one.site.path)
+            yield one.site.path, reporting.site_report(one, (), why, why.exit_code if why else 0)
+        return
+    for uid, surveys in groups.items():
+        if uid is None:
+            reports = _locked_and_changed(job, surveys)
+        else:
+            reports = _as_user(uid, job, surveys)
+        for report in reports:
+            yield report.site, report
+        if any(report.error for report in reports):
+            return
+
+
+def _as_user(uid: int, job: _Job, surveys: List[Survey]) -> Tuple[SiteReport, ...]:
+    import py_compile  # noqa: F401  the child may not be able to read our files any more
+    import subprocess  # noqa: F401
+
+    def work() -> Any:
+        return result.document(Result(job.command, _locked_and_changed(job, surveys)))["sites"]
+
+    try:
+        return result.parse_sites(trust.run_as(uid, work))
+    except (JhpatchError, KeyError, TypeError, ValueError, AttributeError) as error:
+        failure = error if isinstance(error, JhpatchError) else Failed("a child's odd answer")
+        return tuple(reporting.site_report(one, (), failure, 1) for one in surveys)
+
+
+def _locked_and_changed(job: _Job, surveys: List[Survey]) -> Tuple[SiteReport, ...]:
+    """Locks in one order for all runs, so that two never wait for each other."""
+    reports = []  # type: List[SiteReport]
+    with contextlib.ExitStack() as stack:
+        try:
+            locks = {}  # type: Dict[str, Transaction]
+            for path in sorted({one.site.path for one in surveys}, key=_identity):
+                locks[path] = stack.enter_context(transaction.locked(path, job.timeout))
+            fresh = [_again(job, one) for one in surveys]
+            plans = [(one, *_attempt(job.planned, one)) for one in fresh]
+        except JhpatchError as error:
+            return tuple(
+                reporting.site_report(one, (), error, error.exit_code) for one in surveys
+            )
+        if any(error for _, _, error in plans):
+            return tuple(_untouched(*look, dry_run=False) for look in plans)
+        for one, plan, _ in plans:
+            assert plan is not None
+            report = _changed(job, one, plan, locks[one.site.path])
+            reports.append(report)
+            if report.error:
+                break
+    return tuple(reports)
+
+
+def _identity(path: str) -> Tuple[int, int]:
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
+
+
+def _again(job: _Job, old: Survey) -> Survey:
+    """The site as it is now that it is locked."""
+    names = job.known.distributions
+    for one in survey(old.environment, names, job.known.editions):
+        if one.site.path == old.site.path:
+            return one
+    return old
+
+
+def _changed(job: _Job, one: Survey, plan: Plan, locked: Transaction) -> SiteReport:
+    """One site's transaction, and the site as it is after it."""
+    notes = _recovery_notes(locked)
+    python = None if one.environment.own else one.environment.python
+    try:
+        if plan.changes:
+            _compile(one, plan, python)
+            locked.commit(
+                [FileChange(*change) for change in plan.changes],
+                one.environment.python,
+                plan.originals,
+                plan.keep,
+                bytecode.rebuilder(python, one.site.path) if _has_python(one) else None,
+            )
+    except JhpatchError as error:
+        return reporting.site_report(_again(job, one), (), error, error.exit_code, notes=notes)
+    after = _again(job, one)
+    notes += _record_notes(after)
+    return reporting.site_report(after, plan.patches, exit_code=0, notes=notes, restart=True)
+
+
+def _has_python(one: Survey) -> bool:
+    return one.environment.own or one.environment.python is not None
+
+
+def _compile(one: Survey, plan: Plan, python: Optional[str]) -> None:
+    if _has_python(one):
+        sources = {
+            change.path: change.after
+            for change in plan.changes
+            if change.after is not None and change.path.endswith(".py")
+        }
+        if sources:
+            bytecode.check(python, sources)
+
+
+def _recovery_notes(locked: Transaction) -> Tuple[str, ...]:
+    if locked.recovery is None:
+        return ()
+    notes = ["an earlier run had died here; its change was undone"]
+    notes += ["left alone, somebody else changed it: " + path for path in locked.recovery.foreign]
+    return tuple(notes)
+
+
+def _record_notes(survey: Survey) -> Tuple[str, ...]:
+    bare = [
+        one.patch
+        for one in survey.assessments
+        if one.state == "applied" and one.distribution and one.distribution.record is None
+    ]
+    return tuple("%s: no RECORD here; proved by its hashes alone" % name for name in bare)

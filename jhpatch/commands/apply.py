@@ -1,0 +1,36 @@
+"""``jhpatch apply``: make every patch that fits applied; all of them, or none."""
+
+import argparse
+import time
+
+from jhpatch import __version__, changing, processes, targets
+from jhpatch.plan import Plan, plan_apply
+from jhpatch.result import Result
+from jhpatch.survey import Survey
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``apply``."""
+    targets.add_arguments(parser, changes=True, patches=True)
+    parser.add_argument(
+        "--allow-unlisted",
+        action="store_true",
+        help="also a release that no patch names, where its bytes are those of one that is known",
+    )
+
+
+def run(arguments: argparse.Namespace) -> Result:
+    """0: applied, or nothing to do; 4: another run; 5: refused, and nothing changed."""
+    known = targets.catalog_of(arguments)
+    surveys = targets.surveys_of(targets.environments_of(arguments), known)
+    named = targets.patch_names(arguments.patch, known, surveys)
+    targets.refuse_nothing_here(surveys)
+    when = processes.now(time.time())
+
+    def planned(survey: Survey) -> Plan:
+        chosen = changing.within_reach(survey, named)
+        return plan_apply(
+            survey.view, chosen, named, __version__, when, arguments.allow_unlisted
+        )
+
+    return changing.change("apply", surveys, planned, known, arguments)

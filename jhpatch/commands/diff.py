@@ -1,0 +1,101 @@
+"""``jhpatch diff``: the exact bytes that apply would change, as a unified diff."""
+
+import argparse
+from typing import List, Optional, Set, Tuple
+
+from jhpatch import __version__, catalog, changing, engine, reporting, targets
+from jhpatch.errors import JhpatchError
+from jhpatch.plan import Assessment, Change, plan_apply
+from jhpatch.result import Result, SiteReport
+from jhpatch.survey import Survey
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``diff``."""
+    targets.add_arguments(parser, changes=False, patches=True)
+
+
+def run(arguments: argparse.Namespace) -> Result:
+    """0: the diff, perhaps empty; 4: a run is under way; 5: a patch that apply would refuse."""
+    known = targets.catalog_of(arguments)
+    surveys = targets.surveys_of(targets.environments_of(arguments), known)
+    named = targets.patch_names(arguments.patch, known, surveys)
+    targets.refuse_nothing_here(surveys)
+    return Result("diff", tuple(_site(one, named) for one in surveys))
+
+
+def _site(survey: Survey, named: Set[str]) -> SiteReport:
+    if survey.error or survey.journal == "busy":
+        return reporting.site_report(survey)
+    chosen = changing.within_reach(survey, named)
+    error = None  # type: Optional[JhpatchError]
+    text = []  # type: List[str]
+    names = []  # type: List[str]
+    for one in chosen:
+        if named and one.patch not in named:
+            continue
+        plan = plan_apply(survey.view, chosen, {one.patch}, __version__, "")
+        # A patch that was not named and has nowhere to go is no refusal here.
+        if plan.refusals and (one.patch in named or one.state != "absent"):
+            error = error or plan.refusals[0][1]
+            text += _edits(survey, one)
+        names += plan.patches
+    whole = plan_apply(survey.view, chosen, set(names), __version__, "") if names else None
+    for change in sorted(whole.changes if whole else (), key=_modules_first):
+        if not change.path.startswith(".jhpatch/"):
+            text += _unified(change.path, change.before, change.after)
+    code = error.exit_code if error else 0
+    return reporting.site_report(
+        survey, names, error, code, would_change=bool(names), diff="".join(text)
+    )
+
+
+def _modules_first(change: Change) -> Tuple[bool, bool, str]:
+    return change.path.endswith("/RECORD"), change.before is None, change.path
+
+
+def _edits(survey: Survey, one: Assessment) -> List[str]:
+    """What was changed in a file by another hand, against bytes that we know."""
+    text = []  # type: List[str]
+    for file in one.files:
+        if file.state != "other":
+            continue
+        expected = _expected(survey, one, file.path)
+        if expected is None:  # only the hash of the release is known: show what apply wants to do
+            return [catalog.diff_of(one.edition).decode("utf-8", "replace")] if one.edition else []
+        text += _unified(file.path, expected, survey.view.read(file.path))
+    return text
+
+
+def _expected(survey: Survey, one: Assessment, path: str) -> Optional[bytes]:
+    """The bytes that should be there; None where only their hash is known."""
+    files = {file.path: file for file in (one.applied.files if one.applied else ())}
+    if path not in files or one.edition is None:
+        return None
+    before = files[path].before
+    if before is None:
+        return catalog.added_bytes(one.edition).get(path)
+    try:
+        return engine.after_of(one.edition, {path: survey.view.original(before)}).get(path)
+    except JhpatchError:
+        return None
+
+
+def _unified(path: str, before: Optional[bytes], after: Optional[bytes]) -> List[str]:
+    import difflib
+
+    return list(
+        difflib.unified_diff(
+            _lines(before),
+            _lines(after),
+            "/dev/null" if before is None else "a/" + path,
+            "/dev/null" if after is None else "b/" + path,
+        )
+    )
+
+
+def _lines(data: Optional[bytes]) -> List[str]:
+    text = (data or b"").decode("utf-8", "surrogateescape")
+    lines = text.split("\n")
+    last = [lines[-1] + "\n\\ No newline at end of file\n"] if lines[-1] else []
+    return [line + "\n" for line in lines[:-1]] + last

@@ -1,0 +1,36 @@
+"""``jhpatch list``: every patch, the releases that it is made for, and which fit here."""
+
+import argparse
+from typing import List
+
+from jhpatch import reporting, targets
+from jhpatch.catalog import Edition
+from jhpatch.result import PatchReport, Result
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``list``."""
+    targets.add_arguments(parser, changes=False, patches=False)
+
+
+def run(arguments: argparse.Namespace) -> Result:
+    """All patches of the catalog, with the state that each has here."""
+    known = targets.catalog_of(arguments)
+    editions = known.editions(known.distributions)
+    surveys = targets.surveys_of(targets.environments_of(arguments), known)
+    sites = []
+    for one in surveys:
+        report = reporting.site_report(one, exit_code=None if one.error else 0)
+        patches = tuple(_described(patch, list(editions)) for patch in report.patches)
+        sites.append(report._replace(patches=patches))
+    return Result("list", tuple(sites))
+
+
+def _described(patch: PatchReport, editions: List[Edition]) -> PatchReport:
+    ours = [one for one in editions if one.patch == patch.patch]
+    made = [one for one in ours if one.not_needed is None] or ours
+    return patch._replace(
+        description=made[0].description if made else None,
+        versions=" | ".join(one.versions for one in made) or None,
+        files=(),
+    )

@@ -1,0 +1,32 @@
+"""``jhpatch revert``: give every byte back, RECORD included."""
+
+import argparse
+
+from jhpatch import __version__, changing, targets
+from jhpatch.plan import Plan, plan_revert
+from jhpatch.result import Result
+from jhpatch.survey import Survey
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``revert``."""
+    targets.add_arguments(parser, changes=True, patches=True)
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="also a file that was changed since; its bytes are kept in .jhpatch/forced",
+    )
+
+
+def run(arguments: argparse.Namespace) -> Result:
+    """0: as upstream, or nothing to do; 4: another run; 5: refused, and nothing changed."""
+    known = targets.catalog_of(arguments)
+    surveys = targets.surveys_of(targets.environments_of(arguments), known)
+    named = targets.patch_names(arguments.patch, known, surveys)
+    targets.refuse_nothing_here(surveys)
+
+    def planned(survey: Survey) -> Plan:
+        chosen = changing.within_reach(survey, named)
+        return plan_revert(survey.view, chosen, named, __version__, arguments.force)
+
+    return changing.change("revert", surveys, planned, known, arguments)

@@ -1,0 +1,173 @@
+"""Before bytes and a diff → after bytes, strictly.
+
+patch_ng takes the diff apart; it never applies anything: its ``apply`` changes a
+live tree, strips ``..`` from paths and returns True for half a patch. Here every
+context line and every removed line must stand at the stated line, and the result
+counts only with the SHA-256 that the patch declares.
+"""
+
+import hashlib
+import re
+from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
+
+from jhpatch.catalog import Change, Edition, diff_of
+from jhpatch.errors import BadPatch
+
+
+class Hunk(NamedTuple):
+    """Old and new lines at a line of the old file, counted from 0, and at one of the new."""
+
+    old_start: int
+    new_start: int
+    old: Tuple[bytes, ...]
+    new: Tuple[bytes, ...]
+
+
+def sha256(data: bytes) -> str:
+    """The SHA-256 of ``data`` as hex digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def after_of(edition: Edition, before: Dict[str, bytes]) -> Dict[str, bytes]:
+    """The patched bytes of files of ``edition``, from their unpatched bytes, by path.
+
+    Raises BadPatch where the diff does not give what the header declares.
+    """
+    hunks = _hunks(edition)
+    return {
+        change.path: _checked(
+            _splice(before[change.path], hunks[change.path], edition), change.after, edition, change
+        )
+        for change in edition.changes
+        if change.path in before
+    }
+
+
+def before_of(edition: Edition, after: Dict[str, bytes]) -> Dict[str, bytes]:
+    """The unpatched bytes of files of ``edition``, from their patched bytes, by path.
+
+    Only for a site whose saved originals are gone: the result counts only with the
+    SHA-256 of the release. Raises BadPatch where it has another.
+    """
+    back = {
+        path: tuple(Hunk(h.new_start, h.old_start, h.new, h.old) for h in hunks)
+        for path, hunks in _hunks(edition).items()
+    }
+    return {
+        change.path: _checked(
+            _splice(after[change.path], back[change.path], edition), change.before, edition, change
+        )
+        for change in edition.changes
+        if change.path in after
+    }
+
+
+def _checked(data: bytes, expected: str, edition: Edition, change: Change) -> bytes:
+    found = sha256(data)
+    if found != expected:
+        raise BadPatch(
+            "the diff does not give the bytes that its header declares for " + change.path,
+            path=edition.file,
+            expected="sha256:" + expected,
+            found="sha256:" + found,
+        )
+    return data
+
+
+def _splice(data: bytes, hunks: Tuple[Hunk, ...], edition: Edition) -> bytes:
+    lines = data.split(b"\n")
+    if lines[-1] != b"":
+        raise BadPatch("a file without a final newline cannot be patched", path=edition.file)
+    lines.pop()
+    out = []  # type: List[bytes]
+    at = 0
+    for hunk in hunks:
+        end = hunk.old_start + len(hunk.old)
+        out += lines[at : hunk.old_start]
+        if hunk.old_start < at or tuple(lines[hunk.old_start : end]) != hunk.old:
+            raise BadPatch(
+                "a hunk does not stand at line %d" % (hunk.old_start + 1), path=edition.file
+            )
+        if len(out) != hunk.new_start:
+            raise BadPatch(
+                "a hunk's new line is not %d" % (hunk.new_start + 1), path=edition.file
+            )
+        out += hunk.new
+        at = end
+    out += lines[at:]
+    return b"".join(line + b"\n" for line in out)
+
+
+def _hunks(edition: Edition) -> Dict[str, Tuple[Hunk, ...]]:
+    diff = diff_of(edition)
+    _refuse_odd(diff, edition)
+    import patch_ng
+
+    parsed = patch_ng.fromstring(diff)
+    if not parsed or parsed.errors or parsed.warnings:
+        raise BadPatch("the diff cannot be parsed", path=edition.file)
+    found = {}  # type: Dict[str, Tuple[Hunk, ...]]
+    for item in parsed.items:
+        source, target = _text(item.source), _text(item.target)
+        path = target[len("b/") :]
+        if path in found or (source, target) != ("a/" + path, "b/" + path):
+            raise BadPatch("a file stands twice, or is renamed: " + path, path=edition.file)
+        found[path] = tuple(_hunk(hunk, edition) for hunk in item.hunks)
+    expected = {change.path for change in edition.changes}
+    if set(found) != expected or sum(map(len, found.values())) != _count(diff):
+        raise BadPatch(
+            "the diff and the header do not name the same files and hunks",
+            path=edition.file,
+            expected=", ".join(sorted(expected)),
+            found=", ".join(sorted(found)),
+        )
+    return found
+
+
+_HEADER = re.compile(rb"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@", re.M)
+_LINE = re.compile(rb"^(?:[ +-]|@@ |--- a/|\+\+\+ b/)")
+
+
+def _refuse_odd(diff: bytes, edition: Edition) -> None:
+    """Everything that a plain change of text files does not need, before a parser sees it."""
+    for number, line in enumerate(diff.split(b"\n")[:-1], 1):
+        if not _LINE.match(line) or b"\r" in line or b"\0" in line:
+            raise BadPatch(
+                "line %d of the diff is not of a plain unified diff" % number,
+                path=edition.file,
+                expected="--- a/, +++ b/, @@, a context line, + or -",
+                found=repr(line[:60])[1:],
+            )
+    if not diff.endswith(b"\n"):
+        raise BadPatch("the diff ends in the middle of a line", path=edition.file)
+
+
+def _count(diff: bytes) -> int:
+    """The hunks of a diff by its own counts, so that a parser that skips one is noticed."""
+    count = 0
+    left = (0, 0)
+    for line in diff.split(b"\n")[:-1]:
+        head = _HEADER.match(line) if left == (0, 0) else None
+        if head:
+            count += 1
+            left = (int(head.group(2) or 1), int(head.group(4) or 1))
+        elif left != (0, 0):
+            left = (left[0] - (line[:1] != b"+"), left[1] - (line[:1] != b"-"))
+    return count if left == (0, 0) else -1
+
+
+def _hunk(hunk: Any, edition: Edition) -> Hunk:
+    lines = [bytes(line) for line in hunk.text]
+    old = tuple(_bodies(lines, b" -"))
+    new = tuple(_bodies(lines, b" +"))
+    if hunk.invalid or len(old) != hunk.linessrc or len(new) != hunk.linestgt or not old:
+        raise BadPatch("a hunk's counts are wrong", path=edition.file)
+    return Hunk(hunk.startsrc - 1, hunk.starttgt - 1, old, new)
+
+
+def _bodies(lines: List[bytes], kinds: bytes) -> Iterator[bytes]:
+    return (line[1:].rstrip(b"\n") for line in lines if line[:1] in (kinds[:1], kinds[1:]))
+
+
+def _text(path: Any) -> str:
+    return path.decode("utf-8", "replace") if isinstance(path, bytes) else str(path)

@@ -1,0 +1,126 @@
+"""The undo journal of a transaction as a value: parse at the border, dump, who wrote it.
+
+The journal alone must be enough to undo: it names each file, what it was and what
+it was to become by SHA-256, and the temporary file beside it. It needs no catalog
+and no state, so a newer or an older jhpatch, without the patches, can recover.
+"""
+
+import json
+import os
+import re
+from typing import Any, Dict, NamedTuple, Optional, Tuple
+
+from jhpatch.beneath import is_relative
+from jhpatch.errors import Untrusted
+
+SCHEMA = 1
+_SHA256 = re.compile(r"^[0-9a-f]{64}$")
+_TEMP = re.compile(r"^\.jhpatch-[0-9a-f]{16}-[0-9]{1,4}$")
+
+
+class Row(NamedTuple):
+    """A file of a transaction. A SHA-256 of None means: no file."""
+
+    path: str
+    before: Optional[str]
+    after: Optional[str]
+    temp: str
+    mode: int
+    uid: int
+    gid: int
+    guard: Optional[str]
+    """The file whose bytes tell that the distribution is still the one that we knew."""
+
+
+class Journal(NamedTuple):
+    """A transaction under way, or one that was interrupted."""
+
+    pid: int
+    started: str
+    """Start of the writer, in clock ticks since boot (proc(5), stat field 22)."""
+    boot: str
+    host: str
+    python: Optional[str]
+    rows: Tuple[Row, ...]
+
+
+def of_this_process(python: Optional[str], rows: Tuple[Row, ...]) -> Journal:
+    """A journal with this process as its writer."""
+    pid = os.getpid()
+    return Journal(pid, _start_of(pid) or "", _boot(), os.uname().nodename, python, rows)
+
+
+def is_writer_alive(journal: Journal) -> bool:
+    """Whether the process that wrote the journal still runs, on this machine."""
+    here = (journal.host, journal.boot) == (os.uname().nodename, _boot())
+    return here and _start_of(journal.pid) == journal.started
+
+
+def dump(journal: Journal) -> bytes:
+    """The journal as JSON."""
+    document = dict(journal._asdict(), schema=SCHEMA)
+    document["rows"] = [row._asdict() for row in journal.rows]
+    return json.dumps(document, indent=1, sort_keys=True).encode("utf-8") + b"\n"
+
+
+def parse(data: bytes, path: str) -> Journal:
+    """The journal in ``data``. Raises Untrusted for anything that we did not write."""
+    try:
+        document = json.loads(data.decode("utf-8"))
+        schema = document["schema"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise _untrusted(path, "a journal of schema %d" % SCHEMA, "something else")
+    if schema != SCHEMA:
+        raise _untrusted(path, "schema %d" % SCHEMA, "schema %r" % (schema,))
+    try:
+        return Journal(
+            int(document["pid"]),
+            str(document["started"]),
+            str(document["boot"]),
+            str(document["host"]),
+            None if document["python"] is None else str(document["python"]),
+            tuple(_row(row) for row in document["rows"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _untrusted(path, "rows that jhpatch wrote", str(error) or type(error).__name__)
+
+
+def _row(row: Dict[str, Any]) -> Row:
+    made = Row(**row)
+    hashes = [value for value in (made.before, made.after) if value is not None]
+    paths = [made.path] + ([] if made.guard is None else [made.guard])
+    if not all(isinstance(path, str) and is_relative(path) for path in paths):
+        raise ValueError("a path that is not beneath the site: %r" % (paths,))
+    if not hashes or not all(_SHA256.match(value) for value in hashes):
+        raise ValueError("a hash that is none")
+    if not _TEMP.match(made.temp):
+        raise ValueError("a temporary name that is not ours: %r" % made.temp)
+    if not all(type(value) is int and value >= 0 for value in (made.mode, made.uid, made.gid)):
+        raise ValueError("a mode or an owner that is none")
+    return made._replace(mode=made.mode & 0o777)
+
+
+def _untrusted(path: str, expected: str, found: str) -> Untrusted:
+    return Untrusted(
+        "the journal of an interrupted run cannot be believed",
+        path=path,
+        expected=expected,
+        found=found,
+    )
+
+
+def _start_of(pid: int) -> Optional[str]:
+    try:
+        with open("/proc/%d/stat" % pid, "rb") as file:
+            # The command may hold spaces and parentheses: count from the last one.
+            return file.read().rpartition(b")")[2].split()[19].decode("ascii")
+    except (OSError, IndexError):
+        return None
+
+
+def _boot() -> str:
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            return file.read().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,166 @@
+"""What a command found and did, as values; the JSON document that they make.
+
+The fields are a contract (docs/json.md): they are always there, on errors too.
+"""
+
+import base64
+from typing import Any, Dict, Iterable, NamedTuple, Optional, Tuple
+
+from jhpatch.errors import JhpatchError, worst
+
+SCHEMA = 1
+
+
+class Error(NamedTuple):
+    """A refusal or a failure, with what to do next."""
+
+    code: str
+    message: str
+    path: Optional[str] = None
+    expected: Optional[str] = None
+    found: Optional[str] = None
+    next: Optional[str] = None
+
+
+class FileReport(NamedTuple):
+    """A file of a patch: ``before``, ``after``, ``missing`` or ``other``."""
+
+    path: str
+    state: str
+    expected: Optional[str]
+    found: Optional[str]
+
+
+class PatchReport(NamedTuple):
+    """A patch in a site. ``state`` is the one after the command; before it in a dry run."""
+
+    patch: str
+    edition: Optional[str]
+    version: Optional[str]
+    state: str
+    changed: bool = False
+    reason: Optional[str] = None
+    files: Tuple[FileReport, ...] = ()
+    description: Optional[str] = None
+    versions: Optional[str] = None
+
+
+class Process(NamedTuple):
+    """A process that runs code from before the change."""
+
+    pid: int
+    command: str
+    started: str
+
+
+class SiteReport(NamedTuple):
+    """A site. ``restart`` is None where other users' processes cannot be seen."""
+
+    site: str
+    python: Optional[str]
+    owner: Optional[str]
+    journal: Optional[str] = None
+    changed: bool = False
+    would_change: bool = False
+    exit_code: int = 0
+    error: Optional[Error] = None
+    patches: Tuple[PatchReport, ...] = ()
+    restart: Optional[Tuple[Process, ...]] = ()
+    restart_reason: Optional[str] = None
+    diff: Optional[str] = None
+    notes: Tuple[str, ...] = ()
+
+
+class Result(NamedTuple):
+    """All that a command has to say."""
+
+    command: Optional[str]
+    sites: Tuple[SiteReport, ...] = ()
+    dry_run: bool = False
+    error: Optional[Error] = None
+    own_exit_code: int = 0
+
+    @property
+    def exit_code(self) -> int:
+        """The worst of the command's own and its sites'."""
+        return worst([self.own_exit_code] + [site.exit_code for site in self.sites])
+
+
+def error_of(error: JhpatchError) -> Error:
+    """The value of an exception."""
+    return Error(error.code, error.message, error.path, error.expected, error.found, error.next)
+
+
+def document(result: Result) -> Dict[str, Any]:
+    """The JSON document of a result; a path that is not UTF-8 comes as ``…_b64`` too."""
+    fields = {
+        "schema": SCHEMA,
+        "command": result.command,
+        "dry_run": result.dry_run,
+        "changed": any(site.changed for site in result.sites),
+        "would_change": any(site.would_change for site in result.sites),
+        "exit_code": result.exit_code,
+        "error": result.error and result.error._asdict(),
+        "sites": [_site(site) for site in result.sites],
+    }  # type: Dict[str, Any]
+    return {key: _clean(value) for key, value in fields.items()}
+
+
+def _site(site: SiteReport) -> Dict[str, Any]:
+    row = dict(site._asdict())
+    row["error"] = site.error and site.error._asdict()
+    row["patches"] = [
+        dict(patch._asdict(), files=[_file(file) for file in patch.files]) for patch in site.patches
+    ]
+    if site.restart is not None:
+        row["restart"] = [process._asdict() for process in site.restart]
+    return row
+
+
+def _file(file: FileReport) -> Dict[str, Any]:
+    row = dict(file._asdict())
+    for key in ("expected", "found"):
+        row[key] = row[key] and "sha256:" + row[key]
+    return row
+
+
+def _clean(value: Any) -> Any:
+    """Text that JSON can hold: surrogates (PEP 383) are escaped, and the bytes given beside."""
+    if isinstance(value, dict):
+        out = {key: _clean(item) for key, item in value.items()}
+        for key, item in value.items():
+            if isinstance(item, str) and _escaped(item) != item:
+                raw = item.encode("utf-8", "surrogateescape")
+                out[key + "_b64"] = base64.b64encode(raw).decode("ascii")
+        return out
+    if isinstance(value, (list, tuple)):
+        return [_clean(item) for item in value]
+    return _escaped(value) if isinstance(value, str) else value
+
+
+def _escaped(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def parse_sites(rows: Iterable[Dict[str, Any]]) -> Tuple[SiteReport, ...]:
+    """The sites of a document that a child wrote. Raises KeyError, TypeError, ValueError."""
+    return tuple(_parsed_site(dict(row)) for row in rows)
+
+
+def _parsed_site(row: Dict[str, Any]) -> SiteReport:
+    row = {key: value for key, value in row.items() if not key.endswith("_b64")}
+    row["error"] = row["error"] and Error(**row["error"])
+    row["patches"] = tuple(
+        PatchReport(**dict(patch, files=tuple(map(_parsed_file, patch["files"]))))
+        for patch in row["patches"]
+    )
+    if row["restart"] is not None:
+        row["restart"] = tuple(Process(**process) for process in row["restart"])
+    row["notes"] = tuple(map(str, row["notes"]))
+    return SiteReport(**row)
+
+
+def _parsed_file(row: Dict[str, Any]) -> FileReport:
+    for key in ("expected", "found"):
+        row[key] = row[key] and str(row[key]).replace("sha256:", "")
+    return FileReport(**row)

@@ -1,0 +1,153 @@
+"""A site as it lies on the disk → the ``View`` that a plan takes.
+
+Only reads. Where a run has died, the view is of the site as recovery will leave it.
+"""
+
+import os
+from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
+
+from jhpatch import journal as journals
+from jhpatch import plan, state, transaction
+from jhpatch.beneath import Root
+from jhpatch.catalog import Edition, normalized
+from jhpatch.engine import sha256
+from jhpatch.errors import Failed, JhpatchError, Untrusted
+from jhpatch.plan import Assessment, View
+from jhpatch.site import Environment, Site, distributions
+
+
+Editions = Callable[[Iterable[str]], Tuple[Edition, ...]]
+
+
+class Survey(NamedTuple):
+    """A site and the state of each patch in it."""
+
+    environment: Environment
+    site: Site
+    view: View
+    assessments: Tuple[Assessment, ...]
+    journal: Optional[str] = None
+    """``busy`` or ``interrupted`` where a journal lies in the site."""
+    shadowed: FrozenSet[str] = frozenset()
+    """Distributions of which another site has the copy that is imported."""
+    error: Optional[JhpatchError] = None
+    """Why the site could not be looked at; there are no assessments then."""
+
+    @property
+    def owner(self) -> Optional[str]:
+        """Who put the files there: pip, uv, conda, dpkg, or None for nobody knows."""
+        if os.path.isdir(os.path.join(self.environment.prefix, "conda-meta")):
+            return "conda"
+        if self.site.path.startswith("/usr/lib/python3/"):
+            return "dpkg"
+        found = (one for several in self.view.distributions.values() for one in several)
+        return next((one.installer for one in found if one.installer), None)
+
+
+def survey(
+    environment: Environment, names: Tuple[str, ...], editions: Editions
+) -> Tuple[Survey, ...]:
+    """The sites of an environment that hold something of ours or for us, at least the first.
+
+    ``names`` are the distributions that the catalog has patches for, and ``editions``
+    gives the editions of some of them. Raises BadPatch.
+    """
+    looks = [_look(environment, site, names) for site in environment.sites]
+    installed = {name for one in looks for name in one.view.distributions}
+    seen = set()  # type: Set[str]
+    found = []  # type: List[Survey]
+    for number, one in enumerate(looks):
+        here = set(one.view.distributions)
+        recorded = {done.name for done in one.view.state.patched} if one.view.state else set()
+        shown = here | recorded | (set(names) - installed if number == 0 else set())
+        if number == 0 or shown or one.journal or one.error:
+            one = one._replace(shadowed=frozenset(here & seen))
+            found.append(one if one.error else _assessed(one, editions(shown), shown))
+        seen |= here
+    return tuple(found)
+
+
+def _assessed(one: Survey, editions: Tuple[Edition, ...], shown: Set[str]) -> Survey:
+    assessments = plan.assess(one.view, editions)
+    return one._replace(
+        assessments=tuple(
+            found
+            for found in assessments
+            if normalized(found.patch.partition("/")[0]) in shown
+        )
+    )
+
+
+def _look(environment: Environment, site: Site, names: Tuple[str, ...]) -> Survey:
+    """A site without its assessments; an error takes the place of what cannot be read."""
+    try:
+        root = Root(site.path)
+        try:
+            return _read_site(environment, site, root, names)
+        except Untrusted as error:
+            error.next = plan.way_back(site.path, _installed(root, names))
+            return Survey(environment, site, _empty(site.path), (), error=error)
+    except OSError as error:
+        failed = Failed(
+            "cannot read a site: %s" % error.strerror, path=str(error.filename or site.path)
+        )
+        return Survey(environment, site, _empty(site.path), (), error=failed)
+
+
+def _read_site(
+    environment: Environment, site: Site, root: Root, names: Tuple[str, ...]
+) -> Survey:
+    journal = transaction.journal_of(root)
+    read = _reader(root, journal)
+    data = read(plan.STATE) if _has_folder(root) else None
+    known = state.parse(data, os.path.join(site.path, plan.STATE)) if data is not None else None
+    wanted = set(names) | ({one.name for one in known.patched} if known else set())
+    view = View(
+        site.path,
+        distributions(root, wanted),
+        known,
+        data,
+        read,
+        lambda sha256: transaction.original(root, sha256),
+    )
+    status = None
+    if journal is not None:
+        status = "busy" if journals.is_writer_alive(journal) else "interrupted"
+    return Survey(environment, site, view, (), status)
+
+
+def _empty(path: str) -> View:
+    return View(path, {}, None, None, lambda path: None, lambda sha256: b"")
+
+
+def _installed(root: Root, names: Iterable[str]) -> List[str]:
+    found = distributions(root, names)
+    return ["%s==%s" % (name, found[name][0].version) for name in sorted(found)]
+
+
+def _has_folder(root: Root) -> bool:
+    with root.folder("") as top:
+        return top.lstat(transaction.FOLDER) is not None
+
+
+def _reader(
+    root: Root, journal: Optional[journals.Journal]
+) -> Callable[[str], Optional[bytes]]:
+    """Reads each file once; where a run died, what recovery will make of it."""
+    rows = {row.path: row for row in journal.rows} if journal else {}
+    cache = {}  # type: Dict[str, Optional[bytes]]
+
+    def read(path: str) -> Optional[bytes]:
+        if path not in cache:
+            if path.startswith(transaction.FOLDER + "/"):
+                data = transaction.saved(root, path[len(transaction.FOLDER) + 1 :])
+            else:
+                found = root.read(path)
+                data = found.data if found else None
+            row = rows.get(path)
+            if row and row.before != row.after == (None if data is None else sha256(data)):
+                data = None if row.before is None else transaction.original(root, row.before)
+            cache[path] = data
+        return cache[path]
+
+    return read

@@ -1,0 +1,113 @@
+"""What a command line names: environments, patches, and the catalog to read them from."""
+
+import argparse
+from typing import Callable, Iterable, List, NamedTuple, Set, Tuple
+
+from jhpatch import catalog, site
+from jhpatch.catalog import Edition, normalized
+from jhpatch.errors import Refused, Usage
+from jhpatch.site import Environment
+from jhpatch.survey import Survey, survey
+
+
+class Catalog(NamedTuple):
+    """The trees of patches; editions are read only for the distributions that are asked for."""
+
+    trees: Tuple[str, ...]
+
+    @property
+    def distributions(self) -> Tuple[str, ...]:
+        """The distributions that there are patches for, normalized."""
+        return catalog.distributions(list(self.trees))
+
+    def editions(self, names: Iterable[str]) -> Tuple[Edition, ...]:
+        """The editions for distributions. Raises BadPatch."""
+        return catalog.editions(list(self.trees), set(names))
+
+
+def add_arguments(parser: argparse.ArgumentParser, changes: bool, patches: bool) -> None:
+    """The arguments that commands share; ``changes``: for one that writes."""
+    add = parser.add_argument
+    if patches:
+        add("patch", nargs="*", metavar="PATCH", help="a name from `jhpatch list`; default: all")
+    add("--python", action="append", default=[], metavar="PATH", help="the Python (or its "
+        "environment's folder) to look at, in place of the one that runs jhpatch; may repeat")
+    add("--site", action="append", default=[], metavar="DIR",
+        help="a site-packages folder by itself, such as one in an image; may repeat")
+    add("--patches", action="append", default=[], metavar="DIR",
+        help="another tree of patches beside jhpatch's own; may repeat")
+    add("--json", action="store_true", help="one JSON document on standard output")
+    add("-v", "--verbose", action="store_true", help="say more: hashes, reasons, what is fine")
+    if changes:
+        add("--dry-run", action="store_true", help="say what would be done; write nothing")
+        add("--lock-timeout", type=_seconds, default=10.0, metavar="SECONDS",
+            help="how long to wait for another run to end (default: 10)")
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 86400:
+        raise argparse.ArgumentTypeError("0 to 86400 seconds")
+    return value
+
+
+def catalog_of(arguments: argparse.Namespace) -> Catalog:
+    """jhpatch's own patches and those of each ``--patches``."""
+    return Catalog((catalog.own_tree(),) + tuple(arguments.patches))
+
+
+def environments_of(arguments: argparse.Namespace) -> List[Environment]:
+    """The environments that ``--python`` and ``--site`` name, or one's own."""
+    named = [site.environment_of(path) for path in arguments.python]
+    named += [site.site_alone(path) for path in arguments.site]
+    return named or [site.own_environment()]
+
+
+def surveys_of(environments: List[Environment], known: Catalog) -> List[Survey]:
+    """All sites of the environments, each looked at once."""
+    names = known.distributions
+    return [one for env in environments for one in survey(env, names, known.editions)]
+
+
+def patch_names(wanted: Iterable[str], known: Catalog, surveys: List[Survey]) -> Set[str]:
+    """The patches that were named, as the catalog spells them. Raises Usage for an unknown one."""
+    if not wanted:
+        return set()
+    spelled = {_comparable(one.patch): one.patch for one in known.editions(known.distributions)}
+    for found in (found for one in surveys for found in one.assessments):
+        spelled.setdefault(_comparable(found.patch), found.patch)
+    for name in wanted:
+        if _comparable(name) not in spelled:
+            raise Usage(
+                "no patch has this name: " + name,
+                expected="one of " + ", ".join(sorted(spelled.values())),
+                found=name,
+                next="python -m jhpatch list",
+            )
+    return {spelled[_comparable(name)] for name in wanted}
+
+
+def _comparable(patch: str) -> str:
+    distribution, _, slug = patch.partition("/")
+    return "%s/%s" % (normalized(distribution), slug)
+
+
+def refuse_nothing_here(surveys: List[Survey]) -> None:
+    """Raises Refused where no site has anything that a patch is for."""
+    if not any(_concerns_us(one) for one in surveys):
+        raise Refused(
+            "nothing here that jhpatch has a patch for",
+            path=", ".join(one.site.path for one in surveys) or None,
+            expected="jupyterhub, notebook or jupyter_server, or what --patches names",
+            found="none of them",
+            next="name the environment of the hub: --python /path/to/its/bin/python",
+        )
+
+
+def _concerns_us(one: Survey) -> bool:
+    if one.error or one.journal or one.view.state:
+        return True
+    return any(found.state != "absent" for found in one.assessments)
+
+
+Resurvey = Callable[[Environment], Tuple[Survey, ...]]
