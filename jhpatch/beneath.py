@@ -35,6 +35,11 @@ def is_relative(path: str) -> bool:
     return "\0" not in path and all(part not in ("", ".", "..") for part in parts)
 
 
+def is_sha256(value: object) -> bool:
+    """Whether ``value`` is a SHA-256 as 64 lower-case hex digits."""
+    return isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")
+
+
 class Root:
     """A folder, held open; every path given to it is relative to it."""
 

@@ -103,7 +103,7 @@ def editions(trees: List[str], wanted: Optional[Iterable[str]] = None) -> Tuple[
     rules, for editions of one patch that overlap, and for a tree that is not there.
     """
     names = None if wanted is None else set(wanted)
-    found = []  # type: List[Edition]
+    found: List[Edition] = []
     for tree in trees:
         for folder in _subfolders(tree):
             if names is None or normalized(folder) in names:
@@ -147,9 +147,7 @@ def _subfolders(tree: str) -> List[str]:
             next="check the argument of --patches",
         )
     return [
-        name
-        for name in names
-        if name[0] not in "._" and os.path.isdir(os.path.join(tree, name))
+        name for name in names if name[0] not in "._" and os.path.isdir(os.path.join(tree, name))
     ]
 
 
@@ -236,7 +234,7 @@ def _fields(head: bytes, path: str) -> Iterator[Tuple[str, str]]:
         text = head.decode("utf-8")
     except UnicodeDecodeError as error:
         raise BadPatch("a header that is not UTF-8: %s" % error, path=path)
-    fields = []  # type: List[Tuple[str, str]]
+    fields: List[Tuple[str, str]] = []
     for number, line in enumerate(text.split("\n")[:-1], 1):
         if line[:1] in (" ", "\t") and fields:
             fields[-1] = (fields[-1][0], fields[-1][1] + "\n" + line.strip())
@@ -250,9 +248,7 @@ def _fields(head: bytes, path: str) -> Iterator[Tuple[str, str]]:
                 found=line[:80],
             )
         if name not in _REPEATED and any(name == other for other, _ in fields):
-            raise BadPatch(
-                "a field that may stand once stands twice", path=path, found=name + ":"
-            )
+            raise BadPatch("a field that may stand once stands twice", path=path, found=name + ":")
         fields.append((name, value.strip()))
     return iter(fields)
 
@@ -309,7 +305,7 @@ _PLAIN = re.compile(r"^[0-9]+(\.[0-9]+)*$")
 
 
 def _ranges(versions: str, path: str, wildcard: bool) -> Tuple[Range, ...]:
-    ranges = []  # type: List[Range]
+    ranges: List[Range] = []
     for part in (part.strip() for part in versions.split("|")):
         exact = re.match(r"^==([0-9][^\s,*]*)$", part)
         closed = re.match(r"^>=([0-9.]+),\s*<=([0-9.]+)$", part)
@@ -373,7 +369,11 @@ def _refuse_overlaps(ordered: List[Edition]) -> None:
 def _overlap(one: Range, other: Range) -> bool:
     if one.wildcard or other.wildcard:
         prefix, rest = (one, other) if one.wildcard else (other, one)
-        return any(_within(end, prefix) for end in (rest.low, rest.high, rest.wildcard[:-1]) if end)
+        return any(
+            _within(end, prefix) for end in (rest.low, rest.high, rest.wildcard[:-1]) if end
+        )
     if not all(_PLAIN.match(end) for end in (one.low, other.low)):
         return _within_odd(one.low, other) or _within_odd(other.low, one)
-    return release_key(one.low) <= release_key(other.high) and release_key(other.low) <= release_key(one.high)
+    return release_key(one.low) <= release_key(other.high) and release_key(
+        other.low
+    ) <= release_key(one.high)

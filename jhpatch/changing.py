@@ -12,8 +12,9 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Se
 
 from jhpatch import bytecode, reporting, result, transaction, trust
 from jhpatch.errors import Failed, JhpatchError, Refused
-from jhpatch.plan import Assessment, Plan
+from jhpatch.plan import Plan
 from jhpatch.result import Result, SiteReport
+from jhpatch.states import Assessment
 from jhpatch.survey import Survey, survey
 from jhpatch.targets import Catalog
 from jhpatch.transaction import FileChange, Transaction
@@ -81,9 +82,7 @@ def change(
     )
 
 
-def _attempt(
-    planned: Planned, survey: Survey
-) -> Tuple[Optional[Plan], Optional[JhpatchError]]:
+def _attempt(planned: Planned, survey: Survey) -> Tuple[Optional[Plan], Optional[JhpatchError]]:
     if survey.error:
         return None, survey.error
     try:
@@ -134,8 +133,8 @@ def _shown(change: Any) -> str:
 
 def _carried_out(job: _Job, todo: List[Survey]) -> Iterator[Tuple[str, SiteReport]]:
     """Site by site, as the user who owns it where that is not us."""
-    groups = {}  # type: Dict[Optional[int], List[Survey]]
-    failed = {}  # type: Dict[str, JhpatchError]
+    groups: Dict[Optional[int], List[Survey]] = {}
+    failed: Dict[str, JhpatchError] = {}
     for one in todo:
         try:
             python = one.environment.python
@@ -175,18 +174,16 @@ def _as_user(uid: int, job: _Job, surveys: List[Survey]) -> Tuple[SiteReport, ..
 
 def _locked_and_changed(job: _Job, surveys: List[Survey]) -> Tuple[SiteReport, ...]:
     """Locks in one order for all runs, so that two never wait for each other."""
-    reports = []  # type: List[SiteReport]
+    reports: List[SiteReport] = []
     with contextlib.ExitStack() as stack:
         try:
-            locks = {}  # type: Dict[str, Transaction]
+            locks: Dict[str, Transaction] = {}
             for path in sorted({one.site.path for one in surveys}, key=_identity):
                 locks[path] = stack.enter_context(transaction.locked(path, job.timeout))
             fresh = [_again(job, one) for one in surveys]
             plans = [(one, *_attempt(job.planned, one)) for one in fresh]
         except JhpatchError as error:
-            return tuple(
-                reporting.site_report(one, (), error, error.exit_code) for one in surveys
-            )
+            return tuple(reporting.site_report(one, (), error, error.exit_code) for one in surveys)
         if any(error for _, _, error in plans):
             return tuple(_untouched(*look, dry_run=False) for look in plans)
         for one, plan, _ in plans:

@@ -19,6 +19,11 @@ exit codes: 0 done or nothing to do; 1 failed; 2 usage; 3 a check found somethin
 4 another run holds the lock; 5 refused, nothing changed"""
 
 
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    """With a width of its own: asking the terminal imports shutil, bz2 and lzma."""
+    return argparse.RawDescriptionHelpFormatter(prog, width=88)
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise Usage(message, next="python -m jhpatch %s --help" % (self.prog.split(" ") + [""])[1])
@@ -44,18 +49,20 @@ def _run(argv: List[str]) -> Result:
         description="Versioned, verified and reversible patches against installed "
         "JupyterHub, notebook and jupyter_server.",
         epilog=_EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_formatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version="jhpatch " + __version__)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for command, purpose in COMMANDS.items():
+        if name not in (None, command):
+            continue  # only what is typed is built
         below = commands.add_parser(
             command,
             help=purpose,
             description=purpose,
             epilog=_EXIT_CODES,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_formatter,
             allow_abbrev=False,
         )
         if command == name:
@@ -129,5 +136,3 @@ def _write(stream: Optional[TextIO], text: str) -> None:
         raw = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         stream.write(raw.encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
-
-

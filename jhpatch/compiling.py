@@ -11,8 +11,7 @@ import sys
 from typing import Dict, List
 
 
-def check(sources):
-    # type: (Dict[str, str]) -> List[List[str]]
+def check(sources: Dict[str, str]) -> List[List[str]]:
     """``[path, message]`` of each source (path: text) that does not compile."""
     bad = []
     for path in sorted(sources):
@@ -23,8 +22,7 @@ def check(sources):
     return bad
 
 
-def rebuild(site, dropped):
-    # type: (str, List[str]) -> None
+def rebuild(site: str, dropped: List[str]) -> None:
     """Writes those of the ``dropped`` .pyc files that this interpreter would write."""
     import py_compile
 
@@ -37,8 +35,7 @@ def rebuild(site, dropped):
                 py_compile.compile(source, os.path.join(site, path), optimize=optimize)
 
 
-def main():
-    # type: () -> None
+def main() -> None:
     """One job from standard input; its answer on standard output."""
     job = json.load(sys.stdin)
     if "sources" in job:

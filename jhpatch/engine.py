@@ -36,7 +36,10 @@ def after_of(edition: Edition, before: Dict[str, bytes]) -> Dict[str, bytes]:
     hunks = _hunks(edition)
     return {
         change.path: _checked(
-            _splice(before[change.path], hunks[change.path], edition), change.after, edition, change
+            _splice(before[change.path], hunks[change.path], edition),
+            change.after,
+            edition,
+            change,
         )
         for change in edition.changes
         if change.path in before
@@ -79,7 +82,7 @@ def _splice(data: bytes, hunks: Tuple[Hunk, ...], edition: Edition) -> bytes:
     if lines[-1] != b"":
         raise BadPatch("a file without a final newline cannot be patched", path=edition.file)
     lines.pop()
-    out = []  # type: List[bytes]
+    out: List[bytes] = []
     at = 0
     for hunk in hunks:
         end = hunk.old_start + len(hunk.old)
@@ -89,9 +92,7 @@ def _splice(data: bytes, hunks: Tuple[Hunk, ...], edition: Edition) -> bytes:
                 "a hunk does not stand at line %d" % (hunk.old_start + 1), path=edition.file
             )
         if len(out) != hunk.new_start:
-            raise BadPatch(
-                "a hunk's new line is not %d" % (hunk.new_start + 1), path=edition.file
-            )
+            raise BadPatch("a hunk's new line is not %d" % (hunk.new_start + 1), path=edition.file)
         out += hunk.new
         at = end
     out += lines[at:]
@@ -106,7 +107,7 @@ def _hunks(edition: Edition) -> Dict[str, Tuple[Hunk, ...]]:
     parsed = patch_ng.fromstring(diff)
     if not parsed or parsed.errors or parsed.warnings:
         raise BadPatch("the diff cannot be parsed", path=edition.file)
-    found = {}  # type: Dict[str, Tuple[Hunk, ...]]
+    found: Dict[str, Tuple[Hunk, ...]] = {}
     for item in parsed.items:
         source, target = _text(item.source), _text(item.target)
         path = target[len("b/") :]

@@ -5,17 +5,13 @@ it was to become by SHA-256, and the temporary file beside it. It needs no catal
 and no state, so a newer or an older jhpatch, without the patches, can recover.
 """
 
-import json
 import os
-import re
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
-from jhpatch.beneath import is_relative
+from jhpatch.beneath import is_relative, is_sha256
 from jhpatch.errors import Untrusted
 
 SCHEMA = 1
-_SHA256 = re.compile(r"^[0-9a-f]{64}$")
-_TEMP = re.compile(r"^\.jhpatch-[0-9a-f]{16}-[0-9]{1,4}$")
 
 
 class Row(NamedTuple):
@@ -58,6 +54,8 @@ def is_writer_alive(journal: Journal) -> bool:
 
 def dump(journal: Journal) -> bytes:
     """The journal as JSON."""
+    import json
+
     document = dict(journal._asdict(), schema=SCHEMA)
     document["rows"] = [row._asdict() for row in journal.rows]
     return json.dumps(document, indent=1, sort_keys=True).encode("utf-8") + b"\n"
@@ -65,6 +63,8 @@ def dump(journal: Journal) -> bytes:
 
 def parse(data: bytes, path: str) -> Journal:
     """The journal in ``data``. Raises Untrusted for anything that we did not write."""
+    import json
+
     try:
         document = json.loads(data.decode("utf-8"))
         schema = document["schema"]
@@ -91,13 +91,24 @@ def _row(row: Dict[str, Any]) -> Row:
     paths = [made.path] + ([] if made.guard is None else [made.guard])
     if not all(isinstance(path, str) and is_relative(path) for path in paths):
         raise ValueError("a path that is not beneath the site: %r" % (paths,))
-    if not hashes or not all(_SHA256.match(value) for value in hashes):
+    if not hashes or not all(map(is_sha256, hashes)):
         raise ValueError("a hash that is none")
-    if not _TEMP.match(made.temp):
+    if not _is_temp(made.temp):
         raise ValueError("a temporary name that is not ours: %r" % made.temp)
     if not all(type(value) is int and value >= 0 for value in (made.mode, made.uid, made.gid)):
         raise ValueError("a mode or an owner that is none")
     return made._replace(mode=made.mode & 0o777)
+
+
+def _is_temp(name: object) -> bool:
+    """``.jhpatch-<16 hex digits>-<number>``: no journal can name any other file to remove."""
+    parts = name.split("-") if isinstance(name, str) else []
+    return (
+        len(parts) == 3
+        and parts[0] == ".jhpatch"
+        and is_sha256(parts[1] * 4)
+        and parts[2].isdigit()
+    )
 
 
 def _untrusted(path: str, expected: str, found: str) -> Untrusted:

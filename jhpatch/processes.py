@@ -71,9 +71,7 @@ def _names_a_server(part: str) -> bool:
     return any(word in os.path.basename(part) for word in _SERVERS)
 
 
-def _is_server_of(
-    argv: Tuple[str, ...], pid: int, prefix: str, python: Optional[str]
-) -> bool:
+def _is_server_of(argv: Tuple[str, ...], pid: int, prefix: str, python: Optional[str]) -> bool:
     """Whether the process runs from the environment: by its arguments, or by its executable."""
     tops = {prefix.rstrip("/") + "/", os.path.realpath(prefix).rstrip("/") + "/"}
     absolute = [part for part in argv[:2] if part.startswith("/")]
@@ -118,7 +116,7 @@ def now(seconds: float) -> str:
 
 def joined(several: List[Optional[Tuple[Process, ...]]]) -> Optional[Tuple[Process, ...]]:
     """The processes of several looks, each once; None where one could not see."""
-    found = {}  # type: Dict[int, Process]
+    found: Dict[int, Process] = {}
     for one in several:
         if one is None:
             return None

@@ -17,7 +17,7 @@ _COLOURS = {
 
 def text(result: Result, terminal: bool, colour: bool, verbose: bool) -> str:
     """What goes to standard output."""
-    lines = []  # type: List[str]
+    lines: List[str] = []
     for site in result.sites:
         if result.command == "diff":
             lines += (site.diff or "").splitlines()
@@ -34,7 +34,7 @@ def text(result: Result, terminal: bool, colour: bool, verbose: bool) -> str:
 def talk(result: Result) -> str:
     """What goes to standard error: the errors, each with what to do next."""
     errors = [result.error] + [site.error for site in result.sites]
-    unique = []  # type: List[Error]
+    unique: List[Error] = []
     for error in errors:
         if error and error not in unique:
             unique.append(error)

@@ -6,8 +6,8 @@ from typing import Iterable, Optional, Tuple
 from jhpatch import processes
 from jhpatch.catalog import normalized
 from jhpatch.errors import JhpatchError
-from jhpatch.plan import Assessment
 from jhpatch.result import FileReport, PatchReport, Process, SiteReport, error_of
+from jhpatch.states import Assessment
 from jhpatch.survey import Survey
 
 _FINDINGS = ("pristine", "outdated", "superseded", "modified", "unsupported", "interrupted")
@@ -43,7 +43,9 @@ def site_report(
             for one in survey.assessments
         ),
         restart=processes_found,
-        restart_reason=None if processes_found is not None else "other users' processes are hidden",
+        restart_reason=None
+        if processes_found is not None
+        else "other users' processes are hidden",
         diff=diff,
         notes=notes,
     )

@@ -3,7 +3,6 @@
 The fields are a contract (docs/json.md): they are always there, on errors too.
 """
 
-import base64
 from typing import Any, Dict, Iterable, NamedTuple, Optional, Tuple
 
 from jhpatch.errors import JhpatchError, worst
@@ -93,7 +92,7 @@ def error_of(error: JhpatchError) -> Error:
 
 def document(result: Result) -> Dict[str, Any]:
     """The JSON document of a result; a path that is not UTF-8 comes as ``…_b64`` too."""
-    fields = {
+    fields: Dict[str, Any] = {
         "schema": SCHEMA,
         "command": result.command,
         "dry_run": result.dry_run,
@@ -102,7 +101,7 @@ def document(result: Result) -> Dict[str, Any]:
         "exit_code": result.exit_code,
         "error": result.error and result.error._asdict(),
         "sites": [_site(site) for site in result.sites],
-    }  # type: Dict[str, Any]
+    }
     return {key: _clean(value) for key, value in fields.items()}
 
 
@@ -110,7 +109,8 @@ def _site(site: SiteReport) -> Dict[str, Any]:
     row = dict(site._asdict())
     row["error"] = site.error and site.error._asdict()
     row["patches"] = [
-        dict(patch._asdict(), files=[_file(file) for file in patch.files]) for patch in site.patches
+        dict(patch._asdict(), files=[_file(file) for file in patch.files])
+        for patch in site.patches
     ]
     if site.restart is not None:
         row["restart"] = [process._asdict() for process in site.restart]
@@ -128,6 +128,8 @@ def _clean(value: Any) -> Any:
     """Text that JSON can hold: surrogates (PEP 383) are escaped, and the bytes given beside."""
     if isinstance(value, dict):
         out = {key: _clean(item) for key, item in value.items()}
+        import base64
+
         for key, item in value.items():
             if isinstance(item, str) and _escaped(item) != item:
                 raw = item.encode("utf-8", "surrogateescape")

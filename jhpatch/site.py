@@ -97,7 +97,7 @@ def distributions(root: Root, wanted: Iterable[str]) -> Dict[str, List[Distribut
     entries under a name are what an upgrade that died leaves behind.
     """
     names = set(wanted)
-    found = {}  # type: Dict[str, List[Distribution]]
+    found: Dict[str, List[Distribution]] = {}
     with root.folder("") as folder:
         entries = folder.names()
     for entry in sorted(entries):
@@ -147,7 +147,9 @@ def _small(root: Root, path: str) -> str:
 
 def _is_editable(root: Root, entry: str) -> bool:
     """PEP 610 and PEP 660: direct_url.json says so."""
-    return re.search(r'"editable"\s*:\s*true', _small(root, entry + "/direct_url.json")) is not None
+    return (
+        re.search(r'"editable"\s*:\s*true', _small(root, entry + "/direct_url.json")) is not None
+    )
 
 
 def _asked_version(info: str) -> str:
@@ -173,7 +175,7 @@ def _normalized(name: str) -> str:
 
 def _sites(folders: Iterable[str], prefix: str) -> Tuple[Site, ...]:
     seen = set()
-    sites = []  # type: List[Site]
+    sites: List[Site] = []
     for path in _with_pth(folders):
         try:
             stat = os.stat(path)

@@ -4,16 +4,13 @@ State says what was meant; only hashes say what is. Nothing in it is believed
 without one, and a state that jhpatch did not write is refused whole.
 """
 
-import json
-import re
 from typing import Any, NamedTuple, Optional, Tuple
 
-from jhpatch.beneath import is_relative
+from jhpatch.beneath import is_relative, is_sha256
 from jhpatch.errors import Untrusted
 
 SCHEMA = 1
-_SHA256 = re.compile(r"^[0-9a-f]{64}$")
-_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[a-z0-9][a-z0-9-]*)?$")
+STATE = ".jhpatch/state.json"
 
 
 class File(NamedTuple):
@@ -63,6 +60,8 @@ class State(NamedTuple):
 
 def dump(state: State) -> bytes:
     """The state as JSON: the same state gives the same bytes."""
+    import json
+
     document = {
         "schema": SCHEMA,
         "tool": state.tool,
@@ -84,6 +83,8 @@ def dump(state: State) -> bytes:
 
 def parse(data: bytes, path: str) -> State:
     """The state in ``data``. Raises Untrusted for anything that jhpatch did not write."""
+    import json
+
     try:
         document = json.loads(data.decode("utf-8"))
         schema = document["schema"]
@@ -113,13 +114,13 @@ def _file(row: Any) -> File:
     file = File(**row)
     if not is_relative(_text(file.path)) or file.path.startswith(".jhpatch/"):
         raise ValueError("a path that is not of the site: %r" % file.path)
-    if not all(_SHA256.match(value) for value in (file.before, file.after) if value is not None):
+    if not all(map(is_sha256, [file.after] + [file.before] * (file.before is not None))):
         raise ValueError("a hash that is none")
     return file
 
 
 def _name(value: Any) -> str:
-    if not _NAME.match(_text(value)):
+    if not all(part and part[0].isalnum() for part in _text(value).split("/")):
         raise ValueError("a name that is none: %r" % value)
     return str(value)
 

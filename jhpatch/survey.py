@@ -7,14 +7,13 @@ import os
 from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from jhpatch import journal as journals
-from jhpatch import plan, state, transaction
+from jhpatch import saved, state, states
 from jhpatch.beneath import Root
 from jhpatch.catalog import Edition, normalized
 from jhpatch.engine import sha256
 from jhpatch.errors import Failed, JhpatchError, Untrusted
-from jhpatch.plan import Assessment, View
 from jhpatch.site import Environment, Site, distributions
-
+from jhpatch.states import Assessment, View
 
 Editions = Callable[[Iterable[str]], Tuple[Edition, ...]]
 
@@ -54,8 +53,8 @@ def survey(
     """
     looks = [_look(environment, site, names) for site in environment.sites]
     installed = {name for one in looks for name in one.view.distributions}
-    seen = set()  # type: Set[str]
-    found = []  # type: List[Survey]
+    seen: Set[str] = set()
+    found: List[Survey] = []
     for number, one in enumerate(looks):
         here = set(one.view.distributions)
         recorded = {done.name for done in one.view.state.patched} if one.view.state else set()
@@ -68,12 +67,10 @@ def survey(
 
 
 def _assessed(one: Survey, editions: Tuple[Edition, ...], shown: Set[str]) -> Survey:
-    assessments = plan.assess(one.view, editions)
+    assessments = states.assess(one.view, editions)
     return one._replace(
         assessments=tuple(
-            found
-            for found in assessments
-            if normalized(found.patch.partition("/")[0]) in shown
+            found for found in assessments if normalized(found.patch.partition("/")[0]) in shown
         )
     )
 
@@ -85,7 +82,7 @@ def _look(environment: Environment, site: Site, names: Tuple[str, ...]) -> Surve
         try:
             return _read_site(environment, site, root, names)
         except Untrusted as error:
-            error.next = plan.way_back(site.path, _installed(root, names))
+            error.next = _way_back(site.path, _installed(root, names))
             return Survey(environment, site, _empty(site.path), (), error=error)
     except OSError as error:
         failed = Failed(
@@ -94,13 +91,11 @@ def _look(environment: Environment, site: Site, names: Tuple[str, ...]) -> Surve
         return Survey(environment, site, _empty(site.path), (), error=failed)
 
 
-def _read_site(
-    environment: Environment, site: Site, root: Root, names: Tuple[str, ...]
-) -> Survey:
-    journal = transaction.journal_of(root)
+def _read_site(environment: Environment, site: Site, root: Root, names: Tuple[str, ...]) -> Survey:
+    journal = saved.journal_of(root)
     read = _reader(root, journal)
-    data = read(plan.STATE) if _has_folder(root) else None
-    known = state.parse(data, os.path.join(site.path, plan.STATE)) if data is not None else None
+    data = read(state.STATE) if _has_folder(root) else None
+    known = state.parse(data, os.path.join(site.path, state.STATE)) if data is not None else None
     wanted = set(names) | ({one.name for one in known.patched} if known else set())
     view = View(
         site.path,
@@ -108,7 +103,7 @@ def _read_site(
         known,
         data,
         read,
-        lambda sha256: transaction.original(root, sha256),
+        lambda sha256: saved.original(root, sha256),
     )
     status = None
     if journal is not None:
@@ -120,6 +115,14 @@ def _empty(path: str) -> View:
     return View(path, {}, None, None, lambda path: None, lambda sha256: b"")
 
 
+def _way_back(site: str, names: Iterable[str]) -> str:
+    """The command that brings a site back when its state cannot be believed."""
+    return "python -m pip install --force-reinstall --no-deps %s && rm -r %s/.jhpatch" % (
+        " ".join(names),
+        site,
+    )
+
+
 def _installed(root: Root, names: Iterable[str]) -> List[str]:
     found = distributions(root, names)
     return ["%s==%s" % (name, found[name][0].version) for name in sorted(found)]
@@ -127,26 +130,24 @@ def _installed(root: Root, names: Iterable[str]) -> List[str]:
 
 def _has_folder(root: Root) -> bool:
     with root.folder("") as top:
-        return top.lstat(transaction.FOLDER) is not None
+        return top.lstat(saved.FOLDER) is not None
 
 
-def _reader(
-    root: Root, journal: Optional[journals.Journal]
-) -> Callable[[str], Optional[bytes]]:
+def _reader(root: Root, journal: Optional[journals.Journal]) -> Callable[[str], Optional[bytes]]:
     """Reads each file once; where a run died, what recovery will make of it."""
     rows = {row.path: row for row in journal.rows} if journal else {}
-    cache = {}  # type: Dict[str, Optional[bytes]]
+    cache: Dict[str, Optional[bytes]] = {}
 
     def read(path: str) -> Optional[bytes]:
         if path not in cache:
-            if path.startswith(transaction.FOLDER + "/"):
-                data = transaction.saved(root, path[len(transaction.FOLDER) + 1 :])
+            if path.startswith(saved.FOLDER + "/"):
+                data = saved.saved(root, path[len(saved.FOLDER) + 1 :])
             else:
                 found = root.read(path)
                 data = found.data if found else None
             row = rows.get(path)
             if row and row.before != row.after == (None if data is None else sha256(data)):
-                data = None if row.before is None else transaction.original(root, row.before)
+                data = None if row.before is None else saved.original(root, row.before)
             cache[path] = data
         return cache[path]
 

@@ -30,18 +30,39 @@ def add_arguments(parser: argparse.ArgumentParser, changes: bool, patches: bool)
     add = parser.add_argument
     if patches:
         add("patch", nargs="*", metavar="PATCH", help="a name from `jhpatch list`; default: all")
-    add("--python", action="append", default=[], metavar="PATH", help="the Python (or its "
-        "environment's folder) to look at, in place of the one that runs jhpatch; may repeat")
-    add("--site", action="append", default=[], metavar="DIR",
-        help="a site-packages folder by itself, such as one in an image; may repeat")
-    add("--patches", action="append", default=[], metavar="DIR",
-        help="another tree of patches beside jhpatch's own; may repeat")
+    add(
+        "--python",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="the Python (or its "
+        "environment's folder) to look at, in place of the one that runs jhpatch; may repeat",
+    )
+    add(
+        "--site",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a site-packages folder by itself, such as one in an image; may repeat",
+    )
+    add(
+        "--patches",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="another tree of patches beside jhpatch's own; may repeat",
+    )
     add("--json", action="store_true", help="one JSON document on standard output")
     add("-v", "--verbose", action="store_true", help="say more: hashes, reasons, what is fine")
     if changes:
         add("--dry-run", action="store_true", help="say what would be done; write nothing")
-        add("--lock-timeout", type=_seconds, default=10.0, metavar="SECONDS",
-            help="how long to wait for another run to end (default: 10)")
+        add(
+            "--lock-timeout",
+            type=_seconds,
+            default=10.0,
+            metavar="SECONDS",
+            help="how long to wait for another run to end (default: 10)",
+        )
 
 
 def _seconds(text: str) -> float:

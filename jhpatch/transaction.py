@@ -25,7 +25,6 @@ and conda hardlink it into other environments.
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import os
 import re
@@ -36,14 +35,12 @@ from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optiona
 
 from jhpatch import journal as journals
 from jhpatch.beneath import Folder, Found, NotPlain, Root, is_relative
-from jhpatch.errors import Failed, JhpatchError, Locked, Untrusted
+from jhpatch.errors import Failed, JhpatchError
 from jhpatch.journal import Journal, Row
+from jhpatch.lock import acquire, not_writable, tidy
+from jhpatch.saved import FOLDER, JOURNAL, ORIGINALS, journal_of, original
 
-FOLDER = ".jhpatch"
-JOURNAL = FOLDER + "/journal.json"
-ORIGINALS = FOLDER + "/originals"
 _HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_POLL = 0.05  # seconds between two tries for the lock
 
 
 class FileChange(NamedTuple):
@@ -75,12 +72,6 @@ def _nothing(label: str) -> None:
     """The step between two writes, where a test makes its faults."""
 
 
-def journal_of(root: Root) -> Optional[Journal]:
-    """The journal that lies in a site; None where none does. Raises Untrusted, OSError."""
-    found = _trusted(root, JOURNAL)
-    return None if found is None else journals.parse(found.data, os.path.join(root.path, JOURNAL))
-
-
 @contextlib.contextmanager
 def locked(
     site: str,
@@ -95,14 +86,14 @@ def locked(
     cannot be written, Untrusted where a journal cannot be believed.
     """
     with Root(site) as root:
-        lock = _lock(root, clock() + timeout, clock, sleep)
+        lock = acquire(root, clock() + timeout, clock, sleep)
         try:
             transaction = Transaction(root, step)
             transaction.recover()
             yield transaction
         finally:
             with contextlib.suppress(OSError):
-                _tidy(root)
+                tidy(root)
             os.close(lock)
 
 
@@ -111,7 +102,7 @@ class Transaction:
 
     def __init__(self, root: Root, step: Step = _nothing) -> None:
         self.root = root
-        self.recovery = None  # type: Optional[Recovery]
+        self.recovery: Optional[Recovery] = None
         self._step = step
 
     def recover(self) -> None:
@@ -184,9 +175,7 @@ class Transaction:
             raise Failed("cannot change a file: %s" % error.strerror, path=path)
         mode = stat.S_IMODE(like.st_mode) if found else 0o644
         before, after = _sha256(change.before), _sha256(change.after)
-        return Row(
-            change.path, before, after, temp, mode, like.st_uid, like.st_gid, change.guard
-        )
+        return Row(change.path, before, after, temp, mode, like.st_uid, like.st_gid, change.guard)
 
     def _make_folders(self, path: str) -> None:
         """Folders within .jhpatch, the only ones that are ever made."""
@@ -276,7 +265,7 @@ class Transaction:
 
     def _drop_bytecode(self, paths: Iterable[str]) -> List[str]:
         """Drops every .pyc of the modules, of every interpreter; says which there were."""
-        dropped = []  # type: List[str]
+        dropped: List[str] = []
         for path in paths:
             above, _, name = path.rpartition("/")
             if name.endswith(".py"):
@@ -360,8 +349,8 @@ class Transaction:
     def _undo(self, journal: Journal) -> Recovery:
         originals = self._needed_originals(journal.rows)
         known = {row.path: (row.before, row.after) for row in journal.rows}
-        restored = []  # type: List[str]
-        foreign = []  # type: List[str]
+        restored: List[str] = []
+        foreign: List[str] = []
         for row in reversed(journal.rows):
             self._step("undo " + row.path)
             found = self._hash(row.path)
@@ -383,7 +372,7 @@ class Transaction:
 
     def _needed_originals(self, rows: Iterable[Row]) -> Dict[str, bytes]:
         """What an undo will write, read and proved before its first write."""
-        needed = {}  # type: Dict[str, bytes]
+        needed: Dict[str, bytes] = {}
         for row in rows:
             if row.before is not None and self._hash(row.path) == row.after:
                 needed[row.before] = original(self.root, row.before)
@@ -416,151 +405,6 @@ class Transaction:
         except NotPlain:
             return ""
         return None if found is None else _sha256(found.data)
-
-
-def original(root: Root, sha256: str) -> bytes:
-    """A saved original, proved by its hash. Raises Untrusted, OSError."""
-    path = "%s/%s" % (ORIGINALS, sha256)
-    found = _trusted(root, path)
-    if found is None or _sha256(found.data) != sha256:
-        raise Untrusted(
-            "a saved original is missing or damaged",
-            path=os.path.join(root.path, path),
-            expected="sha256:" + sha256,
-            found="nothing" if found is None else _shown(_sha256(found.data)),
-        )
-    return found.data
-
-
-def _trusted(root: Root, path: str) -> Optional[Found]:
-    """A file of .jhpatch, if nobody else can have written it. Raises Untrusted, OSError."""
-    try:
-        folder = root.folder(FOLDER)
-    except FileNotFoundError:
-        return None
-    except NotPlain:
-        raise _not_ours(os.path.join(root.path, FOLDER), "a symlink or a file")
-    with folder:
-        _refuse_others(os.fstat(folder.fd), os.path.join(root.path, FOLDER))
-    try:
-        found = root.read(path)
-    except NotPlain as error:
-        raise _not_ours(os.path.join(root.path, path), str(error.strerror))
-    if found is not None:
-        _refuse_others(found.stat, os.path.join(root.path, path))
-    return found
-
-
-def saved(root: Root, name: str) -> Optional[bytes]:
-    """A file of .jhpatch that nobody else can have written; None where there is none.
-
-    Raises Untrusted where it is a symlink, too large, or another user's.
-    """
-    found = _trusted(root, "%s/%s" % (FOLDER, name))
-    return None if found is None else found.data
-
-
-def _refuse_others(found: os.stat_result, path: str) -> None:
-    """Files that root acts on must be root's; a user's, the user's or root's."""
-    others = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    if os.geteuid() == 0 and (found.st_uid != 0 or others):
-        raise _not_ours(path, "uid %d, mode %o" % (found.st_uid, stat.S_IMODE(found.st_mode)))
-
-
-def _not_ours(path: str, found: str) -> Untrusted:
-    return Untrusted(
-        "a saved file that somebody else can write",
-        path=path,
-        expected="a plain file or folder that only its owner can write",
-        found=found,
-    )
-
-
-# The lock.
-
-
-def _lock(
-    root: Root, deadline: float, clock: Callable[[], float], sleep: Callable[[float], None]
-) -> int:
-    while True:
-        fd = _try_lock(root)
-        if fd is not None:
-            return fd
-        if clock() >= deadline:
-            raise Locked(
-                "another run holds the lock of this site",
-                path=os.path.join(root.path, FOLDER, "lock"),
-                next="wait for it, or give a longer --lock-timeout",
-            )
-        sleep(_POLL)
-
-
-def _try_lock(root: Root) -> Optional[int]:
-    fd = -1
-    try:
-        with root.folder("") as top:
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(FOLDER, 0o755, dir_fd=top.fd)
-                with root.folder(FOLDER) as made:
-                    os.fchmod(made.fd, 0o755)
-        with root.folder(FOLDER) as folder:
-            _refuse_others(os.fstat(folder.fd), os.path.join(root.path, FOLDER))
-            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-            fd = os.open("lock", flags, 0o600, dir_fd=folder.fd)
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if _is_current(root, fd):
-            return fd
-    except NotPlain as error:
-        raise _not_ours(os.path.join(root.path, FOLDER), str(error.strerror))
-    except FileNotFoundError:
-        pass  # the last revert took the folder away in between
-    except OSError as error:
-        if error.errno not in (errno.EAGAIN, errno.EWOULDBLOCK):
-            if fd >= 0:
-                os.close(fd)
-            raise not_writable(os.path.join(root.path, FOLDER), os.stat(root.path), error)
-    if fd >= 0:
-        os.close(fd)
-    return None
-
-
-def _is_current(root: Root, fd: int) -> bool:
-    """Whether the file that we locked is still the one that others will find."""
-    with root.folder(FOLDER) as folder:
-        found = folder.lstat("lock")
-    held = os.fstat(fd)
-    return found is not None and (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino)
-
-
-def not_writable(path: str, found: os.stat_result, error: Optional[OSError] = None) -> Failed:
-    """The error for a site that this user may not change."""
-    return Failed(
-        "cannot write here: %s" % (error.strerror if error else "permission denied"),
-        path=path,
-        expected="a folder that uid %d can write" % os.geteuid(),
-        found="owner uid %d, mode %o" % (found.st_uid, stat.S_IMODE(found.st_mode)),
-        next="run it as its owner, such as: sudo -H <python> -I -m jhpatch …",
-    )
-
-
-def _tidy(root: Root) -> None:
-    """Takes .jhpatch away where it holds nothing but the lock and what a kill left."""
-    with root.folder(FOLDER) as folder:
-        names = set(folder.names())
-        for name in [name for name in names if name.endswith(".new")]:
-            os.unlink(name, dir_fd=folder.fd)
-            names.discard(name)
-        if names - {"lock", "originals"}:
-            return
-        if "originals" in names:
-            with root.folder(ORIGINALS) as originals:
-                for name in originals.names():
-                    os.unlink(name, dir_fd=originals.fd)
-            os.rmdir("originals", dir_fd=folder.fd)
-        os.unlink("lock", dir_fd=folder.fd)
-    with root.folder("") as top:
-        os.rmdir(FOLDER, dir_fd=top.fd)
-        top.sync()
 
 
 # Single steps on files.
@@ -615,7 +459,7 @@ def _chown(fd: int, row: Row) -> None:
 
 
 def _copy_attributes(folder: Folder, name: str, fd: int) -> None:
-    """Extended attributes, POSIX ACLs among them (acl(5) keeps them as system.posix_acl_access)."""
+    """Extended attributes; POSIX ACLs are among them (system.posix_acl_access, acl(5))."""
     source = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder.fd)
     with contextlib.closing(_Descriptor(source)):
         try:

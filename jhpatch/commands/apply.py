@@ -29,8 +29,6 @@ def run(arguments: argparse.Namespace) -> Result:
 
     def planned(survey: Survey) -> Plan:
         chosen = changing.within_reach(survey, named)
-        return plan_apply(
-            survey.view, chosen, named, __version__, when, arguments.allow_unlisted
-        )
+        return plan_apply(survey.view, chosen, named, __version__, when, arguments.allow_unlisted)
 
     return changing.change("apply", surveys, planned, known, arguments)

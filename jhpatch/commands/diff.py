@@ -5,8 +5,9 @@ from typing import List, Optional, Set, Tuple
 
 from jhpatch import __version__, catalog, changing, engine, reporting, targets
 from jhpatch.errors import JhpatchError
-from jhpatch.plan import Assessment, Change, plan_apply
+from jhpatch.plan import Change, plan_apply
 from jhpatch.result import Result, SiteReport
+from jhpatch.states import Assessment
 from jhpatch.survey import Survey
 
 
@@ -28,9 +29,9 @@ def _site(survey: Survey, named: Set[str]) -> SiteReport:
     if survey.error or survey.journal == "busy":
         return reporting.site_report(survey)
     chosen = changing.within_reach(survey, named)
-    error = None  # type: Optional[JhpatchError]
-    text = []  # type: List[str]
-    names = []  # type: List[str]
+    error: Optional[JhpatchError] = None
+    text: List[str] = []
+    names: List[str] = []
     for one in chosen:
         if named and one.patch not in named:
             continue
@@ -56,7 +57,7 @@ def _modules_first(change: Change) -> Tuple[bool, bool, str]:
 
 def _edits(survey: Survey, one: Assessment) -> List[str]:
     """What was changed in a file by another hand, against bytes that we know."""
-    text = []  # type: List[str]
+    text: List[str] = []
     for file in one.files:
         if file.state != "other":
             continue

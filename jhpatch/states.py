@@ -1,0 +1,234 @@
+"""Patches, bytes and state → the state that each patch has in a site.
+
+The rules stand in their order in ``_assess``; the first that holds decides. State
+says what was meant, hashes say what is. The disk is seen only through the ``View``
+that is passed in.
+"""
+
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+
+from jhpatch import catalog
+from jhpatch.beneath import NotPlain
+from jhpatch.catalog import Edition, normalized
+from jhpatch.engine import sha256
+from jhpatch.site import Distribution
+from jhpatch.state import Applied, File, State
+
+
+class View(NamedTuple):
+    """A site as a plan sees it."""
+
+    path: str
+    distributions: Dict[str, List[Distribution]]
+    state: Optional[State]
+    state_bytes: Optional[bytes]
+    read: Callable[[str], Optional[bytes]]
+    """A file's bytes, or None. Raises NotPlain for what is no plain file of the site."""
+    original: Callable[[str], bytes]
+    """A saved original by SHA-256. Raises Untrusted."""
+
+
+class FileState(NamedTuple):
+    """A file of a patch: ``before``, ``after``, ``missing`` or ``other``; hashes as hex."""
+
+    path: str
+    state: str
+    expected: Optional[str]
+    found: Optional[str]
+
+
+class Assessment(NamedTuple):
+    """A patch in a site: its state, and why."""
+
+    patch: str
+    state: str
+    reason: Optional[str]
+    edition: Optional[Edition]
+    distribution: Optional[Distribution]
+    applied: Optional[Applied]
+    files: Tuple[FileState, ...] = ()
+    leftovers: Tuple[File, ...] = ()
+    """Files that we added and that are still there, though they should not be."""
+    unlisted: Optional[Edition] = None
+    """An edition whose bytes fit although its Versions do not name the release."""
+
+    @property
+    def version(self) -> Optional[str]:
+        """The installed release."""
+        return self.distribution.version if self.distribution else None
+
+
+def assess(view: View, editions: Iterable[Edition]) -> Tuple[Assessment, ...]:
+    """The state of each patch of the catalog and of the site's own state, by name."""
+    by_patch: Dict[str, List[Edition]] = {}
+    for edition in editions:
+        by_patch.setdefault(edition.patch, []).append(edition)
+    recorded = {
+        a.patch: a for one in (view.state.patched if view.state else ()) for a in one.applied
+    }
+    for patch in recorded:
+        by_patch.setdefault(patch, [])
+    return tuple(
+        _assess(view, patch, by_patch[patch], recorded.get(patch)) for patch in sorted(by_patch)
+    )
+
+
+def _assess(
+    view: View, patch: str, editions: List[Edition], applied: Optional[Applied]
+) -> Assessment:
+    found = view.distributions.get(normalized(patch.partition("/")[0]), [])
+    try:
+        if not found:
+            left = _leftovers(view, applied)
+            return Assessment(patch, "absent", _left(applied), None, None, applied, (), left)
+        if len(found) > 1:
+            reason = "layout: two of it: " + " and ".join(one.info for one in found)
+            return Assessment(patch, "unsupported", reason, None, found[0], applied)
+        if found[0].layout:
+            reason = "layout: " + found[0].layout
+            return Assessment(patch, "unsupported", reason, None, found[0], applied)
+        return _of_installed(view, patch, editions, applied, found[0])
+    except NotPlain as error:
+        reason = "layout: %s: %s" % (error.filename, error.strerror)
+        return Assessment(patch, "unsupported", reason, None, found[0] if found else None, applied)
+
+
+def _of_installed(
+    view: View,
+    patch: str,
+    editions: List[Edition],
+    applied: Optional[Applied],
+    distribution: Distribution,
+) -> Assessment:
+    edition = next((one for one in editions if one.fits(distribution.version)), None)
+    base = Assessment(patch, "", None, edition, distribution, applied)
+    if applied and all(_hash(view, file.path) == file.after for file in applied.files):
+        state, reason = _current(applied, edition, editions)
+        return base._replace(state=state, reason=reason, files=_applied_files(applied))
+    if edition and edition.not_needed:
+        left = _leftovers(view, applied)
+        return base._replace(
+            state="not-needed", reason=edition.not_needed, edition=edition, leftovers=left
+        )
+    if edition is not None:
+        return _by_bytes(view, base, edition)
+    entry = view.state.of(distribution.name) if view.state else None
+    if applied and entry and entry.version == distribution.version:
+        return _by_record(view, base, applied)
+    return _unlisted(view, base, editions)
+
+
+def _current(
+    applied: Applied, edition: Optional[Edition], editions: List[Edition]
+) -> Tuple[str, Optional[str]]:
+    """``applied``, or ``outdated`` where the catalog's patch for this release is another."""
+    edition = edition or next((one for one in editions if one.name == applied.edition), None)
+    if edition is None:
+        return "applied", "the catalog no longer has this patch for this release"
+    if edition.not_needed or catalog.digest(edition) != applied.digest:
+        return "outdated", "the catalog has another version of this patch"
+    return "applied", None
+
+
+def _unlisted(view: View, base: Assessment, editions: List[Edition]) -> Assessment:
+    """No edition names the release; perhaps one has its bytes."""
+    fits = next((e for e in editions if e.changes and _is_before(view, e)), None)
+    known = " | ".join(one.versions for one in editions if one.changes) or "none"
+    reason = "release %s is not known; known: %s" % (base.version, known)
+    if fits:
+        reason += "; its bytes are those of %s: --allow-unlisted accepts them" % fits.name
+    left = _leftovers(view, base.applied)
+    return base._replace(state="unsupported", reason=reason, unlisted=fits, leftovers=left)
+
+
+def _is_before(view: View, edition: Edition) -> bool:
+    return all(_hash(view, change.path) == change.before for change in edition.changes)
+
+
+def _by_bytes(view: View, base: Assessment, edition: Edition) -> Assessment:
+    """The states that the bytes decide: modified, pristine, superseded, applied, outdated."""
+    applied = base.applied
+    adds = {path: sha256(data) for path, data in catalog.added_bytes(edition).items()}
+    recorded = {file.path: file for file in applied.files} if applied else {}
+    changed = tuple(
+        _file_state(view, change.path, change.before, change.after, recorded.get(change.path))
+        for change in edition.changes
+    )
+    added = tuple(
+        _file_state(view, path, None, after, recorded.get(path))
+        for path, after in sorted(adds.items())
+    )
+    modules = {change.path for change in edition.changes}
+    return _decided(view, base._replace(files=changed + added), modules)
+
+
+def _decided(view: View, base: Assessment, modules: Set[str]) -> Assessment:
+    files = base.files
+    odd = next((file for file in files if file.state == "other"), None)
+    if odd:
+        return _of_odd_bytes(view, base, odd)
+    if all(file.state == "before" for file in files if file.path in modules):
+        if base.applied is None:
+            return base._replace(state="pristine")
+        return base._replace(
+            state="superseded",
+            reason="the distribution was installed again since the patch was applied",
+            leftovers=_leftovers(view, base.applied),
+        )
+    if all(file.state == "after" and file.found == file.expected for file in files):
+        return base._replace(state="applied", reason="unrecorded")
+    return base._replace(state="outdated", reason="a mix of bytes of several versions")
+
+
+def _by_record(view: View, base: Assessment, applied: Applied) -> Assessment:
+    """A recorded patch that the catalog does not have for this release any more."""
+    files = tuple(_file_state(view, f.path, f.before, f.after, f) for f in applied.files)
+    modules = {file.path for file in applied.files if file.before is not None}
+    return _decided(view, base._replace(files=files), modules)
+
+
+def _file_state(
+    view: View, path: str, before: Optional[str], after: str, recorded: Optional[File]
+) -> FileState:
+    found = _hash(view, path)
+    if found == before:
+        return FileState(path, "before" if before else "missing", before, found)
+    if found == after or (recorded and found == recorded.after):
+        return FileState(path, "after", after, found)
+    if found is None:
+        return FileState(path, "other", before, found)
+    if recorded and found == recorded.before:
+        return FileState(path, "after", after, found)
+    return FileState(path, "other", after if recorded else before, found)
+
+
+def _of_odd_bytes(view: View, base: Assessment, odd: FileState) -> Assessment:
+    """Bytes that we do not know: another build of the release, if RECORD states them."""
+    from jhpatch import record
+
+    distribution = base.distribution
+    listed = distribution and distribution.record and view.read(distribution.record)
+    if listed and odd.found and record.stated(record.parse(listed), odd.path) == odd.found:
+        reason = "another build: RECORD states the bytes of %s, no patch does" % odd.path
+        return base._replace(state="unsupported", reason=reason)
+    what = "is missing" if odd.found is None else "has bytes that no patch knows"
+    return base._replace(state="modified", reason="%s %s" % (odd.path, what))
+
+
+def _applied_files(applied: Applied) -> Tuple[FileState, ...]:
+    return tuple(FileState(f.path, "after", f.after, f.after) for f in applied.files)
+
+
+def _leftovers(view: View, applied: Optional[Applied]) -> Tuple[File, ...]:
+    """The files that we added and that are there still, with our bytes."""
+    added = [file for file in applied.files if file.before is None] if applied else []
+    return tuple(file for file in added if _hash(view, file.path) == file.after)
+
+
+def _left(applied: Optional[Applied]) -> Optional[str]:
+    return "the distribution is gone; what was recorded of it is left" if applied else None
+
+
+def _hash(view: View, path: str) -> Optional[str]:
+    data = view.read(path)
+    return None if data is None else sha256(data)
