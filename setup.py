@@ -1,0 +1,85 @@
+"""Packaging of jhpatch. ``patches/`` lies beside the package and is mapped into it."""
+
+import os
+import re
+
+from setuptools import setup
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def read(name):
+    """The text of a file beside this one."""
+    with open(os.path.join(HERE, name), encoding="utf-8") as file:
+        return file.read()
+
+
+def version():
+    """``__version__`` as ``jhpatch/__init__.py`` has it, read and not imported."""
+    text = read(os.path.join("jhpatch", "__init__.py"))
+    return re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE).group(1)
+
+
+# The caps are the newest releases that patches/ knows, and the floors the oldest of
+# the same editions: what pip picks can be patched (tests/test_packaging.py compares).
+# Python 3.7 to 3.9 have no stack here yet: pip says so rather than install nothing.
+NEW = 'python_version >= "3.7"'
+OLD = 'python_version < "3.7"'
+JUPYTER = [
+    "jupyterhub>=6.1.0,<=6.1.1; " + NEW,
+    "notebook>=7.0.0,<=7.6.5; " + NEW,
+    "jupyter_server>=2.18.0,<=2.21.1; " + NEW,
+    "jupyterlab>=4.0.0,<=4.6.6; " + NEW,
+    "jupyterhub>=0.9.0,<=0.9.6; " + OLD,
+    "notebook>=5.5.0,<=5.7.9; " + OLD,
+    "jupyterlab>=1.0.0,<=2.3.2; " + OLD,  # the last that runs on notebook's own server
+    # JupyterHub 0.9 and notebook 5 name no upper bounds, and break on what came later.
+    "sqlalchemy<1.4; " + OLD,
+    "alembic<1.5; " + OLD,
+    "tornado<6; " + OLD,
+    "jinja2<3; " + OLD,
+    "markupsafe<2; " + OLD,
+]
+TEST = [
+    "build",
+    "pytest",
+    "requests",
+    "tornado<5; " + OLD,  # what the helper's oldest hosts run on
+    "tornado; " + NEW,
+    "traitlets",
+    "websocket-client",
+]
+
+setup(
+    name="jhpatch",
+    version=version(),
+    description="Kerberos tickets that stay alive in JupyterHub notebooks, by verified and "
+    "reversible patches to the installed servers",
+    long_description=read("README.md"),
+    long_description_content_type="text/markdown",
+    license="BSD-3-Clause",
+    license_files=["LICENSE"],
+    author="The jhpatch contributors",
+    python_requires=">=3.6",
+    packages=["jhpatch", "jhpatch.commands", "jhpatch.helper", "jhpatch.patches"],
+    package_dir={"jhpatch.patches": "patches"},
+    package_data={"jhpatch.patches": ["*.md", "*/*.patch"]},
+    zip_safe=False,  # the catalog reads patches/ as files
+    install_requires=[
+        "patch-ng>=1.18",  # 1.17.0 does not check the last line of a hunk
+        "packaging",
+        'importlib-metadata; python_version < "3.8"',
+    ],
+    extras_require={"jupyter": JUPYTER, "test": TEST},
+    entry_points={"console_scripts": ["jhpatch = jhpatch.cli:main"]},
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Framework :: Jupyter",
+        "Intended Audience :: System Administrators",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        "Topic :: System :: Systems Administration :: Authentication/Directory",
+    ],
+)

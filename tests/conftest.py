@@ -1,0 +1,170 @@
+"""Real wheels and real sites for the tests.
+
+Both come from pip and are kept in one cache for all environments: the folder that
+``JHPATCH_WHEELS`` names, else ``.tox/wheels`` in the checkout.
+"""
+
+import glob
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from typing import Callable, Iterable, List, NamedTuple, Tuple
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+CACHE = os.path.abspath(os.environ.get("JHPATCH_WHEELS") or os.path.join(ROOT, ".tox", "wheels"))
+PYTHON = "python%d.%d" % sys.version_info[:2]
+
+# The checkout that the tests belong to, before any other jhpatch that is installed.
+if ROOT not in sys.path:
+    sys.path.insert(0, ROOT)
+
+
+class Environment(NamedTuple):
+    """An environment as ``python -m venv`` and pip leave it. All paths are strings."""
+
+    prefix: str
+    """Its root: ``pyvenv.cfg``, ``bin``, ``lib``, ``share``."""
+    site: str
+    """Its site-packages, a site in jhpatch's sense."""
+    python: str
+    """Its interpreter, the one that runs the tests, with the environment's ``sys.prefix``."""
+
+
+@pytest.fixture(scope="session")
+def wheel() -> Callable[[str, str], str]:
+    """The real wheel of a release: ``wheel("jupyterhub", "6.1.1")`` gives its path.
+
+    Pure wheels only, of any release whatever Python it asks for: it is downloaded, not
+    run. The file is shared with all other tests; copy it before you change it.
+    """
+    return fetched_wheel
+
+
+@pytest.fixture
+def make_site() -> Iterable[Callable[..., Environment]]:
+    """A fresh environment into which pip installed real wheels.
+
+    ``make_site(tmp_path, [("jupyterhub", "6.1.1"), ("notebook", "7.6.5")])`` gives an
+    ``Environment`` in the new folder ``tmp_path/"env"``: ``.site`` is its site-packages
+    (``lib/python3.X``, X of the Python that runs the tests, whatever the wheels ask
+    for), ``.python`` an interpreter that works, ``.prefix`` the root. Without
+    distributions it is an empty venv. Wheels come without their dependencies.
+
+    ``name="other"`` makes a second environment in the same ``tmp_path``.
+    ``compiled=True`` has pip compile every module, as it does by default: there are
+    ``__pycache__`` folders then and rows ``….pyc,,`` in RECORD.
+
+    RECORD, INSTALLER, REQUESTED and the scripts in ``bin`` are pip's own. Each row of RECORD
+    is true, but for ``bin/jupyterhub*`` of JupyterHub 0.9 on Python 3.6: pip 21 puts the
+    interpreter into a script's first line and keeps the wheel's hash. Every file under
+    ``lib`` and ``bin`` is a copy of its own, yours to change; files under ``share`` are hard
+    links into the cache: read them only. The environment is taken away after the test.
+    """
+    made = []  # type: List[str]
+
+    def make(
+        folder: object,
+        distributions: Iterable[Tuple[str, str]] = (),
+        name: str = "env",
+        compiled: bool = False,
+    ) -> Environment:
+        prefix = os.path.join(str(folder), name)
+        os.makedirs(prefix)
+        made.append(prefix)
+        return _environment(prefix, list(distributions), compiled)
+
+    yield make
+    for prefix in made:
+        shutil.rmtree(prefix, ignore_errors=True)
+
+
+def fetched_wheel(name: str, version: str) -> str:
+    """The wheel of a release in the cache, downloaded by pip the first time."""
+    # PEP 427 writes a distribution's name with _ for each run of -_. and keeps its case.
+    stem = re.sub(r"[-_.]+", "_", name)
+    wanted = os.path.join(CACHE, "%s-%s-*.whl" % (stem, version))
+    found = glob.glob(wanted)
+    if not found:
+        os.makedirs(CACHE, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".download-", dir=CACHE) as folder:
+            _pip(
+                *"download --no-deps --only-binary :all: --ignore-requires-python".split(),
+                *["--dest", folder, "%s==%s" % (name, version)],
+            )
+            for one in os.listdir(folder):
+                # Two processes at once: both hold the same bytes, the last rename stays.
+                os.replace(os.path.join(folder, one), os.path.join(CACHE, one))
+        found = glob.glob(wanted)
+    return found[0]
+
+
+def _environment(prefix: str, distributions: List[Tuple[str, str]], compiled: bool) -> Environment:
+    base = os.path.join(sys.base_prefix, "bin", PYTHON)
+    site = os.path.join(prefix, "lib", PYTHON, "site-packages")
+    os.makedirs(site)
+    os.makedirs(os.path.join(prefix, "bin"))
+    with open(os.path.join(prefix, "pyvenv.cfg"), "w") as config:
+        config.write("home = %s\n" % os.path.dirname(base))
+        config.write("include-system-site-packages = false\n")
+        config.write("version = %d.%d.%d\n" % sys.version_info[:3])
+    for python, target in ((PYTHON, base), ("python3", PYTHON), ("python", PYTHON)):
+        os.symlink(target, os.path.join(prefix, "bin", python))
+    for name, version in distributions:
+        _copy(_installed(name, version, compiled), prefix)
+    return Environment(prefix, site, os.path.join(prefix, "bin", "python"))
+
+
+def _installed(name: str, version: str, compiled: bool) -> str:
+    """A prefix in the cache with nothing but this distribution, installed by pip."""
+    parts = ("installed", PYTHON + ("-compiled" if compiled else ""), "%s-%s" % (name, version))
+    tree = os.path.join(CACHE, *parts)
+    if os.path.isdir(tree):
+        return tree
+    fetched = fetched_wheel(name, version)
+    os.makedirs(os.path.dirname(tree), exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".install-", dir=os.path.dirname(tree)) as folder:
+        # By name and not by path: a path would leave a direct_url.json.
+        _pip(
+            *"install --no-deps --no-index --ignore-requires-python --ignore-installed".split(),
+            *["--no-warn-script-location", "--compile" if compiled else "--no-compile"],
+            *["--find-links", os.path.dirname(fetched), "--prefix", os.path.join(folder, "tree")],
+            "%s==%s" % (name, version),
+        )
+        try:
+            os.rename(os.path.join(folder, "tree"), tree)
+        except OSError:
+            if not os.path.isdir(tree):  # else another process was first
+                raise
+    return tree
+
+
+def _copy(tree: str, prefix: str) -> None:
+    """Merge a cached tree into an environment. cp takes a third of shutil's time."""
+    for part in os.listdir(tree):
+        source = os.path.join(tree, part)
+        if part == "share" and not _ran("cp", "-al", source, prefix):
+            shutil.rmtree(os.path.join(prefix, part), ignore_errors=True)
+            _ran("cp", "-a", source, prefix, check=True)  # the cache is on another disk
+        elif part != "share":
+            _ran("cp", "-a", source, prefix, check=True)
+
+
+def _ran(*command: str, check: bool = False) -> bool:
+    quiet = None if check else subprocess.DEVNULL
+    return subprocess.run(command, stderr=quiet, check=check).returncode == 0
+
+
+def _pip(*arguments: str) -> None:
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    done = subprocess.run(
+        command + list(arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    if done.returncode:
+        raise RuntimeError(
+            "pip %s\n%s" % (" ".join(arguments), done.stdout.decode(errors="replace"))
+        )
