@@ -1,0 +1,150 @@
+"""What a browser does: the login form, a notebook's page, its contents, a cell."""
+
+import json
+import re
+import time
+import uuid
+from typing import Any, Dict
+
+import requests
+import websocket
+
+from tests.e2e.hub import Hub, notebook
+
+
+class Refused(Exception):
+    """The hub did not let the user in; ``status`` and ``text`` are what it answered."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__("%d: %s" % (status, text[-400:]))
+        self.status = status
+        self.text = text
+
+
+class Browser:
+    """A session of one user with a hub."""
+
+    def __init__(self, hub: Hub, name: str) -> None:
+        self._hub = hub
+        self._name = name
+        self._session = requests.Session()
+        self._base = "%s/user/%s/" % (hub.url, name)
+
+    def login(self, password: str) -> None:
+        """Through the form. Raises Refused."""
+        page = self._session.get(self._hub.url + "/hub/login", timeout=30)
+        hidden = re.search(r'name="_xsrf" value="([^"]+)"', page.text)
+        form = {"username": self._name, "password": password}
+        if hidden:
+            form["_xsrf"] = hidden.group(1)
+        answer = self._session.post(
+            self._hub.url + "/hub/login?next=%2Fhub%2Fhome",
+            data=form,
+            timeout=60,
+            allow_redirects=False,
+        )
+        if answer.status_code != 302:
+            raise Refused(answer.status_code, answer.text)
+
+    def spawn(self) -> None:
+        """Starts the user's server; returns when it answers."""
+        self._session.get(self._hub.url + "/hub/spawn", timeout=60)
+        deadline = time.monotonic() + 60
+        while True:
+            page = self._session.get(self._base + "tree", timeout=60)
+            if page.status_code == 200 and "/user/" in page.url:
+                return
+            assert time.monotonic() < deadline, "no server: %s %s" % (page.status_code, page.url)
+            time.sleep(0.5)
+
+    def save(self, path: str) -> None:
+        """Saves an empty notebook."""
+        body = {"type": "notebook", "format": "json", "content": notebook()}
+        self._api("PUT", "contents/" + path, body)
+
+    def open(self, path: str) -> None:
+        """The notebook's page, then its contents, as the front end asks for them."""
+        page = self._session.get(self._base + "notebooks/" + path, timeout=60)
+        assert page.status_code == 200, page.text[-400:]
+        if not self._hub.stack.is_old:
+            page = self._session.get(self._base + "lab/tree/" + path, timeout=60)
+            assert page.status_code == 200, page.text[-400:]
+        model = self._api("GET", "contents/%s?content=1" % path)
+        assert model["type"] == "notebook"
+
+    def run(self, code: str) -> str:
+        """What a cell prints."""
+        kernel = self._api("POST", "kernels", {"name": "python3"})["id"]
+        url = "%sapi/kernels/%s/channels" % (self._base.replace("http", "ws", 1), kernel)
+        cookies = {one.name: one.value for one in self._session.cookies if self._is_ours(one)}
+        channel = websocket.create_connection(
+            url,
+            timeout=60,
+            origin=self._hub.url,
+            cookie="; ".join("%s=%s" % pair for pair in cookies.items()),
+        )
+        try:
+            return _executed(channel, code)
+        finally:
+            channel.close()
+            self._api("DELETE", "kernels/" + kernel)
+
+    def _is_ours(self, cookie: Any) -> bool:
+        return cookie.path in ("/", "/user/%s/" % self._name)
+
+    def _api(self, method: str, path: str, body: Any = None) -> Dict[str, Any]:
+        headers = {"Referer": self._base, "Origin": self._hub.url}
+        token = [one.value for one in self._session.cookies if one.name == "_xsrf"]
+        ours = [
+            one.value
+            for one in self._session.cookies
+            if one.name == "_xsrf" and one.path == "/user/%s/" % self._name
+        ]
+        if ours or token:
+            headers["X-XSRFToken"] = (ours or token)[0]
+        answer = self._session.request(
+            method, self._base + "api/" + path, json=body, headers=headers, timeout=60
+        )
+        assert answer.status_code < 300, "%s %s: %d %s" % (
+            method,
+            path,
+            answer.status_code,
+            answer.text[-400:],
+        )
+        return dict(answer.json()) if answer.content else {}
+
+
+def _executed(channel: Any, code: str) -> str:
+    message_id = uuid.uuid4().hex
+    content = dict(code=code, silent=False, store_history=False, user_expressions={})
+    header = dict(
+        msg_id=message_id,
+        msg_type="execute_request",
+        username="",
+        session=uuid.uuid4().hex,
+        version="5.2",
+        date="2026-01-01T00:00:00Z",
+    )
+    channel.send(
+        json.dumps(
+            dict(
+                header=header,
+                parent_header={},
+                metadata={},
+                content=dict(content, allow_stdin=False),
+                channel="shell",
+                buffers=[],
+            )
+        )
+    )
+    out = []
+    while True:
+        message = json.loads(channel.recv())
+        if message["parent_header"].get("msg_id") != message_id:
+            continue
+        if message["msg_type"] == "stream":
+            out.append(message["content"]["text"])
+        if message["msg_type"] == "error":
+            out.append("\n".join(message["content"]["traceback"]))
+        if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
+            return "".join(out)

@@ -1,0 +1,148 @@
+"""A real JupyterHub as root, with PAM logins and configurable-http-proxy, on loopback."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from typing import Any, Dict, Iterator, Optional, Tuple
+
+import requests
+
+from tests.e2e import stacks
+from tests.e2e.stacks import Stack
+
+CLASSIC = """
+c.KerberosTicket.keytab = "/home/{username}/{username}.keytab"
+c.KerberosTicket.principal = "{username}/service@EXAMPLE.TEST"
+c.KerberosTicket.ccache = "/tmp/krb5cc_{uid}"
+"""
+
+_CONFIG = """
+c.JupyterHub.bind_url = "http://127.0.0.1:%(port)d"
+c.JupyterHub.hub_ip = "127.0.0.1"
+c.JupyterHub.hub_port = %(hub_port)d
+c.ConfigurableHTTPProxy.command = %(proxy)r
+c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:%(api_port)d"
+c.JupyterHub.db_url = "sqlite:///%(folder)s/hub.sqlite"
+c.JupyterHub.cookie_secret_file = "%(folder)s/cookie_secret"
+c.Spawner.cmd = [%(singleuser)r]
+c.Spawner.notebook_dir = "~"
+c.Spawner.start_timeout = 60
+"""
+_NEW = """
+c.Authenticator.allow_all = True
+"""
+
+
+class Hub:
+    """A hub of a stack in ``folder``; ``extra`` is added to its configuration."""
+
+    def __init__(self, stack: Stack, folder: str, extra: str) -> None:
+        self.stack = stack
+        self.log_path = os.path.join(folder, "hub.log")
+        ports = _free_ports()
+        self.url = "http://127.0.0.1:%d" % ports[0]
+        values: Dict[str, Any] = dict(
+            port=ports[0],
+            hub_port=ports[1],
+            api_port=ports[2],
+            proxy=stacks.proxy_command(),
+            folder=folder,
+            singleuser=os.path.join(stack.venv, "bin", "jupyterhub-singleuser"),
+        )
+        self._config = os.path.join(folder, "jupyterhub_config.py")
+        with open(self._config, "w") as file:
+            file.write(_CONFIG % values + ("" if stack.is_old else _NEW) + extra)
+        self._folder = folder
+        self._process: Optional[subprocess.Popen] = None
+
+    def start(self) -> None:
+        """Returns when the hub answers."""
+        binaries = os.path.join(self.stack.venv, "bin")
+        environment = {
+            "PATH": "%s:/usr/sbin:/usr/bin:/sbin:/bin" % binaries,
+            "LANG": "C.UTF-8",
+            "HOME": "/root",
+        }
+        with open(self.log_path, "ab") as log:
+            self._process = subprocess.Popen(
+                [os.path.join(binaries, "jupyterhub"), "-f", self._config],
+                cwd=self._folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._wait_until(self._answers, 60)
+
+    @property
+    def pid(self) -> int:
+        """The hub's process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, "the hub ended:\n" + self.log()
+        try:
+            return requests.get(self.url + "/hub/login", timeout=5).status_code == 200
+        except requests.RequestException:
+            return False
+
+    def _wait_until(self, holds: Any, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline, "the hub does not answer:\n" + self.log()
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        """Stops the hub, its proxy and its users' servers."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(20)
+            except subprocess.TimeoutExpired:
+                pass
+        subprocess.run(["pkill", "-9", "-f", "jupyterhub-singleuser|configurable-http-proxy"])
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def log(self) -> str:
+        """The end of the hub's log, its users' servers' included."""
+        with open(self.log_path, errors="replace") as file:
+            return file.read()[-12000:]
+
+
+def _free_ports() -> Tuple[int, int, int]:
+    found = [socket.socket() for _ in range(3)]
+    for one in found:
+        one.bind(("127.0.0.1", 0))
+    ports = tuple(one.getsockname()[1] for one in found)
+    for one in found:
+        one.close()
+    return ports[0], ports[1], ports[2]
+
+
+@contextlib.contextmanager
+def running(stack: Stack, folder: str, extra: str = CLASSIC) -> Iterator[Hub]:
+    """A hub while the block runs; a failure in the block shows the log."""
+    os.makedirs(folder)
+    hub = Hub(stack, folder, extra)
+    try:
+        hub.start()
+        yield hub
+    except BaseException:
+        print("--- the hub's log\n" + hub.log())
+        raise
+    finally:
+        hub.stop()
+
+
+def notebook() -> Dict[str, Any]:
+    """An empty notebook, as nbformat 4.2."""
+    text = '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 2}'
+    return dict(json.loads(text))
