@@ -846,13 +846,20 @@ def on_open(method):
             self.log.exception("Kerberos: a bug at open; the notebook opens all the same")
         if waiting is None:
             return method(self, *args, **kwargs)
-        return _after(waiting, keeper.settings.open_wait, method, self, args, kwargs)
+        waited = _after(waiting, keeper.settings.open_wait, method, self, args, kwargs)
+        # jupyter_server's @authorized awaits a native coroutine and nothing else, and
+        # notebook 5 awaits a Future and no native coroutine: each gets what upstream gives.
+        return _awaited(waited) if inspect.iscoroutinefunction(method) else waited
 
     return get
 
 
 def _wants_content(handler):
     return handler.get_query_argument("content", default="1") != "0"
+
+
+async def _awaited(future):
+    return await future
 
 
 @gen.coroutine

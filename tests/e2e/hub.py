@@ -87,7 +87,7 @@ class Hub:
 
     def _answers(self) -> bool:
         assert self._process is not None
-        assert self._process.poll() is None, "the hub ended:\n" + self.log()
+        assert self._process.poll() is None, "the hub ended:\n" + self.tail()
         try:
             return requests.get(self.url + "/hub/login", timeout=5).status_code == 200
         except requests.RequestException:
@@ -96,7 +96,7 @@ class Hub:
     def _wait_until(self, holds: Any, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while not holds():
-            assert time.monotonic() < deadline, "the hub does not answer:\n" + self.log()
+            assert time.monotonic() < deadline, "the hub does not answer:\n" + self.tail()
             time.sleep(0.2)
 
     def stop(self) -> None:
@@ -112,9 +112,13 @@ class Hub:
             os.killpg(self.pid, signal.SIGKILL)
 
     def log(self) -> str:
-        """The end of the hub's log, its users' servers' included."""
+        """The hub's log, its users' servers' included."""
         with open(self.log_path, errors="replace") as file:
-            return file.read()[-12000:]
+            return file.read()
+
+    def tail(self) -> str:
+        """The end of the log, for a person."""
+        return self.log()[-6000:]
 
 
 def _free_ports() -> Tuple[int, int, int]:
@@ -136,7 +140,7 @@ def running(stack: Stack, folder: str, extra: str = CLASSIC) -> Iterator[Hub]:
         hub.start()
         yield hub
     except BaseException:
-        print("--- the hub's log\n" + hub.log())
+        print("--- the hub's log\n" + hub.tail())
         raise
     finally:
         hub.stop()

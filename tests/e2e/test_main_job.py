@@ -138,7 +138,7 @@ def test_after_apply_a_cell_has_the_users_ticket(
         printed = worked(browser)
         assert PRINCIPAL in printed, printed
         lines = [line for line in hub.log().splitlines() if "Kerberos ticket for alice" in line]
-        assert len(lines) == 1 and keytabs["alice"] in lines[0], hub.log()
+        assert len(lines) == 1 and keytabs["alice"] in lines[0], hub.tail()
 
 
 def test_the_ticket_stays_valid_when_the_client_has_gone(
@@ -164,7 +164,7 @@ def test_the_ticket_stays_valid_when_the_client_has_gone(
                 if subprocess.run(argv).returncode:
                     bad.append(second)
                 time.sleep(max(0.0, start + second + 1 - time.monotonic()))
-            assert not bad, "not valid at seconds %s\n%s" % (bad, hub.log())
+            assert not bad, "not valid at seconds %s\n%s" % (bad, hub.tail())
     finally:
         kdc.set_ticket_lifetime("10h")
 
@@ -199,7 +199,7 @@ def test_without_a_keytab_warn_lets_in_and_says_why(
         browser.login(PASSWORDS["bob"])
         assert "Ticket cache" not in worked(browser)
         lines = [line for line in hub.log().splitlines() if "at login" in line and "bob" in line]
-        assert len(lines) == 1 and "/home/bob/bob.keytab" in lines[0], hub.log()
+        assert len(lines) == 1 and "/home/bob/bob.keytab" in lines[0], hub.tail()
 
 
 def test_without_a_keytab_require_refuses_and_says_why(
@@ -214,7 +214,7 @@ def test_without_a_keytab_require_refuses_and_says_why(
         assert refused.value.status == 503
         assert "No Kerberos ticket" in refused.value.text
         lines = [line for line in hub.log().splitlines() if "No Kerberos ticket for bob" in line]
-        assert len(lines) == 1 and "/home/bob/bob.keytab" in lines[0], hub.log()
+        assert len(lines) == 1 and "/home/bob/bob.keytab" in lines[0], hub.tail()
         Browser(hub, "alice").login(PASSWORDS["alice"])
 
 
