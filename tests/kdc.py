@@ -58,7 +58,7 @@ class Kdc:
         self._life = ticket_lifetime
         self._renewable = renewable_life
         self._port = _free_port()
-        self._process: Optional["subprocess.Popen[bytes]"] = None
+        self._process: Optional[subprocess.Popen[bytes]] = None
         os.makedirs(self.folder, exist_ok=True)
         os.chmod(self.folder, 0o755)
         self._configure()

@@ -58,10 +58,11 @@ def _skipped(why: str) -> int:
 
 
 def _run_all(config: Any, runnable: List[Stack]) -> List[int]:
-    stacks.build_proxy()
-    stacks.build_wheel()
-    for stack in runnable:
-        stacks.build(stack)
+    with stacks.locked():
+        stacks.build_proxy()
+        for stack in runnable:
+            stacks.build(stack)
+            stacks.build_wheel(stack)
     before = world.fingerprint()
     runs = [_start(config, stack) for stack in runnable]
     codes = []
@@ -123,7 +124,7 @@ def scratch(stack: Stack) -> str:
     ]
     folder = world.enter(needed, [stack.venv])
     pip = [os.path.join(stack.venv, "bin", "python"), "-m", "pip", "install", "-q", "--no-index"]
-    subprocess.run(pip + ["--no-deps", stacks.wheel()], check=True)
+    subprocess.run(pip + ["--no-deps", stacks.wheel(stack)], check=True)
     return folder
 
 

@@ -4,13 +4,16 @@ Each is a virtual environment, built once with pip and kept; a marker, written l
 says what it was built from, so that a build that died is built anew.
 """
 
+import contextlib
+import fcntl
 import glob
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
-from typing import List, NamedTuple, Optional, Tuple
+import tempfile
+from typing import Iterator, List, NamedTuple, Optional, Tuple
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FOLDER = os.path.abspath(
@@ -123,16 +126,38 @@ def proxy_command() -> List[str]:
     return [os.path.realpath(shutil.which("node") or "node"), os.path.join(FOLDER, script)]
 
 
-def build_wheel() -> None:
-    """The wheel of this checkout, as an administrator would install it."""
-    folder = os.path.join(FOLDER, "wheel")
+def build_wheel(stack: Stack) -> None:
+    """The wheel of this checkout, as an administrator would install it.
+
+    Built from a copy: pip builds in the tree, and others may build there too.
+    """
+    folder = _wheel_folder(stack)
     shutil.rmtree(folder, ignore_errors=True)
-    _call([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, REPOSITORY])
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = os.path.join(scratch, "jhpatch")
+        ignored = shutil.ignore_patterns(
+            ".*", "tests", "build", "dist", "jhpatch-*", "__pycache__"
+        )
+        shutil.copytree(REPOSITORY, copy, ignore=ignored)
+        _call([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, copy])
 
 
-def wheel() -> str:
+def wheel(stack: Stack) -> str:
     """The path of the wheel."""
-    return glob.glob(os.path.join(FOLDER, "wheel", "*.whl"))[0]
+    return glob.glob(os.path.join(_wheel_folder(stack), "*.whl"))[0]
+
+
+def _wheel_folder(stack: Stack) -> str:
+    return os.path.join(FOLDER, "wheel-" + stack.name)
+
+
+@contextlib.contextmanager
+def locked() -> Iterator[None]:
+    """One builder at a time: two runs may share the folder."""
+    os.makedirs(FOLDER, exist_ok=True)
+    with open(os.path.join(FOLDER, "lock"), "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _call(argv: List[str]) -> None:
