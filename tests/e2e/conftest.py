@@ -80,8 +80,8 @@ def _run_all(config: Any, runnable: List[Stack]) -> List[int]:
 def _start(config: Any, stack: Stack) -> Tuple[Stack, "subprocess.Popen[bytes]", Any]:
     output = tempfile.TemporaryFile()
     chosen = list(config.invocation_params.args)
-    argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--stack", stack.name]
-    argv += ["--basetemp", "/tmp/pytest"] + _without(chosen, ("--stack", "--basetemp"))
+    argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--basetemp=/tmp/pytest"]
+    argv += _without(chosen, ("--stack", "--basetemp"))
     process = subprocess.Popen(
         world.command(argv),
         cwd=REPOSITORY,
