@@ -42,7 +42,7 @@ def _try_lock(root: Root) -> Optional[int]:
                 with root.folder(FOLDER) as made:
                     os.fchmod(made.fd, 0o755)
         with root.folder(FOLDER) as folder:
-            refuse_others(os.fstat(folder.fd), os.path.join(root.path, FOLDER))
+            refuse_others(root, os.fstat(folder.fd), os.path.join(root.path, FOLDER))
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
             fd = os.open("lock", flags, 0o600, dir_fd=folder.fd)
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -44,13 +44,13 @@ def _trusted(root: Root, path: str) -> Optional[Found]:
     except NotPlain:
         raise not_ours(os.path.join(root.path, FOLDER), "a symlink or a file")
     with folder:
-        refuse_others(os.fstat(folder.fd), os.path.join(root.path, FOLDER))
+        refuse_others(root, os.fstat(folder.fd), os.path.join(root.path, FOLDER))
     try:
         found = root.read(path)
     except NotPlain as error:
         raise not_ours(os.path.join(root.path, path), str(error.strerror))
     if found is not None:
-        refuse_others(found.stat, os.path.join(root.path, path))
+        refuse_others(root, found.stat, os.path.join(root.path, path))
     return found
 
 
@@ -63,10 +63,16 @@ def saved(root: Root, name: str) -> Optional[bytes]:
     return None if found is None else found.data
 
 
-def refuse_others(found: os.stat_result, path: str) -> None:
-    """Files that root acts on must be root's; a user's, the user's or root's."""
-    others = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    if os.geteuid() == 0 and (found.st_uid != 0 or others):
+def refuse_others(root: Root, found: os.stat_result, path: str) -> None:
+    """Saved files must be of one who may write the site anyway: root, its owner, or ourselves.
+
+    Root reads a user's own state so, and writes there only after becoming that user.
+    Raises Untrusted.
+    """
+    with root.folder("") as top:
+        site = os.fstat(top.fd)
+    writers = {0, site.st_uid, os.geteuid()}
+    if found.st_uid not in writers or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise not_ours(path, "uid %d, mode %o" % (found.st_uid, stat.S_IMODE(found.st_mode)))
 
 
