@@ -8,9 +8,9 @@ import errno
 import fcntl
 import os
 import stat
-from typing import Callable, Optional
+from typing import Callable, Collection, Optional
 
-from jhpatch.beneath import NotPlain, Root
+from jhpatch.beneath import Folder, NotPlain, Root
 from jhpatch.errors import Failed, Locked
 from jhpatch.saved import FOLDER, ORIGINALS, not_ours, refuse_others
 
@@ -41,6 +41,7 @@ def _try_lock(root: Root) -> Optional[int]:
                 os.mkdir(FOLDER, 0o755, dir_fd=top.fd)
                 with root.folder(FOLDER) as made:
                     os.fchmod(made.fd, 0o755)
+                top.sync()  # a journal in a folder that a power cut takes away is none
         with root.folder(FOLDER) as folder:
             refuse_others(root, os.fstat(folder.fd), os.path.join(root.path, FOLDER))
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -82,20 +83,33 @@ def not_writable(path: str, found: os.stat_result, error: Optional[OSError] = No
 
 
 def tidy(root: Root) -> None:
-    """Takes .jhpatch away where it holds nothing but the lock and what a kill left."""
+    """Takes away what a kill has left half written, and .jhpatch where nothing is recorded."""
     with root.folder(FOLDER) as folder:
         names = set(folder.names())
-        for name in [name for name in names if name.endswith(".new")]:
-            os.unlink(name, dir_fd=folder.fd)
-            names.discard(name)
-        if names - {"lock", "originals"}:
-            return
         if "originals" in names:
             with root.folder(ORIGINALS) as originals:
-                for name in originals.names():
-                    os.unlink(name, dir_fd=originals.fd)
+                _unlink_all(originals, names & {"state.json", "journal.json"})
+        _unlink_new(folder)
+        if names - {"lock", "originals"} - {name for name in names if name.endswith(".new")}:
+            return
+        if "originals" in names:
             os.rmdir("originals", dir_fd=folder.fd)
         os.unlink("lock", dir_fd=folder.fd)
     with root.folder("") as top:
         os.rmdir(FOLDER, dir_fd=top.fd)
         top.sync()
+
+
+def _unlink_new(folder: Folder) -> None:
+    for name in folder.names():
+        if name.endswith(".new"):
+            os.unlink(name, dir_fd=folder.fd)
+
+
+def _unlink_all(originals: Folder, needed: Collection[str]) -> None:
+    """Saved originals; where a state or a journal may need them, only half-written ones."""
+    if needed:
+        _unlink_new(originals)
+        return
+    for name in originals.names():
+        os.unlink(name, dir_fd=originals.fd)

@@ -5,13 +5,14 @@ Both come from pip and are kept in one cache for all environments: the folder th
 """
 
 import glob
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from typing import Callable, Iterable, List, NamedTuple, Tuple
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Tuple
 
 import pytest
 
@@ -33,6 +34,43 @@ class Environment(NamedTuple):
     """Its site-packages, a site in jhpatch's sense."""
     python: str
     """Its interpreter, the one that runs the tests, with the environment's ``sys.prefix``."""
+
+
+class Answer(NamedTuple):
+    """What a command gave: its exit code, its JSON document, and what it said on stderr."""
+
+    code: int
+    document: Dict[str, Any]
+    talk: str
+
+    @property
+    def states(self) -> Dict[str, str]:
+        """The state of each patch, of all sites together."""
+        sites = self.document["sites"]
+        return {patch["patch"]: patch["state"] for site in sites for patch in site["patches"]}
+
+    @property
+    def error(self) -> Dict[str, Any]:
+        """The first error, of the command or of a site."""
+        errors = [self.document["error"]] + [site["error"] for site in self.document["sites"]]
+        return next((error for error in errors if error), {})
+
+
+@pytest.fixture
+def jhpatch(capsys: Any) -> Callable[..., Answer]:
+    """Runs a command on an environment: ``jhpatch(env, "apply", "--dry-run")`` gives an Answer."""
+
+    def call(env: Any, command: str, *arguments: str) -> Answer:
+        from jhpatch.cli import main
+
+        where = ["--python", env.python] if isinstance(env, Environment) else []
+        code = main([command] + list(arguments) + ["--json"] + where)
+        out, talk = capsys.readouterr()
+        document = json.loads(out)
+        assert document["exit_code"] == code
+        return Answer(code, document, talk)
+
+    return call
 
 
 @pytest.fixture(scope="session")
