@@ -295,11 +295,11 @@ class _Job:
 
     def _derived_record(self, found: bytes, live: List[Assessment]) -> bytes:
         """For files that were patched and never recorded: RECORD with their release's hashes."""
-        editions = [one.edition for one in live if one.edition and not one.applied]
+        unrecorded = [one for one in live if one.state != "modified" and not one.applied]
+        editions = [one.edition for one in unrecorded if one.edition]
         files: Dict[str, record.Entry] = {}
-        for one in (one for one in live if one.edition and not one.applied):
-            assert one.edition is not None
-            for path, data in self._before(one, one.edition).items():
+        for one, edition in zip(unrecorded, editions):
+            for path, data in self._before(one, edition).items():
                 files[path] = record.Entry(sha256(data), len(data))
         dropped = [addition.path for edition in editions for addition in edition.adds]
         return record.changed(found, files, {}, dropped) if editions else found

@@ -45,9 +45,20 @@ class Answer(NamedTuple):
 
     @property
     def states(self) -> Dict[str, str]:
+        """The state of each patch whose distribution is there, of all sites together."""
+        return {patch: state for patch, state in self.all_states.items() if state != "absent"}
+
+    @property
+    def all_states(self) -> Dict[str, str]:
         """The state of each patch, of all sites together."""
         sites = self.document["sites"]
         return {patch["patch"]: patch["state"] for site in sites for patch in site["patches"]}
+
+    @property
+    def reasons(self) -> Dict[str, str]:
+        """Why each patch is in its state."""
+        sites = self.document["sites"]
+        return {patch["patch"]: patch["reason"] for site in sites for patch in site["patches"]}
 
     @property
     def error(self) -> Dict[str, Any]:
@@ -93,6 +104,9 @@ def make_site() -> Iterable[Callable[..., Environment]]:
     for), ``.python`` an interpreter that works, ``.prefix`` the root. Without
     distributions it is an empty venv. Wheels come without their dependencies.
 
+    ``slim=True`` leaves out the thousands of files of the front ends (``share``, ``static``),
+    which no patch touches; RECORD still lists them.
+
     ``name="other"`` makes a second environment in the same ``tmp_path``.
     ``compiled=True`` has pip compile every module, as it does by default: there are
     ``__pycache__`` folders then and rows ``….pyc,,`` in RECORD.
@@ -110,11 +124,12 @@ def make_site() -> Iterable[Callable[..., Environment]]:
         distributions: Iterable[Tuple[str, str]] = (),
         name: str = "env",
         compiled: bool = False,
+        slim: bool = False,
     ) -> Environment:
         prefix = os.path.join(str(folder), name)
         os.makedirs(prefix)
         made.append(prefix)
-        return _environment(prefix, list(distributions), compiled)
+        return _environment(prefix, list(distributions), compiled, slim)
 
     yield make
     for prefix in made:
@@ -141,7 +156,9 @@ def fetched_wheel(name: str, version: str) -> str:
     return found[0]
 
 
-def _environment(prefix: str, distributions: List[Tuple[str, str]], compiled: bool) -> Environment:
+def _environment(
+    prefix: str, distributions: List[Tuple[str, str]], compiled: bool, slim: bool
+) -> Environment:
     base = os.path.join(sys.base_prefix, "bin", PYTHON)
     site = os.path.join(prefix, "lib", PYTHON, "site-packages")
     os.makedirs(site)
@@ -153,7 +170,8 @@ def _environment(prefix: str, distributions: List[Tuple[str, str]], compiled: bo
     for python, target in ((PYTHON, base), ("python3", PYTHON), ("python", PYTHON)):
         os.symlink(target, os.path.join(prefix, "bin", python))
     for name, version in distributions:
-        _copy(_installed(name, version, compiled), prefix)
+        tree = _installed(name, version, compiled)
+        _copy(_slimmed(tree) if slim else tree, prefix)
     return Environment(prefix, site, os.path.join(prefix, "bin", "python"))
 
 
@@ -179,6 +197,22 @@ def _installed(name: str, version: str, compiled: bool) -> str:
             if not os.path.isdir(tree):  # else another process was first
                 raise
     return tree
+
+
+def _slimmed(tree: str) -> str:
+    """The same tree without its front ends."""
+    slim = tree + "-slim"
+    if not os.path.isdir(slim):
+        with tempfile.TemporaryDirectory(prefix=".slim-", dir=os.path.dirname(tree)) as folder:
+            made = os.path.join(folder, "tree")
+            front_ends = ("share", "static", "nbextensions", "labextension", "tests", "i18n")
+            shutil.copytree(tree, made, symlinks=True, ignore=shutil.ignore_patterns(*front_ends))
+            try:
+                os.rename(made, slim)
+            except OSError:
+                if not os.path.isdir(slim):  # else another process was first
+                    raise
+    return slim
 
 
 def _copy(tree: str, prefix: str) -> None:
