@@ -118,6 +118,34 @@ def distributions(trees: List[str]) -> Tuple[str, ...]:
     return tuple(sorted({normalized(folder) for tree in trees for folder in _subfolders(tree)}))
 
 
+class Catalog(NamedTuple):
+    """Trees of patches; a header is read only for a distribution that is asked for."""
+
+    trees: Tuple[str, ...]
+
+    @property
+    def distributions(self) -> Tuple[str, ...]:
+        """The distributions that there are patches for, normalized."""
+        return distributions(list(self.trees))
+
+    def editions(self, names: Iterable[str]) -> Tuple[Edition, ...]:
+        """The editions for distributions. Raises BadPatch."""
+        return editions(list(self.trees), names)
+
+    def patches(self, names: Iterable[str]) -> Tuple[str, ...]:
+        """The patches for distributions, by the names of their files alone."""
+        wanted = set(names)
+        found = (
+            "%s/%s" % (folder, file[: -len(".patch")].partition("-")[2])
+            for tree in self.trees
+            for folder in _subfolders(tree)
+            if normalized(folder) in wanted
+            for file in os.listdir(os.path.join(tree, folder))
+            if file.endswith(".patch")
+        )
+        return tuple(sorted(set(found)))
+
+
 def digest(edition: Edition) -> str:
     """The SHA-256, as hex digits, of a patch's bytes and of the files that it adds."""
     total = hashlib.sha256(_read(edition.file))
@@ -288,7 +316,7 @@ def _addition(value: str, path: str) -> Addition:
     target, _, source = (part.strip() for part in value.partition("<"))
     if _is_of_a_package(target) and re.match(r"^helper:[a-z]+$", source):
         return Addition(target, os.path.join(_HELPERS, source[len("helper:") :] + ".py"))
-    if _is_of_a_package(target) and is_relative(source):
+    if _is_of_a_package(target) and is_relative(source) and ":" not in source:
         return Addition(target, os.path.join(os.path.dirname(os.path.dirname(path)), source))
     raise BadPatch(
         "an Adds row that cannot be read",

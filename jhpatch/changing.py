@@ -11,12 +11,12 @@ import os
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from jhpatch import bytecode, reporting, result, transaction, trust
+from jhpatch.catalog import Catalog
 from jhpatch.errors import Failed, JhpatchError, Refused
 from jhpatch.plan import Plan
 from jhpatch.result import Result, SiteReport
 from jhpatch.states import Assessment
 from jhpatch.survey import Survey, survey
-from jhpatch.targets import Catalog
 from jhpatch.transaction import FileChange, Transaction
 
 Planned = Callable[[Survey], Plan]
@@ -202,8 +202,7 @@ def _identity(path: str) -> Tuple[int, int]:
 
 def _again(job: _Job, old: Survey) -> Survey:
     """The site as it is now that it is locked."""
-    names = job.known.distributions
-    for one in survey(old.environment, names, job.known.editions):
+    for one in survey(old.environment, job.known):
         if one.site.path == old.site.path:
             return one
     return old

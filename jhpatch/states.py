@@ -73,6 +73,11 @@ def assess(view: View, editions: Iterable[Edition]) -> Tuple[Assessment, ...]:
     )
 
 
+def absent(patch: str) -> Assessment:
+    """A patch whose distribution is not installed, and of which nothing is left."""
+    return Assessment(patch, "absent", None, None, None, None)
+
+
 def _assess(
     view: View, patch: str, editions: List[Edition], applied: Optional[Applied]
 ) -> Assessment:

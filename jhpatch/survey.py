@@ -9,13 +9,11 @@ from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Option
 from jhpatch import journal as journals
 from jhpatch import saved, state, states
 from jhpatch.beneath import Root
-from jhpatch.catalog import Edition, normalized
+from jhpatch.catalog import Catalog
 from jhpatch.engine import sha256
 from jhpatch.errors import Failed, JhpatchError, Untrusted
 from jhpatch.site import Environment, Site, distributions
 from jhpatch.states import Assessment, View
-
-Editions = Callable[[Iterable[str]], Tuple[Edition, ...]]
 
 
 class Survey(NamedTuple):
@@ -43,36 +41,39 @@ class Survey(NamedTuple):
         return next((one.installer for one in found if one.installer), None)
 
 
-def survey(
-    environment: Environment, names: Tuple[str, ...], editions: Editions
-) -> Tuple[Survey, ...]:
+def survey(environment: Environment, known: Catalog) -> Tuple[Survey, ...]:
     """The sites of an environment that hold something of ours or for us, at least the first.
 
-    ``names`` are the distributions that the catalog has patches for, and ``editions``
-    gives the editions of some of them. Raises BadPatch.
+    ``known`` gives the patches; headers are read only for what is installed, or was.
+    Raises BadPatch.
     """
+    names = known.distributions
     looks = [_look(environment, site, names) for site in environment.sites]
-    installed = {name for one in looks for name in one.view.distributions}
     seen: Set[str] = set()
     found: List[Survey] = []
     for number, one in enumerate(looks):
         here = set(one.view.distributions)
         recorded = {done.name for done in one.view.state.patched} if one.view.state else set()
-        shown = here | recorded | (set(names) - installed if number == 0 else set())
-        if number == 0 or shown or one.journal or one.error:
+        if number == 0 or here or recorded or one.journal or one.error:
             one = one._replace(shadowed=frozenset(here & seen))
-            found.append(one if one.error else _assessed(one, editions(shown), shown))
+            found.append(one if one.error else _assessed(one, known, here | recorded))
         seen |= here
-    return tuple(found)
+    return tuple(found[:1] and [_with_absent(found[0], known, seen)] + found[1:])
 
 
-def _assessed(one: Survey, editions: Tuple[Edition, ...], shown: Set[str]) -> Survey:
-    assessments = states.assess(one.view, editions)
-    return one._replace(
-        assessments=tuple(
-            found for found in assessments if normalized(found.patch.partition("/")[0]) in shown
-        )
-    )
+def _assessed(one: Survey, known: Catalog, shown: Set[str]) -> Survey:
+    return one._replace(assessments=states.assess(one.view, known.editions(shown)))
+
+
+def _with_absent(first: Survey, known: Catalog, installed: Set[str]) -> Survey:
+    """The patches for what no site has are shown once, with the first site."""
+    absent = known.patches(set(known.distributions) - installed)
+    there = {one.patch for one in first.assessments}
+    more = (states.absent(patch) for patch in absent if patch not in there)
+    if first.error:
+        return first
+    both = sorted(first.assessments + tuple(more), key=lambda one: one.patch)
+    return first._replace(assessments=tuple(both))
 
 
 def _look(environment: Environment, site: Site, names: Tuple[str, ...]) -> Survey:

@@ -1,28 +1,13 @@
 """What a command line names: environments, patches, and the catalog to read them from."""
 
 import argparse
-from typing import Callable, Iterable, List, NamedTuple, Set, Tuple
+from typing import Iterable, List, Set
 
 from jhpatch import catalog, site
-from jhpatch.catalog import Edition, normalized
+from jhpatch.catalog import Catalog, normalized
 from jhpatch.errors import Refused, Usage
 from jhpatch.site import Environment
 from jhpatch.survey import Survey, survey
-
-
-class Catalog(NamedTuple):
-    """The trees of patches; editions are read only for the distributions that are asked for."""
-
-    trees: Tuple[str, ...]
-
-    @property
-    def distributions(self) -> Tuple[str, ...]:
-        """The distributions that there are patches for, normalized."""
-        return catalog.distributions(list(self.trees))
-
-    def editions(self, names: Iterable[str]) -> Tuple[Edition, ...]:
-        """The editions for distributions. Raises BadPatch."""
-        return catalog.editions(list(self.trees), set(names))
 
 
 def add_arguments(parser: argparse.ArgumentParser, changes: bool, patches: bool) -> None:
@@ -86,15 +71,14 @@ def environments_of(arguments: argparse.Namespace) -> List[Environment]:
 
 def surveys_of(environments: List[Environment], known: Catalog) -> List[Survey]:
     """All sites of the environments, each looked at once."""
-    names = known.distributions
-    return [one for env in environments for one in survey(env, names, known.editions)]
+    return [one for environment in environments for one in survey(environment, known)]
 
 
 def patch_names(wanted: Iterable[str], known: Catalog, surveys: List[Survey]) -> Set[str]:
     """The patches that were named, as the catalog spells them. Raises Usage for an unknown one."""
     if not wanted:
         return set()
-    spelled = {_comparable(one.patch): one.patch for one in known.editions(known.distributions)}
+    spelled = {_comparable(patch): patch for patch in known.patches(known.distributions)}
     for found in (found for one in surveys for found in one.assessments):
         spelled.setdefault(_comparable(found.patch), found.patch)
     for name in wanted:
@@ -129,6 +113,3 @@ def _concerns_us(one: Survey) -> bool:
     if one.error or one.journal or one.view.state:
         return True
     return any(found.state != "absent" for found in one.assessments)
-
-
-Resurvey = Callable[[Environment], Tuple[Survey, ...]]

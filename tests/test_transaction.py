@@ -108,7 +108,7 @@ def killed_at(number, job, site):
 
 def no_leftovers(site):
     """No temporary file and no journal."""
-    for folder, _, names in os.walk(str(site)):
+    for _folder, _, names in os.walk(str(site)):
         for name in names:
             assert not name.startswith(".jhpatch-"), name
             assert not name.endswith(".new"), name

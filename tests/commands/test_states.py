@@ -42,7 +42,7 @@ def append(env, name, text=b"# edited\n"):
 
 
 def reinstalled(env, make_site, tmp_path, helper_stays=False, version="5.7.9"):
-    """What a package manager does: the release's files again; conda leaves what it does not know."""
+    """The release's files again, as a package manager does it; conda leaves the helper."""
     other = make_site(tmp_path, [("notebook", version)], name="fresh-" + version, slim=True)
     for name in os.listdir(env.site):
         if name.startswith("notebook-"):

@@ -1,0 +1,156 @@
+"""engine.py: the declared bytes, or nothing."""
+
+import hashlib
+import os
+import random
+import zipfile
+
+import pytest
+
+from jhpatch import catalog, engine
+from jhpatch.errors import BadPatch
+
+BEFORE = b"".join(b"line %d\n" % number for number in range(1, 21))
+DIFF = b"""\
+--- a/app/a.py
++++ b/app/a.py
+@@ -4,6 +4,7 @@
+ line 4
+ line 5
+ line 6
++added
+ line 7
+ line 8
+ line 9
+@@ -14,7 +15,7 @@
+ line 14
+ line 15
+ line 16
+-line 17
++changed
+ line 18
+ line 19
+ line 20
+"""
+AFTER = BEFORE.replace(b"line 6\n", b"line 6\nadded\n").replace(b"line 17\n", b"changed\n")
+
+
+def edition_of(tmp_path, diff=DIFF, before=BEFORE, after=AFTER):
+    """An edition with ``diff`` as it stands."""
+    folder = tmp_path / ("tree-%d" % random.getrandbits(60)) / "app"
+    folder.mkdir(parents=True)
+    head = "Package: app\nVersions: ==1\nDescription: x\n"
+    head += "Before: app/a.py sha256:%s\n" % hashlib.sha256(before).hexdigest()
+    head += "After: app/a.py sha256:%s\n" % hashlib.sha256(after).hexdigest()
+    (folder / "1-slug.patch").write_bytes(head.encode() + b"---\n" + diff)
+    (edition,) = catalog.editions([str(folder.parent)])
+    return edition
+
+
+def test_forward_and_back(tmp_path):
+    """The diff gives After from Before, and Before from After."""
+    edition = edition_of(tmp_path)
+    assert engine.after_of(edition, {"app/a.py": BEFORE}) == {"app/a.py": AFTER}
+    assert engine.before_of(edition, {"app/a.py": AFTER}) == {"app/a.py": BEFORE}
+
+
+RELEASES = {
+    "jupyterhub/0.9.0-kerberos-login": ("jupyterhub", ["0.9.0", "0.9.6"]),
+    "jupyterhub/6.1.0-kerberos-login": ("jupyterhub", ["6.1.0", "6.1.1"]),
+    "notebook/5.5.0-kerberos-open": ("notebook", ["5.5.0", "5.7.9"]),
+    "notebook/5.2.0-kerberos-save": ("notebook", ["5.2.0", "5.7.9", "5.7.16"]),
+    "jupyter_server/2.18.0-kerberos-contents": ("jupyter_server", ["2.18.0", "2.21.1"]),
+}
+
+
+def test_every_edition_is_tried():
+    """No edition with a diff is left out of the test below."""
+    found = {
+        "%s/%s" % (one.patch.partition("/")[0], one.name)
+        for one in catalog.editions([catalog.own_tree()])
+        if one.changes
+    }
+    assert found == set(RELEASES)
+
+
+@pytest.mark.parametrize("name", sorted(RELEASES))
+def test_our_patches_fit_the_real_releases(wheel, name):
+    """First and last release of each edition: the bytes are Before, and become After."""
+    distribution, versions = RELEASES[name]
+    stem = name.partition("/")[2]
+    editions = catalog.editions([catalog.own_tree()], [distribution])
+    (edition,) = [one for one in editions if one.name == stem]
+    for version in versions:
+        assert edition.fits(version)
+        with zipfile.ZipFile(wheel(distribution, version)) as archive:
+            before = {change.path: archive.read(change.path) for change in edition.changes}
+        after = engine.after_of(edition, before)
+        for path, data in after.items():
+            compile(data, path, "exec", dont_inherit=True) if path.startswith("notebook") else None
+        assert engine.before_of(edition, after) == before
+
+
+def test_a_shifted_file_is_refused(tmp_path):
+    """Hunks are not searched for: one line more above, and nothing is done."""
+    before = b"another\n" + BEFORE
+    with pytest.raises(BadPatch):
+        engine.after_of(edition_of(tmp_path, before=before), {"app/a.py": before})
+
+
+def test_other_bytes_than_declared_are_refused(tmp_path):
+    """A diff that applies, and gives something else than After."""
+    with pytest.raises(BadPatch) as refused:
+        engine.after_of(edition_of(tmp_path, after=AFTER + b"x"), {"app/a.py": BEFORE})
+    assert "sha256" in str(refused.value.expected)
+
+
+@pytest.mark.parametrize(
+    "diff",
+    [
+        b"",
+        DIFF.replace(b"+++ b/app/a.py", b"+++ b/app/b.py"),
+        DIFF.replace(b"app/a.py", b"/etc/passwd"),
+        DIFF.replace(b"app/a.py", b"../a.py"),
+        DIFF + DIFF,
+        DIFF.replace(b"\n", b"\r\n"),
+        DIFF[:-1],
+        DIFF + b"\\ No newline at end of file\n",
+        b"diff --git a/app/a.py b/app/a.py\nrename from x\nrename to y\n" + DIFF,
+        b"GIT binary patch\n",
+        DIFF.replace(b"@@ -4,6 +4,7 @@", b"@@ -4,6 +4,9 @@"),
+        DIFF.replace(b"@@ -14,7 +15,7 @@", b"@@ -14,7 +99,7 @@"),
+        DIFF.replace(b"@@ -14,7 +15,7 @@", b"@@ -2,7 +15,7 @@"),
+        DIFF.replace(b"--- a/app/a.py", b"--- /dev/null"),
+        DIFF.replace(b" line 5", b" line \0"),
+    ],
+)
+def test_odd_diffs_are_refused(tmp_path, diff):
+    """Whatever is not a plain change of the declared file: an error, never other bytes."""
+    with pytest.raises(BadPatch):
+        engine.after_of(edition_of(tmp_path, diff), {"app/a.py": BEFORE})
+
+
+def test_no_truncation_gives_wrong_bytes(tmp_path):
+    """Cut at every byte, and 500 random bytes changed: After, or BadPatch."""
+    random.seed(1)
+    cut = [DIFF[:size] for size in range(len(DIFF))]
+    for _ in range(500):
+        at = random.randrange(len(DIFF))
+        cut.append(DIFF[:at] + bytes([random.randrange(256)]) + DIFF[at + 1 :])
+    right = 0
+    for diff in cut:
+        try:
+            assert engine.after_of(edition_of(tmp_path, diff), {"app/a.py": BEFORE}) == {
+                "app/a.py": AFTER
+            }
+            right += 1
+        except BadPatch:
+            pass
+    assert right < len(cut) / 4
+
+
+def test_patch_ng_is_imported_by_the_engine_alone():
+    """And by it only when a diff is applied: it costs 40 ms."""
+    with open(os.path.join(os.path.dirname(engine.__file__), "engine.py")) as file:
+        lines = [line for line in file if "import patch_ng" in line]
+    assert lines == ["    import patch_ng\n"]

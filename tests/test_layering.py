@@ -1,0 +1,143 @@
+"""Imports point downward; each room imports what its job needs and nothing else."""
+
+import ast
+import os
+
+import pytest
+
+from tests.conftest import ROOT
+
+PACKAGE = os.path.join(ROOT, "jhpatch")
+ARROWS = {
+    "__main__": {"cli"},
+    "cli": {"commands", "errors", "result", "rendering"},
+    "commands": set(),
+    "commands.list": {"targets", "reporting", "catalog", "result"},
+    "commands.status": {"targets", "reporting", "result"},
+    "commands.diff": {
+        *("targets", "reporting", "changing", "catalog", "engine"),
+        *("plan", "states", "survey", "errors", "result"),
+    },
+    "commands.apply": {"targets", "changing", "plan", "processes", "result", "survey"},
+    "commands.revert": {"targets", "changing", "plan", "result", "survey"},
+    "changing": {
+        *("bytecode", "catalog", "reporting", "result", "transaction", "trust", "errors"),
+        *("plan", "states", "survey", "targets"),
+    },
+    "targets": {"catalog", "site", "errors", "survey"},
+    "reporting": {"processes", "catalog", "errors", "states", "result", "survey"},
+    "rendering": {"result"},
+    "result": {"errors"},
+    "survey": {
+        *("journal", "saved", "state", "states", "beneath", "catalog", "engine"),
+        *("errors", "site"),
+    },
+    "plan": {"catalog", "engine", "record", "state", "errors", "states"},
+    "states": {"catalog", "engine", "record", "site", "state", "beneath"},
+    "engine": {"catalog", "errors"},
+    "catalog": {"beneath", "errors"},
+    "site": {"beneath", "errors"},
+    "state": {"beneath", "errors"},
+    "record": set(),
+    "transaction": {"journal", "lock", "saved", "beneath", "errors"},
+    "lock": {"beneath", "errors", "saved"},
+    "saved": {"journal", "beneath", "engine", "errors"},
+    "journal": {"beneath", "errors"},
+    "beneath": set(),
+    "trust": {"errors"},
+    "bytecode": {"compiling", "errors"},
+    "compiling": set(),
+    "processes": {"result"},
+    "errors": set(),
+    "helper": set(),
+    "helper.kerberos": set(),
+}
+
+
+def modules():
+    """Each module's dotted name and its syntax tree."""
+    for folder, folders, names in os.walk(PACKAGE):
+        folders[:] = [name for name in folders if name not in ("__pycache__", "patches")]
+        for name in names:
+            if name.endswith(".py"):
+                path = os.path.join(folder, name)
+                dotted = os.path.relpath(path, PACKAGE)[:-3].replace("/", ".")
+                dotted = dotted[: -len(".__init__")] if dotted.endswith(".__init__") else dotted
+                with open(path, encoding="utf-8") as file:
+                    yield dotted, ast.parse(file.read())
+
+
+MODULES = dict(modules())
+
+
+def imported(tree):
+    """The modules that a tree imports, nested ones too, by full name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative import"
+            for alias in node.names:
+                yield "%s.%s" % (node.module, alias.name)
+
+
+@pytest.mark.parametrize("name", sorted(set(MODULES) - {"__init__"}))
+def test_no_arrow_that_is_not_drawn(name):
+    """A module imports the rooms that it is drawn to import, and no others."""
+    found = set()
+    for full in imported(MODULES[name]):
+        parts = full.split(".")
+        if parts[0] == "jhpatch" and len(parts) > 1 and parts[1] in ARROWS:
+            found.add(parts[1])
+    assert found <= ARROWS[name], found - ARROWS[name]
+
+
+def test_the_picture_has_no_ghosts():
+    """Every room that is drawn is there."""
+    assert set(ARROWS) == set(MODULES) - {"__init__"}
+
+
+def calls(tree, *dotted):
+    """The lines on which a tree names one of ``dotted`` (``os.environ``)."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            if "%s.%s" % (node.value.id, node.attr) in dotted:
+                yield node.lineno
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in dotted
+        ):
+            yield node.lineno
+
+
+@pytest.mark.parametrize(
+    "what, allowed",
+    [
+        (("print", "sys.stdout", "sys.stderr"), {"cli", "compiling"}),
+        (("os.environ", "os.getenv"), {"cli", "trust", "helper.kerberos"}),
+        (("os.chdir",), {"trust"}),  # in a child that becomes another user
+        (("os.fork",), {"trust"}),
+        (("sys.exit",), {"__main__"}),
+    ],
+)
+def test_who_may(what, allowed):
+    """One room prints, one reads the environment, nobody changes the folder."""
+    found = {name for name, tree in MODULES.items() if list(calls(tree, *what))}
+    assert found <= allowed, found - allowed
+
+
+def test_who_imports_patch_ng():
+    """The engine, and only when a diff is taken apart."""
+    users = {name for name, tree in MODULES.items() if "patch_ng" in set(imported(tree))}
+    assert users == {"engine"}
+
+
+def test_the_helper_uses_what_all_its_hosts_have():
+    """The standard library, traitlets and tornado."""
+    import sys
+
+    tops = {full.split(".")[0] for full in imported(MODULES["helper.kerberos"])}
+    known = getattr(sys, "stdlib_module_names", tops)
+    assert tops - set(known) <= {"tornado", "traitlets"}

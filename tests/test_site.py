@@ -1,0 +1,141 @@
+"""site.py: environments and distributions, read from files alone."""
+
+import os
+
+import pytest
+
+from jhpatch import site
+from jhpatch.beneath import Root
+from jhpatch.errors import Usage
+
+
+def distributions(folder, *names):
+    """What is found of ``names`` in a folder."""
+    with Root(str(folder)) as root:
+        return site.distributions(root, names)
+
+
+def info(folder, name, text, file="METADATA"):
+    """A metadata folder."""
+    (folder / name).mkdir(parents=True)
+    (folder / name / file).write_text(text)
+
+
+def test_a_distribution_is_found_by_its_folder(tmp_path):
+    """Name and version, RECORD's place, and who installed it; names compare as PEP 503 says."""
+    info(tmp_path, "Jupyter_Server-2.21.1.dist-info", "Metadata-Version: 2\nVersion: 2.21.1\n\n")
+    (tmp_path / "Jupyter_Server-2.21.1.dist-info/INSTALLER").write_text("uv\n")
+    (found,) = distributions(tmp_path, "jupyter_server")["jupyter_server"]
+    assert (found.version, found.installer, found.layout) == ("2.21.1", "uv", None)
+    assert found.record == "Jupyter_Server-2.21.1.dist-info/RECORD"
+
+
+def test_the_version_is_what_metadata_states(tmp_path):
+    """Not what the description says below the head, nor the folder's name."""
+    info(tmp_path, "app-1.dist-info", "Name: app\nVersion: 1.5\n\nVersion: 9\n")
+    assert distributions(tmp_path, "app")["app"][0].version == "1.5"
+
+
+@pytest.mark.parametrize("name", ["app-1.0.egg-info", "app-1.0-py3.11.egg-info"])
+def test_debians_layout(tmp_path, name):
+    """An egg-info folder without RECORD; it may carry the Python's version."""
+    info(tmp_path, name, "Name: app\nVersion: 1.0\n", "PKG-INFO")
+    (found,) = distributions(tmp_path, "app")["app"]
+    assert (found.version, found.record, found.layout) == ("1.0", None, None)
+
+
+def test_others_are_not_read(tmp_path):
+    """Only distributions that are wanted cost a read."""
+    info(tmp_path, "other-1.dist-info", "Version: 1\n")
+    os.mkfifo(str(tmp_path / "other-2.dist-info"))  # reading it would hang
+    assert distributions(tmp_path, "app") == {}
+
+
+def test_hostile_metadata_is_no_traceback(tmp_path):
+    """A FIFO, a symlink, nothing at all in place of METADATA."""
+    (tmp_path / "app-1.dist-info").mkdir()
+    os.mkfifo(str(tmp_path / "app-1.dist-info/METADATA"))
+    assert distributions(tmp_path, "app")["app"][0].version == "1"
+
+
+def test_a_venv_is_read_from_its_files(tmp_path, make_site):
+    """By its interpreter or by its folder; nothing is started."""
+    env = make_site(tmp_path)
+    for named in (env.python, env.prefix):
+        found = site.environment_of(named)
+        assert [one.path for one in found.sites] == [env.site]
+        assert found.sites[0].inside
+
+
+def test_a_prefix_without_pyvenv_cfg(tmp_path):
+    """conda's layout: bin/python and lib/pythonX.Y."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python").write_text("")
+    (tmp_path / "lib/python3.9/site-packages").mkdir(parents=True)
+    found = site.environment_of(str(tmp_path / "bin/python"))
+    assert [one.path for one in found.sites] == [str(tmp_path / "lib/python3.9/site-packages")]
+
+
+def test_debians_folders(tmp_path):
+    """/usr/local/lib/python3.11/dist-packages counts before /usr/lib/python3/dist-packages."""
+    names = ["local/lib/python3.11/dist-packages", "lib/python3/dist-packages"]
+    for name in names + ["lib/python3.11", "bin"]:
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "bin/python3.11").write_text("")
+    found = site.environment_of(str(tmp_path / "bin/python3.11"))
+    assert [one.path for one in found.sites] == [str(tmp_path / name) for name in names]
+
+
+def test_system_site_packages_are_outside(tmp_path):
+    """A venv that sees its base's sites shows them, and does not count them as its own."""
+    base, venv = tmp_path / "base", tmp_path / "venv"
+    for folder in (base, venv):
+        (folder / "lib/python3.9/site-packages").mkdir(parents=True)
+        (folder / "bin").mkdir()
+    (venv / "bin/python").write_text("")
+    (venv / "pyvenv.cfg").write_text(
+        "home = %s/bin\ninclude-system-site-packages = true\nversion = 3.9.1\n" % base
+    )
+    found = site.environment_of(str(venv / "bin/python"))
+    assert [one.inside for one in found.sites] == [True, False]
+    assert found.sites[1].path == str(base / "lib/python3.9/site-packages")
+
+
+def test_a_pth_file_adds_a_site_and_runs_nothing(tmp_path, make_site):
+    """Lines that are folders count; lines that are code are not run."""
+    env = make_site(tmp_path)
+    (tmp_path / "more").mkdir()
+    with open(os.path.join(env.site, "x.pth"), "w") as file:
+        file.write("%s\nimport os; os.mkdir(%r)\n" % (tmp_path / "more", str(tmp_path / "ran")))
+    found = site.environment_of(env.python)
+    assert [one.path for one in found.sites] == [env.site, str(tmp_path / "more")]
+    assert not (tmp_path / "ran").exists()
+
+
+def test_the_same_folder_counts_once(tmp_path, make_site):
+    """lib64 is a symlink to lib in most environments."""
+    env = make_site(tmp_path)
+    os.symlink("lib", os.path.join(env.prefix, "lib64"))
+    assert len(site.environment_of(env.python).sites) == 1
+
+
+@pytest.mark.parametrize("what", ["nothing", "shim", "ambiguous"])
+def test_what_is_no_python_is_a_usage_error(tmp_path, what):
+    """A path that is not there, a shim, a prefix with two Pythons."""
+    (tmp_path / "bin").mkdir()
+    python = tmp_path / "bin/python"
+    if what != "nothing":
+        python.write_text("#!/bin/sh\n")
+    if what == "ambiguous":
+        for minor in ("3.8", "3.9"):
+            (tmp_path / ("lib/python" + minor)).mkdir(parents=True)
+    with pytest.raises(Usage):
+        site.environment_of(str(python))
+
+
+def test_root_has_no_user_site():
+    """And the sites of the Python that runs us are those that it imports from."""
+    found = site.own_environment()
+    if os.geteuid() == 0:
+        assert not any(".local" in one.path for one in found.sites)
+    assert any(one.inside for one in found.sites)

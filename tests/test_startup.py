@@ -1,0 +1,50 @@
+"""status is a command that people put into a prompt: it imports next to nothing."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+HEAVY = (
+    "dataclasses pathlib packaging importlib.metadata importlib_metadata email subprocess "
+    "psutil patch_ng shutil difflib csv urllib typing_extensions tempfile"
+).split()
+SCRIPT = """
+import sys
+from jhpatch import catalog
+from jhpatch.cli import main
+read = []
+real = catalog._read
+catalog._read = lambda path: read.append(path) or real(path)
+code = main(["status", "--python", sys.argv[1]])
+print(sorted(set(sys.modules) & set(sys.argv[2:])), file=sys.stderr)
+print(sorted({path.split("/")[-2] for path in read}), file=sys.stderr)
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize("applied", [False, True], ids=["pristine", "applied"])
+def test_what_status_imports(tmp_path, make_site, jhpatch, applied):
+    """On a site with 100 distributions: nothing heavy, and only headers of what is installed."""
+    env = make_site(tmp_path, [("notebook", "5.7.9")], slim=True)
+    for number in range(100):
+        folder = os.path.join(env.site, "other_%d-1.0.dist-info" % number)
+        os.mkdir(folder)
+        with open(os.path.join(folder, "METADATA"), "w") as file:
+            file.write("Name: other-%d\nVersion: 1.0\n" % number)
+    if applied:
+        jhpatch(env, "apply")
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", SCRIPT, env.python] + HEAVY,
+        cwd="/",
+        env={"PYTHONPATH": ROOT, "PATH": os.defpath},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    lines = done.stderr.decode().splitlines()
+    assert done.returncode == (0 if applied else 3), lines
+    assert lines[-2] == "[]"
+    assert set(eval(lines[-1])) <= {"notebook", "helper"}
