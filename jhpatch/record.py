@@ -49,7 +49,10 @@ def _logical_lines(data: bytes) -> Iterable[bytes]:
 
 def _row(raw: bytes) -> Row:
     text = raw.decode("utf-8", "surrogateescape")
-    fields: List[str] = next(csv.reader([text.rstrip("\r\n")]), [])
+    try:
+        fields: List[str] = next(csv.reader([text.rstrip("\r\n")]), [])
+    except csv.Error:
+        fields = []
     path = fields[0] if fields else ""
     return Row(path, _sha256(fields[1]) if len(fields) > 1 else None, raw)
 
