@@ -1,0 +1,279 @@
+"""The server's side: one keeper a process, which never gives up and never makes anybody wait."""
+
+import importlib.util
+import json
+import os
+import sys
+import time
+import types
+
+import pytest
+from tornado import gen
+from traitlets.config import Config
+
+from jhpatch.helper import kerberos
+from tests.helper.test_hub import KINDS, broken, in_loop
+
+
+class Handler:
+    """What the wrappers need of a request's handler."""
+
+    def __init__(self, log, content="1", **settings):
+        self.log = log
+        self.config = Config({"KerberosTicket": settings})
+        self._content = content
+
+    def get_query_argument(self, name, default):
+        return self._content if name == "content" else default
+
+    kind = "value"
+
+    @kerberos.on_open
+    def get(self, path):
+        return KINDS[self.kind](("opened", path))
+
+    @kerberos.on_open
+    async def get_natively(self, path):
+        return ("opened", path)
+
+    @kerberos.on_save
+    def _save(self, model, path):
+        return KINDS[self.kind](("saved", path))
+
+
+@pytest.fixture(autouse=True)
+def one_process(monkeypatch):
+    """As in a server of its own, which does not run as root."""
+    monkeypatch.setattr(kerberos.os, "getuid", lambda: os.geteuid() or 4242)
+    monkeypatch.setattr(kerberos.pwd, "getpwuid", lambda uid: _entry())
+    monkeypatch.delenv("JHPATCH_KERBEROS", raising=False)
+    sys.modules.pop(kerberos._KEEPER, None)
+    yield
+    keeper = sys.modules.pop(kerberos._KEEPER, None)
+    if keeper is not None:
+        keeper._keep = lambda: time.sleep(3600)  # a daemon: it sleeps until the tests end
+
+
+def _entry():
+    return types.SimpleNamespace(
+        pw_name="tester", pw_uid=os.geteuid(), pw_gid=os.getegid(), pw_dir="/"
+    )
+
+
+@pytest.fixture
+def settings(kdc, keytab, tmp_path, monkeypatch):
+    """Settings that get a real ticket for the user who runs the tests."""
+    monkeypatch.setenv("KRB5_CONFIG", kdc.krb5_conf)
+    monkeypatch.delenv("KRB5CCNAME", raising=False)
+    return dict(
+        keytab=keytab,
+        principal="alice/service@EXAMPLE.TEST",
+        ccache=str(tmp_path / "cc"),
+    )
+
+
+def keeper():
+    """The keeper of this process."""
+    return sys.modules[kerberos._KEEPER]
+
+
+def ticket(settings):
+    """The ticket in the cache; None where it holds none."""
+    with open(settings["ccache"], "rb") as file:
+        return kerberos.read_cache(file.read())
+
+
+def test_opening_waits_for_the_first_ticket(log, settings):
+    """The notebook opens with a ticket in the cache, and upstream's result."""
+    handler = Handler(log, **settings)
+    assert in_loop(lambda: handler.get("x.ipynb")) == ("opened", "x.ipynb")
+    assert ticket(settings).principal == settings["principal"]
+    assert len(log.lines) == 1
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_results_of_every_kind_pass_through(log, settings, kind):
+    """A value, a Future, a coroutine: waited for and given on; with a fresh ticket untouched."""
+    handler = Handler(log, **settings)
+    handler.kind = kind
+    assert in_loop(lambda: handler.get("x")) == ("opened", "x")
+    assert in_loop(lambda: handler.get("x")) == ("opened", "x")
+    assert in_loop(lambda: handler._save({}, "x")) == ("saved", "x")
+
+
+def test_a_native_coroutine_stays_one(log, settings):
+    """jupyter_server's @authorized awaits what asyncio.iscoroutine says, and nothing else."""
+    import asyncio
+
+    handler = Handler(log, **settings)
+    seen = []
+
+    @gen.coroutine
+    def opened():
+        result = handler.get_natively("x")
+        seen.append(asyncio.iscoroutine(result))
+        result = yield result
+        raise gen.Return(result)
+
+    for _ in range(2):
+        assert in_loop(opened) == ("opened", "x")
+    assert seen == [True, True]
+
+
+def test_a_fresh_ticket_costs_nothing(log, settings, monkeypatch):
+    """No file is looked at, and upstream's own object comes back."""
+    handler = Handler(log, **settings)
+    in_loop(lambda: handler.get("x"))
+    monkeypatch.setattr(kerberos.os, "open", broken)
+    monkeypatch.setattr(kerberos.os, "stat", broken)
+    handler.kind = "tornado future"
+    start = time.perf_counter()
+    for _ in range(1000):
+        handler.get("x")
+        handler._save({}, "x")
+    assert time.perf_counter() - start < 1
+
+
+def test_opening_waits_no_longer_than_open_wait_and_once_per_retry(log, script, settings):
+    """A KDC that does not answer: the first open waits a little, the next not at all."""
+    settings.update(kinit=script("sleep 3\n"), open_wait=0.4, timeout=3, retry=30)
+    handler = Handler(log, **settings)
+    took = []
+    for _ in range(3):
+        start = time.monotonic()
+        assert in_loop(lambda: handler.get("x")) == ("opened", "x")
+        took.append(time.monotonic() - start)
+    assert 0.3 < took[0] < 1.5 and max(took[1:]) < 0.2
+
+
+def test_content_0_and_saving_never_wait(log, script, settings):
+    """The file browser's polls, and every save: they start the keeper and go on."""
+    settings.update(kinit=script("sleep 3\n"), open_wait=2)
+    start = time.monotonic()
+    assert in_loop(lambda: Handler(log, content="0", **settings).get("x")) == ("opened", "x")
+    assert in_loop(lambda: Handler(log, **settings)._save({}, "x")) == ("saved", "x")
+    assert time.monotonic() - start < 0.3
+    assert keeper().is_alive()
+
+
+def test_the_ticket_stays_valid_with_nobody_there(log, kdc, settings):
+    """Tickets of 4 s: after one request valid at each look for 12 s, without another."""
+    settings.update(lifetime="4s", retry=0.5)
+    kerberos._MARGIN, margin = 0, kerberos._MARGIN
+    try:
+        in_loop(lambda: Handler(log, **settings).get("x"))
+        end = time.monotonic() + 12
+        starts = set()
+        while time.monotonic() < end:
+            found = ticket(settings)
+            assert found.end >= time.time()
+            starts.add(found.start)
+            time.sleep(0.1)
+    finally:
+        kerberos._MARGIN = margin
+    assert 4 <= len(starts) <= 8, starts
+    assert len(log.lines) == 1, log.lines
+
+
+def test_it_goes_on_after_the_kdc_was_away(log, kdc, settings):
+    """Still trying after expiry; a line when it begins to fail, and one when it is well again."""
+    settings.update(lifetime="3s", retry=0.5)
+    kerberos._MARGIN, margin = 0, kerberos._MARGIN
+    try:
+        in_loop(lambda: Handler(log, **settings).get("x"))
+        kdc.stop()
+        try:
+            time.sleep(4)
+            assert ticket(settings).end < time.time()
+        finally:
+            kdc.start()
+        end = time.monotonic() + 10
+        while ticket(settings).end < time.time() and time.monotonic() < end:
+            time.sleep(0.1)
+        assert ticket(settings).end >= time.time()
+        time.sleep(0.3)
+    finally:
+        kerberos._MARGIN = margin
+    levels = [line.split()[0] for line in log.lines]
+    assert levels == ["INFO", "WARNING", "INFO"], log.lines
+
+
+def test_one_keeper_though_two_copies_are_imported(log, settings):
+    """notebook's and jupyter_server's helper in one process: the first claims the key."""
+    spec = importlib.util.spec_from_file_location("another_copy", kerberos.__file__)
+    other = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(other)
+    handler = Handler(log, **settings)
+    in_loop(lambda: handler.get("x"))
+    first = keeper()
+    assert other._keeper_of(handler) is first
+
+
+def test_what_the_hub_told_is_used(log, settings, monkeypatch):
+    """JHPATCH_KERBEROS, as the hub writes it, counts before the server's own configuration."""
+    hub = kerberos.Hub(kerberos.KerberosTicket(**settings), log)
+    monkeypatch.setattr(kerberos, "account_of", lambda name, uid: _account())
+    told = hub.environment("tester", {})
+    monkeypatch.setenv("JHPATCH_KERBEROS", told["JHPATCH_KERBEROS"])
+    in_loop(lambda: Handler(log, keytab="/nowhere").get("x"))
+    assert ticket(settings).principal == settings["principal"]
+
+
+def _account():
+    return kerberos.Account("tester", os.geteuid(), os.getegid(), "/", ())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        "null",
+        '"x"',
+        json.dumps({"schema": 2}),
+        json.dumps({"schema": 1}),
+        json.dumps({"schema": 1, "principal": "x", "keytab": "", "ccache": "", "timeout": "x"}),
+    ],
+)
+def test_what_cannot_be_read_is_ignored_with_one_line(log, settings, monkeypatch, text):
+    """A user may write what he likes into his own environment: the server opens all the same."""
+    monkeypatch.setenv("JHPATCH_KERBEROS", text)
+    assert in_loop(lambda: Handler(log, **settings).get("x")) == ("opened", "x")
+    assert sum("JHPATCH_KERBEROS" in line for line in log.lines) == 1
+
+
+def test_a_bug_never_stops_a_notebook(log, settings, monkeypatch):
+    """Injected into the wrappers and into the keeper: upstream's result."""
+    handler = Handler(log, **settings)
+    monkeypatch.setattr(kerberos, "_new_keeper", broken)
+    assert in_loop(lambda: handler.get("x")) == ("opened", "x")
+    assert in_loop(lambda: handler._save({}, "x")) == ("saved", "x")
+    monkeypatch.undo()
+    sys.modules.pop(kerberos._KEEPER, None)
+    monkeypatch.setattr(kerberos.os, "getuid", lambda: os.geteuid() or 4242)
+    monkeypatch.setattr(kerberos.pwd, "getpwuid", lambda uid: _entry())
+    monkeypatch.setattr(kerberos.Getter, "ensure", broken)
+    assert in_loop(lambda: handler.get("x")) == ("opened", "x")
+    assert keeper().is_alive()
+
+
+def test_a_wrong_setting_disables_the_keeper(log):
+    """One line; notebooks open."""
+    assert in_loop(lambda: Handler(log, timeout=-1).get("x")) == ("opened", "x")
+    assert in_loop(lambda: Handler(log, timeout=-1).get("x")) == ("opened", "x")
+    assert len(log.lines) == 1 and "timeout" in log.lines[0]
+    assert keeper() is None
+
+
+def test_back_off_doubles_to_a_cap(log, settings):
+    """retry, twice, four times …, ten minutes at the most."""
+    one = kerberos.Keeper(kerberos.KerberosTicket(retry=30), None, None, log)
+    assert [one._pause(n) for n in (1, 2, 3, 4, 5, 6, 60)] == [30, 60, 120, 240, 480, 600, 600]
+
+
+def test_nothing_secret_is_logged(log, settings):
+    """Neither keys nor what kinit was given to read."""
+    in_loop(lambda: Handler(log, **settings).get("x"))
+    with open(settings["keytab"], "rb") as file:
+        key = file.read()[-16:]
+    assert key not in "".join(log.lines).encode("utf-8", "replace")
