@@ -36,9 +36,23 @@ import subprocess
 import sys
 import threading
 import time
+from typing import (
+    Any,
+    Callable,
+    DefaultDict,
+    Dict,
+    Generator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Tuple,
+)
 
+import traitlets
+from tornado import concurrent as tornado_concurrent
 from tornado import gen, web
-from traitlets import Any, Bool, Enum, Float, Integer, TraitError, Unicode, validate
+from traitlets import Bool, Enum, Float, Integer, TraitError, Unicode, validate
 from traitlets.config import LoggingConfigurable
 
 SCHEMA = 1  # of JHPATCH_KERBEROS
@@ -58,37 +72,42 @@ class Malformed(ValueError):
     """A cache that is cut short, of another version, or none at all."""
 
 
-Ticket = collections.namedtuple("Ticket", "principal start end renew_till")
-Ticket.__doc__ = """A ticket-granting ticket; times in seconds since the epoch, local clock."""
+class Ticket(NamedTuple):
+    """A ticket-granting ticket; times in seconds since the epoch, local clock."""
+
+    principal: str
+    start: float
+    end: float
+    renew_till: float
 
 
 class _Reader:
     """Big-endian fields from bytes; a field that is not there raises Malformed."""
 
-    def __init__(self, data):
+    def __init__(self, data: bytes) -> None:
         self._data = data
         self.at = 0
 
-    def number(self, form):
+    def number(self, form: str) -> int:
         """One number of a struct format."""
-        return struct.unpack(form, self.take(struct.calcsize(form)))[0]
+        return int(struct.unpack(form, self.take(struct.calcsize(form)))[0])
 
-    def take(self, size):
+    def take(self, size: int) -> bytes:
         """The next ``size`` bytes."""
         if size > len(self._data) - self.at:
             raise Malformed("the cache ends too early")
         self.at += size
         return self._data[self.at - size : self.at]
 
-    def text(self):
+    def text(self) -> str:
         """A counted string, as text that can be logged."""
         return self.take(self.number(">I")).decode("utf-8", "replace")
 
-    def more(self):
+    def more(self) -> bool:
         """Whether anything is left."""
         return self.at < len(self._data)
 
-    def principal(self):
+    def principal(self) -> Tuple[Tuple[str, ...], str]:
         """``(components, realm)``."""
         self.number(">I")  # the name's type
         count = self.number(">I")
@@ -97,14 +116,14 @@ class _Reader:
             raise Malformed("a principal of %d components" % count)
         return tuple(self.text() for _ in range(count)), realm
 
-    def skip_list(self):
+    def skip_list(self) -> None:
         """Addresses or authorization data."""
         for _ in range(self.number(">I")):
             self.number(">H")
             self.take(self.number(">I"))
 
 
-def read_cache(data):
+def read_cache(data: bytes) -> Optional[Ticket]:
     """The latest TGT of the cache's own realm in ``data`` (bytes); None where it has none.
 
     Raises Malformed. The clock offset in the header of version 4 is taken into account.
@@ -123,7 +142,7 @@ def read_cache(data):
     return found
 
 
-def _header_offset(reader):
+def _header_offset(reader: _Reader) -> int:
     """Seconds that the KDC's clock is ahead of ours (header tag 1)."""
     fields = _Reader(reader.take(reader.number(">H")))
     offset = 0
@@ -134,7 +153,9 @@ def _header_offset(reader):
     return offset
 
 
-def _credential(reader, owner, offset):
+def _credential(
+    reader: _Reader, owner: Tuple[Tuple[str, ...], str], offset: int
+) -> Optional[Ticket]:
     client, server = reader.principal(), reader.principal()
     reader.number(">H")
     reader.take(reader.number(">I"))
@@ -158,12 +179,12 @@ class KerberosTicket(LoggingConfigurable):
     """Where tickets come from, where they go, and what happens when there is none."""
 
     enabled = Bool(True, help="Whether to get tickets at all.").tag(config=True)
-    principal = Any(
+    principal = traitlets.Any(
         "{username}",
         help="A template with {username}, {uid}, {home}, {realm}, {host}, or a callable "
         "that takes the user name.",
     ).tag(config=True)
-    keytab = Any(
+    keytab = traitlets.Any(
         "",
         help="A template or a callable, as principal; default: krb5.conf's client keytab.",
     ).tag(config=True)
@@ -196,7 +217,7 @@ class KerberosTicket(LoggingConfigurable):
     ).tag(config=True)
 
     @validate("timeout", "open_wait", "retry", "refresh_at")
-    def _in_range(self, proposal):
+    def _in_range(self, proposal: Any) -> Any:
         low, high = {"refresh_at": (0.05, 0.95), "open_wait": (0, 60)}.get(
             proposal["trait"].name, (0.1, 3600)
         )
@@ -208,7 +229,7 @@ class KerberosTicket(LoggingConfigurable):
         return proposal["value"]
 
     @validate("lifetime", "renewable")
-    def _is_duration(self, proposal):
+    def _is_duration(self, proposal: Any) -> Any:
         if not re.match(r"^([0-9]+[dhms])*[0-9]*$|^[0-9]+(:[0-9]+){1,2}$", proposal["value"]):
             raise TraitError(
                 "KerberosTicket.%s must be a duration as kinit(1) takes it, such as 7d, not %r"
@@ -217,7 +238,7 @@ class KerberosTicket(LoggingConfigurable):
         return proposal["value"]
 
     @validate("principal", "keytab", "ccache")
-    def _is_template(self, proposal):
+    def _is_template(self, proposal: Any) -> Any:
         value, name = proposal["value"], proposal["trait"].name
         if callable(value) and name != "ccache":
             return value
@@ -228,30 +249,43 @@ class KerberosTicket(LoggingConfigurable):
         return value
 
 
-Account = collections.namedtuple("Account", "name uid gid home groups")
-Wanted = collections.namedtuple("Wanted", "principal keytab ccache")
-Wanted.__doc__ = """What a user's ticket is: ``keytab`` and ``ccache`` are paths, or empty."""
+class Account(NamedTuple):
+    """A user, as the password database has it."""
+
+    name: str
+    uid: int
+    gid: int
+    home: str
+    groups: Tuple[int, ...]
+
+
+class Wanted(NamedTuple):
+    """What a user's ticket is: ``keytab`` and ``ccache`` are paths, or empty."""
+
+    principal: str
+    keytab: str
+    ccache: str
 
 
 class Problem(Exception):
     """Why there is no ticket, in one line for the log."""
 
 
-def account_of(name, min_uid, getpwnam=pwd.getpwnam, getgrouplist=os.getgrouplist):
+def account_of(name: str, min_uid: int) -> Account:
     """The password database's entry of a user. Raises Problem for who gets no ticket."""
     if not name or name[0] in "-." or any(c in name for c in "/\0\n:"):
         raise Problem("%r is no name that a path may hold" % name)
     try:
-        entry = getpwnam(name)
+        entry = pwd.getpwnam(name)
     except KeyError:
         raise Problem("%r is no user of this host" % name)
     if entry.pw_uid < max(min_uid, 1):
         raise Problem("uid %d is below min_uid" % entry.pw_uid)
-    groups = getgrouplist(entry.pw_name, entry.pw_gid)
+    groups = os.getgrouplist(entry.pw_name, entry.pw_gid)
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir, tuple(groups))
 
 
-def wanted_of(settings, account):
+def wanted_of(settings: KerberosTicket, account: Account) -> Wanted:
     """The templates of ``settings`` for one user. Raises Problem for an empty or odd result."""
     fields = dict(
         username=account.name,
@@ -261,7 +295,7 @@ def wanted_of(settings, account):
         host=os.uname().nodename,
     )
 
-    def filled(name):
+    def filled(name: str) -> str:
         value = getattr(settings, name)
         text = value(account.name) if callable(value) else value.format(**fields)
         if not isinstance(text, str) or any(c in text for c in "\0\n"):
@@ -274,7 +308,7 @@ def wanted_of(settings, account):
     return wanted
 
 
-def _path_of(ccache):
+def _path_of(ccache: str) -> str:
     """The path of a FILE cache. Other types have their place here once they are supported."""
     kind, colon, rest = ccache.partition(":")
     if ccache and not ccache.startswith("/"):
@@ -305,10 +339,16 @@ mv -fT -- "$temp" "$cache" || exit
 head -c CAP -- "$cache"
 """.replace("CAP", str(_CACHE_CAP + 1))
 
-Done = collections.namedtuple("Done", "code out err")
+
+class Done(NamedTuple):
+    """How a program ended, and what it said."""
+
+    code: int
+    out: bytes
+    err: str
 
 
-def run(argv, environment, timeout):
+def run(argv: List[str], environment: Dict[str, str], timeout: float) -> Done:
     """Runs a program in a session of its own, killed whole at ``timeout`` (seconds).
 
     Raises Problem when it takes too long or cannot be started.
@@ -336,7 +376,7 @@ def run(argv, environment, timeout):
     return Done(child.returncode, out, err.decode("utf-8", "replace").strip())
 
 
-def _kill(child):
+def _kill(child: "subprocess.Popen[bytes]") -> None:
     try:
         os.killpg(child.pid, signal.SIGKILL)
     except OSError:
@@ -344,19 +384,22 @@ def _kill(child):
     try:
         child.communicate(timeout=1)
     except (subprocess.TimeoutExpired, ValueError):
-        child.stdout.close()
-        child.stderr.close()
+        for pipe in (child.stdout, child.stderr):
+            if pipe is not None:
+                pipe.close()
 
 
 class Getter:
     """Gets tickets for an account: as a child that becomes it, or as ourselves if we are it."""
 
-    def __init__(self, settings, environ=None):
+    def __init__(
+        self, settings: KerberosTicket, environ: Optional[Mapping[str, str]] = None
+    ) -> None:
         self._settings = settings
         self._environ = os.environ if environ is None else environ
-        self._locks = collections.defaultdict(threading.Lock)
+        self._locks: DefaultDict[int, Any] = collections.defaultdict(threading.Lock)
 
-    def ensure(self, account, wanted):
+    def ensure(self, account: Account, wanted: Wanted) -> Tuple[Ticket, bool]:
         """``(Ticket, got)``: a valid ticket of ``account``, and whether it is a new one.
 
         A ticket of which ``refresh_at`` of the life has passed is replaced. One
@@ -376,11 +419,11 @@ class Getter:
                     return ticket, False
             return self._kinit(account, wanted, path), True
 
-    def due(self, ticket):
+    def due(self, ticket: Ticket) -> float:
         """When a ticket is to be renewed: at a part of its life, counted from its start."""
         return ticket.start + self._settings.refresh_at * (ticket.end - ticket.start)
 
-    def look(self, account, path):
+    def look(self, account: Account, path: str) -> Optional[Ticket]:
         """The ticket in a cache; None where there is none that can be used. Raises Problem."""
         if os.geteuid() == account.uid:
             data = _read_own(path, account.uid)
@@ -395,13 +438,13 @@ class Getter:
         except Malformed:
             return None
 
-    def destroy(self, account, wanted):
+    def destroy(self, account: Account, wanted: Wanted) -> None:
         """kdestroy, as the user."""
         path = wanted.ccache or self._default_ccache(account)
         argv = self._as(account) + [self._tool("kdestroy"), "-q", "-c", "FILE:" + path]
         run(argv, self._clean(account), self._settings.timeout)
 
-    def _kinit(self, account, wanted, path):
+    def _kinit(self, account: Account, wanted: Wanted, path: str) -> Ticket:
         temp = "%s/.jhpatch-cc-%d-%s" % (os.path.dirname(path), account.uid, os.urandom(8).hex())
         argv = self._as(account) + ["/bin/sh", "-c", _GET, "jhpatch", temp, path]
         argv += [self._tool("klist"), self._tool("kinit"), "-c", "FILE:" + temp, "-k"]
@@ -419,7 +462,7 @@ class Getter:
             raise Problem("%s: no ticket-granting ticket in it" % path)
         return ticket
 
-    def _default_ccache(self, account):
+    def _default_ccache(self, account: Account) -> str:
         """What libkrb5 says for that user; klist names the cache even where it is absent."""
         argv = self._as(account) + [self._tool("klist")]
         done = run(argv, self._clean(account), self._settings.timeout)
@@ -430,14 +473,14 @@ class Getter:
             raise Problem("klist names no cache: %s" % " ".join(text.split()))
         return _path_of(found.group(1))
 
-    def _tool(self, name):
+    def _tool(self, name: str) -> str:
         """The path of kinit, or of one of its siblings."""
         kinit = self._settings.kinit or shutil.which("/usr/bin/kinit") or shutil.which("kinit")
         if not kinit:
             raise Problem("no kinit on this host: install krb5-user (krb5-workstation)")
         return os.path.join(os.path.dirname(kinit), name) if name != "kinit" else kinit
 
-    def _as(self, account):
+    def _as(self, account: Account) -> List[str]:
         """What makes a child become the user: setpriv, as preexec_fn is unsafe in threads."""
         if os.geteuid() == account.uid:
             return []
@@ -456,7 +499,7 @@ class Getter:
             "--",
         ]
 
-    def _clean(self, account):
+    def _clean(self, account: Account) -> Dict[str, str]:
         """A child's environment. The hub's own cache and keytab are not the user's."""
         kept = ["KRB5_CONFIG", "KRB5_KDC_PROFILE"]
         if os.geteuid() == account.uid:
@@ -465,12 +508,12 @@ class Getter:
         return dict(environment, PATH=_PATH, LC_ALL="C", HOME=account.home)
 
 
-def _is_same(principal, wanted):
+def _is_same(principal: str, wanted: str) -> bool:
     """Whether a ticket is of the principal that is wanted, which may leave the realm out."""
     return principal == wanted or principal.rpartition("@")[0] == wanted
 
 
-def _read_own(path, uid):
+def _read_own(path: str, uid: int) -> Optional[bytes]:
     """A cache of our own; None where there is none that may be used."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -486,24 +529,34 @@ def _read_own(path, uid):
             return None
 
 
+# tornado 4.5 has it in gen; from 5.0 on that name is the same class.
+TIMEOUT: Any = getattr(gen, "TimeoutError")  # noqa: B009
+Method = Callable[..., Any]
+Waiting = Generator[Any, Any, Any]
+
+
 # The hub.
 
 
 class Hub:
     """The helper in a hub: one per authenticator."""
 
-    def __init__(self, settings, log):
+    def __init__(self, settings: KerberosTicket, log: Any) -> None:
         self.settings = settings
         self.log = log
         self.getter = Getter(settings)
         # Not PAM's threads: up to JupyterHub 5.1 there is one for all logins.
         self._pool = concurrent.futures.ThreadPoolExecutor(8)
 
-    def ticket(self, name, cause, asked_by, ccache=None):
+    def ticket(
+        self, name: str, cause: str, asked_by: Optional[str], ccache: Optional[str] = None
+    ) -> "concurrent.futures.Future[Optional[str]]":
         """A Future: None where the user has a ticket, else why not, in one line."""
         return self._pool.submit(self._ticket, name, cause, asked_by, ccache)
 
-    def _ticket(self, name, cause, asked_by, ccache):
+    def _ticket(
+        self, name: str, cause: str, asked_by: Optional[str], ccache: Optional[str]
+    ) -> Optional[str]:
         account = wanted = None
         try:
             account = account_of(name, self.settings.min_uid)
@@ -526,12 +579,19 @@ class Hub:
             )
         return None
 
-    def wanted(self, account, ccache=None):
+    def wanted(self, account: Account, ccache: Optional[str] = None) -> Wanted:
         """What the user's ticket is; an administrator's KRB5CCNAME wins."""
         wanted = wanted_of(self.settings, account)
         return wanted._replace(ccache=_path_of(ccache)) if ccache else wanted
 
-    def _tell(self, name, account, wanted, cause, problem):
+    def _tell(
+        self,
+        name: str,
+        account: Optional[Account],
+        wanted: Optional[Wanted],
+        cause: str,
+        problem: Problem,
+    ) -> None:
         if self.settings.policy != "ignore":
             self.log.warning(
                 "No Kerberos ticket for %s%s at %s%s: %s",
@@ -542,7 +602,7 @@ class Hub:
                 problem,
             )
 
-    def environment(self, name, old):
+    def environment(self, name: str, old: Dict[str, Any]) -> Dict[str, Any]:
         """The server's environment: ``old`` and what the server's keeper needs to know."""
         account = account_of(name, self.settings.min_uid)
         named = old.get("KRB5CCNAME")
@@ -557,11 +617,11 @@ class Hub:
             new["KRB5CCNAME"] = "FILE:" + wanted.ccache
         return new
 
-    def forget(self, name):
+    def forget(self, name: str) -> "concurrent.futures.Future[None]":
         """A Future: the user's cache is destroyed, if the settings say so."""
         return self._pool.submit(self._destroy, name)
 
-    def _destroy(self, name):
+    def _destroy(self, name: str) -> None:
         try:
             account = account_of(name, self.settings.min_uid)
             self.getter.destroy(account, self.wanted(account))
@@ -572,15 +632,15 @@ class Hub:
 _TOLD = ("kinit", "lifetime", "renewable", "timeout", "open_wait", "refresh_at", "retry")
 
 
-def _named(value, prefix, default):
+def _named(value: str, prefix: str, default: str) -> str:
     return prefix + value if value else default
 
 
-def _clock(seconds):
+def _clock(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
-def on_start(authenticator):
+def on_start(authenticator: Any) -> None:
     """Builds and checks the settings. A wrong one disables the helper, with one line."""
     try:
         settings = KerberosTicket(parent=authenticator)
@@ -591,20 +651,20 @@ def on_start(authenticator):
     authenticator._jhpatch_kerberos = hub
 
 
-def _hub_of(authenticator):
+def _hub_of(authenticator: Any) -> Optional[Hub]:
     return getattr(authenticator, "_jhpatch_kerberos", None)
 
 
-def _is_awaitable(value):
-    return gen.is_future(value) or inspect.isawaitable(value)
+def _is_awaitable(value: Any) -> bool:
+    return tornado_concurrent.is_future(value) or inspect.isawaitable(value)
 
 
-def on_login(method):
+def on_login(method: Method) -> Method:
     """``PAMAuthenticator.authenticate``: a ticket once PAM has let the user in."""
 
     @functools.wraps(method)
     @gen.coroutine
-    def authenticate(self, handler, data):
+    def authenticate(self: Any, handler: Any, data: Any) -> Waiting:
         result = method(self, handler, data)
         if _is_awaitable(result):
             result = yield result
@@ -624,16 +684,16 @@ def on_login(method):
     return authenticate
 
 
-def _refusal(code, problem):
+def _refusal(code: int, problem: str) -> web.HTTPError:
     return web.HTTPError(code, "No Kerberos ticket: %s" % problem.replace("%", "%%"))
 
 
-def on_spawn(method):
+def on_spawn(method: Method) -> Method:
     """``PAMAuthenticator.pre_spawn_start``: a ticket again, and the server's settings."""
 
     @functools.wraps(method)
     @gen.coroutine
-    def pre_spawn_start(self, user, spawner):
+    def pre_spawn_start(self: Any, user: Any, spawner: Any) -> Waiting:
         hub = _hub_of(self)
         early = hub and hub.settings.when == "before"
         problem = (yield _spawning(self, hub, user, spawner)) if early else None
@@ -642,7 +702,7 @@ def on_spawn(method):
             result = yield result
         if hub and not early:
             problem = yield _spawning(self, hub, user, spawner)
-        if problem and hub.settings.policy == "require":
+        if hub and problem and hub.settings.policy == "require":
             if _may_refuse_a_spawn():
                 raise _refusal(403, problem)
             self.log.error("Kerberos: this JupyterHub exits after refused spawns; going on")
@@ -652,7 +712,7 @@ def on_spawn(method):
 
 
 @gen.coroutine
-def _spawning(authenticator, hub, user, spawner):
+def _spawning(authenticator: Any, hub: Hub, user: Any, spawner: Any) -> Waiting:
     problem = None
     try:
         if _is_local(spawner):
@@ -668,14 +728,14 @@ def _spawning(authenticator, hub, user, spawner):
     raise gen.Return(problem)
 
 
-def _is_local(spawner):
+def _is_local(spawner: Any) -> bool:
     """Whether the server shares this host and its /tmp."""
     names = {kind.__name__ for kind in type(spawner).__mro__}
     local = names & {"LocalProcessSpawner", "SystemdSpawner", "SudoSpawner"}
     return bool(local) and not getattr(spawner, "isolate_tmp", False)
 
 
-def _may_refuse_a_spawn():
+def _may_refuse_a_spawn() -> bool:
     """Whether the hub does not count a refusal toward consecutive_failure_limit.
 
     The releases that have SpawnException exempt an HTTPError below 500 too
@@ -684,12 +744,12 @@ def _may_refuse_a_spawn():
     return hasattr(sys.modules.get("jupyterhub.spawner"), "SpawnException")
 
 
-def on_stop(method):
+def on_stop(method: Method) -> Method:
     """``PAMAuthenticator.post_spawn_stop``: destroys the cache with the last server, if told."""
 
     @functools.wraps(method)
     @gen.coroutine
-    def post_spawn_stop(self, user, spawner):
+    def post_spawn_stop(self: Any, user: Any, spawner: Any) -> Waiting:
         result = method(self, user, spawner)
         if _is_awaitable(result):
             result = yield result
@@ -704,7 +764,7 @@ def on_stop(method):
     return post_spawn_stop
 
 
-def _is_busy(user, spawner):
+def _is_busy(user: Any, spawner: Any) -> bool:
     others = (one for one in user.spawners.values() if one is not spawner)
     return any(one.active for one in others)
 
@@ -715,7 +775,9 @@ def _is_busy(user, spawner):
 class Keeper(threading.Thread):
     """Keeps the ticket of this process's user fresh until the process ends."""
 
-    def __init__(self, settings, wanted, account, log):
+    def __init__(
+        self, settings: KerberosTicket, wanted: Wanted, account: Account, log: Any
+    ) -> None:
         super().__init__(name="jhpatch-kerberos", daemon=True)
         self.settings = settings
         self.valid_until = 0.0
@@ -723,17 +785,17 @@ class Keeper(threading.Thread):
         self._wanted = wanted
         self._account = account
         self._log = log
-        self._turned = concurrent.futures.Future()
+        self._turned: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._waited = self._failed = float("-inf")
         self._wake = threading.Event()
         self._failures = 0
-        self._said = None
+        self._said: Optional[str] = None
 
-    def is_fresh(self):
+    def is_fresh(self) -> bool:
         """Whether a valid ticket was seen that is valid still; looks at no file."""
         return time.time() < self.valid_until
 
-    def turn(self):
+    def turn(self) -> "Optional[concurrent.futures.Future[None]]":
         """A Future of the try under way, or of one now; None within ``retry`` of the last."""
         now = time.monotonic()
         if now - max(self._waited, self._failed) < self.settings.retry:
@@ -743,7 +805,7 @@ class Keeper(threading.Thread):
         self._wake.set()
         return turned
 
-    def run(self):
+    def run(self) -> None:
         """Looks, renews, sleeps; again after an error, and after the ticket has expired."""
         while True:
             due = self._turn()
@@ -751,7 +813,7 @@ class Keeper(threading.Thread):
             turned.set_result(None)
             self._sleep_until(due)
 
-    def _turn(self):
+    def _turn(self) -> float:
         """One try; gives the time (seconds since the epoch) of the next."""
         try:
             due = self._keep()
@@ -765,44 +827,47 @@ class Keeper(threading.Thread):
         self._failed = time.monotonic()
         return time.time() + self._pause(self._failures)
 
-    def _keep(self):
+    def _keep(self) -> float:
         ticket, got = self._getter.ensure(self._account, self._wanted)
         self.valid_until = ticket.end - _MARGIN
         if got:
             self._say("ticket of %s is kept fresh" % ticket.principal, logging.INFO)
         return max(self._getter.due(ticket), time.time() + (self.settings.retry if got else 1))
 
-    def _pause(self, failures):
-        return min(self.settings.retry * 2 ** min(failures - 1, 10), _BACKOFF_CAP)
+    def _pause(self, failures: int) -> float:
+        doubled: float = self.settings.retry * 2 ** min(failures - 1, 10)
+        return min(doubled, _BACKOFF_CAP)
 
-    def _sleep_until(self, due):
+    def _sleep_until(self, due: float) -> None:
         """By the wall clock, looked at each minute: it may be stepped, the machine suspended."""
         while time.time() < due:
             if self._wake.wait(min(max(due - time.time(), 0.05), _TURN)):
                 self._wake.clear()
                 return
 
-    def _say(self, text, level):
+    def _say(self, text: str, level: int) -> None:
         """One line for each change of state."""
         if text != self._said:
             self._said = text
             self._log.log(level, "Kerberos: %s", text)
 
 
-def _keeper_of(handler):
+def _keeper_of(handler: Any) -> Optional[Keeper]:
     """The keeper of this process, started by the first request; None where it is disabled."""
-    if _KEEPER not in sys.modules:
+    process: Dict[str, Any] = sys.modules
+    if _KEEPER not in process:
         keeper = None
         try:
             keeper = _new_keeper(handler)
         finally:
-            sys.modules.setdefault(_KEEPER, keeper)
+            process[_KEEPER] = keeper
         if keeper is not None:
             keeper.start()
-    return sys.modules[_KEEPER]
+    found: Optional[Keeper] = process[_KEEPER]
+    return found
 
 
-def _new_keeper(handler):
+def _new_keeper(handler: Any) -> Optional[Keeper]:
     log = handler.log
     try:
         settings, wanted = _told(log) or (KerberosTicket(config=handler.config, log=log), None)
@@ -816,7 +881,7 @@ def _new_keeper(handler):
         return None
 
 
-def _told(log):
+def _told(log: Any) -> Optional[Tuple[KerberosTicket, Wanted]]:
     """What the hub has told this server; None where it has told nothing usable."""
     text = os.environ.get(VARIABLE)
     if not text:
@@ -832,21 +897,21 @@ def _told(log):
         return None
 
 
-def on_open(method):
+def on_open(method: Method) -> Method:
     """``get`` of a page or of contents: starts the keeper; waits where there is no ticket."""
 
     @functools.wraps(method)
-    def get(self, *args, **kwargs):
-        waiting = None
+    def get(self: Any, *args: Any, **kwargs: Any) -> Any:
+        waiting, seconds = None, 0.0
         try:
             keeper = _keeper_of(self)
             if keeper is not None and not keeper.is_fresh() and _wants_content(self):
-                waiting = keeper.turn()
+                waiting, seconds = keeper.turn(), keeper.settings.open_wait
         except Exception:
             self.log.exception("Kerberos: a bug at open; the notebook opens all the same")
         if waiting is None:
             return method(self, *args, **kwargs)
-        waited = _after(waiting, keeper.settings.open_wait, method, self, args, kwargs)
+        waited = _after(waiting, seconds, method, self, args, kwargs)
         # jupyter_server's @authorized awaits a native coroutine and nothing else, and
         # notebook 5 awaits a Future and no native coroutine: each gets what upstream gives.
         return _awaited(waited) if inspect.iscoroutinefunction(method) else waited
@@ -854,19 +919,21 @@ def on_open(method):
     return get
 
 
-def _wants_content(handler):
-    return handler.get_query_argument("content", default="1") != "0"
+def _wants_content(handler: Any) -> bool:
+    return bool(handler.get_query_argument("content", default="1") != "0")
 
 
-async def _awaited(future):
+async def _awaited(future: Any) -> Any:
     return await future
 
 
 @gen.coroutine
-def _after(waiting, seconds, method, handler, args, kwargs):
+def _after(
+    waiting: Any, seconds: float, method: Method, handler: Any, args: Any, kwargs: Any
+) -> Waiting:
     try:
         yield gen.with_timeout(datetime.timedelta(seconds=seconds), waiting)
-    except gen.TimeoutError:
+    except TIMEOUT:
         pass
     except Exception:
         handler.log.exception("Kerberos: a bug at open; the notebook opens all the same")
@@ -876,11 +943,11 @@ def _after(waiting, seconds, method, handler, args, kwargs):
     raise gen.Return(result)
 
 
-def on_save(method):
+def on_save(method: Method) -> Method:
     """``_save``: starts the keeper; never waits, never fails."""
 
     @functools.wraps(method)
-    def _save(self, *args, **kwargs):
+    def _save(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             _keeper_of(self)
         except Exception:
