@@ -8,14 +8,16 @@ leading ``/`` is refused before it reaches the kernel.
 
 import errno
 import os
+import re
 import stat
-from typing import Iterator, List, NamedTuple, Optional, Tuple, Type
+from typing import Callable, Iterator, List, NamedTuple, Optional, Tuple, Type
 
 # Larger than any Python module or RECORD; a saved file of a gigabyte is an attack.
 SIZE_CAP = 16 * 1024 * 1024
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Found(NamedTuple):
@@ -31,8 +33,11 @@ class NotPlain(OSError):
 
 def is_relative(path: str) -> bool:
     """Whether ``path`` names something beneath a root, written in its only normal form."""
-    parts = path.split("/")
-    return "\0" not in path and all(part not in ("", ".", "..") for part in parts)
+    try:
+        raw = os.fsencode(path)
+    except UnicodeEncodeError:  # a lone surrogate, or not of this locale: no file has that name
+        return False
+    return b"\0" not in raw and all(part not in (b"", b".", b"..") for part in raw.split(b"/"))
 
 
 def is_sha256(value: object) -> bool:
@@ -125,9 +130,10 @@ class Folder:
             found = os.fstat(fd)
             if not stat.S_ISREG(found.st_mode):
                 raise NotPlain(errno.EINVAL, "not a regular file", name)
-            if found.st_size > cap:
+            data = b"" if found.st_size > cap else b"".join(_blocks(fd, cap))
+            if max(found.st_size, len(data)) > cap:
                 raise NotPlain(errno.EFBIG, "larger than %d bytes" % cap, name)
-            return Found(b"".join(_blocks(fd, cap)), found)
+            return Found(data, found)
         finally:
             os.close(fd)
 
@@ -142,9 +148,65 @@ class Folder:
         """What lies in the folder."""
         return os.listdir(self.fd)
 
+    def write_new(self, name: str, data: bytes, dress: Callable[[int], None]) -> None:
+        """A new file that is on the disk when this returns; ``dress`` gives it owner and mode.
+
+        Raises FileExistsError where ``name`` is taken, OSError.
+        """
+        fd = os.open(name, _NEW, 0o600, dir_fd=self.fd)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(fd, view) :]
+            dress(fd)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def rename(self, old: str, new: str) -> None:
+        """Puts ``old`` in the place of ``new`` at once (rename(2))."""
+        os.replace(old, new, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+
+    def unlink(self, name: str) -> bool:
+        """Takes a file away; False where there was none."""
+        try:
+            os.unlink(name, dir_fd=self.fd)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def copy_attributes(self, name: str, fd: int) -> None:
+        """Gives the open file ``fd`` the extended attributes of ``name``, and no others.
+
+        POSIX ACLs are among them (system.posix_acl_access, acl(5)); a new file may have
+        one already, from its folder.
+        """
+        source = os.open(name, _FILE, dir_fd=self.fd)
+        try:
+            wanted = {key: os.getxattr(source, key) for key in os.listxattr(source)}
+            for key in set(os.listxattr(fd)) | set(wanted):
+                _set_attribute(fd, key, wanted.get(key))
+        except OSError as error:
+            if error.errno != errno.ENOTSUP:
+                raise
+        finally:
+            os.close(source)
+
     def sync(self) -> None:
         """Makes renames and unlinks in this folder last (fsync(2))."""
         os.fsync(self.fd)
+
+
+def _set_attribute(fd: int, key: str, value: Optional[bytes]) -> None:
+    try:
+        if value is None:
+            os.removexattr(fd, key)
+        else:
+            os.setxattr(fd, key, value)
+    except PermissionError:
+        # A label that only root or the kernel may set is the kernel's own for the new file.
+        if not re.match(r"^(security|trusted)\.", key):
+            raise
 
 
 def _blocks(fd: int, cap: int) -> Iterator[bytes]:

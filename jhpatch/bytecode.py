@@ -9,13 +9,17 @@ from jhpatch.errors import Failed
 
 _TIMEOUT = 120  # seconds, for all files of a site
 
+# Read now: a child that has become another user may not reach our files any more.
+with open(compiling.__file__, encoding="utf-8") as _file:
+    _SCRIPT = _file.read()
+
 
 def check(python: Optional[str], sources: Dict[str, bytes]) -> None:
     """Compiles every source. ``python``: None for the interpreter that runs us.
 
     Raises Failed where one does not compile, or where the interpreter does not run.
     """
-    texts = {path: data.decode("utf-8") for path, data in sources.items()}
+    texts = {path: data.decode("latin-1") for path, data in sources.items()}
     bad = compiling.check(texts) if python is None else _ask(python, {"sources": texts})
     for path, message in bad:
         raise Failed(
@@ -42,17 +46,16 @@ def _ask(python: str, job: Dict[str, Any]) -> Any:
     import json
     import subprocess
 
-    with open(compiling.__file__, encoding="utf-8") as file:
-        script = file.read()
     try:
         done = subprocess.run(
-            [python, "-I", "-S", "-B", "-c", script],
+            [python, "-I", "-S", "-B", "-c", _SCRIPT],
             input=json.dumps(job).encode("ascii"),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             timeout=_TIMEOUT,
             cwd="/",
             env={"PATH": os.defpath, "LC_ALL": "C"},
+            start_new_session=True,
         )
         if done.returncode:
             raise ValueError(done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2])

@@ -4,15 +4,16 @@ The only room that prints, exits and reads the environment.
 """
 
 import argparse
+import contextlib
 import importlib
 import os
 import sys
-from typing import Any, List, NoReturn, Optional, TextIO
+from typing import Any, List, NoReturn, Optional, TextIO, Tuple
 
 from jhpatch import __version__
 from jhpatch.commands import COMMANDS
 from jhpatch.errors import Failed, JhpatchError, Usage
-from jhpatch.result import Result, error_of
+from jhpatch.result import Result, addressed, error_of, shown
 
 _EXIT_CODES = """\
 exit codes: 0 done or nothing to do; 1 failed; 2 usage; 3 a check found something;
@@ -26,24 +27,56 @@ def _formatter(prog: str) -> argparse.HelpFormatter:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise Usage(message, next="python -m jhpatch %s --help" % (self.prog.split(" ") + [""])[1])
+        words = ["python -m jhpatch"] + self.prog.split(" ")[1:] + ["--help"]
+        raise Usage(message, next=" ".join(words))
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Help and version go out as results do: they survive any locale and any reader."""
+        if message and _output(message):
+            raise SystemExit(1)
 
 
 def main(argv: Optional[List[str]] = None) -> int:
     """Runs one command; gives the process's exit code."""
     arguments = sys.argv[1:] if argv is None else argv
+    verbose = bool({"-v", "--verbose"} & set(arguments))
     try:
         result = _run(arguments)
     except JhpatchError as error:
-        result = Result(_command(arguments), error=error_of(error), own_exit_code=error.exit_code)
-    except (KeyboardInterrupt, MemoryError, RecursionError, OSError) as error:
-        failed = Failed(_said(error), path=_path(error), next="python -m jhpatch status")
-        result = Result(_command(arguments), error=error_of(failed), own_exit_code=1)
-    return _print(result, "--json" in arguments, bool({"-v", "--verbose"} & set(arguments)))
+        result = _failed(arguments, error)
+    except (KeyboardInterrupt, Exception) as error:
+        if verbose:
+            _trace()
+        result = _failed(arguments, Failed(*_said(error), next=_NEXT))
+    return _print(result, "--json" in arguments, verbose)
+
+
+def _failed(argv: List[str], error: JhpatchError) -> Result:
+    return Result(_command(argv), error=error_of(error), own_exit_code=error.exit_code)
+
+
+_NEXT = "python -m jhpatch status; the same command with -v shows where it happened"
+
+
+def _said(error: BaseException) -> Tuple[str, Optional[str]]:
+    """The message and the path of an error that is not one of ours."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted; nothing is left half done", None
+    if isinstance(error, OSError):
+        name = error.filename
+        path = os.fsdecode(name) if isinstance(name, (str, bytes)) else None
+        return error.strerror or str(error), path
+    return "unexpected %s: %s" % (type(error).__name__, error), None
+
+
+def _trace() -> None:
+    import traceback
+
+    _talk(traceback.format_exc())
 
 
 def _run(argv: List[str]) -> Result:
-    name = _command(argv)
+    name = argv[0] if argv and argv[0] in COMMANDS else None
     parser = _Parser(
         prog="jhpatch",
         description="Versioned, verified and reversible patches against installed "
@@ -74,9 +107,27 @@ def _run(argv: List[str]) -> Result:
             expected="one of " + ", ".join(COMMANDS),
             next="python -m jhpatch --help",
         )
-    result = _module(arguments.command).run(arguments)
+    options = _options(arguments)
+    try:
+        result = _module(arguments.command).run(arguments)
+    except JhpatchError as error:
+        result = _failed(argv, error)
     assert isinstance(result, Result)
-    return result
+    return addressed(result, options)
+
+
+def _options(arguments: argparse.Namespace) -> str:
+    """The options that say where, as they must be typed again."""
+    pairs = [
+        (name, value)
+        for name in ("python", "site", "patches")
+        for value in getattr(arguments, name, [])
+    ]
+    if not pairs:
+        return ""
+    from shlex import quote
+
+    return "".join(" --%s %s" % (name, quote(value)) for name, value in pairs)
 
 
 def _module(command: str) -> Any:
@@ -84,41 +135,40 @@ def _module(command: str) -> Any:
 
 
 def _command(argv: List[str]) -> Optional[str]:
-    return next((word for word in argv if word in COMMANDS), None)
-
-
-def _said(error: BaseException) -> str:
-    if isinstance(error, KeyboardInterrupt):
-        return "interrupted; nothing is left half done"
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    return "%s; nothing is left half done" % type(error).__name__
-
-
-def _path(error: BaseException) -> Optional[str]:
-    name = getattr(error, "filename", None)
-    return os.fsdecode(name) if isinstance(name, (str, bytes)) else None
+    return next((word for word in argv if word in COMMANDS), None)  # for the document alone
 
 
 def _print(result: Result, as_json: bool, verbose: bool) -> int:
-    try:
-        if as_json:
-            _write(sys.stdout, _json(result))
-        else:
-            from jhpatch import rendering
+    terminal = sys.stdout is not None and sys.stdout.isatty()
+    if as_json:
+        return _output(_json(result)) or result.exit_code
+    from jhpatch import rendering
 
-            terminal = sys.stdout is not None and sys.stdout.isatty()
-            colour = terminal and "NO_COLOR" not in os.environ
-            _write(sys.stdout, rendering.text(result, terminal, colour, verbose))
-            _write(sys.stderr, rendering.talk(result))
-        return result.exit_code
-    except BrokenPipeError:
-        # A reader that went away: nobody is left to tell, and Python must not try at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return result.exit_code
+    colour = terminal and "NO_COLOR" not in os.environ
+    text = rendering.text(result, terminal, colour, verbose)
+    # A diff that goes to a file or to patch(1) must be the exact bytes.
+    lost = _output(text, escaped=terminal or result.command != "diff")
+    _talk(rendering.talk(result))
+    return result.exit_code or lost
+
+
+def _output(text: str, escaped: bool = True) -> int:
+    """Puts ``text`` on standard output; 1 where it was lost, though not by a reader's wish."""
+    stream = sys.stdout
+    try:
+        if escaped or not hasattr(stream, "buffer"):
+            _write(stream, text)
+        elif stream is not None:
+            stream.buffer.write(text.encode("utf-8", "surrogateescape"))
+            stream.buffer.flush()
+        return 0
     except OSError as error:
-        _write(sys.stderr, "jhpatch: cannot write the result: %s\n" % error.strerror)
-        return result.exit_code or 1
+        # Nobody is left to tell, or no room: Python must not try the rest again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if isinstance(error, BrokenPipeError):
+            return 0
+        _talk("jhpatch: cannot write the result: %s\n" % error.strerror)
+        return 1
 
 
 def _json(result: Result) -> str:
@@ -129,10 +179,14 @@ def _json(result: Result) -> str:
     return json.dumps(document(result), indent=1) + "\n"
 
 
+def _talk(text: str) -> None:
+    with contextlib.suppress(OSError):  # then the exit code alone must tell
+        _write(sys.stderr, text)
+
+
 def _write(stream: Optional[TextIO], text: str) -> None:
     """Text that survives any locale (LC_ALL=C): what it cannot show is escaped."""
     if stream is not None and text:
         encoding = stream.encoding or "ascii"
-        raw = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-        stream.write(raw.encode(encoding, "backslashreplace").decode(encoding))
+        stream.write(shown(text).encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()

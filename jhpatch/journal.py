@@ -66,7 +66,7 @@ def parse(data: bytes, path: str) -> Journal:
     import json
 
     try:
-        document = json.loads(data.decode("utf-8"))
+        document = json.loads(data.decode("utf-8"), parse_int=_integer)
         schema = document["schema"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise _untrusted(path, "a journal of schema %d" % SCHEMA, "something else")
@@ -81,8 +81,15 @@ def parse(data: bytes, path: str) -> Journal:
             None if document["python"] is None else str(document["python"]),
             tuple(_row(row) for row in document["rows"]),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise _untrusted(path, "rows that jhpatch wrote", str(error) or type(error).__name__)
+
+
+def _integer(text: str) -> int:
+    """A number of ours; one of a million digits would take Python hours (CVE-2020-10735)."""
+    if len(text) > 20:
+        raise ValueError("a number of %d digits" % len(text))
+    return int(text)
 
 
 def _row(row: Dict[str, Any]) -> Row:
@@ -95,7 +102,9 @@ def _row(row: Dict[str, Any]) -> Row:
         raise ValueError("a hash that is none")
     if not _is_temp(made.temp):
         raise ValueError("a temporary name that is not ours: %r" % made.temp)
-    if not all(type(value) is int and value >= 0 for value in (made.mode, made.uid, made.gid)):
+    numbers = (made.mode, made.uid, made.gid)
+    # 2**32 - 1 means "leave it" to chown(2); more does not fit into a uid_t.
+    if not all(type(value) is int and 0 <= value < 2**32 - 1 for value in numbers):
         raise ValueError("a mode or an owner that is none")
     return made._replace(mode=made.mode & 0o777)
 

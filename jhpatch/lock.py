@@ -8,18 +8,24 @@ import errno
 import fcntl
 import os
 import stat
-from typing import Callable, Collection, Optional
+from typing import Callable, Optional
 
 from jhpatch.beneath import Folder, NotPlain, Root
 from jhpatch.errors import Failed, Locked
-from jhpatch.saved import FOLDER, ORIGINALS, not_ours, refuse_others
+from jhpatch.saved import FOLDER, not_ours, refuse_others, set_mode
 
 _POLL = 0.05  # seconds between two tries
+_NOT_PLAIN = (errno.ELOOP, errno.EISDIR, errno.ENXIO)
 
 
 def acquire(
     root: Root, deadline: float, clock: Callable[[], float], sleep: Callable[[float], None]
 ) -> int:
+    """The descriptor that holds the lock; ``deadline`` is in ``clock``'s seconds.
+
+    Raises Locked after it, Failed where the site cannot be written, Untrusted where
+    .jhpatch is somebody else's.
+    """
     while True:
         fd = _try_lock(root)
         if fd is not None:
@@ -34,33 +40,64 @@ def acquire(
 
 
 def _try_lock(root: Root) -> Optional[int]:
-    fd = -1
+    """The locked file; None where another run holds it, or has just taken it away."""
     try:
-        with root.folder("") as top:
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(FOLDER, 0o755, dir_fd=top.fd)
-                with root.folder(FOLDER) as made:
-                    os.fchmod(made.fd, 0o755)
-                top.sync()  # a journal in a folder that a power cut takes away is none
-        with root.folder(FOLDER) as folder:
-            refuse_others(root, os.fstat(folder.fd), os.path.join(root.path, FOLDER))
-            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-            fd = os.open("lock", flags, 0o600, dir_fd=folder.fd)
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if _is_current(root, fd):
-            return fd
+        fd = _opened(root)
     except NotPlain as error:
         raise not_ours(os.path.join(root.path, FOLDER), str(error.strerror))
     except FileNotFoundError:
-        pass  # the last revert took the folder away in between
+        return None  # the last revert took the folder away in between
     except OSError as error:
-        if error.errno not in (errno.EAGAIN, errno.EWOULDBLOCK):
-            if fd >= 0:
-                os.close(fd)
-            raise not_writable(os.path.join(root.path, FOLDER), os.stat(root.path), error)
-    if fd >= 0:
+        if error.errno in _NOT_PLAIN:
+            raise not_ours(os.path.join(root.path, FOLDER, "lock"), str(error.strerror))
+        raise not_writable(os.path.join(root.path, FOLDER), os.stat(root.path), error)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_current(root, fd):
+            return fd
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    except OSError as error:
         os.close(fd)
+        raise not_writable(os.path.join(root.path, FOLDER, "lock"), os.stat(root.path), error)
+    os.close(fd)
     return None
+
+
+def _opened(root: Root) -> int:
+    with root.folder("") as top:
+        made = _made_folder(top)
+        try:
+            with root.folder(FOLDER) as folder:
+                refuse_others(root, os.fstat(folder.fd), os.path.join(root.path, FOLDER))
+                set_mode(folder.fd, 0o755)
+                if made:
+                    top.sync()  # a journal in a folder that a power cut takes away is none
+                return _opened_lock(folder)
+        except BaseException:
+            if made:
+                with contextlib.suppress(OSError):
+                    os.rmdir(FOLDER, dir_fd=top.fd)
+            raise
+
+
+def _made_folder(top: Folder) -> bool:
+    try:
+        os.mkdir(FOLDER, 0o755, dir_fd=top.fd)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _opened_lock(folder: Folder) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    fd = os.open("lock", flags, 0o600, dir_fd=folder.fd)
+    try:
+        set_mode(fd, 0o600)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
 
 
 def _is_current(root: Root, fd: int) -> bool:
@@ -72,44 +109,14 @@ def _is_current(root: Root, fd: int) -> bool:
 
 
 def not_writable(path: str, found: os.stat_result, error: Optional[OSError] = None) -> Failed:
-    """The error for a site that this user may not change."""
+    """The error for a site that this user may not change, or that takes no new file."""
+    denied = error is None or error.errno in (errno.EACCES, errno.EPERM)
     return Failed(
         "cannot write here: %s" % (error.strerror if error else "permission denied"),
         path=path,
         expected="a folder that uid %d can write" % os.geteuid(),
         found="owner uid %d, mode %o" % (found.st_uid, stat.S_IMODE(found.st_mode)),
-        next="run it as its owner, such as: sudo -H <python> -I -m jhpatch …",
+        next="run it as its owner, such as: sudo -H <python> -I -m jhpatch …"
+        if denied
+        else "make it writable, then run the same command again",
     )
-
-
-def tidy(root: Root) -> None:
-    """Takes away what a kill has left half written, and .jhpatch where nothing is recorded."""
-    with root.folder(FOLDER) as folder:
-        names = set(folder.names())
-        if "originals" in names:
-            with root.folder(ORIGINALS) as originals:
-                _unlink_all(originals, names & {"state.json", "journal.json"})
-        _unlink_new(folder)
-        if names - {"lock", "originals"} - {name for name in names if name.endswith(".new")}:
-            return
-        if "originals" in names:
-            os.rmdir("originals", dir_fd=folder.fd)
-        os.unlink("lock", dir_fd=folder.fd)
-    with root.folder("") as top:
-        os.rmdir(FOLDER, dir_fd=top.fd)
-        top.sync()
-
-
-def _unlink_new(folder: Folder) -> None:
-    for name in folder.names():
-        if name.endswith(".new"):
-            os.unlink(name, dir_fd=folder.fd)
-
-
-def _unlink_all(originals: Folder, needed: Collection[str]) -> None:
-    """Saved originals; where a state or a journal may need them, only half-written ones."""
-    if needed:
-        _unlink_new(originals)
-        return
-    for name in originals.names():
-        os.unlink(name, dir_fd=originals.fd)

@@ -157,18 +157,15 @@ class _Job:
 
     def run(self, dropped: Set[str], when: str) -> Optional[Patched]:
         """Fills ``changes``; gives the distribution's new entry for the state, or None."""
-        kept = [
-            one
-            for one in self.ours
-            if one.applied and one.patch not in dropped and one not in self._wanted
-        ]
+        anew = {one.patch for one in self._wanted}
+        kept = [one for one in self.ours if one.applied and one.patch not in dropped | anew]
         records = [self._apply(one, when) for one in self._wanted]
         records += [self._with_shared(one.applied) for one in kept if one.applied]
         stays = {file.path for applied in records for file in applied.files}
         for one in self.ours:
             if one.patch in dropped:
                 self._give_back(one, stays)
-            elif one in self._wanted:
+            elif one.patch in anew:
                 self._drop(one.leftovers, stays)
         file = self._record(records)
         if not records or self.distribution is None:
@@ -227,8 +224,8 @@ class _Job:
             self._drop(one.leftovers, stays)
         elif one.applied:
             for file in one.applied.files:
+                self._keep_forced(one, file)
                 if file.before is not None:
-                    self._keep_forced(one, file)
                     self._change(file.path, self.view.original(file.before), None)
             added = [file for file in one.applied.files if file.before is None]
             self._drop(added, stays)

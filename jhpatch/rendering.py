@@ -1,6 +1,7 @@
 """Results → text for people. JSON is ``result.document``."""
 
-from typing import Iterator, List, Optional, Sequence, Tuple
+import re
+from typing import Iterator, List, Optional, Sequence
 
 from jhpatch.result import Error, PatchReport, Result, SiteReport
 
@@ -12,20 +13,22 @@ _COLOURS = {
     "modified": "31",
     "unsupported": "31",
     "interrupted": "31",
+    "busy": "31",
 }
+_DIFF_COLOURS = {"+": "32", "-": "31", "@": "36"}
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_WIDTH = 88
 
 
 def text(result: Result, terminal: bool, colour: bool, verbose: bool) -> str:
     """What goes to standard output."""
+    if result.command == "diff":
+        return "".join(_diff(site.diff or "", terminal, colour) for site in result.sites)
     lines: List[str] = []
     for site in result.sites:
-        if result.command == "diff":
-            lines += (site.diff or "").splitlines()
-            continue
-        lines.append("%s%s" % (site.site, " (%s)" % site.owner if site.owner else ""))
-        rows = [_row(result, site, patch, verbose) for patch in site.patches]
-        lines += _table(rows, terminal, colour)
-        lines += ["  " + note for note in site.notes]
+        lines.append("%s%s" % (_plain(site.site), " (%s)" % site.owner if site.owner else ""))
+        lines += _table(result, site, terminal, colour, verbose)
+        lines += ["  " + _plain(note) for note in site.notes]
         lines += _restart(site)
     lines += _summary(result)
     return "".join(line + "\n" for line in lines)
@@ -43,62 +46,107 @@ def talk(result: Result) -> str:
 
 def error_text(error: Error) -> str:
     """An error, with the file, what was expected, what was found, and the next command."""
-    lines = ["jhpatch: %s" % error.message]
+    lines = ["jhpatch: %s" % _plain(error.message)]
     for name in ("path", "expected", "found", "next"):
         value = getattr(error, name)
         if value:
-            lines.append("  %-9s %s" % (name + ":", value))
+            lines.append("  %-9s %s" % (name + ":", _plain(value)))
     return "".join(line + "\n" for line in lines)
 
 
-def _row(result: Result, site: SiteReport, patch: PatchReport, verbose: bool) -> Sequence[str]:
+def _plain(words: str) -> str:
+    """Words on one line: a path or a version may hold what a terminal would obey."""
+    return _CONTROL.sub(_escape, words.replace("\n", "\\n").replace("\t", "\\t"))
+
+
+def _escape(match: "re.Match[str]") -> str:
+    return "\\x%02x" % ord(match.group())
+
+
+def _diff(diff: str, terminal: bool, colour: bool) -> str:
+    """The exact text; on a terminal without what it would obey, such as CR."""
+    if not terminal:
+        return diff
+    lines = _CONTROL.sub(_escape, diff).split("\n")
+    return "\n".join(_painted(line, _DIFF_COLOURS.get(line[:1]), colour) for line in lines)
+
+
+def _painted(words: str, code: Optional[str], colour: bool) -> str:
+    return "\033[%sm%s\033[0m" % (code, words) if colour and code else words
+
+
+def _table(
+    result: Result, site: SiteReport, terminal: bool, colour: bool, verbose: bool
+) -> Iterator[str]:
+    """Columns on a terminal; elsewhere a line a patch, its fields with a tab between them."""
+    rows = [[_plain(cell) for cell in _row(result, patch)] for patch in site.patches]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+    for row, patch in zip(rows, site.patches):
+        details = list(_details(patch)) if verbose else []
+        if not terminal:
+            yield "\t".join(row[:3] + ["; ".join([row[3]] * bool(row[3]) + details)])
+            continue
+        cells = [cell.ljust(width) for cell, width in zip(row, widths)]
+        cells[2] = _painted(cells[2], _COLOURS.get(row[2].split(" ")[0]), colour)
+        if result.command == "list":
+            yield "  " + "  ".join(cells).rstrip()
+            details = _wrapped(row[3]) + details
+        else:
+            yield "  " + "  ".join(cells + [row[3]]).rstrip()
+        for detail in details:
+            yield "      " + detail
+
+
+def _row(result: Result, patch: PatchReport) -> Sequence[str]:
     state = patch.state + (" (changed)" if patch.changed else "")
     if result.command == "list":
         return (patch.patch, patch.versions or "-", state, patch.description or "")
-    reason = patch.reason or ""
-    if verbose:
-        files = ("%s %s %s" % (f.path, f.state, f.found or "none") for f in patch.files)
-        reason = "; ".join([reason] * bool(reason) + list(files))
-    return (patch.patch, patch.version or "-", state, reason)
+    return (patch.patch, patch.version or "-", state, patch.reason or "")
 
 
-def _table(rows: List[Sequence[str]], terminal: bool, colour: bool) -> Iterator[str]:
-    """Columns on a terminal; elsewhere fields with a tab between them."""
-    if not terminal:
-        return ("\t".join(row) for row in rows)
-    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
-    return ("  " + _cells(row, widths, colour).rstrip() for row in rows)
+def _details(patch: PatchReport) -> Iterator[str]:
+    for file in patch.files:
+        yield _plain("%s %s %s" % (file.path, file.state, file.found or "none"))
 
 
-def _cells(row: Sequence[str], widths: List[int], colour: bool) -> str:
-    cells = [cell.ljust(width) for cell, width in zip(row, widths)]
-    code = _COLOURS.get(row[2].split(" ")[0])
-    if colour and code:
-        cells[2] = "\033[%sm%s\033[0m" % (code, cells[2])
-    return "  ".join(cells + [row[3]])
+def _wrapped(words: str) -> List[str]:
+    import textwrap
+
+    return textwrap.wrap(words, _WIDTH - 6)
 
 
 def _restart(site: SiteReport) -> Iterator[str]:
     if site.restart is None:
         yield "  restart: cannot tell: %s" % site.restart_reason
-    for process in site.restart or ():
-        yield "  restart needed: pid %d %s, running since %s" % process
+    for pid, command, started in site.restart or ():
+        yield "  restart needed: pid %d %s, running since %s" % (pid, _plain(command), started)
 
 
-def _summary(result: Result) -> Tuple[str, ...]:
-    """The last line of a command that changes something."""
-    if result.command not in ("apply", "revert") or result.exit_code:
-        return ()
+def _summary(result: Result) -> Iterator[str]:
+    """The last line: what was done, or what to type next."""
+    if result.command == "status" and result.exit_code == 3:
+        yield "next: python -m jhpatch " + _after_status(result)
+    elif result.command in ("apply", "revert") and not result.exit_code:
+        yield _done(result)
+
+
+def _after_status(result: Result) -> str:
+    patches = [patch for site in result.sites for patch in site.patches]
+    odd = [patch.patch for patch in patches if patch.state in ("modified", "unsupported")]
+    if odd:
+        return "diff%s %s" % (result.options, " ".join(odd))
+    return "apply" + result.options
+
+
+def _done(result: Result) -> str:
     count = sum(patch.changed for site in result.sites for patch in site.patches)
     if result.dry_run:
         would = any(site.would_change for site in result.sites)
-        return ("would change the files above" if would else "nothing to do",)
+        return "would change the files above" if would else "nothing to do"
     if not count:
-        changed = any(site.changed for site in result.sites)
-        return ("done" if changed else "nothing to do",)
-    word = _word(result.command)
-    return ("%d %s %s" % (count, "patch" if count == 1 else "patches", word),)
-
-
-def _word(command: Optional[str]) -> str:
-    return "applied" if command == "apply" else "reverted"
+        return "done" if any(site.changed for site in result.sites) else "nothing to do"
+    word = "applied" if result.command == "apply" else "reverted"
+    done = "%d %s %s" % (count, "patch" if count == 1 else "patches", word)
+    if any(site.restart for site in result.sites):
+        return done + "; the processes above run the old code until they are restarted"
+    return done

@@ -3,7 +3,8 @@
 The fields are a contract (docs/json.md): they are always there, on errors too.
 """
 
-from typing import Any, Dict, Iterable, NamedTuple, Optional, Tuple
+import re
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from jhpatch.errors import JhpatchError, worst
 
@@ -78,6 +79,8 @@ class Result(NamedTuple):
     dry_run: bool = False
     error: Optional[Error] = None
     own_exit_code: int = 0
+    options: str = ""
+    """``--python …`` as it was typed: a command that is to be typed next needs it too."""
 
     @property
     def exit_code(self) -> int:
@@ -90,6 +93,19 @@ def error_of(error: JhpatchError) -> Error:
     return Error(error.code, error.message, error.path, error.expected, error.found, error.next)
 
 
+def addressed(result: Result, options: str) -> Result:
+    """The result with ``options`` (``--python …``) in each command that it says to type next."""
+
+    def fill(error: Optional[Error]) -> Optional[Error]:
+        if error is None or not error.next or not options:
+            return error
+        typed = re.sub(r"(-m jhpatch [a-z]+)(?= |$|;)", lambda m: m.group(1) + options, error.next)
+        return error._replace(next=typed)
+
+    sites = tuple(site._replace(error=fill(site.error)) for site in result.sites)
+    return result._replace(error=fill(result.error), sites=sites, options=options)
+
+
 def document(result: Result) -> Dict[str, Any]:
     """The JSON document of a result; a path that is not UTF-8 comes as ``…_b64`` too."""
     fields: Dict[str, Any] = {
@@ -100,9 +116,14 @@ def document(result: Result) -> Dict[str, Any]:
         "would_change": any(site.would_change for site in result.sites),
         "exit_code": result.exit_code,
         "error": result.error and result.error._asdict(),
-        "sites": [_site(site) for site in result.sites],
+        "sites": packed_sites(result.sites),
     }
     return {key: _clean(value) for key, value in fields.items()}
+
+
+def packed_sites(sites: Iterable[SiteReport]) -> List[Dict[str, Any]]:
+    """The sites as they stand in a document, with text as it is; ``parse_sites`` takes them."""
+    return [_site(site) for site in sites]
 
 
 def _site(site: SiteReport) -> Dict[str, Any]:
@@ -125,32 +146,38 @@ def _file(file: FileReport) -> Dict[str, Any]:
 
 
 def _clean(value: Any) -> Any:
-    """Text that JSON can hold: surrogates (PEP 383) are escaped, and the bytes given beside."""
+    """Text that JSON can hold: what is not UTF-8 is escaped, and its bytes given beside."""
     if isinstance(value, dict):
         out = {key: _clean(item) for key, item in value.items()}
-        import base64
-
         for key, item in value.items():
-            if isinstance(item, str) and _escaped(item) != item:
-                raw = item.encode("utf-8", "surrogateescape")
-                out[key + "_b64"] = base64.b64encode(raw).decode("ascii")
+            if isinstance(item, str) and _raw(item) != shown(item).encode("utf-8"):
+                import base64
+
+                out[key + "_b64"] = base64.b64encode(_raw(item)).decode("ascii")
         return out
     if isinstance(value, (list, tuple)):
         return [_clean(item) for item in value]
-    return _escaped(value) if isinstance(value, str) else value
+    return shown(value) if isinstance(value, str) else value
 
 
-def _escaped(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+def shown(text: str) -> str:
+    """Text with every byte that is not UTF-8 (a surrogate, PEP 383) as a backslash escape."""
+    return _raw(text).decode("utf-8", "backslashreplace")
+
+
+def _raw(text: str) -> bytes:
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # a surrogate that stands for no byte: from somebody's JSON
+        return text.encode("utf-8", "backslashreplace")
 
 
 def parse_sites(rows: Iterable[Dict[str, Any]]) -> Tuple[SiteReport, ...]:
-    """The sites of a document that a child wrote. Raises KeyError, TypeError, ValueError."""
+    """The sites that a child packed. Raises KeyError, TypeError, ValueError."""
     return tuple(_parsed_site(dict(row)) for row in rows)
 
 
 def _parsed_site(row: Dict[str, Any]) -> SiteReport:
-    row = {key: value for key, value in row.items() if not key.endswith("_b64")}
     row["error"] = row["error"] and Error(**row["error"])
     row["patches"] = tuple(
         PatchReport(**dict(patch, files=tuple(map(_parsed_file, patch["files"]))))

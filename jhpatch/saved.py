@@ -1,11 +1,12 @@
-"""What earlier runs left in ``.jhpatch``: read only where nobody else can have written it."""
+"""The files in ``.jhpatch``: believed only where nobody else can have written them."""
 
+import contextlib
 import os
 import stat
-from typing import Optional
+from typing import Callable, Collection, Iterable, Optional
 
 from jhpatch import journal as journals
-from jhpatch.beneath import Found, NotPlain, Root
+from jhpatch.beneath import Found, NotPlain, Root, is_sha256
 from jhpatch.engine import sha256 as _sha256
 from jhpatch.errors import Untrusted
 from jhpatch.journal import Journal
@@ -13,6 +14,7 @@ from jhpatch.journal import Journal
 FOLDER = ".jhpatch"
 JOURNAL = FOLDER + "/journal.json"
 ORIGINALS = FOLDER + "/originals"
+_FORCED = FOLDER + "/forced"
 
 
 def journal_of(root: Root) -> Optional[Journal]:
@@ -35,6 +37,15 @@ def original(root: Root, sha256: str) -> bytes:
     return found.data
 
 
+def saved(root: Root, name: str) -> Optional[bytes]:
+    """A file of .jhpatch that nobody else can have written; None where there is none.
+
+    Raises Untrusted where it is a symlink, too large, or another user's.
+    """
+    found = _trusted(root, "%s/%s" % (FOLDER, name))
+    return None if found is None else found.data
+
+
 def _trusted(root: Root, path: str) -> Optional[Found]:
     """A file of .jhpatch, if nobody else can have written it. Raises Untrusted, OSError."""
     try:
@@ -54,15 +65,6 @@ def _trusted(root: Root, path: str) -> Optional[Found]:
     return found
 
 
-def saved(root: Root, name: str) -> Optional[bytes]:
-    """A file of .jhpatch that nobody else can have written; None where there is none.
-
-    Raises Untrusted where it is a symlink, too large, or another user's.
-    """
-    found = _trusted(root, "%s/%s" % (FOLDER, name))
-    return None if found is None else found.data
-
-
 def refuse_others(root: Root, found: os.stat_result, path: str) -> None:
     """Saved files must be of one who may write the site anyway: root, its owner, or ourselves.
 
@@ -77,9 +79,101 @@ def refuse_others(root: Root, found: os.stat_result, path: str) -> None:
 
 
 def not_ours(path: str, found: str) -> Untrusted:
+    """The error for a saved file that cannot be believed."""
     return Untrusted(
         "a saved file that somebody else can write",
         path=path,
         expected="a plain file or folder that only its owner can write",
         found=found,
     )
+
+
+# Writing.
+
+
+def make_folders(root: Root, path: str) -> None:
+    """The folders above ``path``, which lies in .jhpatch: the only ones that are ever made."""
+    parts = path.split("/")[:-1]
+    for depth in range(2, len(parts) + 1):
+        folder, name = root.parent("/".join(parts[:depth]))
+        with folder:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(name, 0o755, dir_fd=folder.fd)
+            with root.folder("/".join(parts[:depth])) as made:
+                set_mode(made.fd, 0o755)
+            folder.sync()
+
+
+def set_mode(fd: int, mode: int) -> None:
+    """The mode of one's own file or folder, whatever the umask was when it was made."""
+    found = os.fstat(fd)
+    if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) != mode:
+        os.fchmod(fd, mode)
+
+
+def write(root: Root, path: str, data: bytes, step: Callable[[str], None]) -> None:
+    """A file of .jhpatch: replaced at once, and on the disk when this returns."""
+    folder, name = root.parent(path)
+    with folder:
+        folder.unlink(name + ".new")
+        folder.write_new(name + ".new", data, lambda fd: os.fchmod(fd, 0o644))
+        step("rename " + path)
+        folder.rename(name + ".new", name)
+        folder.sync()
+
+
+def save_originals(root: Root, originals: Iterable[bytes], step: Callable[[str], None]) -> None:
+    """Each under its hash; one that lies there already is not written again."""
+    make_folders(root, ORIGINALS + "/")
+    for data in originals:
+        step("original")
+        path = "%s/%s" % (ORIGINALS, _sha256(data))
+        found = root.read(path)
+        if found is None or found.data != data:
+            write(root, path, data, step)
+    with root.folder(ORIGINALS) as folder:
+        folder.sync()  # those that were there may be a dead run's, which had not come so far
+
+
+def prune(root: Root, keep: Collection[str], step: Callable[[str], None]) -> None:
+    """Takes away saved originals but those of ``keep``, and what lies there half written."""
+    with contextlib.suppress(FileNotFoundError), root.folder(ORIGINALS) as folder:
+        for name in folder.names():
+            if is_sha256(name[: -len(".new")] if name.endswith(".new") else name):
+                if name not in keep:
+                    step("prune " + name)
+                    folder.unlink(name)
+
+
+def tidy(root: Root) -> None:
+    """Takes away what a kill has left half written, and .jhpatch where nothing is recorded.
+
+    Only files that bear our names: somebody else's stay, and .jhpatch with them.
+    """
+    with root.folder(FOLDER) as folder:
+        folder.unlink("journal.json.new")
+        names = set(folder.names())
+        recorded = bool(names & {"state.json", "journal.json"})
+        prune(root, _whole_originals(root) if recorded else (), lambda label: None)
+        if recorded:
+            return
+        for path in (ORIGINALS, _FORCED):
+            with contextlib.suppress(OSError):  # it is not there, or not empty
+                os.rmdir(path.rpartition("/")[2], dir_fd=folder.fd)
+        if folder.names() != ["lock"]:
+            return
+        folder.unlink("lock")
+    _remove_folder(root)
+
+
+def _whole_originals(root: Root) -> Collection[str]:
+    with contextlib.suppress(FileNotFoundError), root.folder(ORIGINALS) as folder:
+        return set(filter(is_sha256, folder.names()))
+    return ()
+
+
+def _remove_folder(root: Root) -> None:
+    with root.folder("") as top:
+        with contextlib.suppress(OSError):  # another run has locked a new file there
+            os.rmdir(FOLDER, dir_fd=top.fd)
+        top.sync()

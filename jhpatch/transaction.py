@@ -24,21 +24,30 @@ and conda hardlink it into other environments.
 """
 
 import contextlib
-import errno
 import hashlib
 import os
-import re
 import signal
 import stat
 import time
-from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import (
+    Callable,
+    Collection,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Tuple,
+)
 
 from jhpatch import journal as journals
-from jhpatch.beneath import Folder, Found, NotPlain, Root, is_relative
-from jhpatch.errors import Failed, JhpatchError
+from jhpatch import saved, staging
+from jhpatch.beneath import Folder, Found, Root, is_relative
+from jhpatch.errors import Failed
 from jhpatch.journal import Journal, Row
-from jhpatch.lock import acquire, not_writable, tidy
-from jhpatch.saved import FOLDER, JOURNAL, ORIGINALS, journal_of, original
+from jhpatch.lock import acquire, not_writable
+from jhpatch.saved import FOLDER, JOURNAL
 
 _HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -85,7 +94,7 @@ def locked(
     ``timeout`` is in seconds. Raises Locked after that time, Failed where the site
     cannot be written, Untrusted where a journal cannot be believed.
     """
-    with Root(site) as root:
+    with _opened(site) as root:
         lock = acquire(root, clock() + timeout, clock, sleep)
         try:
             transaction = Transaction(root, step)
@@ -93,8 +102,15 @@ def locked(
             yield transaction
         finally:
             with contextlib.suppress(OSError):
-                tidy(root)
+                saved.tidy(root)
             os.close(lock)
+
+
+def _opened(site: str) -> Root:
+    try:
+        return Root(site)
+    except OSError as error:
+        raise Failed("cannot open the site: %s" % error.strerror, path=site)
 
 
 class Transaction:
@@ -104,13 +120,21 @@ class Transaction:
         self.root = root
         self.recovery: Optional[Recovery] = None
         self._step = step
+        self._path = ""  # the file at work, for the message of an error
 
     def recover(self) -> None:
-        """Undoes a run that died. Raises Untrusted where the journal cannot be believed."""
-        journal = journal_of(self.root)
-        if journal is not None:
-            with _signals_held():
-                self.recovery = self._undo(journal)
+        """Undoes a run that died. Raises Failed; Untrusted for a journal not to be believed."""
+        try:
+            journal = saved.journal_of(self.root)
+            if journal is not None:
+                with _signals_held():
+                    self.recovery = self._undo(journal)
+        except OSError as error:
+            raise Failed(
+                "a run had died here, and undoing it failed: %s" % (error.strerror or error),
+                path=os.path.join(self.root.path, self._path or JOURNAL),
+                next="run the same command again: it recovers first",
+            )
 
     def commit(
         self,
@@ -126,33 +150,37 @@ class Transaction:
         originals that stay behind for it, by SHA-256;
         ``rebuild`` gets the .pyc files (paths from the site's root) that were dropped.
         Raises Failed; the site is then exactly as before unless the message says that
-        the change was made and something else changed it since.
+        the change was made.
         """
         changes = tuple(changes)
         rows = self._rows(changes)
-        journal = journals.of_this_process(python, rows)
+        journal = journals.of_this_process(python, rows + self._guards(rows))
         with _signals_held():
             try:
-                self._save_originals(changes, originals)
+                old = [change.before for change in changes if change.before is not None]
+                saved.save_originals(self.root, old + list(originals), self._step)
                 self._stage(changes, journal)
                 self._replace(changes, rows)
-                dropped = self._drop_bytecode(row.path for row in rows)
+                dropped = self._drop_bytecode(rows)
                 self._sync(rows)
-            except (OSError, JhpatchError) as error:
+                self._at("commit", JOURNAL)
+                self._remove_journal()
+            except BaseException as error:
                 raise self._rolled_back(error, journal)
-            self._rebuild(rebuild, dropped)
-            self._step("commit")
-            self._unlink_journal()
-            self._prune(set(keep))
+            self._settle(set(keep))
+        if rebuild and dropped:
+            # A missing .pyc costs a reader milliseconds; it is no reason to fail.
+            with contextlib.suppress(Exception):
+                rebuild(dropped)
         self._verify(rows)
 
     # Before the first write.
 
     def _rows(self, changes: Tuple[FileChange, ...]) -> Tuple[Row, ...]:
-        token = os.urandom(8).hex()
         paths = [change.path for change in changes]
         if len(set(paths)) != len(paths) or not all(map(is_relative, paths)):
             raise Failed("a plan that names a file twice, or one outside of the site")
+        token = os.urandom(8).hex()
         return tuple(
             self._row(change, ".jhpatch-%s-%d" % (token, number))
             for number, change in enumerate(changes)
@@ -162,99 +190,45 @@ class Transaction:
         path = os.path.join(self.root.path, change.path)
         try:
             if change.path.startswith(FOLDER + "/"):
-                self._make_folders(change.path)
+                saved.make_folders(self.root, change.path)
             folder, name = self.root.parent(change.path)
             with folder:
                 found = folder.read(name)
                 if (found and found.data) != change.before:
                     raise _changed_meanwhile(path, change.before, found)
+                like = os.fstat(folder.fd)
                 if not os.access(".", os.W_OK | os.X_OK, dir_fd=folder.fd, effective_ids=True):
-                    raise not_writable(path, os.fstat(folder.fd))
-                like = found.stat if found else os.fstat(folder.fd)
+                    raise not_writable(path, like)
         except OSError as error:
             raise Failed("cannot change a file: %s" % error.strerror, path=path)
+        if found:
+            like = found.stat
         mode = stat.S_IMODE(like.st_mode) if found else 0o644
         before, after = _sha256(change.before), _sha256(change.after)
         return Row(change.path, before, after, temp, mode, like.st_uid, like.st_gid, change.guard)
 
-    def _make_folders(self, path: str) -> None:
-        """Folders within .jhpatch, the only ones that are ever made."""
-        parts = path.split("/")[:-1]
-        for depth in range(2, len(parts) + 1):
-            self._mkdir("/".join(parts[:depth]))
-
-    def _mkdir(self, path: str) -> None:
-        folder, name = self.root.parent(path)
-        with folder:
-            if folder.lstat(name) is None:
-                os.mkdir(name, 0o755, dir_fd=folder.fd)
-                with self.root.folder(path) as made:
-                    os.fchmod(made.fd, 0o755)
-                folder.sync()
+    def _guards(self, rows: Tuple[Row, ...]) -> Tuple[Row, ...]:
+        """Rows that change nothing: what the guards are that this change leaves alone."""
+        paths = {row.guard for row in rows if row.guard} - {row.path for row in rows}
+        hashes = [(path, staging.hash_of(self.root, path)) for path in sorted(paths)]
+        temp = rows[0].temp if rows else ""
+        return tuple(Row(p, h, h, temp, 0, 0, 0, None) for p, h in hashes if h)
 
     # Stage: originals, the journal, then every temporary file.
 
-    def _save_originals(self, changes: Tuple[FileChange, ...], others: Iterable[bytes]) -> None:
-        self._mkdir(ORIGINALS)
-        for data in [change.before for change in changes] + list(others):
-            if data is not None:
-                self._step("original")
-                self._save_original(data)
-
     def _stage(self, changes: Tuple[FileChange, ...], journal: Journal) -> None:
-        self._step("journal")
-        self._write_whole(JOURNAL, journals.dump(journal))
+        self._at("journal", JOURNAL)
+        saved.write(self.root, JOURNAL, journals.dump(journal), self._step)
         for change, row in zip(changes, journal.rows):
             if change.after is not None:
-                self._step("stage " + change.path)
-                self._write_temp(row, change.after)
-
-    def _save_original(self, data: bytes) -> None:
-        path = "%s/%s" % (ORIGINALS, hashlib.sha256(data).hexdigest())
-        found = self.root.read(path)
-        if found is None or found.data != data:
-            self._write_whole(path, data)
-
-    def _write_whole(self, path: str, data: bytes) -> None:
-        """A file of our own in .jhpatch, replaced at once and made to last."""
-        folder, name = self.root.parent(path)
-        with folder:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(name + ".new", dir_fd=folder.fd)
-            fd = _create(folder, name + ".new")
-            with contextlib.closing(_Descriptor(fd)):
-                _write_all(fd, data)
-                os.fchmod(fd, 0o644)
-                os.fsync(fd)
-            self._step("rename " + path)
-            os.replace(name + ".new", name, src_dir_fd=folder.fd, dst_dir_fd=folder.fd)
-            folder.sync()
-
-    def _write_temp(self, row: Row, data: bytes) -> None:
-        """The new bytes beside their target, with the target's owner, mode and attributes."""
-        folder, name = self.root.parent(row.path)
-        with folder:
-            old = folder.lstat(name)
-            fd = _create(folder, row.temp)
-            with contextlib.closing(_Descriptor(fd)):
-                _write_all(fd, data)
-                made = os.fstat(fd)
-                if (made.st_uid, made.st_gid) != (row.uid, row.gid):
-                    _chown(fd, row)
-                if old is not None:
-                    _copy_attributes(folder, name, fd)
-                os.fchmod(fd, row.mode)
-                if old is not None and int(made.st_mtime) == int(old.st_mtime):
-                    # Python takes a .pyc for fresh by size and whole second of the source.
-                    later = made.st_mtime_ns + 1000000000
-                    os.utime(fd, ns=(later, later))
-                os.fsync(fd)
+                self._at("stage", row.path)
+                staging.write_temp(self.root, row, change.after)
 
     # Replace.
 
     def _replace(self, changes: Tuple[FileChange, ...], rows: Tuple[Row, ...]) -> None:
         for change, row in zip(changes, rows):
-            self._step("replace " + row.path)
+            self._at("replace", row.path)
             folder, name = self.root.parent(row.path)
             with folder:
                 found = folder.read(name)
@@ -263,151 +237,129 @@ class Transaction:
                     raise _changed_meanwhile(path, change.before, found)
                 _put(folder, name, row.temp if change.after is not None else None)
 
-    def _drop_bytecode(self, paths: Iterable[str]) -> List[str]:
-        """Drops every .pyc of the modules, of every interpreter; says which there were."""
+    def _drop_bytecode(self, rows: Iterable[Row]) -> List[str]:
         dropped: List[str] = []
-        for path in paths:
-            above, _, name = path.rpartition("/")
-            if name.endswith(".py"):
-                self._step("bytecode " + path)
-                for folder, prefix in ((above + "/__pycache__", name[:-2]), (above, name + "c")):
-                    dropped += self._drop_in(folder, prefix)
+        for row in rows:
+            if row.before != row.after:
+                self._at("bytecode", row.path)
+                dropped += staging.drop_bytecode(self.root, row.path)
         return dropped
 
-    def _drop_in(self, path: str, prefix: str) -> List[str]:
-        try:
-            folder = self.root.folder(path)
-        except OSError:
-            return []
-        with folder:
-            names = [n for n in folder.names() if n.startswith(prefix) and n.endswith(".pyc")]
-            for name in names:
-                with contextlib.suppress(FileNotFoundError, IsADirectoryError):
-                    os.unlink(name, dir_fd=folder.fd)
-        return ["%s/%s" % (path, name) for name in names]
-
-    def _rebuild(self, rebuild: Optional[Rebuild], dropped: List[str]) -> None:
-        if rebuild and dropped:
-            # A missing .pyc costs a reader milliseconds; it is no reason to undo.
-            with contextlib.suppress(OSError, ValueError):
-                rebuild(dropped)
-
     def _sync(self, rows: Iterable[Row]) -> None:
-        for path in sorted({row.path.rpartition("/")[0] for row in rows}):
-            self._step("sync " + path)
-            with contextlib.suppress(FileNotFoundError), self.root.folder(path) as folder:
-                folder.sync()
+        for path in staging.folders_of(rows):
+            self._at("sync", path)
+            staging.sync_folder(self.root, path)
 
-    def _unlink_journal(self) -> None:
+    def _remove_journal(self) -> None:
         with self.root.folder(FOLDER) as folder:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink("journal.json", dir_fd=folder.fd)
-            folder.sync()
+            folder.unlink("journal.json")
 
-    def _prune(self, keep: Set[str]) -> None:
-        """Originals that no revert will ask for."""
-        with contextlib.suppress(OSError), self.root.folder(ORIGINALS) as folder:
-            for name in folder.names():
-                if name not in keep:
-                    self._step("prune " + name)
-                    os.unlink(name, dir_fd=folder.fd)
+    def _settle(self, keep: Collection[str]) -> None:
+        """What comes after the point of no return: the unlink lasts, old originals go."""
+        try:
+            self._sync_journal()
+        except OSError as error:
+            raise Failed(
+                "the change was made, but may not outlast a power cut: %s" % _said(error),
+                path=os.path.join(self.root.path, FOLDER),
+                next="python -m jhpatch status",
+            )
+        with contextlib.suppress(OSError):
+            saved.prune(self.root, keep, self._step)
+
+    def _sync_journal(self) -> None:
+        self._at("settle", JOURNAL)
+        with self.root.folder(FOLDER) as folder:
+            folder.sync()
 
     def _verify(self, rows: Tuple[Row, ...]) -> None:
         """pip takes no lock of ours: what it did meanwhile must not pass for success."""
         for row in rows:
-            path = os.path.join(self.root.path, row.path)
-            if self._hash(row.path) != row.after:
+            found = staging.hash_of(self.root, row.path)
+            if found != row.after:
                 raise Failed(
                     "the change was made, and something else has changed this file since",
-                    path=path,
+                    path=os.path.join(self.root.path, row.path),
                     expected=_shown(row.after),
-                    found="other bytes",
+                    found=_shown(found),
                     next="python -m jhpatch status",
                 )
 
     # Undo.
 
-    def _rolled_back(self, error: Exception, journal: Journal) -> JhpatchError:
+    def _rolled_back(self, error: BaseException, journal: Journal) -> BaseException:
         """The error to raise, after everything was put back."""
+        path = os.path.join(self.root.path, self._path)
         try:
             self._undo(journal)
-        except (OSError, JhpatchError) as second:
+        except Exception as second:
             return Failed(
-                "%s; putting the old files back failed too: %s" % (error, second),
-                path=self.root.path,
+                "%s; putting the old files back failed too: %s" % (_said(error), _said(second)),
+                path=path,
                 next="run the same command again: it recovers first",
             )
-        if isinstance(error, JhpatchError):
-            return error
-        assert isinstance(error, OSError)
-        path = error.filename if isinstance(error.filename, str) else self.root.path
-        return Failed(
-            "%s; nothing was changed" % (error.strerror or error),
-            path=os.path.join(self.root.path, path),
-        )
+        if isinstance(error, OSError):
+            return Failed("%s; nothing was changed" % _said(error), path=path)
+        return error
 
     def _undo(self, journal: Journal) -> Recovery:
-        originals = self._needed_originals(journal.rows)
         known = {row.path: (row.before, row.after) for row in journal.rows}
+        ours = {row.path for row in journal.rows if self._is_ours(row, known)}
+        # Read and proved before the first write.
+        old = {
+            row.path: saved.original(self.root, row.before)
+            for row in journal.rows
+            if row.path in ours and row.before is not None
+        }
         restored: List[str] = []
         foreign: List[str] = []
         for row in reversed(journal.rows):
-            self._step("undo " + row.path)
-            found = self._hash(row.path)
-            if found == row.before:
-                continue
-            if found != row.after or not self._is_guarded(row, known):
+            self._at("undo", row.path)
+            staging.drop_temp(self.root, row)
+            found = staging.hash_of(self.root, row.path)
+            if found == row.after and row.path in ours:
+                self._restore(row, old.get(row.path))
+                restored.append(row.path)
+            elif found != row.before:
                 foreign.append(row.path)
-                continue
-            self._drop_temp(row)
-            self._restore(row, originals)
-            restored.append(row.path)
-        for row in journal.rows:
-            self._drop_temp(row)
-        self._drop_bytecode(row.path for row in journal.rows)
+        self._drop_bytecode(journal.rows)
         self._sync(journal.rows)
-        self._step("undone")
-        self._unlink_journal()
+        self._at("undone", JOURNAL)
+        self._remove_journal()
+        self._sync_journal()
         return Recovery(tuple(restored), tuple(foreign))
 
-    def _needed_originals(self, rows: Iterable[Row]) -> Dict[str, bytes]:
-        """What an undo will write, read and proved before its first write."""
-        needed: Dict[str, bytes] = {}
-        for row in rows:
-            if row.before is not None and self._hash(row.path) == row.after:
-                needed[row.before] = original(self.root, row.before)
-        return needed
+    def _is_ours(self, row: Row, known: Dict[str, Tuple[Optional[str], Optional[str]]]) -> bool:
+        """Whether a file is as this journal made it, so that an undo may act on it.
 
-    def _is_guarded(self, row: Row, known: Dict[str, Tuple[Optional[str], Optional[str]]]) -> bool:
-        """Whether a missing file is missing by our hand: its distribution is as we knew it."""
-        if row.after is not None or row.guard is None:
+        A missing one is missing by our hand only where its folder is still there and
+        its distribution is the one that we knew. A guard without a row was not there.
+        """
+        if row.before == row.after or staging.hash_of(self.root, row.path) != row.after:
+            return False
+        if row.after is not None:
             return True
-        return self._hash(row.guard) in known.get(row.guard, ())
+        if not staging.has_folder_of(self.root, row.path):
+            return False
+        return row.guard is None or staging.hash_of(self.root, row.guard) in known.get(
+            row.guard, (None,)
+        )
 
-    def _restore(self, row: Row, originals: Dict[str, bytes]) -> None:
-        if row.before is not None:
-            self._write_temp(row, originals[row.before])
+    def _restore(self, row: Row, data: Optional[bytes]) -> None:
+        if data is not None:
+            staging.write_temp(self.root, row, data)
         folder, name = self.root.parent(row.path)
         with folder:
-            self._step("restore " + row.path)
-            _put(folder, name, row.temp if row.before is not None else None)
+            self._at("restore", row.path)
+            _put(folder, name, row.temp if data is not None else None)
 
-    def _drop_temp(self, row: Row) -> None:
-        with contextlib.suppress(FileNotFoundError, NotPlain):
-            folder, _ = self.root.parent(row.path)
-            with folder:
-                os.unlink(row.temp, dir_fd=folder.fd)
-
-    def _hash(self, path: str) -> Optional[str]:
-        """The SHA-256 of a file; None for none, "" for what is no plain file."""
-        try:
-            found = self.root.read(path)
-        except NotPlain:
-            return ""
-        return None if found is None else _sha256(found.data)
+    def _at(self, doing: str, path: str) -> None:
+        """Where the work stands: for the message of an error, and for a test's fault."""
+        self._path = path
+        self._step("%s %s" % (doing, path))
 
 
-# Single steps on files.
+# Single steps.
 
 
 @contextlib.contextmanager
@@ -420,60 +372,12 @@ def _signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, old)
 
 
-class _Descriptor:
-    """A file descriptor that contextlib.closing can close."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-
-    def close(self) -> None:
-        os.close(self._fd)
-
-
-def _create(folder: Folder, name: str) -> int:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    return os.open(name, flags, 0o600, dir_fd=folder.fd)
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
-
-
 def _put(folder: Folder, name: str, temp: Optional[str]) -> None:
     """Renames ``temp`` over ``name``; without one, takes ``name`` away."""
     if temp is None:
-        os.unlink(name, dir_fd=folder.fd)
+        folder.unlink(name)
     else:
-        os.replace(temp, name, src_dir_fd=folder.fd, dst_dir_fd=folder.fd)
-
-
-def _chown(fd: int, row: Row) -> None:
-    try:
-        os.fchown(fd, row.uid, row.gid)
-    except PermissionError:
-        # A new file of one's own may have one's own group; another's file must keep its owner.
-        if row.uid != os.geteuid() or row.before is not None:
-            raise
-
-
-def _copy_attributes(folder: Folder, name: str, fd: int) -> None:
-    """Extended attributes; POSIX ACLs are among them (system.posix_acl_access, acl(5))."""
-    source = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder.fd)
-    with contextlib.closing(_Descriptor(source)):
-        try:
-            attributes = os.listxattr(source)
-        except OSError as error:
-            if error.errno == errno.ENOTSUP:
-                return
-            raise
-        for attribute in attributes:
-            try:
-                os.setxattr(fd, attribute, os.getxattr(source, attribute))
-            except PermissionError:
-                if not re.match(r"^(security|trusted)\.", attribute):
-                    raise
+        folder.rename(temp, name)
 
 
 def _changed_meanwhile(path: str, before: Optional[bytes], found: Optional[Found]) -> Failed:
@@ -486,8 +390,14 @@ def _changed_meanwhile(path: str, before: Optional[bytes], found: Optional[Found
     )
 
 
+def _said(error: BaseException) -> str:
+    return str(getattr(error, "strerror", None) or error or type(error).__name__)
+
+
 def _shown(sha256: Optional[str]) -> str:
-    return "no file" if sha256 is None else "sha256:" + sha256
+    if not sha256:
+        return "no file" if sha256 is None else "no plain file"
+    return "sha256:" + sha256
 
 
 def _sha256(data: Optional[bytes]) -> Optional[str]:

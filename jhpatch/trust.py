@@ -9,11 +9,12 @@ that user first, in a child.
 import json
 import os
 import stat
-from typing import Any, Callable, Iterator, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
 
-from jhpatch.errors import Failed, Refused
+from jhpatch.errors import BadPatch, Failed, JhpatchError, Locked, Refused, Untrusted, Usage
 
 _ANSWER_CAP = 64 * 1024 * 1024
+_ERRORS = {kind.code: kind for kind in (BadPatch, Failed, Locked, Refused, Untrusted, Usage)}
 
 
 class Writer(NamedTuple):
@@ -28,24 +29,35 @@ def writer_of(path: str) -> Optional[Writer]:
     """The first part of ``path``, from the root down, that not only root can write.
 
     Symlinks are followed step by step, and each step counts. A sticky folder such as
-    /tmp counts as safe: only an owner can replace what lies in it (inode(7)).
+    /tmp counts as safe on the way: only an owner can replace what lies in it
+    (inode(7)). Raises Failed where a part is missing or cannot be looked at.
     """
-    for part in _steps(path):
-        found = os.lstat(part)
-        if stat.S_ISLNK(found.st_mode):
+    found = None
+    try:
+        for part in _steps(path):
+            found = os.lstat(part)
+            mode = stat.S_IMODE(found.st_mode)
             if found.st_uid != 0:
-                return Writer(part, found.st_uid, stat.S_IMODE(found.st_mode))
-            continue
-        if found.st_uid != 0:
-            return Writer(part, found.st_uid, stat.S_IMODE(found.st_mode))
-        if _is_open(found):
-            return Writer(part, 0, stat.S_IMODE(found.st_mode))
+                return Writer(part, found.st_uid, mode)
+            if not stat.S_ISLNK(found.st_mode) and _is_open(found, is_last=False):
+                return Writer(part, 0, mode)
+    except OSError as error:
+        raise Failed(
+            "cannot tell who can write this path: %s" % error.strerror,
+            path=str(error.filename or path),
+            expected="a path that is there",
+        )
+    if found and stat.S_ISDIR(found.st_mode) and _is_open(found, is_last=True):
+        return Writer(part, 0, stat.S_IMODE(found.st_mode))
     return None
 
 
-def _is_open(found: os.stat_result) -> bool:
-    """Whether others than the owner can write: a group that has no members is nobody."""
-    if found.st_mode & stat.S_ISVTX and stat.S_ISDIR(found.st_mode):
+def _is_open(found: os.stat_result, is_last: bool) -> bool:
+    """Whether others than the owner can write: a group that has no members is nobody.
+
+    In a sticky folder they cannot replace what is there, but they can add to it.
+    """
+    if found.st_mode & stat.S_ISVTX and stat.S_ISDIR(found.st_mode) and not is_last:
         return False
     if found.st_mode & stat.S_IWOTH:
         return True
@@ -65,7 +77,9 @@ def _has_members(gid: int) -> bool:
 
 def _steps(path: str) -> Iterator[str]:
     """Each folder and symlink that the kernel passes through on the way to ``path``."""
-    todo = [part for part in os.path.abspath(path).split("/") if part][::-1]
+    # Not abspath(): it takes "link/.." for nothing, the kernel goes where the link leads.
+    whole = os.path.join(os.getcwd(), path)
+    todo = [part for part in whole.split("/") if part not in ("", ".")][::-1]
     here = "/"
     yield here
     hops = 0
@@ -110,7 +124,7 @@ def run_as(uid: int, job: Callable[[], Any]) -> Any:
     """``job()`` in a child that has become user ``uid``; its answer comes back as JSON.
 
     Everything that the job imports or reads from root's own files must be loaded
-    already. Raises Failed where the child dies.
+    already. Raises the job's own JhpatchError; Failed for anything else that goes wrong.
     """
     reader, writer = os.pipe()
     pid = os.fork()
@@ -118,29 +132,62 @@ def run_as(uid: int, job: Callable[[], Any]) -> Any:
         code = 1
         try:
             os.close(reader)
-            _become(uid)
+            answer = json.dumps(_answer(uid, job)).encode("ascii")
             with os.fdopen(writer, "wb") as pipe:
-                pipe.write(json.dumps(job()).encode("ascii"))
+                pipe.write(answer)
             code = 0
         finally:
             os._exit(code)  # never the parent's exit handlers
     os.close(writer)
-    with os.fdopen(reader, "rb") as pipe:
-        data = pipe.read(_ANSWER_CAP)
-    _, status = os.waitpid(pid, 0)
     try:
-        if status:
-            raise ValueError("status %d" % status)
-        return json.loads(data.decode("ascii"))
-    except ValueError as error:
-        raise Failed("the child that works as uid %d failed: %s" % (uid, error))
+        with os.fdopen(reader, "rb") as pipe:
+            data = pipe.read(_ANSWER_CAP)
+    finally:
+        _, status = os.waitpid(pid, 0)  # after Ctrl-C too: it makes its site whole first
+    return _answered(uid, data, status)
+
+
+def _answer(uid: int, job: Callable[[], Any]) -> Dict[str, Any]:
+    """In the child: the job's answer, or its error as data."""
+    try:
+        _become(uid)
+        return {"answer": job()}
+    except JhpatchError as error:
+        fields = (error.message, error.path, error.expected, error.found, error.next)
+        return {"code": error.code, "error": fields}
+    except Exception as error:
+        return {"code": "failed", "error": ["%s: %s" % (type(error).__name__, error)]}
+
+
+def _answered(uid: int, data: bytes, status: int) -> Any:
+    try:
+        document = json.loads(data.decode("ascii"))
+        if "answer" in document:
+            return document["answer"]
+        raise _ERRORS[document["code"]](*document["error"])
+    except (ValueError, KeyError, TypeError):
+        how = "signal %d" % (status & 127) if status & 127 else "status %d" % (status >> 8)
+        raise Failed("the child that works as uid %d gave no answer: %s" % (uid, how))
 
 
 def _become(uid: int) -> None:
-    """Groups, gid and uid, real, effective and saved, of the password database."""
+    """Groups, gid and uid, real, effective and saved, of the password database.
+
+    In a session without a terminal: a program of the user's could type into root's
+    (TIOCSTI, CVE-2017-5226).
+    """
     import pwd
 
-    entry = pwd.getpwuid(uid)
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:
+        raise Failed(
+            "cannot become a user that the password database does not know",
+            expected="an entry for uid %d" % uid,
+            found="none",
+            next="chown -R root the environment, or run jhpatch as uid %d" % uid,
+        )
+    os.setsid()
     os.chdir("/")
     os.initgroups(entry.pw_name, entry.pw_gid)
     os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)

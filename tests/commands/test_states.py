@@ -537,3 +537,32 @@ def test_a_site_that_is_not_writable(env, jhpatch):
     error = document["sites"][0]["error"]
     assert code == 1, document
     assert "uid 0" in error["found"] and "sudo" in error["next"]
+
+
+def test_force_keeps_an_edited_helper_too(env, jhpatch):
+    """What somebody has written into the added file is kept before the file goes."""
+    jhpatch(env, "apply")
+    append(env, HELPER)
+    edited = data(env, HELPER)
+    answer = unchanged(jhpatch, env, (5, "revert"), (5, "apply"))
+    assert answer.states == {OPEN: "modified", SAVE: "modified"}
+    assert jhpatch(env, "revert", "--force").code == 0
+    (kept,) = os.listdir(path(env, ".jhpatch/forced"))
+    assert data(env, ".jhpatch/forced/" + kept) == edited
+    assert not os.path.exists(path(env, HELPER))
+
+
+def test_allow_unlisted_over_a_record(env, jhpatch):
+    """Applied, then the release's bytes again under a number that nobody knows."""
+    before = {name: data(env, name) for name in (PAGE, CONTENTS, INFO + "/RECORD")}
+    jhpatch(env, "apply")
+    for name, original in before.items():
+        with open(path(env, name), "wb") as file:
+            file.write(original)
+    _as_release(env, "5.99.0")
+    assert jhpatch(env, "status").states == {OPEN: "unsupported", SAVE: "unsupported"}
+    answer = jhpatch(env, "apply", "--allow-unlisted")
+    assert (answer.code, answer.states) == (0, {OPEN: "applied", SAVE: "applied"})
+    assert jhpatch(env, "revert").code == 0
+    assert not os.path.exists(path(env, HELPER))
+    assert data(env, PAGE) == before[PAGE]

@@ -1,0 +1,97 @@
+"""Single steps on the files of a site; in which order they do no harm is transaction.py's."""
+
+import contextlib
+import hashlib
+import os
+from typing import Iterable, List, Optional
+
+from jhpatch.beneath import NotPlain, Root
+from jhpatch.journal import Row
+
+
+def hash_of(root: Root, path: str) -> Optional[str]:
+    """The SHA-256 of a file; None for none, "" for what is no plain file."""
+    try:
+        found = root.read(path)
+    except NotPlain:
+        return ""
+    return None if found is None else hashlib.sha256(found.data).hexdigest()
+
+
+def has_folder_of(root: Root, path: str) -> bool:
+    """Whether the folder of ``path`` is there, and reached through no symlink."""
+    try:
+        with root.parent(path)[0]:
+            return True
+    except (FileNotFoundError, NotPlain):
+        return False
+
+
+def write_temp(root: Root, row: Row, data: bytes) -> None:
+    """The new bytes beside their target, with the target's owner, mode and attributes."""
+    folder, name = root.parent(row.path)
+    with folder:
+        old = folder.lstat(name)
+
+        def dress(fd: int) -> None:
+            made = os.fstat(fd)
+            if (made.st_uid, made.st_gid) != (row.uid, row.gid):
+                _chown(fd, row)
+            if old is not None:
+                folder.copy_attributes(name, fd)
+            os.fchmod(fd, row.mode)
+            if old is not None and int(made.st_mtime) == int(old.st_mtime):
+                # Python takes a .pyc for fresh by size and whole second of the source.
+                later = made.st_mtime_ns + 1000000000
+                os.utime(fd, ns=(later, later))
+
+        folder.write_new(row.temp, data, dress)
+
+
+def _chown(fd: int, row: Row) -> None:
+    try:
+        os.fchown(fd, row.uid, row.gid)
+    except PermissionError:
+        # A new file of one's own may have one's own group; another's file must keep its owner.
+        if row.uid != os.geteuid() or row.before is not None:
+            raise
+
+
+def drop_temp(root: Root, row: Row) -> None:
+    """Takes the temporary file of a row away, where it is there."""
+    with contextlib.suppress(FileNotFoundError, NotPlain):
+        folder, _ = root.parent(row.path)
+        with folder:
+            folder.unlink(row.temp)
+
+
+def drop_bytecode(root: Root, path: str) -> List[str]:
+    """Drops every .pyc of a module, of every interpreter; says which there were."""
+    above, slash, name = path.rpartition("/")
+    if not name.endswith(".py"):
+        return []
+    return _drop_in(root, above + slash + "__pycache__", name[:-2]) + _drop_in(
+        root, above, name + "c"
+    )
+
+
+def _drop_in(root: Root, path: str, prefix: str) -> List[str]:
+    dropped: List[str] = []
+    with contextlib.suppress(FileNotFoundError, NotPlain), root.folder(path) as folder:
+        for name in folder.names():
+            if name.startswith(prefix) and name.endswith(".pyc"):
+                with contextlib.suppress(IsADirectoryError):
+                    folder.unlink(name)
+                    dropped.append(path + "/" + name if path else name)
+    return dropped
+
+
+def folders_of(rows: Iterable[Row]) -> List[str]:
+    """The folders in which the files of ``rows`` lie."""
+    return sorted({row.path.rpartition("/")[0] for row in rows})
+
+
+def sync_folder(root: Root, path: str) -> None:
+    """Makes a folder's renames last; one that somebody took away holds nothing of ours."""
+    with contextlib.suppress(FileNotFoundError, NotPlain), root.folder(path) as folder:
+        folder.sync()
