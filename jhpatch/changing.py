@@ -163,7 +163,7 @@ def _as_user(uid: int, job: _Job, surveys: List[Survey]) -> Tuple[SiteReport, ..
     import subprocess  # noqa: F401
 
     def work() -> Any:
-        return result.document(Result(job.command, _locked_and_changed(job, surveys)))["sites"]
+        return result.packed_sites(_locked_and_changed(job, surveys))
 
     try:
         return result.parse_sites(trust.run_as(uid, work))

@@ -57,7 +57,7 @@ def _compile(site: str, above: str, module: str, name: str, level: int) -> None:
 
 @contextlib.contextmanager
 def _opened(top: str, below: str) -> Iterator[str]:
-    """A folder as a path that stays the same folder: one that turns into a symlink leads nowhere."""
+    """A folder as a path that stays that folder, even where its name turns into a symlink."""
     fd = os.open(top, os.O_RDONLY | os.O_DIRECTORY)
     try:
         for part in filter(None, below.split("/")):

@@ -240,8 +240,7 @@ class _Job:
         data = self.view.read(file.path)
         if data is not None and any(f.path == file.path and f.state == "other" for f in one.files):
             path = "%s/%s-%s" % (FORCED, sha256(data)[:16], file.path.replace("/", "-"))
-            if self.view.read(path) is None:
-                self.changes.append(Change(path, None, data, None))
+            self._change(path, data, None)
 
     def _drop(self, added: Iterable[File], stays: Set[str]) -> None:
         guard = self.distribution.record if self.distribution else None

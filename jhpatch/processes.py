@@ -11,6 +11,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 from jhpatch.result import Process
 
 _SERVERS = ("jupyter", "notebook", "ipython")
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_.+][A-Za-z0-9_.+-]*")
 
 
 class Seen(NamedTuple):
@@ -21,45 +22,56 @@ class Seen(NamedTuple):
     started: float
 
 
-def older_than(when: float, prefix: str, python: Optional[str]) -> Optional[Tuple[Process, ...]]:
+def older_than(
+    when: float, prefix: str, python: Optional[str], proc: str = "/proc"
+) -> Optional[Tuple[Process, ...]]:
     """The Jupyter processes of an environment that started before ``when``.
 
-    None where the right to see other users' processes is missing (hidepid).
+    ``when`` is in seconds since the epoch. None where the right to see other users'
+    processes is missing (hidepid), or to see which program one of them runs.
     """
-    if not _can_see():
+    if not _can_see(proc):
         return None
-    found = (one for one in _running() if one.started < when)
-    return tuple(
-        Process(one.pid, _short(one.argv), _iso(one.started))
-        for one in sorted(found)
-        if _is_server_of(one.argv, one.pid, prefix, python)
-    )
+    old: List[Process] = []
+    for one in sorted(one for one in _running(proc) if one.started < when):
+        ours = _is_server_of(one.argv, "%s/%d/exe" % (proc, one.pid), prefix, python)
+        if ours is None and os.path.exists("%s/%d" % (proc, one.pid)):
+            return None
+        if ours:
+            old.append(Process(one.pid, _short(one.argv), _iso(one.started)))
+    return tuple(old)
 
 
-def _can_see() -> bool:
-    try:
-        with open("/proc/1/cmdline", "rb"):
-            return True
-    except OSError:
-        return False
+def _can_see(proc: str) -> bool:
+    return _argv(proc + "/1") is not None
 
 
-def _running() -> Iterator[Seen]:
+def _running(proc: str) -> Iterator[Seen]:
     boot = time.time() - _uptime()
     tick = os.sysconf("SC_CLK_TCK")
-    for name in os.listdir("/proc"):
+    for name in os.listdir(proc):
         if not name.isdigit() or int(name) == os.getpid():
             continue
+        here = "%s/%s" % (proc, name)
+        argv = _argv(here)
+        if not argv or not any(_names_a_server(part) for part in argv[:4]):
+            continue
         try:
-            with open("/proc/%s/cmdline" % name, "rb") as file:
-                argv = tuple(os.fsdecode(part) for part in file.read(65536).split(b"\0")[:-1])
-            if not any(_names_a_server(part) for part in argv[:4]):
-                continue
-            with open("/proc/%s/stat" % name, "rb") as file:
+            with open(here + "/stat", "rb") as file:
+                # The command may hold spaces and parentheses: count from the last one.
                 ticks = int(file.read().rpartition(b")")[2].split()[19])
         except (OSError, ValueError, IndexError):
             continue  # it ended meanwhile
-        yield Seen(int(name), argv, boot + ticks / tick)
+        if _argv(here) == argv:  # else its number is another process's by now
+            yield Seen(int(name), argv, boot + ticks / tick)
+
+
+def _argv(here: str) -> Optional[Tuple[str, ...]]:
+    try:
+        with open(here + "/cmdline", "rb") as file:
+            return tuple(os.fsdecode(part) for part in file.read(65536).split(b"\0")[:-1])
+    except OSError:
+        return None
 
 
 def _uptime() -> float:
@@ -68,26 +80,35 @@ def _uptime() -> float:
 
 
 def _names_a_server(part: str) -> bool:
-    return any(word in os.path.basename(part) for word in _SERVERS)
+    """Whether an argument is the name of a server's program, and not an option or a script."""
+    name = os.path.basename(part)
+    return any(word in name for word in _SERVERS) and bool(_PLAIN_NAME.fullmatch(name))
 
 
-def _is_server_of(argv: Tuple[str, ...], pid: int, prefix: str, python: Optional[str]) -> bool:
-    """Whether the process runs from the environment: by its arguments, or by its executable."""
-    tops = {prefix.rstrip("/") + "/", os.path.realpath(prefix).rstrip("/") + "/"}
+def _is_server_of(
+    argv: Tuple[str, ...], executable: str, prefix: str, python: Optional[str]
+) -> Optional[bool]:
+    """Whether the process runs from the environment: by its arguments, or by its executable.
+
+    None where its arguments do not tell, and its executable may not be seen (proc(5)).
+    """
+    if not (_names_a_server(argv[0]) or "python" in os.path.basename(argv[0])):
+        return False  # an editor of a server's file, say
+    tops = (prefix.rstrip("/") + "/", os.path.realpath(prefix).rstrip("/") + "/")
     absolute = [part for part in argv[:2] if part.startswith("/")]
     if absolute:
-        return any(part.startswith(tuple(tops)) for part in absolute)
+        # Its folder is resolved, not the file: a venv's python is a link out of it.
+        folders = [os.path.realpath(os.path.dirname(part)) + "/" for part in absolute]
+        return any(part.startswith(tops) for part in absolute + folders)
     try:
-        executable = os.readlink("/proc/%d/exe" % pid)
+        return python is not None and os.readlink(executable) == os.path.realpath(python)
     except OSError:
-        return False
-    return python is not None and executable == os.path.realpath(python)
+        return None
 
 
 def _short(argv: Tuple[str, ...]) -> str:
     """The server's name; arguments may hold a token and are not shown."""
-    names = [os.path.basename(part) for part in argv[:4]]
-    return next((name for name in names if _names_a_server(name)), names[0] if names else "?")
+    return next(os.path.basename(part) for part in argv[:4] if _names_a_server(part))
 
 
 def _iso(seconds: float) -> str:

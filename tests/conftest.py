@@ -66,6 +66,11 @@ class Answer(NamedTuple):
         errors = [self.document["error"]] + [site["error"] for site in self.document["sites"]]
         return next((error for error in errors if error), {})
 
+    @property
+    def next(self) -> str:
+        """What to type next, without the options that say where."""
+        return re.sub(" --(python|site|patches) [^ ]+", "", self.error["next"])
+
 
 @pytest.fixture
 def jhpatch(capsys: Any) -> Callable[..., Answer]:

@@ -104,7 +104,8 @@ def test_all_or_nothing(env, jhpatch):
     before = times(env.site)
     answer = jhpatch(env, "apply")
     assert answer.code == 5 and times(env.site) == before
-    assert "jhpatch apply notebook/kerberos-open notebook/kerberos-save" in answer.error["next"]
+    assert "jhpatch apply notebook/kerberos-open notebook/kerberos-save" in answer.next
+    assert answer.error["next"].count(" --python " + env.python) == 2
 
 
 def test_a_dry_run_writes_nothing_and_takes_no_lock(env, jhpatch):

@@ -39,7 +39,7 @@ def test_an_interpreter_that_does_not_work_is_an_error(tmp_path, text):
 def test_a_pyc_is_rebuilt_only_where_there_was_one(tmp_path):
     """For the tag of the site's own Python, at the levels that there were."""
     tag = sys.implementation.cache_tag
-    (tmp_path / "app").mkdir()
+    (tmp_path / "app/__pycache__").mkdir(parents=True)
     (tmp_path / "app/a.py").write_text("a = 1\n")
     (tmp_path / "app/b.py").write_text("b = 1\n")
     names = ["a.%s.pyc" % tag, "a.%s.opt-1.pyc" % tag, "a.other-27.pyc"]
@@ -54,7 +54,7 @@ def test_another_minor_rebuilds_its_own(tmp_path):
     others = [path for path in others if path[-1].isdigit()]
     if not others:
         pytest.skip("no other Python here")
-    (tmp_path / "app").mkdir()
+    (tmp_path / "app/__pycache__").mkdir(parents=True)
     (tmp_path / "app/a.py").write_text("a = 1\n")
     tag = "cpython-" + os.path.basename(others[0])[len("python") :].replace(".", "")
     bytecode.rebuilder(others[0], str(tmp_path))(["app/__pycache__/a.%s.pyc" % tag])

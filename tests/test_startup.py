@@ -13,14 +13,15 @@ HEAVY = (
     "psutil patch_ng shutil difflib csv urllib typing_extensions tempfile"
 ).split()
 SCRIPT = """
-import sys
+import argparse, sys
+given = set(sys.modules)  # in Python 3.8 argparse itself imports shutil
 from jhpatch import catalog
 from jhpatch.cli import main
 read = []
 real = catalog._read
 catalog._read = lambda path: read.append(path) or real(path)
 code = main(["status", "--python", sys.argv[1]])
-print(sorted(set(sys.modules) & set(sys.argv[2:])), file=sys.stderr)
+print(sorted((set(sys.modules) - given) & set(sys.argv[2:])), file=sys.stderr)
 print(sorted({path.split("/")[-2] for path in read}), file=sys.stderr)
 sys.exit(code)
 """

@@ -248,7 +248,7 @@ def test_superseded_by_another_release(env, jhpatch, make_site, tmp_path):
     fresh = {k: v[0] for k, v in tree(env.site).items() if not k.startswith(".jhpatch")}
     answer = unchanged(jhpatch, env, (3, "status"), (5, "apply"))
     assert answer.states == {OPEN: "unsupported", SAVE: "superseded"}
-    assert "jhpatch apply " + SAVE in answer.error["next"]
+    assert "jhpatch apply " + SAVE in answer.next
     assert jhpatch(env, "apply", SAVE).states[SAVE] == "applied"
     assert jhpatch(env, "revert").code == 0
     assert {k: v[0] for k, v in tree(env.site).items()} == fresh
@@ -282,8 +282,8 @@ def test_modified_without_a_record(env, jhpatch):
     assert answer.states == {OPEN: "pristine", SAVE: "modified"}
     assert "@on_save" in answer.document["sites"][0]["diff"]
     answer = jhpatch(env, "apply")
-    assert "jhpatch diff " + SAVE in answer.error["next"]
-    assert "jhpatch apply " + OPEN in answer.error["next"]
+    assert "jhpatch diff " + SAVE in answer.next
+    assert "jhpatch apply " + OPEN in answer.next
 
 
 def test_force_never_overwrites_another_release(env, jhpatch, make_site, tmp_path):
