@@ -8,14 +8,13 @@ changed one after the other, each as a whole.
 import argparse
 import contextlib
 import os
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from jhpatch import bytecode, reporting, result, transaction, trust
 from jhpatch.catalog import Catalog
-from jhpatch.errors import Failed, JhpatchError, Refused
+from jhpatch.errors import Failed, JhpatchError
 from jhpatch.plan import Plan
 from jhpatch.result import Result, SiteReport
-from jhpatch.states import Assessment
 from jhpatch.survey import Survey, survey
 from jhpatch.transaction import FileChange, Transaction
 
@@ -29,31 +28,6 @@ class _Job(NamedTuple):
     planned: Planned
     known: Catalog
     timeout: float
-
-
-def within_reach(survey: Survey, named: Set[str]) -> Tuple[Assessment, ...]:
-    """The patches of a site that a change may touch: not those of a hidden copy.
-
-    Raises Refused for a copy that counts and lies in a site outside of the environment.
-    """
-    chosen = tuple(
-        one for one in survey.assessments if one.applied or not reporting.is_shadowed(survey, one)
-    )
-    needy = [
-        one
-        for one in chosen
-        if one.state not in ("absent", "not-needed", "applied")
-        and (one.patch in named or not named)
-    ]
-    if not survey.site.inside and needy:
-        raise Refused(
-            "%s lies in a site outside of the environment" % needy[0].patch,
-            path=survey.site.path,
-            expected="a site in " + survey.environment.prefix,
-            found=survey.site.path,
-            next="--site %s, where this site shall be changed" % survey.site.path,
-        )
-    return chosen if survey.site.inside else ()
 
 
 def change(

@@ -49,6 +49,23 @@ def plan_apply(
 
     ``tool`` is the version of jhpatch and ``when`` the time, for the state.
     """
+    assessments = tuple(assessments)
+    wanted, dropped, refusals = _sorted_out(view, assessments, named, tool, allow_unlisted)
+    if refusals:
+        return Plan((), (), (), (), tuple(refusals))
+    return _plan(view, assessments, wanted, dropped, tool, when, reverting=False)
+
+
+def would_apply(view: View, assessments: Iterable[Assessment], tool: str) -> bool:
+    """Whether ``apply`` of all patches would change the site, as the states tell."""
+    wanted, dropped, refusals = _sorted_out(view, assessments, set(), tool, allow_unlisted=False)
+    return bool(wanted or dropped) and not refusals
+
+
+def _sorted_out(
+    view: View, assessments: Iterable[Assessment], named: Set[str], tool: str, allow_unlisted: bool
+) -> Tuple[List[Assessment], List[Assessment], List[Tuple[str, JhpatchError]]]:
+    """The patches to apply, those to drop from the record, and the refusals of the others."""
     wanted: List[Assessment] = []
     dropped: List[Assessment] = []
     refusals: List[Tuple[str, JhpatchError]] = []
@@ -65,9 +82,7 @@ def plan_apply(
         elif one.state != "applied" or one.reason == "unrecorded":
             wanted.append(one)
     refusals += _two_owners(view, wanted)
-    if refusals:
-        return Plan((), (), (), (), tuple(refusals))
-    return _plan(view, tuple(assessments), wanted, dropped, tool, when, reverting=False)
+    return wanted, dropped, refusals
 
 
 def plan_revert(

@@ -7,7 +7,6 @@ stays as it is: pip writes CRLF, others LF, some no final newline.
 """
 
 import base64
-import csv
 from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 
@@ -48,6 +47,8 @@ def _logical_lines(data: bytes) -> Iterable[bytes]:
 
 
 def _row(raw: bytes) -> Row:
+    import csv  # status plans, but parses a RECORD only where bytes are odd
+
     text = raw.decode("utf-8", "surrogateescape")
     try:
         fields: List[str] = next(csv.reader([text.rstrip("\r\n")]), [])

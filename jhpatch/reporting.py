@@ -4,7 +4,6 @@ import time
 from typing import Iterable, Optional, Tuple
 
 from jhpatch import processes
-from jhpatch.catalog import normalized
 from jhpatch.errors import JhpatchError
 from jhpatch.result import FileReport, PatchReport, Process, SiteReport, error_of
 from jhpatch.states import Assessment
@@ -65,16 +64,11 @@ def _patch_report(survey: Survey, one: Assessment, changed: bool) -> PatchReport
 
 def reason_of(survey: Survey, one: Assessment) -> Optional[str]:
     """Why a patch is in its state, and whether its distribution is the one that is imported."""
-    if is_shadowed(survey, one):
+    if survey.is_shadowed(one.patch):
         return "shadowed: another site has the copy that is imported"
     if not survey.site.inside and one.state not in ("absent", "not-needed"):
         return "outside of the environment: changed only with --site"
     return one.reason
-
-
-def is_shadowed(survey: Survey, one: Assessment) -> bool:
-    """Whether the distribution of a patch is hidden behind another site's."""
-    return normalized(one.patch.partition("/")[0]) in survey.shadowed
 
 
 def status_code(survey: Survey) -> int:
@@ -87,7 +81,7 @@ def status_code(survey: Survey) -> int:
 def _is_finding(survey: Survey, one: Assessment) -> bool:
     if one.state in ("absent", "not-needed"):
         return one.applied is not None
-    return one.state in _FINDINGS and not is_shadowed(survey, one)
+    return one.state in _FINDINGS and not survey.is_shadowed(one.patch)
 
 
 def _restart(survey: Survey, changed: bool) -> Optional[Tuple[Process, ...]]:

@@ -9,7 +9,7 @@ from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Option
 from jhpatch import journal as journals
 from jhpatch import saved, state, states
 from jhpatch.beneath import Root
-from jhpatch.catalog import Catalog
+from jhpatch.catalog import Catalog, normalized
 from jhpatch.engine import sha256
 from jhpatch.errors import Failed, JhpatchError, Untrusted
 from jhpatch.site import Environment, Site, distributions
@@ -39,6 +39,10 @@ class Survey(NamedTuple):
             return "dpkg"
         found = (one for several in self.view.distributions.values() for one in several)
         return next((one.installer for one in found if one.installer), None)
+
+    def is_shadowed(self, patch: str) -> bool:
+        """Whether the distribution of a patch is hidden behind another site's."""
+        return normalized(patch.partition("/")[0]) in self.shadowed
 
 
 def survey(environment: Environment, known: Catalog) -> Tuple[Survey, ...]:

@@ -1,13 +1,14 @@
 """What a command line names: environments, patches, and the catalog to read them from."""
 
 import argparse
-from typing import Iterable, List, Set
+from typing import Iterable, List, Set, Tuple
 
-from jhpatch import catalog, site
+from jhpatch import catalog, site, survey
 from jhpatch.catalog import Catalog, normalized
 from jhpatch.errors import Refused, Usage
 from jhpatch.site import Environment
-from jhpatch.survey import Survey, survey
+from jhpatch.states import Assessment
+from jhpatch.survey import Survey
 
 
 def add_arguments(parser: argparse.ArgumentParser, changes: bool, patches: bool) -> None:
@@ -71,7 +72,7 @@ def environments_of(arguments: argparse.Namespace) -> List[Environment]:
 
 def surveys_of(environments: List[Environment], known: Catalog) -> List[Survey]:
     """All sites of the environments, each looked at once."""
-    return [one for environment in environments for one in survey(environment, known)]
+    return [one for environment in environments for one in survey.survey(environment, known)]
 
 
 def patch_names(wanted: Iterable[str], known: Catalog, surveys: List[Survey]) -> Set[str]:
@@ -95,6 +96,31 @@ def patch_names(wanted: Iterable[str], known: Catalog, surveys: List[Survey]) ->
 def _comparable(patch: str) -> str:
     distribution, _, slug = patch.partition("/")
     return "%s/%s" % (normalized(distribution), slug)
+
+
+def within_reach(here: Survey, named: Set[str]) -> Tuple[Assessment, ...]:
+    """The patches of a site that a change may touch: not those of a hidden copy.
+
+    Raises Refused for a copy that counts and lies in a site outside of the environment.
+    """
+    chosen = tuple(
+        one for one in here.assessments if one.applied or not here.is_shadowed(one.patch)
+    )
+    needy = [
+        one
+        for one in chosen
+        if one.state not in ("absent", "not-needed", "applied")
+        and (one.patch in named or not named)
+    ]
+    if not here.site.inside and needy:
+        raise Refused(
+            "%s lies in a site outside of the environment" % needy[0].patch,
+            path=here.site.path,
+            expected="a site in " + here.environment.prefix,
+            found=here.site.path,
+            next="--site %s, where this site shall be changed" % here.site.path,
+        )
+    return chosen if here.site.inside else ()
 
 
 def refuse_nothing_here(surveys: List[Survey]) -> None:

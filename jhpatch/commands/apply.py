@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> Result:
     when = processes.now(time.time())
 
     def planned(survey: Survey) -> Plan:
-        chosen = changing.within_reach(survey, named)
+        chosen = targets.within_reach(survey, named)
         return plan_apply(survey.view, chosen, named, __version__, when, arguments.allow_unlisted)
 
     return changing.change("apply", surveys, planned, known, arguments)

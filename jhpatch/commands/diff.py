@@ -3,7 +3,7 @@
 import argparse
 from typing import List, Optional, Set, Tuple
 
-from jhpatch import __version__, catalog, changing, engine, reporting, targets
+from jhpatch import __version__, catalog, engine, reporting, targets
 from jhpatch.errors import JhpatchError
 from jhpatch.plan import Change, plan_apply
 from jhpatch.result import Result, SiteReport
@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> Result:
 def _site(survey: Survey, named: Set[str]) -> SiteReport:
     if survey.error or survey.journal == "busy":
         return reporting.site_report(survey)
-    chosen = changing.within_reach(survey, named)
+    chosen = targets.within_reach(survey, named)
     error: Optional[JhpatchError] = None
     text: List[str] = []
     names: List[str] = []

@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> Result:
     targets.refuse_nothing_here(surveys)
 
     def planned(survey: Survey) -> Plan:
-        chosen = changing.within_reach(survey, named)
+        chosen = targets.within_reach(survey, named)
         return plan_revert(survey.view, chosen, named, __version__, arguments.force)
 
     return changing.change("revert", surveys, planned, known, arguments)

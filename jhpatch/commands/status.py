@@ -2,8 +2,11 @@
 
 import argparse
 
-from jhpatch import reporting, targets
-from jhpatch.result import Result
+from jhpatch import __version__, reporting, targets
+from jhpatch.errors import Refused
+from jhpatch.plan import would_apply
+from jhpatch.result import Result, SiteReport
+from jhpatch.survey import Survey
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,4 +19,13 @@ def run(arguments: argparse.Namespace) -> Result:
     known = targets.catalog_of(arguments)
     surveys = targets.surveys_of(targets.environments_of(arguments), known)
     targets.refuse_nothing_here(surveys)
-    return Result("status", tuple(reporting.site_report(one, restart=True) for one in surveys))
+    return Result("status", tuple(_report(one) for one in surveys))
+
+
+def _report(survey: Survey) -> SiteReport:
+    try:
+        chosen = targets.within_reach(survey, set())
+        would = would_apply(survey.view, chosen, __version__)
+    except Refused:
+        would = False
+    return reporting.site_report(survey, would_change=would, restart=True)

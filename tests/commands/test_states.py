@@ -107,6 +107,9 @@ def unchanged(jhpatch, env, *commands):
     for code, *arguments in commands:
         answer = jhpatch(env, *arguments)
         assert answer.code == code, (arguments, answer)
+        if arguments == ["status"]:
+            dry = jhpatch(env, "apply", "--dry-run")
+            assert answer.document["would_change"] == dry.document["would_change"], dry
     assert times(env.site) == before
     return answer
 
