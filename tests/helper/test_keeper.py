@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import sys
+import threading
 import time
 import types
 
@@ -124,41 +125,50 @@ def test_a_fresh_ticket_costs_nothing(log, settings, monkeypatch):
     """No file is looked at, and upstream's own object comes back."""
     handler = Handler(log, **settings)
     in_loop(lambda: handler.get("x"))
-    monkeypatch.setattr(kerberos.os, "open", broken)
-    monkeypatch.setattr(kerberos.os, "stat", broken)
-    handler.kind = "tornado future"
-    start = time.perf_counter()
-    for _ in range(1000):
-        handler.get("x")
-        handler._save({}, "x")
-    assert time.perf_counter() - start < 1
+    looked = []
+    for name in ("open", "stat", "lstat"):
+        monkeypatch.setattr(os, name, spy(getattr(os, name), looked))
+    results = [handler.get("x"), handler._save({}, "x")]
+    monkeypatch.undo()
+    assert results == [("opened", "x"), ("saved", "x")]
+    assert looked == []
+
+
+def spy(real, calls):
+    """Notes the calls of this thread; others, such as a keeper's, are their own business."""
+    here = threading.current_thread()
+
+    def call(*args, **kwargs):
+        if threading.current_thread() is here:
+            calls.append(args)
+        return real(*args, **kwargs)
+
+    return call
 
 
 def test_opening_waits_no_longer_than_open_wait_and_once_per_retry(log, script, settings):
     """A KDC that does not answer: the first open waits a little, the next not at all."""
-    settings.update(kinit=script("sleep 3\n"), open_wait=0.4, timeout=3, retry=30)
+    settings.update(kinit=script("sleep 10\n"), open_wait=0.4, timeout=9, retry=80)
     handler = Handler(log, **settings)
-    took = []
-    for _ in range(3):
-        start = time.monotonic()
-        assert in_loop(lambda: handler.get("x")) == ("opened", "x")
-        took.append(time.monotonic() - start)
-    assert 0.3 < took[0] < 1.5 and max(took[1:]) < 0.2
+    start = time.monotonic()
+    assert in_loop(lambda: handler.get("x")) == ("opened", "x")
+    assert time.monotonic() - start >= 0.4
+    # Upstream's own value, and no Future: nothing to wait for.
+    assert [handler.get("x"), handler.get("x")] == [("opened", "x")] * 2
+    assert keeper()._failures == 0 and keeper().is_alive()
 
 
 def test_content_0_and_saving_never_wait(log, script, settings):
     """The file browser's polls, and every save: they start the keeper and go on."""
     settings.update(kinit=script("sleep 3\n"), open_wait=2)
-    start = time.monotonic()
-    assert in_loop(lambda: Handler(log, content="0", **settings).get("x")) == ("opened", "x")
-    assert in_loop(lambda: Handler(log, **settings)._save({}, "x")) == ("saved", "x")
-    assert time.monotonic() - start < 0.3
+    assert Handler(log, content="0", **settings).get("x") == ("opened", "x")
+    assert Handler(log, **settings)._save({}, "x") == ("saved", "x")
     assert keeper().is_alive()
 
 
 def test_the_ticket_stays_valid_with_nobody_there(log, kdc, settings):
-    """Tickets of 4 s: after one request valid at each look for 12 s, without another."""
-    settings.update(lifetime="4s", retry=0.5)
+    """Tickets of 6 s: after one request valid at each look for 12 s, without another."""
+    settings.update(lifetime="6s", retry=0.5)
     kerberos._MARGIN, margin = 0, kerberos._MARGIN
     try:
         in_loop(lambda: Handler(log, **settings).get("x"))
@@ -171,7 +181,7 @@ def test_the_ticket_stays_valid_with_nobody_there(log, kdc, settings):
             time.sleep(0.1)
     finally:
         kerberos._MARGIN = margin
-    assert 4 <= len(starts) <= 8, starts
+    assert 3 <= len(starts) <= 6, starts
     assert len(log.lines) == 1, log.lines
 
 
