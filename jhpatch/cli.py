@@ -40,14 +40,18 @@ def main(argv: Optional[List[str]] = None) -> int:
     """Runs one command; gives the process's exit code."""
     arguments = sys.argv[1:] if argv is None else argv
     verbose = bool({"-v", "--verbose"} & set(arguments))
+    options = ""
     try:
-        result = _run(arguments)
+        parsed = _parsed(arguments)
+        options = _options(parsed)
+        result = _module(parsed.command).run(parsed)
     except JhpatchError as error:
         result = _failed(arguments, error)
     except (KeyboardInterrupt, Exception) as error:
         if verbose:
             _trace()
         result = _failed(arguments, Failed(*_said(error), next=_NEXT))
+    result = addressed(result, sys.executable or "python", options)
     return _print(result, "--json" in arguments, verbose)
 
 
@@ -75,7 +79,7 @@ def _trace() -> None:
     _talk(traceback.format_exc())
 
 
-def _run(argv: List[str]) -> Result:
+def _parsed(argv: List[str]) -> argparse.Namespace:
     name = argv[0] if argv and argv[0] in COMMANDS else None
     parser = _Parser(
         prog="jhpatch",
@@ -107,13 +111,7 @@ def _run(argv: List[str]) -> Result:
             expected="one of " + ", ".join(COMMANDS),
             next="python -m jhpatch --help",
         )
-    options = _options(arguments)
-    try:
-        result = _module(arguments.command).run(arguments)
-    except JhpatchError as error:
-        result = _failed(argv, error)
-    assert isinstance(result, Result)
-    return addressed(result, options)
+    return arguments
 
 
 def _options(arguments: argparse.Namespace) -> str:

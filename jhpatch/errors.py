@@ -16,6 +16,9 @@ found, and the next command to type.
 
 from typing import Iterable, Optional
 
+REINSTALL = "python -m pip install --force-reinstall --no-deps"
+"""How a distribution comes back as it was released; its own site's Python is meant."""
+
 
 class JhpatchError(Exception):
     """An error that a user can read; ``exit_code`` is the process's."""

@@ -116,7 +116,7 @@ def not_writable(path: str, found: os.stat_result, error: Optional[OSError] = No
         path=path,
         expected="a folder that uid %d can write" % os.geteuid(),
         found="owner uid %d, mode %o" % (found.st_uid, stat.S_IMODE(found.st_mode)),
-        next="run it as its owner, such as: sudo -H <python> -I -m jhpatch …"
+        next="run it as its owner, such as: sudo -H python -I -m jhpatch …"
         if denied
         else "make it writable, then run the same command again",
     )

@@ -8,7 +8,7 @@ from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 from jhpatch import catalog, engine, record, state
 from jhpatch.catalog import Edition, normalized
 from jhpatch.engine import sha256
-from jhpatch.errors import BadPatch, JhpatchError, Refused
+from jhpatch.errors import REINSTALL, BadPatch, JhpatchError, Refused
 from jhpatch.state import STATE, Applied, File, Patched, State
 from jhpatch.states import Assessment, View
 
@@ -399,7 +399,7 @@ def _unsupported(view: View, one: Assessment) -> Refused:
 def _modified(view: View, one: Assessment, reverting: bool) -> Refused:
     odd = next((file for file in one.files if file.state == "other"), None)
     release = "%s==%s" % (one.patch.partition("/")[0], one.version)
-    again = "python -m pip install --force-reinstall --no-deps " + release
+    again = "%s %s" % (REINSTALL, release)
     if reverting and one.applied:
         again = "python -m jhpatch revert --force %s" % one.patch
     return Refused(

@@ -125,7 +125,7 @@ def _restart(site: SiteReport) -> Iterator[str]:
 def _summary(result: Result) -> Iterator[str]:
     """The last line: what was done, or what to type next."""
     if result.command == "status" and result.exit_code == 3:
-        yield "next: python -m jhpatch " + _after_status(result)
+        yield "next: %s -m jhpatch %s" % (result.python, _after_status(result))
     elif result.command in ("apply", "revert") and not result.exit_code:
         yield _done(result)
 

@@ -6,7 +6,7 @@ The fields are a contract (docs/json.md): they are always there, on errors too.
 import re
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
-from jhpatch.errors import JhpatchError, worst
+from jhpatch.errors import REINSTALL, JhpatchError, worst
 
 SCHEMA = 1
 
@@ -79,6 +79,8 @@ class Result(NamedTuple):
     dry_run: bool = False
     error: Optional[Error] = None
     own_exit_code: int = 0
+    python: str = "python"
+    """What runs jhpatch, as it must be typed."""
     options: str = ""
     """``--python …`` as it was typed: a command that is to be typed next needs it too."""
 
@@ -93,17 +95,33 @@ def error_of(error: JhpatchError) -> Error:
     return Error(error.code, error.message, error.path, error.expected, error.found, error.next)
 
 
-def addressed(result: Result, options: str) -> Result:
-    """The result with ``options`` (``--python …``) in each command that it says to type next."""
+def addressed(result: Result, python: str, options: str) -> Result:
+    """The result with each command that it says to type next as it works from any shell.
 
-    def fill(error: Optional[Error]) -> Optional[Error]:
-        if error is None or not error.next or not options:
+    ``python`` runs jhpatch, ``options`` (``--python …``) say where; a distribution is
+    installed again by the Python of its own site.
+    """
+
+    def fill(error: Optional[Error], its_own: Optional[str]) -> Optional[Error]:
+        if error is None or not error.next:
             return error
-        typed = re.sub(r"(-m jhpatch [a-z]+)(?= |$|;)", lambda m: m.group(1) + options, error.next)
+        again = REINSTALL.replace("python", _quoted(its_own or python), 1)
+        typed = error.next.replace(REINSTALL, again)
+        typed = re.sub(r"(-m jhpatch [a-z]+)(?= |$|;)", lambda m: m.group(1) + options, typed)
+        typed = re.sub(r"(?<![^ ])python(?= (-I )?-m )", lambda m: _quoted(python), typed)
         return error._replace(next=typed)
 
-    sites = tuple(site._replace(error=fill(site.error)) for site in result.sites)
-    return result._replace(error=fill(result.error), sites=sites, options=options)
+    sites = tuple(site._replace(error=fill(site.error, site.python)) for site in result.sites)
+    error = fill(result.error, None)
+    return result._replace(error=error, sites=sites, python=_quoted(python), options=options)
+
+
+def _quoted(path: str) -> str:
+    if re.fullmatch(r"[\w./-]+", path):
+        return path
+    from shlex import quote
+
+    return quote(path)
 
 
 def document(result: Result) -> Dict[str, Any]:

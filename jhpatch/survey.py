@@ -11,7 +11,7 @@ from jhpatch import saved, state, states
 from jhpatch.beneath import Root
 from jhpatch.catalog import Catalog, normalized
 from jhpatch.engine import sha256
-from jhpatch.errors import Failed, JhpatchError, Untrusted
+from jhpatch.errors import REINSTALL, Failed, JhpatchError, Untrusted
 from jhpatch.site import Environment, Site, distributions
 from jhpatch.states import Assessment, View
 
@@ -122,10 +122,7 @@ def _empty(path: str) -> View:
 
 def _way_back(site: str, names: Iterable[str]) -> str:
     """The command that brings a site back when its state cannot be believed."""
-    return "python -m pip install --force-reinstall --no-deps %s && rm -r %s/.jhpatch" % (
-        " ".join(names),
-        site,
-    )
+    return "%s %s && rm -r %s/.jhpatch" % (REINSTALL, " ".join(names), site)
 
 
 def _installed(root: Root, names: Iterable[str]) -> List[str]:

@@ -68,8 +68,8 @@ class Answer(NamedTuple):
 
     @property
     def next(self) -> str:
-        """What to type next, without the options that say where."""
-        return re.sub(" --(python|site|patches) [^ ]+", "", self.error["next"])
+        """What to type next, without the Python that runs it and the options that say where."""
+        return re.sub(r"\S+/python\S* (?=-)| --(python|site|patches) \S+", "", self.error["next"])
 
 
 @pytest.fixture

@@ -108,6 +108,19 @@ def test_all_or_nothing(env, jhpatch):
     assert answer.error["next"].count(" --python " + env.python) == 2
 
 
+def test_the_next_command_works_as_it_is_typed(env, jhpatch):
+    """From any folder, with nothing on the PATH; pip is the site's own."""
+    with open(os.path.join(env.site, "jupyterhub/auth.py"), "a") as file:
+        file.write("#")
+    look, again = jhpatch(env, "apply", "jupyterhub/kerberos-login").error["next"].split("; then ")
+    again = again.partition(";")[0]
+    assert again == env.python + " -m pip install --force-reinstall --no-deps jupyterhub==0.9.6"
+    done = subprocess.run(
+        ["/bin/sh", "-c", look], cwd="/", env={"PYTHONPATH": ROOT}, stdout=subprocess.PIPE
+    )
+    assert done.returncode == 5 and b"+++ b/jupyterhub/auth.py" in done.stdout
+
+
 def test_a_dry_run_writes_nothing_and_takes_no_lock(env, jhpatch):
     """It names each file that would change."""
     before = times(env.site)
