@@ -93,7 +93,7 @@ def test_our_patches_fit_the_real_releases(wheel, name):
 def test_a_shifted_file_is_refused(tmp_path):
     """Hunks are not searched for: one line more above, and nothing is done."""
     before = b"another\n" + BEFORE
-    with pytest.raises(BadPatch):
+    with pytest.raises(BadPatch, match="a hunk does not stand at line 4"):
         engine.after_of(edition_of(tmp_path, before=before), {"app/a.py": before})
 
 

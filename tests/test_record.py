@@ -26,6 +26,14 @@ def test_the_rows_joined_are_the_data():
         assert b"".join(row.raw for row in record.parse(data)) == data
 
 
+def test_a_quoted_newline_hides_no_row():
+    """What looks like a row inside of another row's quotes is that row's path."""
+    data = b'"odd\r\na.py,sha256=x,1\r\n",,\r\n' + DATA
+    assert b"".join(row.raw for row in record.parse(data)) == data
+    assert record.stated(record.parse(data), "a.py") == EMPTY
+    assert record.changed(data, {"a.py": ONE}, {}).startswith(data[:30])
+
+
 def test_a_stated_hash_is_found():
     """A path is matched as it is written, quoted or not."""
     rows = record.parse(DATA)

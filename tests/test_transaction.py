@@ -1,9 +1,11 @@
 """transaction.py: all changes or none, whatever happens, wherever it happens."""
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -410,20 +412,29 @@ def test_no_path_leaves_the_site(site, path):
 
 
 def test_a_folder_that_is_a_symlink_is_not_followed(site, tmp_path):
-    """Neither when it is one from the start, nor when it turns into one."""
+    """Neither when it is one from the start, nor when it turns into one.
+
+    A temporary file waits on the other side, so that only the look at the link stops us.
+    """
     outside = tmp_path / "outside"
     write(outside, {"b.py": OLD["app/sub/b.py"]})
 
     def step(label):
         if label == "replace app/sub/b.py":
+            for name in os.listdir(str(site / "app/sub")):
+                if name.startswith(".jhpatch"):
+                    shutil.copy(str(site / "app/sub" / name), str(outside))
             os.rename(str(site / "app/sub"), str(site / "app/moved"))
             os.symlink(str(outside), str(site / "app/sub"))
 
     with pytest.raises(Failed):
         apply(site, step)
     assert (outside / "b.py").read_bytes() == OLD["app/sub/b.py"]
-    assert sorted(os.listdir(str(outside))) == ["b.py"]
+    assert len(os.listdir(str(outside))) == 2
     assert (site / "app/a.py").read_bytes() == OLD["app/a.py"]
+    with pytest.raises(Failed):
+        apply(site)
+    assert (outside / "b.py").read_bytes() == OLD["app/sub/b.py"]
 
 
 # The lock.
@@ -438,6 +449,26 @@ def test_a_second_run_waits_then_gives_up(site):
             _in_child(lambda: locked(str(site), timeout=0.3).__enter__())
         assert time.monotonic() - start >= 0.3
     assert not (site / ".jhpatch").exists()
+
+
+def test_a_lock_that_was_taken_away_is_no_lock(site, monkeypatch):
+    """The last revert removes the file between our open and our flock: another one is made."""
+    real = fcntl.flock
+    seen = []
+
+    def flock(fd, how):
+        if not seen:
+            os.unlink(str(site / ".jhpatch/lock"))
+            os.rmdir(str(site / ".jhpatch"))
+        seen.append(fd)
+        real(fd, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with locked(str(site)):
+        held = os.stat(str(site / ".jhpatch/lock"))
+        assert held.st_ino == os.fstat(seen[-1]).st_ino
+        assert stat.S_IMODE(held.st_mode) == 0o600
+    assert len(seen) == 2
 
 
 def _in_child(job):
@@ -492,24 +523,31 @@ def _hammer(site, end):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_waits_until_the_site_is_whole(site, number):
-    """Ctrl-C and a polite kill in the middle: exactly before or exactly after."""
-    for delay in range(12):
-        pid = os.fork()
-        if pid == 0:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-            try:
-                apply(site, lambda label: time.sleep(0.001))
-            finally:
-                os._exit(0)
-        time.sleep(delay * 0.004)
-        os.kill(pid, number)
-        os.waitpid(pid, 0)
-        with locked(str(site)):
-            pass
-        assert contents(site) in (OLD, NEW)
+    """Ctrl-C and a polite kill at each step: exactly before or exactly after, at once."""
+    for at in range(len(labels_of(apply, site))):
+        revert(site)
+        assert _signalled_at(at, site, number)
+        assert contents(site) == NEW
         no_leftovers(site)
-        if contents(site) == NEW:
-            revert(site)
+
+
+def _signalled_at(at, site, number):
+    """Applies in a child that gets a signal at a step; says whether it died of it."""
+    pid = os.fork()
+    if pid == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        labels = []
+
+        def step(label):
+            if len(labels) == at:
+                os.kill(os.getpid(), number)
+            labels.append(label)
+
+        try:
+            apply(site, step)
+        finally:
+            os._exit(0)
+    return os.WTERMSIG(os.waitpid(pid, 0)[1]) == number
 
 
 # Hostile journals and originals.

@@ -519,14 +519,16 @@ def _read_own(path: str, uid: int) -> Optional[bytes]:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
-    with os.fdopen(fd, "rb") as file:
+    try:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode) or found.st_uid != uid:
             return None
-        try:
+        with os.fdopen(fd, "rb", closefd=False) as file:
             return file.read(_CACHE_CAP + 1)
-        except OSError:
-            return None
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
 
 
 # tornado 4.5 has it in gen; from 5.0 on that name is the same class.

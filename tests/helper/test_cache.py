@@ -1,5 +1,6 @@
 """The cache reader: versions 3 and 4, strictly, whatever a user has put there."""
 
+import os
 import random
 import struct
 
@@ -128,3 +129,21 @@ def test_huge_counts_cost_nothing():
     ):
         with pytest.raises(Malformed):
             kerberos.read_cache(huge)
+
+
+@pytest.mark.parametrize("kind", ["file", "symlink", "fifo", "folder", "absent"])
+def test_only_a_plain_file_of_ones_own_is_read(tmp_path, kind):
+    """A server's keeper looks at each open: a FIFO in the cache's place must not hold it."""
+    path = tmp_path / "cc"
+    if kind == "symlink":
+        (tmp_path / "real").write_bytes(b"x")
+        path.symlink_to(tmp_path / "real")
+    elif kind == "fifo":
+        os.mkfifo(str(path))
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "file":
+        path.write_bytes(b"x")
+    found = kerberos._read_own(str(path), os.geteuid())
+    assert found == (b"x" if kind == "file" else None)
+    assert kerberos._read_own(str(path), os.geteuid() + 1) is None

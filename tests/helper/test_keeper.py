@@ -166,6 +166,14 @@ def test_content_0_and_saving_never_wait(log, script, settings):
     assert keeper().is_alive()
 
 
+def test_root_gets_no_keeper(log, settings, monkeypatch):
+    """A server that runs as root opens and saves, and never gets a ticket."""
+    monkeypatch.setattr(kerberos.os, "getuid", lambda: 0)
+    handler = Handler(log, **settings)
+    assert [handler.get("x"), handler._save({}, "x")] == [("opened", "x"), ("saved", "x")]
+    assert keeper() is None and log.lines == []
+
+
 def test_the_ticket_stays_valid_with_nobody_there(log, kdc, settings):
     """Tickets of 6 s: after one request valid at each look for 12 s, without another."""
     settings.update(lifetime="6s", retry=0.5)
