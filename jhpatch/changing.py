@@ -13,12 +13,12 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tu
 from jhpatch import bytecode, reporting, result, transaction, trust
 from jhpatch.catalog import Catalog
 from jhpatch.errors import Failed, JhpatchError
+from jhpatch.inspection import Inspection, inspect
 from jhpatch.plan import Plan
 from jhpatch.result import Result, SiteReport
-from jhpatch.survey import Survey, survey
 from jhpatch.transaction import FileChange, Transaction
 
-Planned = Callable[[Survey], Plan]
+Planned = Callable[[Inspection], Plan]
 
 
 class _Job(NamedTuple):
@@ -32,17 +32,17 @@ class _Job(NamedTuple):
 
 def change(
     command: str,
-    surveys: List[Survey],
+    inspections: List[Inspection],
     planned: Planned,
     known: Catalog,
     arguments: argparse.Namespace,
 ) -> Result:
     """Does what ``planned`` says of each site. Raises nothing that is one site's."""
     job = _Job(command, planned, known, arguments.lock_timeout)
-    looks = [(one, *_attempt(planned, one)) for one in surveys]
+    looks = [(one, *_attempt(planned, one)) for one in inspections]
     refused = any(error for _, _, error in looks)
-    stays = refused and not any(one.journal for one in surveys)
-    if arguments.dry_run or stays or any(one.error for one in surveys):
+    stays = refused and not any(one.journal for one in inspections)
+    if arguments.dry_run or stays or any(one.error for one in inspections):
         reports = [_untouched(*look, dry_run=arguments.dry_run and not refused) for look in looks]
         return Result(command, tuple(reports), arguments.dry_run)
     todo = [one for one, plan, _ in looks if one.journal or (plan and plan.changes)]
@@ -56,17 +56,19 @@ def change(
     )
 
 
-def _attempt(planned: Planned, survey: Survey) -> Tuple[Optional[Plan], Optional[JhpatchError]]:
-    if survey.error:
-        return None, survey.error
+def _attempt(
+    planned: Planned, inspection: Inspection
+) -> Tuple[Optional[Plan], Optional[JhpatchError]]:
+    if inspection.error:
+        return None, inspection.error
     try:
-        plan = planned(survey)
+        plan = planned(inspection)
     except JhpatchError as error:
         return None, error
-    return plan, _first_refusal(survey, plan)
+    return plan, _first_refusal(inspection, plan)
 
 
-def _first_refusal(survey: Survey, plan: Plan) -> Optional[JhpatchError]:
+def _first_refusal(inspection: Inspection, plan: Plan) -> Optional[JhpatchError]:
     """The first refusal, with all names and with the command that would do the rest."""
     if not plan.refusals:
         return None
@@ -76,7 +78,7 @@ def _first_refusal(survey: Survey, plan: Plan) -> Optional[JhpatchError]:
         error.message += "; refused too: " + ", ".join(sorted(refused)[1:])
     others = [
         one.patch
-        for one in survey.assessments
+        for one in inspection.assessments
         if one.patch not in refused and one.state in ("pristine", "outdated", "superseded")
     ]
     if others and error.next:
@@ -85,11 +87,11 @@ def _first_refusal(survey: Survey, plan: Plan) -> Optional[JhpatchError]:
 
 
 def _untouched(
-    survey: Survey, plan: Optional[Plan], error: Optional[JhpatchError], dry_run: bool
+    inspection: Inspection, plan: Optional[Plan], error: Optional[JhpatchError], dry_run: bool
 ) -> SiteReport:
     would = bool(plan and plan.changes) and not error and dry_run
     return reporting.site_report(
-        survey,
+        inspection,
         plan.patches if plan and would else (),
         error,
         error.exit_code if error else 0,
@@ -105,9 +107,9 @@ def _shown(change: Any) -> str:
     return ("would remove " if change.after is None else "would replace ") + str(change.path)
 
 
-def _carried_out(job: _Job, todo: List[Survey]) -> Iterator[Tuple[str, SiteReport]]:
+def _carried_out(job: _Job, todo: List[Inspection]) -> Iterator[Tuple[str, SiteReport]]:
     """Site by site, as the user who owns it where that is not us."""
-    groups: Dict[Optional[int], List[Survey]] = {}
+    groups: Dict[Optional[int], List[Inspection]] = {}
     failed: Dict[str, JhpatchError] = {}
     for one in todo:
         try:
@@ -121,43 +123,45 @@ def _carried_out(job: _Job, todo: List[Survey]) -> Iterator[Tuple[str, SiteRepor
             why = failed.get(one.site.path)
             yield one.site.path, reporting.site_report(one, (), why, why.exit_code if why else 0)
         return
-    for uid, surveys in groups.items():
+    for uid, inspections in groups.items():
         if uid is None:
-            reports = _locked_and_changed(job, surveys)
+            reports = _locked_and_changed(job, inspections)
         else:
-            reports = _as_user(uid, job, surveys)
+            reports = _as_user(uid, job, inspections)
         for report in reports:
             yield report.site, report
         if any(report.error for report in reports):
             return
 
 
-def _as_user(uid: int, job: _Job, surveys: List[Survey]) -> Tuple[SiteReport, ...]:
+def _as_user(uid: int, job: _Job, inspections: List[Inspection]) -> Tuple[SiteReport, ...]:
     import py_compile  # noqa: F401  the child may not be able to read our files any more
     import subprocess  # noqa: F401
 
     def work() -> Any:
-        return result.packed_sites(_locked_and_changed(job, surveys))
+        return result.packed_sites(_locked_and_changed(job, inspections))
 
     try:
         return result.parse_sites(trust.run_as(uid, work))
     except (JhpatchError, KeyError, TypeError, ValueError, AttributeError) as error:
         failure = error if isinstance(error, JhpatchError) else Failed("a child's odd answer")
-        return tuple(reporting.site_report(one, (), failure, 1) for one in surveys)
+        return tuple(reporting.site_report(one, (), failure, 1) for one in inspections)
 
 
-def _locked_and_changed(job: _Job, surveys: List[Survey]) -> Tuple[SiteReport, ...]:
+def _locked_and_changed(job: _Job, inspections: List[Inspection]) -> Tuple[SiteReport, ...]:
     """Locks in one order for all runs, so that two never wait for each other."""
     reports: List[SiteReport] = []
     with contextlib.ExitStack() as stack:
         try:
             locks: Dict[str, Transaction] = {}
-            for path in sorted({one.site.path for one in surveys}, key=_identity):
+            for path in sorted({one.site.path for one in inspections}, key=_identity):
                 locks[path] = stack.enter_context(transaction.locked(path, job.timeout))
-            fresh = [_again(job, one) for one in surveys]
+            fresh = [_again(job, one) for one in inspections]
             plans = [(one, *_attempt(job.planned, one)) for one in fresh]
         except JhpatchError as error:
-            return tuple(reporting.site_report(one, (), error, error.exit_code) for one in surveys)
+            return tuple(
+                reporting.site_report(one, (), error, error.exit_code) for one in inspections
+            )
         if any(error for _, _, error in plans):
             return tuple(_untouched(*look, dry_run=False) for look in plans)
         for one, plan, _ in plans:
@@ -174,15 +178,15 @@ def _identity(path: str) -> Tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def _again(job: _Job, old: Survey) -> Survey:
+def _again(job: _Job, old: Inspection) -> Inspection:
     """The site as it is now that it is locked."""
-    for one in survey(old.environment, job.known):
+    for one in inspect(old.environment, job.known):
         if one.site.path == old.site.path:
             return one
     return old
 
 
-def _changed(job: _Job, one: Survey, plan: Plan, locked: Transaction) -> SiteReport:
+def _changed(job: _Job, one: Inspection, plan: Plan, locked: Transaction) -> SiteReport:
     """One site's transaction, and the site as it is after it."""
     notes = _recovery_notes(locked)
     python = None if one.environment.own else one.environment.python
@@ -203,11 +207,11 @@ def _changed(job: _Job, one: Survey, plan: Plan, locked: Transaction) -> SiteRep
     return reporting.site_report(after, plan.patches, exit_code=0, notes=notes, restart=True)
 
 
-def _has_python(one: Survey) -> bool:
+def _has_python(one: Inspection) -> bool:
     return one.environment.own or one.environment.python is not None
 
 
-def _compile(one: Survey, plan: Plan, python: Optional[str]) -> None:
+def _compile(one: Inspection, plan: Plan, python: Optional[str]) -> None:
     if _has_python(one):
         sources = {
             change.path: change.after
@@ -226,10 +230,10 @@ def _recovery_notes(locked: Transaction) -> Tuple[str, ...]:
     return tuple(notes)
 
 
-def _record_notes(survey: Survey) -> Tuple[str, ...]:
+def _record_notes(inspection: Inspection) -> Tuple[str, ...]:
     bare = [
         one.patch
-        for one in survey.assessments
+        for one in inspection.assessments
         if one.state == "applied" and one.distribution and one.distribution.record is None
     ]
     return tuple("%s: no RECORD here; proved by its hashes alone" % name for name in bare)

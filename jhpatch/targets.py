@@ -3,12 +3,12 @@
 import argparse
 from typing import Iterable, List, Set, Tuple
 
-from jhpatch import catalog, site, survey
+from jhpatch import catalog, inspection, site
 from jhpatch.catalog import Catalog, normalized
 from jhpatch.errors import Refused, Usage
+from jhpatch.inspection import Inspection
 from jhpatch.site import Environment
 from jhpatch.states import Assessment
-from jhpatch.survey import Survey
 
 
 def add_arguments(parser: argparse.ArgumentParser, changes: bool, patches: bool) -> None:
@@ -70,17 +70,17 @@ def environments_of(arguments: argparse.Namespace) -> List[Environment]:
     return named or [site.own_environment()]
 
 
-def surveys_of(environments: List[Environment], known: Catalog) -> List[Survey]:
+def inspections_of(environments: List[Environment], known: Catalog) -> List[Inspection]:
     """All sites of the environments, each looked at once."""
-    return [one for environment in environments for one in survey.survey(environment, known)]
+    return [one for environment in environments for one in inspection.inspect(environment, known)]
 
 
-def patch_names(wanted: Iterable[str], known: Catalog, surveys: List[Survey]) -> Set[str]:
+def patch_names(wanted: Iterable[str], known: Catalog, inspections: List[Inspection]) -> Set[str]:
     """The patches that were named, as the catalog spells them. Raises Usage for an unknown one."""
     if not wanted:
         return set()
     spelled = {_comparable(patch): patch for patch in known.patches(known.distributions)}
-    for found in (found for one in surveys for found in one.assessments):
+    for found in (found for one in inspections for found in one.assessments):
         spelled.setdefault(_comparable(found.patch), found.patch)
     for name in wanted:
         if _comparable(name) not in spelled:
@@ -98,7 +98,7 @@ def _comparable(patch: str) -> str:
     return "%s/%s" % (normalized(distribution), slug)
 
 
-def within_reach(here: Survey, named: Set[str]) -> Tuple[Assessment, ...]:
+def within_reach(here: Inspection, named: Set[str]) -> Tuple[Assessment, ...]:
     """The patches of a site that a change may touch: not those of a hidden copy.
 
     Raises Refused for a copy that counts and lies in a site outside of the environment.
@@ -123,19 +123,19 @@ def within_reach(here: Survey, named: Set[str]) -> Tuple[Assessment, ...]:
     return chosen if here.site.inside else ()
 
 
-def refuse_nothing_here(surveys: List[Survey]) -> None:
+def refuse_nothing_here(inspections: List[Inspection]) -> None:
     """Raises Refused where no site has anything that a patch is for."""
-    if not any(_concerns_us(one) for one in surveys):
+    if not any(_concerns_us(one) for one in inspections):
         raise Refused(
             "nothing here that jhpatch has a patch for",
-            path=", ".join(one.site.path for one in surveys) or None,
+            path=", ".join(one.site.path for one in inspections) or None,
             expected="jupyterhub, notebook or jupyter_server, or what --patches names",
             found="none of them",
             next="name the environment of the hub: --python /path/to/its/bin/python",
         )
 
 
-def _concerns_us(one: Survey) -> bool:
+def _concerns_us(one: Inspection) -> bool:
     if one.error or one.journal or one.view.state:
         return True
     return any(found.state != "absent" for found in one.assessments)

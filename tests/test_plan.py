@@ -6,8 +6,8 @@ import pytest
 
 from jhpatch import catalog, site
 from jhpatch.engine import sha256
+from jhpatch.inspection import inspect
 from jhpatch.plan import plan_apply, plan_revert
-from jhpatch.survey import survey
 from tests.trees import times
 
 OPEN, SAVE = "notebook/kerberos-open", "notebook/kerberos-save"
@@ -25,9 +25,9 @@ def env(tmp_path, make_site):
 
 
 def looked_at(env):
-    """The survey of the environment's site."""
+    """The inspection of the environment's site."""
     known = catalog.Catalog((catalog.own_tree(),))
-    return survey(site.environment_of(env.python), known)[0]
+    return inspect(site.environment_of(env.python), known)[0]
 
 
 def applying(env, *named):

@@ -4,9 +4,9 @@ import argparse
 import time
 
 from jhpatch import __version__, changing, processes, targets
+from jhpatch.inspection import Inspection
 from jhpatch.plan import Plan, plan_apply
 from jhpatch.result import Result
-from jhpatch.survey import Survey
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,13 +22,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> Result:
     """0: applied, or nothing to do; 4: another run; 5: refused, and nothing changed."""
     known = targets.catalog_of(arguments)
-    surveys = targets.surveys_of(targets.environments_of(arguments), known)
-    named = targets.patch_names(arguments.patch, known, surveys)
-    targets.refuse_nothing_here(surveys)
+    inspections = targets.inspections_of(targets.environments_of(arguments), known)
+    named = targets.patch_names(arguments.patch, known, inspections)
+    targets.refuse_nothing_here(inspections)
     when = processes.now(time.time())
 
-    def planned(survey: Survey) -> Plan:
-        chosen = targets.within_reach(survey, named)
-        return plan_apply(survey.view, chosen, named, __version__, when, arguments.allow_unlisted)
+    def planned(inspection: Inspection) -> Plan:
+        chosen = targets.within_reach(inspection, named)
+        return plan_apply(
+            inspection.view, chosen, named, __version__, when, arguments.allow_unlisted
+        )
 
-    return changing.change("apply", surveys, planned, known, arguments)
+    return changing.change("apply", inspections, planned, known, arguments)

@@ -3,12 +3,12 @@
 import argparse
 from typing import List, Optional, Set, Tuple
 
-from jhpatch import __version__, catalog, engine, reporting, targets
+from jhpatch import __version__, catalog, engine, reporting, targets, unified
 from jhpatch.errors import JhpatchError
+from jhpatch.inspection import Inspection
 from jhpatch.plan import Change, plan_apply
 from jhpatch.result import Result, SiteReport
 from jhpatch.states import Assessment
-from jhpatch.survey import Survey
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,35 +19,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> Result:
     """0: the diff, perhaps empty; 4: a run is under way; 5: a patch that apply would refuse."""
     known = targets.catalog_of(arguments)
-    surveys = targets.surveys_of(targets.environments_of(arguments), known)
-    named = targets.patch_names(arguments.patch, known, surveys)
-    targets.refuse_nothing_here(surveys)
-    return Result("diff", tuple(_site(one, named) for one in surveys))
+    inspections = targets.inspections_of(targets.environments_of(arguments), known)
+    named = targets.patch_names(arguments.patch, known, inspections)
+    targets.refuse_nothing_here(inspections)
+    return Result("diff", tuple(_site(one, named) for one in inspections))
 
 
-def _site(survey: Survey, named: Set[str]) -> SiteReport:
-    if survey.error or survey.journal == "busy":
-        return reporting.site_report(survey)
-    chosen = targets.within_reach(survey, named)
+def _site(inspection: Inspection, named: Set[str]) -> SiteReport:
+    if inspection.error or inspection.journal == "busy":
+        return reporting.site_report(inspection)
+    chosen = targets.within_reach(inspection, named)
     error: Optional[JhpatchError] = None
     text: List[str] = []
     names: List[str] = []
     for one in chosen:
         if named and one.patch not in named:
             continue
-        plan = plan_apply(survey.view, chosen, {one.patch}, __version__, "")
+        plan = plan_apply(inspection.view, chosen, {one.patch}, __version__, "")
         # A patch that was not named and has nowhere to go is no refusal here.
         if plan.refusals and (one.patch in named or one.state != "absent"):
             error = error or plan.refusals[0][1]
-            text += _edits(survey, one)
+            text += _edits(inspection, one)
         names += plan.patches
-    whole = plan_apply(survey.view, chosen, set(names), __version__, "") if names else None
+    whole = plan_apply(inspection.view, chosen, set(names), __version__, "") if names else None
     for change in sorted(whole.changes if whole else (), key=_modules_first):
         if not change.path.startswith(".jhpatch/"):
-            text += _unified(change.path, change.before, change.after)
+            text.append(unified.diff(change.path, change.before, change.after))
     code = error.exit_code if error else 0
     return reporting.site_report(
-        survey, names, error, code, would_change=bool(names), diff="".join(text)
+        inspection, names, error, code, would_change=bool(names), diff="".join(text)
     )
 
 
@@ -55,20 +55,20 @@ def _modules_first(change: Change) -> Tuple[bool, bool, str]:
     return change.path.endswith("/RECORD"), change.before is None, change.path
 
 
-def _edits(survey: Survey, one: Assessment) -> List[str]:
+def _edits(inspection: Inspection, one: Assessment) -> List[str]:
     """What was changed in a file by another hand, against bytes that we know."""
     text: List[str] = []
     for file in one.files:
         if file.state != "other":
             continue
-        expected = _expected(survey, one, file.path)
+        expected = _expected(inspection, one, file.path)
         if expected is None:  # only the hash of the release is known: show what apply wants to do
             return [catalog.diff_of(one.edition).decode("utf-8", "replace")] if one.edition else []
-        text += _unified(file.path, expected, survey.view.read(file.path))
+        text.append(unified.diff(file.path, expected, inspection.view.read(file.path)))
     return text
 
 
-def _expected(survey: Survey, one: Assessment, path: str) -> Optional[bytes]:
+def _expected(inspection: Inspection, one: Assessment, path: str) -> Optional[bytes]:
     """The bytes that should be there; None where only their hash is known."""
     files = {file.path: file for file in (one.applied.files if one.applied else ())}
     if path not in files or one.edition is None:
@@ -77,26 +77,6 @@ def _expected(survey: Survey, one: Assessment, path: str) -> Optional[bytes]:
     if before is None:
         return catalog.added_bytes(one.edition).get(path)
     try:
-        return engine.after_of(one.edition, {path: survey.view.original(before)}).get(path)
+        return engine.after_of(one.edition, {path: inspection.view.original(before)}).get(path)
     except JhpatchError:
         return None
-
-
-def _unified(path: str, before: Optional[bytes], after: Optional[bytes]) -> List[str]:
-    import difflib
-
-    return list(
-        difflib.unified_diff(
-            _lines(before),
-            _lines(after),
-            "/dev/null" if before is None else "a/" + path,
-            "/dev/null" if after is None else "b/" + path,
-        )
-    )
-
-
-def _lines(data: Optional[bytes]) -> List[str]:
-    text = (data or b"").decode("utf-8", "surrogateescape")
-    lines = text.split("\n")
-    last = [lines[-1] + "\n\\ No newline at end of file\n"] if lines[-1] else []
-    return [line + "\n" for line in lines[:-1]] + last

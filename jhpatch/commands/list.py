@@ -17,9 +17,9 @@ def run(arguments: argparse.Namespace) -> Result:
     """All patches of the catalog, with the state that each has here."""
     known = targets.catalog_of(arguments)
     editions = known.editions(known.distributions)
-    surveys = targets.surveys_of(targets.environments_of(arguments), known)
+    inspections = targets.inspections_of(targets.environments_of(arguments), known)
     sites = []
-    for one in surveys:
+    for one in inspections:
         report = reporting.site_report(one, exit_code=None if one.error else 0)
         patches = tuple(_described(patch, list(editions)) for patch in report.patches)
         sites.append(report._replace(patches=patches))

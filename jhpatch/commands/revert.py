@@ -3,9 +3,9 @@
 import argparse
 
 from jhpatch import __version__, changing, targets
+from jhpatch.inspection import Inspection
 from jhpatch.plan import Plan, plan_revert
 from jhpatch.result import Result
-from jhpatch.survey import Survey
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,12 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> Result:
     """0: as upstream, or nothing to do; 4: another run; 5: refused, and nothing changed."""
     known = targets.catalog_of(arguments)
-    surveys = targets.surveys_of(targets.environments_of(arguments), known)
-    named = targets.patch_names(arguments.patch, known, surveys)
-    targets.refuse_nothing_here(surveys)
+    inspections = targets.inspections_of(targets.environments_of(arguments), known)
+    named = targets.patch_names(arguments.patch, known, inspections)
+    targets.refuse_nothing_here(inspections)
 
-    def planned(survey: Survey) -> Plan:
-        chosen = targets.within_reach(survey, named)
-        return plan_revert(survey.view, chosen, named, __version__, arguments.force)
+    def planned(inspection: Inspection) -> Plan:
+        chosen = targets.within_reach(inspection, named)
+        return plan_revert(inspection.view, chosen, named, __version__, arguments.force)
 
-    return changing.change("revert", surveys, planned, known, arguments)
+    return changing.change("revert", inspections, planned, known, arguments)

@@ -4,9 +4,9 @@ import argparse
 
 from jhpatch import __version__, reporting, targets
 from jhpatch.errors import Refused
+from jhpatch.inspection import Inspection
 from jhpatch.plan import would_apply
 from jhpatch.result import Result, SiteReport
-from jhpatch.survey import Survey
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,15 +17,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> Result:
     """0: all as it should be; 3: something is not; 4: a run is under way; 5: nothing here."""
     known = targets.catalog_of(arguments)
-    surveys = targets.surveys_of(targets.environments_of(arguments), known)
-    targets.refuse_nothing_here(surveys)
-    return Result("status", tuple(_report(one) for one in surveys))
+    inspections = targets.inspections_of(targets.environments_of(arguments), known)
+    targets.refuse_nothing_here(inspections)
+    return Result("status", tuple(_report(one) for one in inspections))
 
 
-def _report(survey: Survey) -> SiteReport:
+def _report(inspection: Inspection) -> SiteReport:
     try:
-        chosen = targets.within_reach(survey, set())
-        would = would_apply(survey.view, chosen, __version__)
+        chosen = targets.within_reach(inspection, set())
+        would = would_apply(inspection.view, chosen, __version__)
     except Refused:
         would = False
-    return reporting.site_report(survey, would_change=would, restart=True)
+    return reporting.site_report(inspection, would_change=would, restart=True)

@@ -16,7 +16,7 @@ from jhpatch.site import Environment, Site, distributions
 from jhpatch.states import Assessment, View
 
 
-class Survey(NamedTuple):
+class Inspection(NamedTuple):
     """A site and the state of each patch in it."""
 
     environment: Environment
@@ -45,7 +45,7 @@ class Survey(NamedTuple):
         return normalized(patch.partition("/")[0]) in self.shadowed
 
 
-def survey(environment: Environment, known: Catalog) -> Tuple[Survey, ...]:
+def inspect(environment: Environment, known: Catalog) -> Tuple[Inspection, ...]:
     """The sites of an environment that hold something of ours or for us, at least the first.
 
     ``known`` gives the patches; headers are read only for what is installed, or was.
@@ -54,7 +54,7 @@ def survey(environment: Environment, known: Catalog) -> Tuple[Survey, ...]:
     names = known.distributions
     looks = [_look(environment, site, names) for site in environment.sites]
     seen: Set[str] = set()
-    found: List[Survey] = []
+    found: List[Inspection] = []
     for number, one in enumerate(looks):
         here = set(one.view.distributions)
         recorded = {done.name for done in one.view.state.patched} if one.view.state else set()
@@ -65,11 +65,11 @@ def survey(environment: Environment, known: Catalog) -> Tuple[Survey, ...]:
     return tuple(found[:1] and [_with_absent(found[0], known, seen)] + found[1:])
 
 
-def _assessed(one: Survey, known: Catalog, shown: Set[str]) -> Survey:
+def _assessed(one: Inspection, known: Catalog, shown: Set[str]) -> Inspection:
     return one._replace(assessments=states.assess(one.view, known.editions(shown)))
 
 
-def _with_absent(first: Survey, known: Catalog, installed: Set[str]) -> Survey:
+def _with_absent(first: Inspection, known: Catalog, installed: Set[str]) -> Inspection:
     """The patches for what no site has are shown once, with the first site."""
     absent = known.patches(set(known.distributions) - installed)
     there = {one.patch for one in first.assessments}
@@ -80,7 +80,7 @@ def _with_absent(first: Survey, known: Catalog, installed: Set[str]) -> Survey:
     return first._replace(assessments=tuple(both))
 
 
-def _look(environment: Environment, site: Site, names: Tuple[str, ...]) -> Survey:
+def _look(environment: Environment, site: Site, names: Tuple[str, ...]) -> Inspection:
     """A site without its assessments; an error takes the place of what cannot be read."""
     try:
         root = Root(site.path)
@@ -88,15 +88,17 @@ def _look(environment: Environment, site: Site, names: Tuple[str, ...]) -> Surve
             return _read_site(environment, site, root, names)
         except Untrusted as error:
             error.next = _way_back(site.path, _installed(root, names))
-            return Survey(environment, site, _empty(site.path), (), error=error)
+            return Inspection(environment, site, _empty(site.path), (), error=error)
     except OSError as error:
         failed = Failed(
             "cannot read a site: %s" % error.strerror, path=str(error.filename or site.path)
         )
-        return Survey(environment, site, _empty(site.path), (), error=failed)
+        return Inspection(environment, site, _empty(site.path), (), error=failed)
 
 
-def _read_site(environment: Environment, site: Site, root: Root, names: Tuple[str, ...]) -> Survey:
+def _read_site(
+    environment: Environment, site: Site, root: Root, names: Tuple[str, ...]
+) -> Inspection:
     journal = saved.journal_of(root)
     read = _reader(root, journal)
     data = read(state.STATE) if _has_folder(root) else None
@@ -113,7 +115,7 @@ def _read_site(environment: Environment, site: Site, root: Root, names: Tuple[st
     status = None
     if journal is not None:
         status = "busy" if journals.is_writer_alive(journal) else "interrupted"
-    return Survey(environment, site, view, (), status)
+    return Inspection(environment, site, view, (), status)
 
 
 def _empty(path: str) -> View:

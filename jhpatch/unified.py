@@ -1,0 +1,54 @@
+"""Two versions of a file → their unified diff, as patch(1) and git take it.
+
+difflib's own ``unified_diff`` takes lines that stand often in a long file for junk
+(its autojunk), and then shows lines as changed that are not.
+"""
+
+from typing import Iterator, List, Optional
+
+_CONTEXT = 3
+
+
+def diff(path: str, before: Optional[bytes], after: Optional[bytes]) -> str:
+    """The diff of a file; None means no file. What is not UTF-8 comes as PEP 383 has it.
+
+    Paths have ``a/`` and ``b/``, hunks three lines of context; "" where nothing differs.
+    """
+    from difflib import SequenceMatcher
+
+    old, new = _lines(before), _lines(after)
+    groups = list(SequenceMatcher(None, old, new, autojunk=False).get_grouped_opcodes(_CONTEXT))
+    if before == after or not groups:
+        return ""
+    rows = [
+        "--- %s\n" % ("/dev/null" if before is None else "a/" + path),
+        "+++ %s\n" % ("/dev/null" if after is None else "b/" + path),
+    ]
+    for group in groups:
+        old_range = _range(group[0][1], group[-1][2])
+        rows.append("@@ -%s +%s @@\n" % (old_range, _range(group[0][3], group[-1][4])))
+        for tag, i1, i2, j1, j2 in group:
+            if tag == "equal":
+                rows += _marked(" ", old[i1:i2])
+            else:
+                rows += _marked("-", old[i1:i2])
+                rows += _marked("+", new[j1:j2])
+    return "".join(rows)
+
+
+def _marked(mark: str, lines: List[str]) -> Iterator[str]:
+    return (mark + line for line in lines)
+
+
+def _range(start: int, end: int) -> str:
+    """A hunk's lines, counted from 1; an empty one names the line before it (POSIX diff)."""
+    count = end - start
+    if count == 1:
+        return str(start + 1)
+    return "%d,%d" % (start + 1 if count else start, count)
+
+
+def _lines(data: Optional[bytes]) -> List[str]:
+    lines = (data or b"").decode("utf-8", "surrogateescape").split("\n")
+    last = [lines[-1] + "\n\\ No newline at end of file\n"] if lines[-1] else []
+    return [line + "\n" for line in lines[:-1]] + last

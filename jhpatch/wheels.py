@@ -1,0 +1,93 @@
+"""The files of a release: from a wheel on the disk, or from the package index through pip.
+
+For those who keep the patches; nothing that changes a site comes here.
+"""
+
+import os
+import re
+import sys
+from typing import Dict, Iterable, List, Tuple
+
+from jhpatch.errors import Failed, Usage
+
+_CAP = 16 * 1024 * 1024
+_WHEEL = re.compile(r"^(?P<name>[\w.]+)-(?P<version>[^-]+)(-\d[^-]*)?(-[^-]+){3}\.whl$")
+_TIMEOUT = 300  # seconds, for one call of pip
+
+
+def release_of(wheel: str) -> Tuple[str, str]:
+    """``(distribution, version)`` by a wheel's file name (PEP 427). Raises Usage."""
+    match = _WHEEL.match(os.path.basename(wheel))
+    if not match:
+        raise Usage(
+            "not the name of a wheel",
+            path=wheel,
+            expected="<distribution>-<version>-<tags>.whl",
+            found=os.path.basename(wheel),
+        )
+    return match.group("name"), match.group("version")
+
+
+def files_of(wheel: str, paths: Iterable[str]) -> Dict[str, bytes]:
+    """The bytes of files in a wheel, by path; one that is not in it is left out. Raises Failed."""
+    import zipfile
+
+    found: Dict[str, bytes] = {}
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            infos = {info.filename: info for info in archive.infolist()}
+            for path in paths:
+                if path in infos and infos[path].file_size <= _CAP:
+                    found[path] = archive.read(infos[path])
+    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        raise Failed("cannot read a wheel: %s" % error, path=wheel)
+    return found
+
+
+def downloaded(distribution: str, version: str, folder: str) -> str:
+    """The path of a release's wheel, which pip puts into ``folder``. Raises Failed."""
+    where = os.path.join(folder, "%s-%s" % (distribution, version))
+    options = "--no-deps --ignore-requires-python --only-binary :all: --quiet".split()
+    _pip("download", *options, "--dest", where, "%s==%s" % (distribution, version))
+    names = os.listdir(where) if os.path.isdir(where) else []
+    if len(names) != 1:
+        raise Failed(
+            "pip brought no wheel of %s %s" % (distribution, version),
+            path=where,
+            expected="one wheel",
+            found=", ".join(names) or "nothing",
+        )
+    return os.path.join(where, names[0])
+
+
+def released(distribution: str) -> List[str]:
+    """All releases on the package index, prereleases too, the newest first. Raises Failed."""
+    text = _pip("index", "versions", distribution, "--pre", "--ignore-requires-python")
+    found = re.search(r"^Available versions: (.*)$", text, re.M)
+    if not found:
+        raise Failed(
+            "pip did not say which releases there are of " + distribution,
+            expected="a line 'Available versions:'",
+            found=text[:200],
+        )
+    return [version.strip() for version in found.group(1).split(",")]
+
+
+def _pip(*arguments: str) -> str:
+    import subprocess
+
+    argv = [sys.executable, "-m", "pip", "--disable-pip-version-check"] + list(arguments)
+    try:
+        done = subprocess.run(
+            argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=_TIMEOUT
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Failed("pip did not run: %s" % error)
+    if done.returncode:
+        words = done.stderr.decode("utf-8", "replace").strip().split("\n")
+        raise Failed(
+            "pip %s failed: %s" % (arguments[0], words[-1]),
+            found="exit code %d" % done.returncode,
+            next="python -m pip " + " ".join(arguments),
+        )
+    return done.stdout.decode("utf-8", "replace")
