@@ -146,6 +146,26 @@ class Catalog(NamedTuple):
         return tuple(sorted(set(found)))
 
 
+def known_near(version: str, editions: Iterable[Edition]) -> str:
+    """The releases that ``editions`` change, for a person: all where they are few, else
+    from which to which, and those that are next to ``version``.
+    """
+    ranges = [one for edition in editions if edition.changes for one in edition.ranges]
+    ranges.sort(key=lambda one: release_key(one.low))
+    if len(ranges) <= 3:
+        return ", ".join(map(_shown, ranges)) or "none"
+    numbers = re.match("[0-9.]*", version)
+    here = release_key(numbers.group() if numbers else "")
+    below = [one for one in ranges if release_key(one.low) <= here][-1:]
+    above = [one for one in ranges if release_key(one.low) > here][:1]
+    whole = "%s to %s" % (ranges[0].low, max(ranges, key=lambda one: release_key(one.high)).high)
+    return "%s, the nearest %s" % (whole, " and ".join(map(_shown, below + above)))
+
+
+def _shown(one: Range) -> str:
+    return one.low if one.low == one.high else "%s to %s" % (one.low, one.high)
+
+
 def digest(edition: Edition) -> str:
     """The SHA-256, as hex digits, of a patch's bytes and of the files that it adds."""
     total = hashlib.sha256(_read(edition.file))

@@ -100,8 +100,14 @@ def _table(
 def _row(result: Result, patch: PatchReport) -> Sequence[str]:
     state = patch.state + (" (changed)" if patch.changed else "")
     if result.command == "list":
-        return (patch.patch, patch.versions or "-", state, patch.description or "")
+        return (patch.patch, _span(patch.versions or ""), state, patch.description or "")
     return (patch.patch, patch.version or "-", state, patch.reason or "")
+
+
+def _span(versions: str) -> str:
+    """From which release to which; the JSON document has every range."""
+    ends = re.findall(r"[0-9][^\s,|]*", versions)
+    return (ends[0] if len(set(ends)) == 1 else "%s to %s" % (ends[0], ends[-1])) if ends else "-"
 
 
 def _details(patch: PatchReport) -> Iterator[str]:

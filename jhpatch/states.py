@@ -138,7 +138,7 @@ def _current(
 def _unlisted(view: View, base: Assessment, editions: List[Edition]) -> Assessment:
     """No edition names the release; perhaps one has its bytes."""
     fits = next((e for e in editions if e.changes and _is_before(view, e)), None)
-    known = " | ".join(one.versions for one in editions if one.changes) or "none"
+    known = catalog.known_near(base.version or "", editions)
     reason = "release %s is not known; known: %s" % (base.version, known)
     if fits:
         reason += "; its bytes are those of %s: --allow-unlisted accepts them" % fits.name
