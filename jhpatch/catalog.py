@@ -13,6 +13,7 @@ from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from jhpatch.beneath import is_relative
 from jhpatch.errors import BadPatch
+from jhpatch.versions import Range, key, parse
 
 FIELDS = frozenset(
     "Package Versions Description Origin Forwarded Remove-When Not-Needed Before After Adds "
@@ -36,14 +37,6 @@ class Addition(NamedTuple):
 
     path: str
     source: str
-
-
-class Range(NamedTuple):
-    """A closed range of releases; ``wildcard`` is a prefix such as ``7.``, or empty."""
-
-    low: str
-    high: str
-    wildcard: str = ""
 
 
 class Edition(NamedTuple):
@@ -70,7 +63,11 @@ class Edition(NamedTuple):
 
     def fits(self, version: str) -> bool:
         """Whether this edition was made for ``version``."""
-        return any(_within(version, one) for one in self.ranges)
+        return any(one.holds(version) for one in self.ranges)
+
+    def meets(self, other: "Edition") -> bool:
+        """Whether there is a release that both were made for."""
+        return any(a.meets(b) for a in self.ranges for b in other.ranges)
 
 
 def normalized(name: str) -> str:
@@ -105,17 +102,38 @@ def editions(trees: List[str], wanted: Optional[Iterable[str]] = None) -> Tuple[
     names = None if wanted is None else set(wanted)
     found: List[Edition] = []
     for tree in trees:
-        for folder in _subfolders(tree):
+        for folder in folders(tree):
             if names is None or normalized(folder) in names:
-                found += _editions_of(os.path.join(tree, folder), folder)
-    ordered = sorted(found, key=lambda one: (one.patch, release_key(one.name.partition("-")[0])))
-    _refuse_overlaps(ordered)
+                found += _editions_of(os.path.join(tree, folder))
+    ordered = sorted(found, key=in_order)
+    for error in overlaps(ordered):
+        raise error
     return tuple(ordered)
+
+
+def in_order(edition: Edition) -> Tuple[str, Tuple[int, ...]]:
+    """What editions are sorted by: the patch, then the first release."""
+    return edition.patch, key(edition.name.partition("-")[0])
+
+
+def overlaps(ordered: List[Edition]) -> Iterator[BadPatch]:
+    """An error for each two editions of a patch that fit the same release."""
+    for number, first in enumerate(ordered):
+        for second in ordered[number + 1 :]:
+            if second.patch != first.patch:
+                break
+            if first.meets(second):
+                yield BadPatch(
+                    "two editions of %s fit the same release" % first.patch,
+                    path=second.file,
+                    expected="releases that %s does not name" % os.path.basename(first.file),
+                    found="%s and %s" % (first.versions, second.versions),
+                )
 
 
 def distributions(trees: List[str]) -> Tuple[str, ...]:
     """The distributions that the trees have patches for, by folder name alone."""
-    return tuple(sorted({normalized(folder) for tree in trees for folder in _subfolders(tree)}))
+    return tuple(sorted({normalized(folder) for tree in trees for folder in folders(tree)}))
 
 
 class Catalog(NamedTuple):
@@ -138,32 +156,12 @@ class Catalog(NamedTuple):
         found = (
             "%s/%s" % (folder, file[: -len(".patch")].partition("-")[2])
             for tree in self.trees
-            for folder in _subfolders(tree)
+            for folder in folders(tree)
             if normalized(folder) in wanted
             for file in os.listdir(os.path.join(tree, folder))
             if file.endswith(".patch")
         )
         return tuple(sorted(set(found)))
-
-
-def known_near(version: str, editions: Iterable[Edition]) -> str:
-    """The releases that ``editions`` change, for a person: all where they are few, else
-    from which to which, and those that are next to ``version``.
-    """
-    ranges = [one for edition in editions if edition.changes for one in edition.ranges]
-    ranges.sort(key=lambda one: release_key(one.low))
-    if len(ranges) <= 3:
-        return ", ".join(map(_shown, ranges)) or "none"
-    numbers = re.match("[0-9.]*", version)
-    here = release_key(numbers.group() if numbers else "")
-    below = [one for one in ranges if release_key(one.low) <= here][-1:]
-    above = [one for one in ranges if release_key(one.low) > here][:1]
-    whole = "%s to %s" % (ranges[0].low, max(ranges, key=lambda one: release_key(one.high)).high)
-    return "%s, the nearest %s" % (whole, " and ".join(map(_shown, below + above)))
-
-
-def _shown(one: Range) -> str:
-    return one.low if one.low == one.high else "%s to %s" % (one.low, one.high)
 
 
 def digest(edition: Edition) -> str:
@@ -184,7 +182,8 @@ def added_bytes(edition: Edition) -> Dict[str, bytes]:
     return {addition.path: _read(addition.source) for addition in edition.adds}
 
 
-def _subfolders(tree: str) -> List[str]:
+def folders(tree: str) -> List[str]:
+    """The folders of a tree, one a distribution. Raises BadPatch where it cannot be read."""
     try:
         names = sorted(os.listdir(tree))
     except OSError as error:
@@ -199,13 +198,17 @@ def _subfolders(tree: str) -> List[str]:
     ]
 
 
-def _editions_of(folder: str, package: str) -> Iterator[Edition]:
+def _editions_of(folder: str) -> Iterator[Edition]:
     for name in sorted(os.listdir(folder)):
         if name.endswith(".patch"):
-            yield _edition(os.path.join(folder, name), package)
+            yield edition_of(os.path.join(folder, name))
 
 
-def _edition(path: str, folder: str) -> Edition:
+def edition_of(path: str, data: Optional[bytes] = None) -> Edition:
+    """A patch file in the folder of its distribution; ``data`` for one that is not yet
+    written there. Raises BadPatch.
+    """
+    folder = os.path.basename(os.path.dirname(path))
     stem = os.path.basename(path)[: -len(".patch")]
     release, _, slug = stem.partition("-")
     if not release or not re.match(r"^[a-z0-9][a-z0-9-]*$", slug):
@@ -215,7 +218,7 @@ def _edition(path: str, folder: str) -> Edition:
             expected="<first release>-<slug>.patch",
             found=os.path.basename(path),
         )
-    fields = tuple(_fields(_split(_read(path), path)[0], path))
+    fields = tuple(_fields(_split(_read(path) if data is None else data, path)[0], path))
     one = {name: value for name, value in fields if name not in _REPEATED}
     _require(one, path, folder)
     not_needed = one.get("Not-Needed")
@@ -346,82 +349,13 @@ def _addition(value: str, path: str) -> Addition:
     )
 
 
-# Versions. Plain releases compare as tuples of numbers; packaging (32 ms to
-# import) is asked only about the others.
-
-_PLAIN = re.compile(r"^[0-9]+(\.[0-9]+)*$")
-
-
 def _ranges(versions: str, path: str, wildcard: bool) -> Tuple[Range, ...]:
-    ranges: List[Range] = []
-    for part in (part.strip() for part in versions.split("|")):
-        exact = re.match(r"^==([0-9][^\s,*]*)$", part)
-        closed = re.match(r"^>=([0-9.]+),\s*<=([0-9.]+)$", part)
-        prefix = re.match(r"^([0-9]+(\.[0-9]+)*\.)\*$", part)
-        if exact:
-            ranges.append(Range(exact.group(1), exact.group(1)))
-        elif closed and release_key(closed.group(1)) <= release_key(closed.group(2)):
-            ranges.append(Range(closed.group(1), closed.group(2)))
-        elif prefix and wildcard:
-            ranges.append(Range("", "", prefix.group(1)))
-        else:
-            raise BadPatch(
-                "a Versions field that is open-ended or cannot be read",
-                path=path,
-                expected="==X, or >=X,<=Y between released versions, joined by |",
-                found=versions,
-            )
-    return tuple(ranges)
-
-
-def _within(version: str, one: Range) -> bool:
-    if one.wildcard:
-        return (version + ".").startswith(one.wildcard)
-    if _PLAIN.match(version) and _PLAIN.match(one.low):
-        return release_key(one.low) <= release_key(version) <= release_key(one.high)
-    return _within_odd(version, one)
-
-
-def _within_odd(version: str, one: Range) -> bool:
-    """Prereleases and local versions: named exactly, or not at all."""
-    from packaging.version import InvalidVersion, Version
-
     try:
-        return one.low == one.high and Version(version) == Version(one.low)
-    except InvalidVersion:
-        return False
-
-
-def release_key(version: str) -> Tuple[int, ...]:
-    """A release's numbers without trailing zeros: 6.1 and 6.1.0 are the same (PEP 440)."""
-    numbers = [int(digits) for digits in re.findall(r"[0-9]+", version)]
-    while numbers and numbers[-1] == 0:
-        numbers.pop()
-    return tuple(numbers)
-
-
-def _refuse_overlaps(ordered: List[Edition]) -> None:
-    for number, first in enumerate(ordered):
-        for second in ordered[number + 1 :]:
-            if second.patch != first.patch:
-                break
-            if any(_overlap(a, b) for a in first.ranges for b in second.ranges):
-                raise BadPatch(
-                    "two editions of %s fit the same release" % first.patch,
-                    path=second.file,
-                    expected="releases that %s does not name" % os.path.basename(first.file),
-                    found="%s and %s" % (first.versions, second.versions),
-                )
-
-
-def _overlap(one: Range, other: Range) -> bool:
-    if one.wildcard or other.wildcard:
-        prefix, rest = (one, other) if one.wildcard else (other, one)
-        return any(
-            _within(end, prefix) for end in (rest.low, rest.high, rest.wildcard[:-1]) if end
+        return parse(versions, wildcard)
+    except ValueError:
+        raise BadPatch(
+            "a Versions field that is open-ended or cannot be read",
+            path=path,
+            expected="==X, or >=X,<=Y between released versions, joined by |",
+            found=versions,
         )
-    if not all(_PLAIN.match(end) for end in (one.low, other.low)):
-        return _within_odd(one.low, other) or _within_odd(other.low, one)
-    return release_key(one.low) <= release_key(other.high) and release_key(
-        other.low
-    ) <= release_key(one.high)

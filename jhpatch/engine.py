@@ -33,14 +33,22 @@ def after_of(edition: Edition, before: Dict[str, bytes]) -> Dict[str, bytes]:
 
     Raises BadPatch where the diff does not give what the header declares.
     """
-    hunks = _hunks(edition)
+    spliced = unchecked_after_of(edition, before)
     return {
-        change.path: _checked(
-            _splice(before[change.path], hunks[change.path], edition),
-            change.after,
-            edition,
-            change,
-        )
+        change.path: _checked(spliced[change.path], change.after, edition, change)
+        for change in edition.changes
+        if change.path in before
+    }
+
+
+def unchecked_after_of(edition: Edition, before: Dict[str, bytes]) -> Dict[str, bytes]:
+    """The same without the check of the result, for whoever fills a header in.
+
+    Raises BadPatch where a hunk does not stand at its line.
+    """
+    found = hunks(edition)
+    return {
+        change.path: _splice(before[change.path], found[change.path], edition)
         for change in edition.changes
         if change.path in before
     }
@@ -53,8 +61,8 @@ def before_of(edition: Edition, after: Dict[str, bytes]) -> Dict[str, bytes]:
     SHA-256 of the release. Raises BadPatch where it has another.
     """
     back = {
-        path: tuple(Hunk(h.new_start, h.old_start, h.new, h.old) for h in hunks)
-        for path, hunks in _hunks(edition).items()
+        path: tuple(Hunk(h.new_start, h.old_start, h.new, h.old) for h in several)
+        for path, several in hunks(edition).items()
     }
     return {
         change.path: _checked(
@@ -77,14 +85,14 @@ def _checked(data: bytes, expected: str, edition: Edition, change: Change) -> by
     return data
 
 
-def _splice(data: bytes, hunks: Tuple[Hunk, ...], edition: Edition) -> bytes:
+def _splice(data: bytes, several: Tuple[Hunk, ...], edition: Edition) -> bytes:
     lines = data.split(b"\n")
     if lines[-1] != b"":
         raise BadPatch("a file without a final newline cannot be patched", path=edition.file)
     lines.pop()
     out: List[bytes] = []
     at = 0
-    for hunk in hunks:
+    for hunk in several:
         end = hunk.old_start + len(hunk.old)
         out += lines[at : hunk.old_start]
         if hunk.old_start < at or tuple(lines[hunk.old_start : end]) != hunk.old:
@@ -99,7 +107,10 @@ def _splice(data: bytes, hunks: Tuple[Hunk, ...], edition: Edition) -> bytes:
     return b"".join(line + b"\n" for line in out)
 
 
-def _hunks(edition: Edition) -> Dict[str, Tuple[Hunk, ...]]:
+def hunks(edition: Edition) -> Dict[str, Tuple[Hunk, ...]]:
+    """The hunks of an edition's diff, by file. Raises BadPatch for anything else than a
+    plain change of the files that the header declares.
+    """
     diff = diff_of(edition)
     _refuse_odd(diff, edition)
     import patch_ng

@@ -5,7 +5,7 @@ Nothing is written here. Whoever reads this module knows what jhpatch does to a 
 
 from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
-from jhpatch import catalog, engine, record, state
+from jhpatch import catalog, engine, record, state, versions
 from jhpatch.catalog import Edition, normalized
 from jhpatch.engine import sha256
 from jhpatch.errors import REINSTALL, BadPatch, JhpatchError, Refused
@@ -379,7 +379,7 @@ def _is_layout(one: Assessment) -> bool:
 
 
 def _is_newer(one: str, other: str) -> bool:
-    return catalog.release_key(one) > catalog.release_key(other)
+    return versions.key(one) > versions.key(other)
 
 
 def _unsupported(view: View, one: Assessment) -> Refused:

@@ -8,11 +8,10 @@ same; the result counts only if, but for the pieces, its tree is the new release
 """
 
 import ast
-import re
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
 
-from jhpatch import engine, unified
-from jhpatch.catalog import Edition, release_key
+from jhpatch import engine, patchfile, unified, versions
+from jhpatch.catalog import Edition
 from jhpatch.errors import Refused
 
 Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]
@@ -51,37 +50,36 @@ def carried(
         if path not in target:
             raise _doubtful("%s has no such file" % version, path)
         made[path] = moved(pieces_of(before[path], after[path], path), target[path], path)
-        compile(made[path], path, "exec", dont_inherit=True)
-    values = {"Versions": "==" + version}
+        _compile(made[path], path)
     rows: List[Tuple[str, str]] = []
     for name, value in edition.fields:
         if name in ("Before", "After"):
             path = value.partition(" ")[0]
             data = target[path] if name == "Before" else made[path]
             value = "%s sha256:%s" % (path, engine.sha256(data))
-        rows.append((name, values.get(name, value)))
+        rows.append((name, "==" + version if name == "Versions" else value))
     diffs = (unified.diff(path, target[path], made[path]) for path in sorted(made))
-    return header(rows) + "---\n" + "".join(diffs)
+    return patchfile.text_of(rows, "".join(diffs))
 
 
-def header(fields: Iterable[Tuple[str, str]]) -> str:
-    """The header of a patch file; a value of several lines is folded (RFC 822)."""
-    return "".join("%s: %s\n" % (name, value.replace("\n", "\n ")) for name, value in fields)
+def widened(edition: Edition, version: str, others: Iterable[Edition]) -> str:
+    """The ``Versions`` of an edition with ``version``, whose bytes are the same, in it.
 
-
-def widened(edition: Edition, version: str) -> str:
-    """The ``Versions`` of an edition with one more release at their end. Raises Refused."""
+    The last range grows where the release follows it in the same major version and no
+    edition among ``others`` lies between; else the release is named by itself.
+    """
     last = edition.ranges[-1]
-    if release_key(version) <= release_key(last.high) or not re.match(r"^[0-9.]+$", version):
-        raise _doubtful(
-            "%s is byte-identical to what %s is for, but does not follow it"
-            % (version, edition.name),
-            edition.file,
-            expected="a release after " + last.high,
-            found=version,
-        )
-    parts = edition.versions.split("|")
-    parts[-1] = ">=%s,<=%s" % (last.low, version)
+    follows = (
+        versions.PLAIN.match(version)
+        and versions.PLAIN.match(last.high)
+        and versions.key(version) > versions.key(last.high)
+        and version.partition(".")[0] == last.high.partition(".")[0]
+    )
+    grown = versions.Range(last.low, version)
+    if follows and not any(one.meets(grown) for other in others for one in other.ranges):
+        parts = edition.versions.split("|")[:-1] + [">=%s,<=%s" % (last.low, version)]
+    else:
+        parts = edition.versions.split("|") + ["==" + version]
     return " | ".join(part.strip() for part in parts)
 
 
@@ -262,6 +260,17 @@ def _is_same_but(before: bytes, after: bytes, path: str) -> bool:
         method.decorator_list = kept
         method.body = [one for one in method.body if one.lineno not in inserted]
     return ast.dump(tree) == ast.dump(_parsed(before, path))
+
+
+def _compile(data: bytes, path: str) -> None:
+    import warnings
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # upstream's own old escapes
+            compile(data, path, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        raise _doubtful("the patched file does not compile: %s" % error, path)
 
 
 def _parsed(data: bytes, path: str) -> ast.Module:

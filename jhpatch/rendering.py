@@ -3,7 +3,7 @@
 import re
 from typing import Iterator, List, Optional, Sequence
 
-from jhpatch.result import Error, PatchReport, Result, SiteReport
+from jhpatch.result import KEEPERS, Error, PatchReport, Release, Result, SiteReport
 
 _COLOURS = {
     "applied": "32",
@@ -24,6 +24,8 @@ def text(result: Result, terminal: bool, colour: bool, verbose: bool) -> str:
     """What goes to standard output."""
     if result.command == "diff":
         return "".join(_diff(site.diff or "", terminal, colour) for site in result.sites)
+    if result.command in KEEPERS:
+        return _for_keepers(result, terminal, colour, verbose)
     lines: List[str] = []
     for site in result.sites:
         lines.append("%s%s" % (_plain(site.site), " (%s)" % site.owner if site.owner else ""))
@@ -46,12 +48,37 @@ def talk(result: Result) -> str:
 
 def error_text(error: Error) -> str:
     """An error, with the file, what was expected, what was found, and the next command."""
-    lines = ["jhpatch: %s" % _plain(error.message)]
-    for name in ("path", "expected", "found", "next"):
+    lines = ["jhpatch: %s" % _plain(error.message)] + list(_rows(error, "path"))
+    return "".join(line + "\n" for line in lines)
+
+
+def _rows(error: Error, *first: str) -> Iterator[str]:
+    for name in (*first, "expected", "found", "next"):
         value = getattr(error, name)
         if value:
-            lines.append("  %-9s %s" % (name + ":", _plain(value)))
-    return "".join(line + "\n" for line in lines)
+            yield "  %-9s %s" % (name + ":", _plain(value))
+
+
+def _for_keepers(result: Result, terminal: bool, colour: bool, verbose: bool) -> str:
+    """What ``lint``, ``rebase`` and ``survey`` found."""
+    text = _diff(result.candidate.diff, terminal, colour) if result.candidate else ""
+    lines: List[str] = []
+    for error in result.findings or ():
+        lines.append("%s: %s" % (_plain(error.path or ""), _plain(error.message)))
+        lines += _rows(error)
+    lines += _releases(result.releases or (), verbose)
+    lines += [_plain(note) for note in result.notes]
+    lines += ["next: " + _plain(result.next)] if result.next else []
+    return text + "".join(line + "\n" for line in lines)
+
+
+def _releases(releases: Sequence[Release], verbose: bool) -> Iterator[str]:
+    """Those that ask for something; all of them with ``-v``."""
+    for one in releases:
+        if verbose or one.state in ("identical", "new"):
+            words = [one.distribution, one.version, one.state]
+            words += [", ".join(one.editions)] if one.editions else []
+            yield _plain(" ".join(words + ["(%s)" % one.reason] * bool(one.reason)))
 
 
 def _plain(words: str) -> str:

@@ -9,6 +9,8 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
 from jhpatch.errors import REINSTALL, JhpatchError, worst
 
 SCHEMA = 1
+KEEPERS = ("lint", "rebase", "survey")
+"""The commands for who keeps the patches: they look at no site."""
 
 
 class Error(NamedTuple):
@@ -71,6 +73,33 @@ class SiteReport(NamedTuple):
     notes: Tuple[str, ...] = ()
 
 
+class Release(NamedTuple):
+    """A release on the package index and what the patches know of it.
+
+    ``state`` is ``covered``; ``identical``: no patch names it, but ``editions`` are for its
+    very bytes; ``new``: bytes that no patch knows; ``older`` than all that is covered, or
+    ``passed``, a prerelease of a release that is out: these two are not looked at.
+    """
+
+    distribution: str
+    version: str
+    state: str
+    editions: Tuple[str, ...] = ()
+    reason: Optional[str] = None
+
+
+class Candidate(NamedTuple):
+    """A patch file for another release: where it lies (or would), its text, and the diff of
+    the patch files."""
+
+    patch: str
+    edition: str
+    version: str
+    path: str
+    text: str
+    diff: str
+
+
 class Result(NamedTuple):
     """All that a command has to say."""
 
@@ -83,6 +112,19 @@ class Result(NamedTuple):
     """What runs jhpatch, as it must be typed."""
     options: str = ""
     """``--python …`` as it was typed: a command that is to be typed next needs it too."""
+    findings: Optional[Tuple[Error, ...]] = None
+    """Of ``lint``: what is wrong with the patch files."""
+    releases: Optional[Tuple[Release, ...]] = None
+    """Of ``survey``."""
+    candidate: Optional[Candidate] = None
+    """Of ``rebase``; None where the release needs none."""
+    changed: bool = False
+    """Whether a patch file was written."""
+    would_change: bool = False
+    """In a dry run: whether one would be."""
+    notes: Tuple[str, ...] = ()
+    next: Optional[str] = None
+    """The command to type next, where the result is no error."""
 
     @property
     def exit_code(self) -> int:
@@ -102,18 +144,19 @@ def addressed(result: Result, python: str, options: str) -> Result:
     installed again by the Python of its own site.
     """
 
-    def fill(error: Optional[Error], its_own: Optional[str]) -> Optional[Error]:
-        if error is None or not error.next:
-            return error
+    def typed(words: str, its_own: Optional[str]) -> str:
         again = REINSTALL.replace("python", _quoted(its_own or python), 1)
-        typed = error.next.replace(REINSTALL, again)
-        typed = re.sub(r"(-m jhpatch [a-z]+)(?= |$|;)", lambda m: m.group(1) + options, typed)
-        typed = re.sub(r"(?<![^ ])python(?= (-I )?-m )", lambda m: _quoted(python), typed)
-        return error._replace(next=typed)
+        words = words.replace(REINSTALL, again)
+        words = re.sub(r"(-m jhpatch [a-z]+)(?= |$|;)", lambda m: m.group(1) + options, words)
+        return re.sub(r"(?<![^ ])python(?= (-I )?-m )", lambda m: _quoted(python), words)
+
+    def fill(error: Optional[Error], its_own: Optional[str] = None) -> Optional[Error]:
+        return error._replace(next=typed(error.next, its_own)) if error and error.next else error
 
     sites = tuple(site._replace(error=fill(site.error, site.python)) for site in result.sites)
-    error = fill(result.error, None)
-    return result._replace(error=error, sites=sites, python=_quoted(python), options=options)
+    then = typed(result.next, None) if result.next else None
+    whole = result._replace(error=fill(result.error), sites=sites, next=then)
+    return whole._replace(python=_quoted(python), options=options)
 
 
 def _quoted(path: str) -> str:
@@ -130,12 +173,20 @@ def document(result: Result) -> Dict[str, Any]:
         "schema": SCHEMA,
         "command": result.command,
         "dry_run": result.dry_run,
-        "changed": any(site.changed for site in result.sites),
-        "would_change": any(site.would_change for site in result.sites),
+        "changed": result.changed or any(site.changed for site in result.sites),
+        "would_change": result.would_change or any(one.would_change for one in result.sites),
         "exit_code": result.exit_code,
         "error": result.error and result.error._asdict(),
         "sites": packed_sites(result.sites),
     }
+    if result.findings is not None:
+        fields["findings"] = [error._asdict() for error in result.findings]
+    if result.releases is not None:
+        fields["releases"] = [release._asdict() for release in result.releases]
+    if result.command == "rebase":
+        fields["candidate"] = result.candidate and result.candidate._asdict()
+    if result.command in KEEPERS:
+        fields["notes"] = list(result.notes)
     return {key: _clean(value) for key, value in fields.items()}
 
 

@@ -7,7 +7,7 @@ that is passed in.
 
 from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
-from jhpatch import catalog
+from jhpatch import catalog, versions
 from jhpatch.beneath import NotPlain
 from jhpatch.catalog import Edition, normalized
 from jhpatch.engine import sha256
@@ -138,7 +138,8 @@ def _current(
 def _unlisted(view: View, base: Assessment, editions: List[Edition]) -> Assessment:
     """No edition names the release; perhaps one has its bytes."""
     fits = next((e for e in editions if e.changes and _is_before(view, e)), None)
-    known = catalog.known_near(base.version or "", editions)
+    ranges = (one for edition in editions if edition.changes for one in edition.ranges)
+    known = versions.near(base.version or "", ranges)
     reason = "release %s is not known; known: %s" % (base.version, known)
     if fits:
         reason += "; its bytes are those of %s: --allow-unlisted accepts them" % fits.name

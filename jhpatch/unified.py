@@ -9,10 +9,13 @@ from typing import Iterator, List, Optional
 _CONTEXT = 3
 
 
-def diff(path: str, before: Optional[bytes], after: Optional[bytes]) -> str:
-    """The diff of a file; None means no file. What is not UTF-8 comes as PEP 383 has it.
+def diff(
+    path: str, before: Optional[bytes], after: Optional[bytes], new_path: Optional[str] = None
+) -> str:
+    """The diff of a file, whose path afterwards may be another; None means no file.
 
     Paths have ``a/`` and ``b/``, hunks three lines of context; "" where nothing differs.
+    What is not UTF-8 comes as PEP 383 has it.
     """
     from difflib import SequenceMatcher
 
@@ -22,7 +25,7 @@ def diff(path: str, before: Optional[bytes], after: Optional[bytes]) -> str:
         return ""
     rows = [
         "--- %s\n" % ("/dev/null" if before is None else "a/" + path),
-        "+++ %s\n" % ("/dev/null" if after is None else "b/" + path),
+        "+++ %s\n" % ("/dev/null" if after is None else "b/" + (new_path or path)),
     ]
     for group in groups:
         old_range = _range(group[0][1], group[-1][2])

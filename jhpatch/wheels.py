@@ -6,8 +6,9 @@ For those who keep the patches; nothing that changes a site comes here.
 import os
 import re
 import sys
-from typing import Dict, Iterable, List, Tuple
+from typing import Dict, Iterable, List, Optional, Tuple
 
+from jhpatch.catalog import normalized
 from jhpatch.errors import Failed, Usage
 
 _CAP = 16 * 1024 * 1024
@@ -44,20 +45,44 @@ def files_of(wheel: str, paths: Iterable[str]) -> Dict[str, bytes]:
     return found
 
 
-def downloaded(distribution: str, version: str, folder: str) -> str:
-    """The path of a release's wheel, which pip puts into ``folder``. Raises Failed."""
-    where = os.path.join(folder, "%s-%s" % (distribution, version))
-    options = "--no-deps --ignore-requires-python --only-binary :all: --quiet".split()
-    _pip("download", *options, "--dest", where, "%s==%s" % (distribution, version))
-    names = os.listdir(where) if os.path.isdir(where) else []
-    if len(names) != 1:
+def wheel_of(distribution: str, version: str, folder: str) -> str:
+    """The path of a release's wheel in ``folder``; pip brings it there. Raises Failed."""
+    found = _in_folder(distribution, version, folder)
+    if found is None:
+        _download(distribution, version, folder)
+        found = _in_folder(distribution, version, folder)
+    if found is None:
         raise Failed(
             "pip brought no wheel of %s %s" % (distribution, version),
-            path=where,
+            path=folder,
             expected="one wheel",
-            found=", ".join(names) or "nothing",
+            found="none",
         )
-    return os.path.join(where, names[0])
+    return found
+
+
+def _in_folder(distribution: str, version: str, folder: str) -> Optional[str]:
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+        match = _WHEEL.match(name)
+        if match and match.group("version") == version:
+            if normalized(match.group("name")) == normalized(distribution):
+                return os.path.join(folder, name)
+    return None
+
+
+def _download(distribution: str, version: str, folder: str) -> None:
+    import tempfile
+
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as scratch:
+            options = "--no-deps --ignore-requires-python --only-binary :all: --quiet".split()
+            _pip("download", *options, "--dest", scratch, "%s==%s" % (distribution, version))
+            for name in os.listdir(scratch):
+                # Two processes at once hold the same bytes; the last rename stays.
+                os.replace(os.path.join(scratch, name), os.path.join(folder, name))
+    except OSError as error:
+        raise Failed("cannot keep a wheel: %s" % error.strerror, path=folder)
 
 
 def released(distribution: str) -> List[str]:

@@ -1,0 +1,119 @@
+"""``jhpatch lint``: whether patch files keep the rules; fills in the hashes of a new one."""
+
+import argparse
+from typing import Dict, Iterator, List, Tuple
+
+from jhpatch import catalog, linting, patchfile, wheels
+from jhpatch.catalog import Edition, normalized
+from jhpatch.errors import JhpatchError, Refused, Usage
+from jhpatch.result import Result, error_of
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``lint``."""
+    add = parser.add_argument
+    add(
+        "--patches",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a tree of patches to look at, in place of jhpatch's own; may repeat",
+    )
+    add(
+        "--wheels",
+        metavar="DIR",
+        help="compare the bytes too, with the wheels in this folder; pip brings missing ones",
+    )
+    add(
+        "--wheel",
+        action="append",
+        default=[],
+        metavar="WHEEL",
+        help="compare the patches of this release with its wheel; may repeat",
+    )
+    add(
+        "--fix-hashes",
+        action="store_true",
+        help="write the hashes into the patches of each --wheel",
+    )
+    add("--json", action="store_true", help="one JSON document on standard output")
+    add("-v", "--verbose", action="store_true", help="say more")
+
+
+def run(arguments: argparse.Namespace) -> Result:
+    """0: no finding; 3: some; 5: a hash that cannot be filled in."""
+    trees = arguments.patches or [catalog.own_tree()]
+    if arguments.fix_hashes:
+        if not arguments.wheel:
+            raise Usage(
+                "--fix-hashes without the release",
+                expected="--wheel WHEEL",
+                found="none",
+                next="python -m jhpatch lint --fix-hashes --wheel WHEEL",
+            )
+        return _fixed(trees, arguments.wheel)
+    editions: List[Edition] = []
+    found: List[JhpatchError] = []
+    for tree in trees:
+        sound, errors = linting.editions_of(tree)
+        editions += sound
+        found += errors
+    found += catalog.overlaps(sorted(editions, key=catalog.in_order))
+    found += linting.conflicts(editions)
+    for one in editions:
+        found += linting.findings(one)
+    compared = 0
+    for edition, version, release in _releases(editions, arguments):
+        found += linting.of_release(edition, version, release)
+        compared += 1
+    notes = ["%s, %s" % (_counted(len(editions), "sound header"), _counted(len(found), "finding"))]
+    notes.append(
+        "compared with the bytes of " + _counted(compared, "release")
+        if compared
+        else "the bytes of no release were compared: --wheels DIR does that"
+    )
+    rows = tuple(error_of(error) for error in found)
+    return Result("lint", findings=rows, notes=tuple(notes), own_exit_code=3 if rows else 0)
+
+
+def _counted(number: int, noun: str) -> str:
+    return "%s %s%s" % (number or "no", noun, "" if number == 1 else "s")
+
+
+def _releases(
+    editions: List[Edition], arguments: argparse.Namespace
+) -> Iterator[Tuple[Edition, str, Dict[str, bytes]]]:
+    """The files of the releases that are at hand, each with the edition for it."""
+    named = [(path,) + wheels.release_of(path) for path in arguments.wheel]
+    for edition in editions:
+        paths = [change.path for change in edition.changes]
+        for path, name, version in named:
+            if edition.distribution == normalized(name) and edition.fits(version):
+                yield edition, version, wheels.files_of(path, paths)
+        if arguments.wheels and paths:
+            for version in linting.ends(edition):
+                wheel = wheels.wheel_of(edition.package, version, arguments.wheels)
+                yield edition, version, wheels.files_of(wheel, paths)
+
+
+def _fixed(trees: List[str], named: List[str]) -> Result:
+    """Fills in the hashes of every patch that names the release of a wheel; all, or none."""
+    texts: Dict[str, str] = {}
+    for wheel in named:
+        name, version = wheels.release_of(wheel)
+        for path in (path for tree in trees for path in linting.files_for(tree, name)):
+            edition = patchfile.unhashed(path)
+            if edition.changes and edition.fits(version):
+                paths = [change.path for change in edition.changes]
+                texts[path] = patchfile.filled(edition, wheels.files_of(wheel, paths))
+    if not texts:
+        raise Refused(
+            "no patch is for the release of a wheel",
+            path=", ".join(named),
+            expected="Versions: ==X in a patch of that distribution",
+            found="none in " + ", ".join(trees),
+        )
+    for path, text in sorted(texts.items()):
+        patchfile.write(path, text)
+    notes = tuple("%s: hashes filled in" % path for path in sorted(texts))
+    return Result("lint", findings=(), changed=True, notes=notes)

@@ -1,0 +1,92 @@
+"""Which releases a patch is for: closed ranges, and how release numbers compare.
+
+Plain releases (``6.1.0``) compare as tuples of numbers; packaging (32 ms to import)
+is asked only about the others. Pure.
+"""
+
+import re
+from typing import Iterable, NamedTuple, Tuple
+
+PLAIN = re.compile(r"^[0-9]+(\.[0-9]+)*$")
+
+
+class Range(NamedTuple):
+    """A closed range of releases; ``wildcard`` is a prefix such as ``7.``, or empty."""
+
+    low: str
+    high: str
+    wildcard: str = ""
+
+    def holds(self, version: str) -> bool:
+        """Whether ``version`` lies in it; a prerelease only where it is named exactly."""
+        if self.wildcard:
+            return (version + ".").startswith(self.wildcard)
+        if PLAIN.match(version) and PLAIN.match(self.low):
+            return key(self.low) <= key(version) <= key(self.high)
+        return self._names(version)
+
+    def meets(self, other: "Range") -> bool:
+        """Whether some release lies in both."""
+        if self.wildcard or other.wildcard:
+            prefix, rest = (self, other) if self.wildcard else (other, self)
+            ends = (rest.low, rest.high, rest.wildcard[:-1])
+            return any(prefix.holds(end) for end in ends if end)
+        if not all(PLAIN.match(end) for end in (self.low, other.low)):
+            return other._names(self.low) or self._names(other.low)
+        return key(self.low) <= key(other.high) and key(other.low) <= key(self.high)
+
+    def _names(self, version: str) -> bool:
+        """Prereleases and local versions: named exactly, or not at all."""
+        from packaging.version import InvalidVersion, Version
+
+        try:
+            return self.low == self.high and Version(version) == Version(self.low)
+        except InvalidVersion:
+            return False
+
+    def __str__(self) -> str:
+        if self.wildcard:
+            return self.wildcard + "*"
+        return self.low if self.low == self.high else "%s to %s" % (self.low, self.high)
+
+
+def parse(text: str, wildcard: bool) -> Tuple[Range, ...]:
+    """The ranges of a ``Versions`` field; ``7.*`` only with ``wildcard``. Raises ValueError."""
+    return tuple(_range(part.strip(), wildcard) for part in text.split("|"))
+
+
+def _range(part: str, wildcard: bool) -> Range:
+    exact = re.match(r"^==([0-9][^\s,*]*)$", part)
+    closed = re.match(r"^>=([0-9.]+),\s*<=([0-9.]+)$", part)
+    prefix = re.match(r"^([0-9]+(\.[0-9]+)*\.)\*$", part)
+    if exact:
+        return Range(exact.group(1), exact.group(1))
+    if closed and key(closed.group(1)) <= key(closed.group(2)):
+        return Range(closed.group(1), closed.group(2))
+    if prefix and wildcard:
+        return Range("", "", prefix.group(1))
+    raise ValueError(part)
+
+
+def key(version: str) -> Tuple[int, ...]:
+    """A release's numbers without trailing zeros: 6.1 and 6.1.0 are the same (PEP 440)."""
+    numbers = [int(digits) for digits in re.findall(r"[0-9]+", version)]
+    while numbers and numbers[-1] == 0:
+        numbers.pop()
+    return tuple(numbers)
+
+
+def near(version: str, ranges: Iterable[Range]) -> str:
+    """``ranges`` for a person: all where they are few, else from which release to which,
+    and those that are next to ``version``.
+    """
+    ordered = sorted(ranges, key=lambda one: key(one.low))
+    if len(ordered) <= 3:
+        return ", ".join(map(str, ordered)) or "none"
+    numbers = re.match("[0-9.]*", version)
+    here = key(numbers.group() if numbers else "")
+    below = [one for one in ordered if key(one.low) <= here][-1:]
+    above = [one for one in ordered if key(one.low) > here][:1]
+    last = max(ordered, key=lambda one: key(one.high)).high
+    nearest = " and ".join(map(str, below + above))
+    return "%s to %s, the nearest %s" % (ordered[0].low, last, nearest)

@@ -1,0 +1,295 @@
+"""``jhpatch rebase``: a patch moves to another release, or a person is told why not."""
+
+import os
+import re
+import sys
+
+import pytest
+
+from jhpatch import catalog, engine
+from tests.conftest import ROOT
+from tests.index import made_wheel, serving
+from tests.keeping import PATH, UPSTREAM, patch_text, patched, put
+from tests.trees import tree as picture
+
+needs_trees = pytest.mark.skipif(
+    sys.version_info < (3, 8), reason="rebase itself says that it needs Python 3.8"
+)
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A tree with one edition of ``app/hooks``, for 1.0 to 1.2."""
+    put(str(tmp_path / "tree"), patch_text())
+    return str(tmp_path / "tree")
+
+
+@pytest.fixture
+def rebase(jhpatch, tree, tmp_path):
+    """Runs ``rebase app/hooks`` in that tree, from the wheel of 1.0."""
+    wheel = made_wheel(str(tmp_path / "wheels"), "app", "1.0", {PATH: UPSTREAM})
+
+    def call(*arguments):
+        catalog._read.cache_clear()  # a process reads each file once, and these change
+        options = ["--patches", tree, "--from", wheel]
+        return jhpatch(None, "rebase", "app/hooks", *(list(arguments) + options))
+
+    return call
+
+
+@pytest.fixture
+def newer(tmp_path):
+    """A wheel of ``app`` with another file: ``newer("1.3", bytes)`` gives its path."""
+
+    def make(version, data):
+        return made_wheel(str(tmp_path / "wheels"), "app", version, {PATH: data})
+
+    return make
+
+
+def moved_on(data=UPSTREAM):
+    """Upstream's next release: lines above, a new import, a new method."""
+    data = data.replace(b"import json\n", b"import json\nimport os\n")
+    return data.replace(b"    async def _save", b"    def more(self):\n        pass\n\n" + _SAVE)
+
+
+_SAVE = b"    async def _save"
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 8), reason="of the older Pythons")
+def test_an_old_python_is_told_so(rebase, newer):
+    """Syntax trees before Python 3.8 lack what is needed: exit code 1, and what to do."""
+    answer = rebase("--to", newer("1.3", moved_on()))
+    assert (answer.code, answer.error["expected"]) == (1, "Python 3.8")
+
+
+@needs_trees
+def test_an_edition_is_carried(rebase, newer, tree):
+    """To a wheel: the same pieces at the same methods, both hashes, and the diff of the diffs."""
+    answer = rebase("--to", newer("1.3", moved_on()))
+    assert answer.code == 0, answer.error
+    candidate = answer.document["candidate"]
+    assert candidate["path"] == os.path.join(tree, "app", "1.3-hooks.patch")
+    with open(candidate["path"]) as file:
+        assert file.read() == candidate["text"]
+    assert candidate["text"] == patch_text(moved_on(), versions="==1.3")
+    assert "-Versions: >=1.0,<=1.2\n+Versions: ==1.3\n" in candidate["diff"]
+    (edition,) = [e for e in catalog.editions([tree]) if e.name == "1.3-hooks"]
+    after = engine.after_of(edition, {PATH: moved_on()})
+    assert after == {PATH: patched(moved_on())}
+
+
+@needs_trees
+def test_a_dry_run_writes_nothing(rebase, newer, tree):
+    """The same answer, and no file."""
+    before = picture(tree)
+    answer = rebase("--to", newer("1.3", moved_on()), "--dry-run")
+    assert (answer.code, answer.document["would_change"]) == (0, True)
+    assert answer.document["candidate"]["edition"] == "1.3-hooks"
+    assert picture(tree) == before
+
+
+@needs_trees
+def test_to_a_file(rebase, tmp_path):
+    """An unpatched file with the release that it is of."""
+    path = str(tmp_path / "handlers.py")
+    with open(path, "wb") as file:
+        file.write(moved_on())
+    output = str(tmp_path / "out.patch")
+    assert rebase("--to", path).code == 2
+    answer = rebase("--to", path, "--release", "1.3", "--output", output)
+    assert answer.code == 0, answer.error
+    with open(output) as file:
+        assert file.read() == patch_text(moved_on(), versions="==1.3")
+
+
+@needs_trees
+def test_to_a_release(jhpatch, tree, tmp_path, monkeypatch):
+    """pip brings both wheels; a prerelease is named exactly."""
+    served = str(tmp_path / "served")
+    made_wheel(served, "app", "1.0", {PATH: UPSTREAM})
+    made_wheel(served, "app", "2.0rc1", {PATH: moved_on()})
+    with serving(served) as address:
+        monkeypatch.setenv("PIP_INDEX_URL", address)
+        arguments = ["app/hooks", "--patches", tree, "--to"]
+        answer = jhpatch(None, "rebase", *(arguments + ["2.0rc1"]))
+        absent = jhpatch(None, "rebase", *(arguments + ["2.0"]))
+    assert answer.code == 0, answer.error
+    assert "Versions: ==2.0rc1\n" in answer.document["candidate"]["text"]
+    assert absent.code == 1
+    assert "app==2.0" in absent.error["message"] + absent.error["next"]
+
+
+@needs_trees
+@pytest.mark.parametrize(
+    "version, versions",
+    [
+        ("1.3", ">=1.0,<=1.3"),
+        ("2.0", ">=1.0,<=1.2 | ==2.0"),
+        ("1.3rc1", ">=1.0,<=1.2 | ==1.3rc1"),
+        ("0.9", ">=1.0,<=1.2 | ==0.9"),
+    ],
+)
+def test_known_bytes_only_widen_the_range(rebase, newer, tree, version, versions):
+    """A release with the same file: the edition names it too, and no other is made."""
+    answer = rebase("--to", newer(version, UPSTREAM))
+    assert answer.code == 0
+    assert os.listdir(os.path.join(tree, "app")) == ["1.0-hooks.patch"]
+    with open(os.path.join(tree, "app", "1.0-hooks.patch")) as file:
+        assert file.read() == patch_text(versions=versions)
+    again = rebase("--to", newer(version, UPSTREAM))
+    assert (again.code, again.document["changed"]) == (0, False)
+    assert "nothing to do" in again.document["notes"]
+
+
+@needs_trees
+def test_a_range_does_not_grow_over_another_edition(rebase, newer, tree):
+    """1.4 has the bytes of 1.2, and 1.3 has others."""
+    assert rebase("--to", newer("1.3", moved_on())).code == 0
+    answer = rebase("--to", newer("1.4", UPSTREAM))
+    assert "Versions: >=1.0,<=1.2 | ==1.4\n" in answer.document["candidate"]["text"]
+    catalog._read.cache_clear()
+    catalog.editions([tree])  # no overlap
+
+
+METHOD = b'    @web.authenticated\n    async def get(self, path=""):\n'
+DOUBTFUL = {
+    "renamed": (b"async def _save(", b"async def save("),
+    "another class": (b"class ContentsHandler(", b"class FilesHandler("),
+    "twice": (
+        b"    async def _save",
+        b"    def _save(self):\n        pass\n\n    async def _save",
+    ),
+    "a class twice": (b"class PageHandler(", b"class ContentsHandler("),
+    "conditional": (b"    async def _save", b"    if True:\n     async def _save"),
+    "no coroutine": (b"async def _save(", b"def _save("),
+    "another argument": (b"_save(self, model, path)", b"_save(self, model, path, force)"),
+    "a default": (b"_save(self, model, path)", b"_save(self, model, path=None)"),
+    "no decorator": (b"    @web.authenticated\n", b""),
+    "another decorator": (b"@web.authenticated", b"@authenticated"),
+    "one more decorator": (METHOD, b"    @authorized\n" + METHOD),
+    "one more below": (b"    async def get", b"    @authorized\n    async def get"),
+    "another ending": (b"settings = settings\n", b"settings = settings\n        self.more()\n"),
+    "a return": (b"settings = settings\n", b"settings = settings\n        return None\n"),
+    "a condition": (
+        b"        self.settings = settings",
+        b"        if settings:\n            pass",
+    ),
+    "no import": (b"from app.base import Handler", b"Handler = object"),
+    "a late import": (b"from app.base import Handler", b"Handler = 1\n\n\nclass A:\n    pass"),
+    "broken": (b"import json", b"import json ("),
+    "print": (b"import json", b"print 'json'"),
+}
+
+
+@needs_trees
+@pytest.mark.parametrize("what", sorted(DOUBTFUL))
+def test_what_is_doubtful_is_left_to_a_person(rebase, newer, tree, what):
+    """Exit code 5, where it is and what was expected there, and nothing is written."""
+    old, new = DOUBTFUL[what]
+    assert UPSTREAM.count(old) == 1
+    before = picture(tree)
+    answer = rebase("--to", newer("1.3", UPSTREAM.replace(old, new)))
+    assert answer.code == 5
+    assert answer.error["path"].startswith(PATH)
+    assert answer.error["message"] and "by hand" in answer.error["next"]
+    assert picture(tree) == before
+
+
+@needs_trees
+def test_a_file_that_is_gone(rebase, tree, tmp_path):
+    """The release has moved the module: nothing is searched for."""
+    wheel = made_wheel(str(tmp_path / "wheels"), "app", "1.3", {"app/views.py": UPSTREAM})
+    answer = rebase("--to", wheel)
+    assert (answer.code, answer.error["path"]) == (5, PATH)
+
+
+@needs_trees
+def test_a_patch_that_takes_lines_away_is_not_carried(rebase, newer, tree):
+    """Only what a patch adds has an anchor."""
+    put(tree, patch_text(after=patched(UPSTREAM).replace(b"        return path\n", b"", 1)))
+    answer = rebase("--to", newer("1.3", moved_on()))
+    assert answer.code == 5
+    assert "takes lines away" in answer.error["message"]
+
+
+@needs_trees
+def test_a_line_without_an_anchor_is_not_carried(rebase, newer, tree):
+    """A statement in the middle of a method is no decorator, import or last call."""
+    after = patched(UPSTREAM).replace(
+        b"        return json", b"        path += ''\n        return json"
+    )
+    put(tree, patch_text(after=after))
+    answer = rebase("--to", newer("1.3", moved_on()))
+    assert answer.code == 5
+    assert answer.error["found"] == "path += ''"
+
+
+@needs_trees
+def test_a_named_release_with_other_bytes(rebase, newer):
+    """An edition that claims the release: its range must end first."""
+    answer = rebase("--to", newer("1.1", moved_on()))
+    assert answer.code == 5
+    assert "1.0-hooks names 1.1" in answer.error["message"]
+
+
+@needs_trees
+def test_an_output_that_is_there_is_kept(rebase, newer, tmp_path):
+    """Exit code 5, and the file is as it was."""
+    output = str(tmp_path / "out.patch")
+    with open(output, "w") as file:
+        file.write("mine")
+    assert rebase("--to", newer("1.3", moved_on()), "--output", output).code == 5
+    with open(output) as file:
+        assert file.read() == "mine"
+    assert [name for name in os.listdir(str(tmp_path)) if name.startswith("out")] == ["out.patch"]
+
+
+@needs_trees
+def test_another_origin_is_refused(jhpatch, tree, newer):
+    """``--from`` must be what the nearest edition is for."""
+    wheel = newer("1.3", moved_on())
+    answer = jhpatch(
+        None, "rebase", "app/hooks", "--patches", tree, "--to", wheel, "--from", wheel
+    )
+    assert answer.code == 5
+    assert answer.error["path"] == wheel
+
+
+@needs_trees
+@pytest.mark.parametrize(
+    "arguments, code",
+    [
+        (["app/hooks"], 2),
+        (["app/other", "--to", "1.3"], 2),
+        (["app/hooks", "--to", "/nowhere/handlers.py"], 2),
+        (["app/hooks", "--to", "newest"], 2),
+        (["app/hooks", "--to", "app.whl"], 2),
+        (["app/hooks", "--to", "other-1.0-py3-none-any.whl"], 2),
+        (["app/hooks", "--to", "/nowhere/app-1.3-py3-none-any.whl"], 1),
+    ],
+)
+def test_wrong_arguments(jhpatch, tree, arguments, code):
+    """A defined exit code, and a message."""
+    answer = jhpatch(None, "rebase", *(arguments + ["--patches", tree]))
+    assert answer.code == code
+    assert answer.error["message"]
+
+
+@needs_trees
+def test_a_real_release(jhpatch, wheel, tmp_path, monkeypatch):
+    """jupyterhub 5.5.3's edition, carried to 6.0.0, is the one that is in the tree."""
+    tree = str(tmp_path / "patches")
+    name = "6.0.0-kerberos-login.patch"
+    for one in ("5.5.3-kerberos-login.patch", name):
+        with open(os.path.join(ROOT, "patches", "jupyterhub", one)) as file:
+            put(tree, file.read(), one, "jupyterhub")
+    with open(os.path.join(tree, "jupyterhub", name)) as file:
+        known = file.read()
+    os.unlink(os.path.join(tree, "jupyterhub", name))
+    monkeypatch.setattr("jhpatch.catalog.own_tree", lambda: tree)
+    to, origin = wheel("jupyterhub", "6.0.0"), wheel("jupyterhub", "5.5.3")
+    answer = jhpatch(None, "rebase", "jupyterhub/kerberos-login", "--to", to, "--from", origin)
+    assert answer.code == 0, answer.error
+    found = answer.document["candidate"]["text"]
+    assert re.sub("Versions: .*", "", found) == re.sub("Versions: .*", "", known)

@@ -1,0 +1,119 @@
+"""``jhpatch survey``: what the package index has, and what of it no patch names."""
+
+import hashlib
+
+import pytest
+
+from jhpatch import catalog
+from tests.index import made_wheel, serving
+from tests.keeping import PATH, UPSTREAM, patch_text, put
+
+OTHER = UPSTREAM + b"# changed\n"
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """Patches for ``app`` 1.0 to 1.2 and, of another slug, 1.0; 3 needs none."""
+    tree = str(tmp_path / "tree")
+    put(tree, patch_text())
+    return tree
+
+
+@pytest.fixture
+def survey(jhpatch, tree, tmp_path, monkeypatch):
+    """Runs ``survey app`` over an index that has the wheels ``{version: bytes}``."""
+
+    def call(releases, *arguments):
+        catalog._read.cache_clear()
+        served = str(tmp_path / "served")
+        for version, data in releases.items():
+            made_wheel(served, "app", version, {} if data is None else {PATH: data})
+        with serving(served) as address:
+            monkeypatch.setenv("PIP_INDEX_URL", address)
+            return jhpatch(None, "survey", "app", "--patches", tree, *arguments)
+
+    return call
+
+
+def states(answer):
+    """The state of each release."""
+    return {one["version"]: one["state"] for one in answer.document["releases"]}
+
+
+def test_all_covered(survey):
+    """Nothing to do: exit code 0."""
+    answer = survey({"1.0": UPSTREAM, "1.1": UPSTREAM, "1.2": UPSTREAM})
+    assert answer.code == 0
+    assert states(answer) == {"1.2": "covered", "1.1": "covered", "1.0": "covered"}
+
+
+def test_what_is_new(survey):
+    """Exit code 3: known bytes, unknown bytes, a file that is gone, a prerelease that is out."""
+    answer = survey(
+        {
+            "0.9": OTHER,
+            "1.0rc1": OTHER,
+            "1.0": UPSTREAM,
+            "1.2.1": UPSTREAM,
+            "1.3rc1": OTHER,
+            "1.3": OTHER,
+            "1.4": None,
+            "1.5b1": UPSTREAM,
+        }
+    )
+    assert answer.code == 3
+    assert states(answer) == {
+        "0.9": "older",
+        "1.0rc1": "older",
+        "1.0": "covered",
+        "1.2.1": "identical",
+        "1.3rc1": "passed",
+        "1.3": "new",
+        "1.4": "new",
+        "1.5b1": "identical",
+    }
+    rows = {one["version"]: one for one in answer.document["releases"]}
+    assert rows["1.2.1"]["editions"] == ["1.0-hooks"]
+    assert rows["1.3"]["reason"] == "no patch knows its bytes for app/hooks"
+    assert rows["1.4"]["reason"] == "it has no " + PATH
+
+
+def test_a_release_needs_an_edition_of_each_patch(survey, tree):
+    """Two patches, and one of them names the release."""
+    other = hashlib.sha256(OTHER).hexdigest()
+    text = patch_text(versions="==1.0").replace(PATH, "app/other.py")
+    put(tree, text, "1.0-more.patch")
+    put(tree, text.replace("==1.0", "==1.2"), "1.2-more.patch")
+    answer = survey({"1.0": UPSTREAM, "1.1": UPSTREAM, "1.2": UPSTREAM})
+    assert states(answer) == {"1.0": "covered", "1.1": "new", "1.2": "covered"}
+    assert other not in str(answer.document)
+
+
+def test_what_to_type_next(survey, capsys, tree, tmp_path, monkeypatch):
+    """A person is told the first release that asks for something, and the command."""
+    from jhpatch.cli import main
+
+    survey({"1.0": UPSTREAM, "1.3": OTHER})
+    with serving(str(tmp_path / "served")) as address:
+        monkeypatch.setenv("PIP_INDEX_URL", address)
+        assert main(["survey", "app", "--patches", tree]) == 3
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == "app 1.3 new (no patch knows its bytes for app/hooks)"
+    assert out[1] == "app: 2 releases: 1 covered, 1 new"
+    assert out[2].endswith("-m jhpatch rebase --patches %s app/hooks --to 1.3" % tree)
+
+
+def test_an_index_that_does_not_answer(jhpatch, tree, monkeypatch):
+    """Exit code 1 and pip's own words; never "all covered"."""
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    answer = jhpatch(None, "survey", "app", "--patches", tree)
+    assert answer.code == 1
+    assert answer.error["message"].startswith("pip index failed")
+
+
+def test_an_unknown_distribution(jhpatch, tree):
+    """Exit code 2, and those that there are."""
+    answer = jhpatch(None, "survey", "nonsense", "--patches", tree)
+    assert (answer.code, answer.error["found"]) == (2, "nonsense")
+    assert "app" in answer.error["expected"]

@@ -1,0 +1,87 @@
+"""A small distribution, ``app``, and a tree with a patch for it, for the keeper's commands."""
+
+import hashlib
+import os
+from typing import Dict, Optional
+
+from jhpatch import unified
+
+PATH = "app/handlers.py"
+UPSTREAM = b'''\
+"""The handlers of app."""
+
+import json
+
+from tornado import web
+
+from app.base import Handler
+
+
+class PageHandler(Handler):
+    """Shows a page."""
+
+    def get(self, path):
+        return path
+
+
+class ContentsHandler(Handler):
+    """Reads and saves."""
+
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.settings = settings
+
+    @web.authenticated
+    async def get(self, path=""):
+        """A model."""
+        return json.dumps(path)
+
+    async def _save(self, model, path):
+        """Saves a model."""
+        return path
+'''
+"""The file of release 1.0."""
+
+
+def patched(before: bytes) -> bytes:
+    """Upstream's file with an import, two decorators and a call."""
+    for old, new in (
+        (b"from app.base", b"from app._helper import on_open, on_save, on_start\nfrom app.base"),
+        (b"settings = settings\n", b"settings = settings\n        on_start(self)\n"),
+        (b"    async def get", b"    @on_open\n    async def get"),
+        (b"    async def _save", b"    @on_save\n    async def _save"),
+    ):
+        assert before.count(old) == 1, old
+        before = before.replace(old, new)
+    return before
+
+
+def patch_text(
+    before: bytes = UPSTREAM,
+    after: Optional[bytes] = None,
+    versions: str = ">=1.0,<=1.2",
+    **fields: str,
+) -> str:
+    """A patch file; ``fields`` are set or, where they are empty, left out (``_`` for ``-``)."""
+    after = patched(before) if after is None else after
+    values: Dict[str, str] = {
+        "Package": "app",
+        "Versions": versions,
+        "Description": "what it does\n and why",
+        "Origin": "vendor",
+        "Before": "%s sha256:%s" % (PATH, hashlib.sha256(before).hexdigest()),
+        "After": "%s sha256:%s" % (PATH, hashlib.sha256(after).hexdigest()),
+        "Adds": "app/_helper.py < helper:kerberos",
+    }
+    values.update({name.replace("_", "-"): value for name, value in fields.items()})
+    head = "".join("%s: %s\n" % pair for pair in values.items() if pair[1])
+    return head + "---\n" + unified.diff(PATH, before, after)
+
+
+def put(tree: str, text: str, name: str = "1.0-hooks.patch", folder: str = "app") -> str:
+    """Writes a file into a tree; gives its path."""
+    where = os.path.join(tree, folder)
+    os.makedirs(where, exist_ok=True)
+    with open(os.path.join(where, name), "w", newline="") as file:
+        file.write(text)
+    return os.path.join(where, name)
