@@ -7,13 +7,14 @@ apart by ``engine`` when it must be applied.
 
 import functools
 import hashlib
+import itertools
 import os
 import re
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Container, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from jhpatch.beneath import is_relative
 from jhpatch.errors import BadPatch
-from jhpatch.versions import Range, key, parse
+from jhpatch.versions import Range, clashes, key, parse
 
 FIELDS = frozenset(
     "Package Versions Description Origin Forwarded Remove-When Not-Needed Before After Adds "
@@ -70,6 +71,11 @@ class Edition(NamedTuple):
         return any(a.meets(b) for a in self.ranges for b in other.ranges)
 
 
+def _names(tree: str, folder: str, wanted: Container[str]) -> List[str]:
+    """The files for one of the distributions that are wanted."""
+    return os.listdir(os.path.join(tree, folder)) if normalized(folder) in wanted else []
+
+
 def normalized(name: str) -> str:
     """A distribution's name as names compare (PEP 503), with ``_`` for ``-``."""
     return re.sub(r"[-_.]+", "_", name).lower()
@@ -118,17 +124,19 @@ def in_order(edition: Edition) -> Tuple[str, Tuple[int, ...]]:
 
 def overlaps(ordered: List[Edition]) -> Iterator[BadPatch]:
     """An error for each two editions of a patch that fit the same release."""
-    for number, first in enumerate(ordered):
-        for second in ordered[number + 1 :]:
-            if second.patch != first.patch:
-                break
-            if first.meets(second):
-                yield BadPatch(
-                    "two editions of %s fit the same release" % first.patch,
-                    path=second.file,
-                    expected="releases that %s does not name" % os.path.basename(first.file),
-                    found="%s and %s" % (first.versions, second.versions),
-                )
+    for _, several in itertools.groupby(ordered, lambda one: one.patch):
+        pairs = [(one, edition) for edition in several for one in edition.ranges]
+        for place, other_place in clashes([one for one, _ in pairs]):
+            two = pairs[place][1], pairs[other_place][1]
+            if two[0] is two[1]:
+                continue
+            one, other = sorted(two, key=in_order)
+            yield BadPatch(
+                "two editions of %s fit the same release" % one.patch,
+                path=other.file,
+                expected="releases that %s does not name" % os.path.basename(one.file),
+                found="%s and %s" % (one.versions, other.versions),
+            )
 
 
 def distributions(trees: List[str]) -> Tuple[str, ...]:
@@ -140,6 +148,8 @@ class Catalog(NamedTuple):
     """Trees of patches; a header is read only for a distribution that is asked for."""
 
     trees: Tuple[str, ...]
+    whole: bool = True
+    """Whether ``fitting`` reads every edition, so that two for one release are an error."""
 
     @property
     def distributions(self) -> Tuple[str, ...]:
@@ -149,6 +159,44 @@ class Catalog(NamedTuple):
     def editions(self, names: Iterable[str]) -> Tuple[Edition, ...]:
         """The editions for distributions. Raises BadPatch."""
         return editions(list(self.trees), names)
+
+    def fitting(self, releases: Dict[str, Optional[str]]) -> Tuple[Edition, ...]:
+        """The editions for distributions, of which these releases are installed. Raises BadPatch.
+
+        Unless ``whole``: of each patch only the edition that fits the release, all where
+        none does.
+        """
+        if self.whole:
+            return self.editions(releases)
+        found: List[Edition] = []
+        for paths, version in self._files(releases):
+            several = []
+            for path in paths:
+                several.append(edition_of(path))
+                if version is not None and several[-1].fits(version):
+                    several = several[-1:]
+                    break
+            found += several
+        return tuple(sorted(found, key=in_order))
+
+    def _files(
+        self, releases: Dict[str, Optional[str]]
+    ) -> Iterator[Tuple[List[str], Optional[str]]]:
+        """The files of each patch, the likeliest for the release first, and the release."""
+        by_patch: Dict[Tuple[str, str], List[Tuple[Tuple[int, ...], str]]] = {}
+        for tree in self.trees:
+            for folder in folders(tree):
+                for name in _names(tree, folder, releases):
+                    first, _, slug = name.partition("-")
+                    if name.endswith(".patch"):
+                        row = key(first), os.path.join(tree, folder, name)
+                        by_patch.setdefault((folder, slug), []).append(row)
+        for (folder, _), rows in by_patch.items():
+            version = releases[normalized(folder)]
+            here = key(version or "")
+            # A file is named after the first release that it fits.
+            rows.sort(key=lambda row: (row[0] <= here, row[0]), reverse=True)
+            yield [path for _, path in rows], version
 
     def patches(self, names: Iterable[str]) -> Tuple[str, ...]:
         """The patches for distributions, by the names of their files alone."""

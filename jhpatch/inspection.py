@@ -66,7 +66,9 @@ def inspect(environment: Environment, known: Catalog) -> Tuple[Inspection, ...]:
 
 
 def _assessed(one: Inspection, known: Catalog, shown: Set[str]) -> Inspection:
-    return one._replace(assessments=states.assess(one.view, known.editions(shown)))
+    there = one.view.distributions
+    releases = {name: there[name][0].version if name in there else None for name in shown}
+    return one._replace(assessments=states.assess(one.view, known.fitting(releases)))
 
 
 def _with_absent(first: Inspection, known: Catalog, installed: Set[str]) -> Inspection:

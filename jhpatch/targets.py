@@ -58,9 +58,9 @@ def _seconds(text: str) -> float:
     return value
 
 
-def catalog_of(arguments: argparse.Namespace) -> Catalog:
-    """jhpatch's own patches and those of each ``--patches``."""
-    return Catalog((catalog.own_tree(),) + tuple(arguments.patches))
+def catalog_of(arguments: argparse.Namespace, whole: bool = True) -> Catalog:
+    """jhpatch's own patches and those of each ``--patches``; ``whole`` as ``Catalog`` has it."""
+    return Catalog((catalog.own_tree(),) + tuple(arguments.patches), whole)
 
 
 def environments_of(arguments: argparse.Namespace) -> List[Environment]:

@@ -4,10 +4,15 @@ Plain releases (``6.1.0``) compare as tuples of numbers; packaging (32 ms to imp
 is asked only about the others. Pure.
 """
 
+import functools
 import re
-from typing import Iterable, NamedTuple, Tuple
+from typing import Iterable, Iterator, List, NamedTuple, Tuple
 
 PLAIN = re.compile(r"^[0-9]+(\.[0-9]+)*$")
+_NUMBER = re.compile("[0-9]+")
+_EXACT = re.compile(r"^==([0-9][^\s,*]*)$")
+_CLOSED = re.compile(r"^>=([0-9.]+),\s*<=([0-9.]+)$")
+_PREFIX = re.compile(r"^([0-9]+(\.[0-9]+)*\.)\*$")
 
 
 class Range(NamedTuple):
@@ -56,9 +61,7 @@ def parse(text: str, wildcard: bool) -> Tuple[Range, ...]:
 
 
 def _range(part: str, wildcard: bool) -> Range:
-    exact = re.match(r"^==([0-9][^\s,*]*)$", part)
-    closed = re.match(r"^>=([0-9.]+),\s*<=([0-9.]+)$", part)
-    prefix = re.match(r"^([0-9]+(\.[0-9]+)*\.)\*$", part)
+    exact, closed, prefix = _EXACT.match(part), _CLOSED.match(part), _PREFIX.match(part)
     if exact:
         return Range(exact.group(1), exact.group(1))
     if closed and key(closed.group(1)) <= key(closed.group(2)):
@@ -68,12 +71,33 @@ def _range(part: str, wildcard: bool) -> Range:
     raise ValueError(part)
 
 
+@functools.lru_cache(maxsize=None)
 def key(version: str) -> Tuple[int, ...]:
     """A release's numbers without trailing zeros: 6.1 and 6.1.0 are the same (PEP 440)."""
-    numbers = [int(digits) for digits in re.findall(r"[0-9]+", version)]
+    numbers = [int(digits) for digits in _NUMBER.findall(version)]
     while numbers and numbers[-1] == 0:
         numbers.pop()
     return tuple(numbers)
+
+
+def clashes(ranges: List[Range]) -> Iterator[Tuple[int, int]]:
+    """The places in ``ranges`` of each two that some release lies in.
+
+    Of three plain ones that meet, only neighbours are sure to be named.
+    """
+    plain = [place for place, one in enumerate(ranges) if PLAIN.match(one.low)]
+    widest = None
+    for place in sorted(plain, key=lambda place: key(ranges[place].low)):
+        if widest is not None and key(ranges[place].low) <= key(ranges[widest].high):
+            yield widest, place
+        if widest is None or key(ranges[place].high) > key(ranges[widest].high):
+            widest = place
+    for place, one in enumerate(ranges):
+        if not PLAIN.match(one.low):
+            for other, another in enumerate(ranges):
+                if place != other and (other < place or PLAIN.match(another.low)):
+                    if one.meets(another):
+                        yield place, other
 
 
 def near(version: str, ranges: Iterable[Range]) -> str:

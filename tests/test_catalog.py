@@ -158,6 +158,35 @@ def test_the_digest_covers_the_patch_and_what_it_adds(tmp_path):
     assert digests[0] != digests[1]
 
 
+def test_a_quick_look_finds_what_a_whole_one_does():
+    """For each end of each range and what lies around it: the same edition, or all of them."""
+    trees = (catalog.own_tree(),)
+    every = catalog.editions(list(trees))
+    ends = {(e.distribution, end) for e in every for r in e.ranges for end in (r.low, r.high)}
+    odd = {("notebook", "7.9"), ("notebook", "4.4.1"), ("jupyterhub", "6.0.0b3")}
+    for name, version in sorted((ends | odd) - {("notebook", "")}):
+        quick = catalog.Catalog(trees, whole=False).fitting({name: version})
+        for patch in {one.patch for one in every if one.distribution == name}:
+            found = [one for one in quick if one.patch == patch]
+            ours = [one for one in every if one.patch == patch]
+            assert found == ([one for one in ours if one.fits(version)] or ours), version
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_two_editions_for_a_release_stop_a_change(tmp_path, whole):
+    """What changes a site reads every edition; a quick look takes the one that comes last."""
+    tree(tmp_path)
+    second = HEAD.replace(">=1.0,<=1.4 | ==2.0rc1", "==1.2")
+    path = tree(tmp_path, name="1.2-slug.patch", text=second)
+    known = catalog.Catalog((path,), whole)
+    if whole:
+        with pytest.raises(BadPatch):
+            known.fitting({"app": "1.2"})
+    else:
+        assert [one.name for one in known.fitting({"app": "1.2"})] == ["1.2-slug"]
+        assert [one.name for one in known.fitting({"app": "1.1"})] == ["1.0-slug"]
+
+
 def test_our_own_tree_is_sound():
     """Every header of ours reads, and each patch says when it may go."""
     for edition in catalog.editions([catalog.own_tree()]):

@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Result:
     """0: all as it should be; 3: something is not; 4: a run is under way; 5: nothing here."""
-    known = targets.catalog_of(arguments)
+    known = targets.catalog_of(arguments, whole=False)
     inspections = targets.inspections_of(targets.environments_of(arguments), known)
     targets.refuse_nothing_here(inspections)
     return Result("status", tuple(_report(one) for one in inspections))
