@@ -85,6 +85,8 @@ class Release(NamedTuple):
     version: str
     state: str
     editions: Tuple[str, ...] = ()
+    uncovered: Tuple[str, ...] = ()
+    """The patches that do not name it, of those that should."""
     reason: Optional[str] = None
 
 

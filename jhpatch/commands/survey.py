@@ -1,7 +1,7 @@
 """``jhpatch survey``: which releases on the package index no patch names yet."""
 
 import argparse
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Dict, Iterator, List, Optional
 
 from jhpatch import catalog, engine, versions, wheels
 from jhpatch.catalog import Edition, normalized
@@ -40,18 +40,17 @@ def run(arguments: argparse.Namespace) -> Result:
 
         with tempfile.TemporaryDirectory() as scratch:
             found = list(_releases(by_name, scratch))
-    open_ones = [(one, patch) for one, patches in found for patch in patches]
     then = None
-    if open_ones:
-        one, patch = open_ones[0]
-        then = "python -m jhpatch rebase %s --to %s" % (patch, one.version)
-    releases = tuple(one for one, _ in found)
+    for one in found:
+        if one.uncovered:
+            then = "python -m jhpatch rebase %s --to %s" % (one.uncovered[0], one.version)
+            break
     return Result(
         "survey",
-        releases=releases,
-        notes=tuple(_counts(by_name, releases)),
+        releases=tuple(found),
+        notes=tuple(_counts(by_name, found)),
         next=then,
-        own_exit_code=3 if open_ones else 0,
+        own_exit_code=3 if then else 0,
     )
 
 
@@ -72,70 +71,71 @@ def _editions(arguments: argparse.Namespace) -> Dict[str, List[Edition]]:
     return {name: by_name[name] for name in wanted}
 
 
-def _releases(
-    by_name: Dict[str, List[Edition]], folder: str
-) -> Iterator[Tuple[Release, List[str]]]:
-    """Each release, the newest first, and the patches that do not name it."""
+def _releases(by_name: Dict[str, List[Edition]], folder: str) -> Iterator[Release]:
+    """Each release on the index, the newest of a distribution first."""
     for editions in by_name.values():
-        package = editions[0].package
-        listed = wheels.released(package)
-        newest = next((one for one in listed if versions.PLAIN.match(one)), None)
+        listed = wheels.released(editions[0].package)
+        newest = next((one for one in listed if not _is_prerelease(one)), None)
         for version in listed:
-            yield _release(package, version, newest, editions, folder)
+            yield _release(version, newest, editions, folder)
 
 
-def _release(
-    package: str, version: str, newest: Optional[str], editions: List[Edition], folder: str
-) -> Tuple[Release, List[str]]:
+def _release(version: str, newest: Optional[str], editions: List[Edition], folder: str) -> Release:
     fitting = [one for one in editions if one.fits(version)]
-    open_patches = sorted({one.patch for one in editions} - {one.patch for one in fitting})
-    if not open_patches:
-        names = tuple(one.name for one in fitting)
-        return Release(normalized(package), version, "covered", names), []
+    uncovered = sorted({one.patch for one in editions} - {one.patch for one in fitting})
+    base = Release(editions[0].distribution, version, "covered")
+    if not uncovered:
+        return base._replace(editions=tuple(one.name for one in fitting))
     if _is_older(version, editions):
-        return Release(normalized(package), version, "older"), []
-    if newest and not versions.PLAIN.match(version) and not _is_after(version, newest):
-        return Release(normalized(package), version, "passed"), []
-    return _by_bytes(package, version, open_patches, editions, folder), open_patches
+        return base._replace(state="older")
+    if newest and _is_prerelease(version) and not _is_after(version, newest):
+        return base._replace(state="passed")
+    ours = [one for one in editions if one.patch in uncovered and one.changes]
+    return _by_bytes(base._replace(uncovered=tuple(uncovered)), ours, folder)
 
 
-def _by_bytes(
-    package: str, version: str, patches: List[str], editions: List[Edition], folder: str
-) -> Release:
+def _by_bytes(one: Release, editions: List[Edition], folder: str) -> Release:
     """A release that no edition names: is any for its bytes?"""
-    ours = [one for one in editions if one.patch in patches and one.changes]
-    paths = sorted({change.path for one in ours for change in one.changes})
-    files = wheels.files_of(wheels.wheel_of(package, version, folder), paths)
+    paths = sorted({change.path for edition in editions for change in edition.changes})
+    files = wheels.files_of(wheels.wheel_of(one.distribution, one.version, folder), paths)
     hashes = {path: engine.sha256(data) for path, data in files.items()}
-    same = [one for one in ours if all(hashes.get(c.path) == c.before for c in one.changes)]
-    if {one.patch for one in same} == set(patches):
-        names = tuple(one.name for one in same)
-        return Release(normalized(package), version, "identical", names)
-    known = {one.patch for one in same}
-    missing = sorted(set(paths) - set(files))
-    reason = "no patch knows its bytes for " + ", ".join(p for p in patches if p not in known)
-    if missing:
-        reason = "it has no " + ", ".join(missing)
-    return Release(normalized(package), version, "new", reason=reason)
+    same = [e for e in editions if all(hashes.get(c.path) == c.before for c in e.changes)]
+    unknown = sorted(set(one.uncovered) - {edition.patch for edition in same})
+    names = tuple(edition.name for edition in same)
+    if not unknown:
+        return one._replace(state="identical", editions=names)
+    reason = "no patch knows its bytes for " + ", ".join(unknown)
+    if set(paths) - set(files):
+        reason = "it has no " + ", ".join(sorted(set(paths) - set(files)))
+    return one._replace(state="new", editions=names, reason=reason)
 
 
 def _is_older(version: str, editions: List[Edition]) -> bool:
     """Whether it comes before the first release that an edition is for."""
-    first = min((one.low for e in editions for one in e.ranges if one.low), key=versions.key)
-    return not _is_after(version, first)
+    lows = [one.low for edition in editions for one in edition.ranges if one.low]
+    return bool(lows) and not _is_after(version, min(lows, key=versions.key))
+
+
+def _is_prerelease(version: str) -> bool:
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return Version(version).is_prerelease
+    except InvalidVersion:
+        return False
 
 
 def _is_after(version: str, other: str) -> bool:
-    """By PEP 440: a prerelease comes before its release."""
+    """By PEP 440: a prerelease comes before its release. What PEP 440 does not know is."""
     from packaging.version import InvalidVersion, Version
 
     try:
         return Version(version) > Version(other)
     except InvalidVersion:
-        return False
+        return True
 
 
-def _counts(by_name: Dict[str, List[Edition]], releases: Tuple[Release, ...]) -> Iterator[str]:
+def _counts(by_name: Dict[str, List[Edition]], releases: List[Release]) -> Iterator[str]:
     for name in by_name:
         states = [one.state for one in releases if one.distribution == name]
         counts = [

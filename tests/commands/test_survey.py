@@ -1,10 +1,14 @@
 """``jhpatch survey``: what the package index has, and what of it no patch names."""
 
 import hashlib
+import os
+import subprocess
+import sys
 
 import pytest
 
 from jhpatch import catalog
+from tests.conftest import ROOT
 from tests.index import made_wheel, serving
 from tests.keeping import PATH, UPSTREAM, patch_text, put
 
@@ -59,6 +63,7 @@ def test_what_is_new(survey):
             "1.3": OTHER,
             "1.4": None,
             "1.5b1": UPSTREAM,
+            "1.2.post1": UPSTREAM,
         }
     )
     assert answer.code == 3
@@ -71,9 +76,11 @@ def test_what_is_new(survey):
         "1.3": "new",
         "1.4": "new",
         "1.5b1": "identical",
+        "1.2.post1": "identical",
     }
     rows = {one["version"]: one for one in answer.document["releases"]}
     assert rows["1.2.1"]["editions"] == ["1.0-hooks"]
+    assert rows["1.2.1"]["uncovered"] == rows["1.3"]["uncovered"] == ["app/hooks"]
     assert rows["1.3"]["reason"] == "no patch knows its bytes for app/hooks"
     assert rows["1.4"]["reason"] == "it has no " + PATH
 
@@ -101,6 +108,27 @@ def test_what_to_type_next(survey, capsys, tree, tmp_path, monkeypatch):
     assert out[0] == "app 1.3 new (no patch knows its bytes for app/hooks)"
     assert out[1] == "app: 2 releases: 1 covered, 1 new"
     assert out[2].endswith("-m jhpatch rebase --patches %s app/hooks --to 1.3" % tree)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 8), reason="rebase itself needs Python 3.8")
+def test_the_scheduled_report(survey, tree, tmp_path):
+    """tools/survey.py: a row for each release, a candidate where rebase is sure, exit code 3."""
+    moved = UPSTREAM.replace(b"import json", b"import json\nimport os")
+    survey({"1.0": UPSTREAM, "1.3": moved, "1.4": UPSTREAM.replace(b"def _save", b"def save")})
+    script = os.path.join(ROOT, "tools", "survey.py")
+    with serving(str(tmp_path / "served")) as address:
+        done = subprocess.run(
+            [sys.executable, script, str(tmp_path / "found"), "--patches", tree, "app"],
+            env=dict(os.environ, PIP_INDEX_URL=address, PYTHONPATH=ROOT),
+            stdout=subprocess.PIPE,
+        )
+    assert done.returncode == 3
+    lines = done.stdout.decode().splitlines()
+    assert lines[2].startswith("| app/hooks | 1.4 | new | a person is needed: ContentsHandler._sa")
+    assert lines[3] == "| app/hooks | 1.3 | new | a candidate, app-hooks-1.3.txt |"
+    with open(str(tmp_path / "found" / "app-hooks-1.3.txt")) as file:
+        assert file.read() == patch_text(moved, versions="==1.3")
+    assert not os.path.exists(os.path.join(tree, "app", "1.3-hooks.patch"))
 
 
 def test_an_index_that_does_not_answer(jhpatch, tree, monkeypatch):
