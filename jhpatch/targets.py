@@ -10,6 +10,8 @@ from jhpatch.inspection import Inspection
 from jhpatch.site import Environment
 from jhpatch.states import Assessment
 
+_TREE = "another tree of patches beside jhpatch's own; may repeat"
+
 
 def add_arguments(parser: argparse.ArgumentParser, changes: bool, patches: bool) -> None:
     """The arguments that commands share; ``changes``: for one that writes."""
@@ -31,15 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser, changes: bool, patches: bool)
         metavar="DIR",
         help="a site-packages folder by itself, such as one in an image; may repeat",
     )
-    add(
-        "--patches",
-        action="append",
-        default=[],
-        metavar="DIR",
-        help="another tree of patches beside jhpatch's own; may repeat",
-    )
-    add("--json", action="store_true", help="one JSON document on standard output")
-    add("-v", "--verbose", action="store_true", help="say more: hashes, reasons, what is fine")
+    add_tree(parser)
+    add_talk(parser)
     if changes:
         add("--dry-run", action="store_true", help="say what would be done; write nothing")
         add(
@@ -49,6 +44,24 @@ def add_arguments(parser: argparse.ArgumentParser, changes: bool, patches: bool)
             metavar="SECONDS",
             help="how long to wait for another run to end (default: 10)",
         )
+
+
+def add_tree(parser: argparse.ArgumentParser, help: str = _TREE) -> None:
+    """``--patches``."""
+    parser.add_argument("--patches", action="append", default=[], metavar="DIR", help=help)
+
+
+def add_talk(parser: argparse.ArgumentParser) -> None:
+    """How every command answers."""
+    add = parser.add_argument
+    add("--json", action="store_true", help="one JSON document on standard output")
+    add("-v", "--verbose", action="store_true", help="say more: hashes, reasons, what is fine")
+
+
+def add_wheels(parser: argparse.ArgumentParser) -> None:
+    """Where the tools of who keeps patches find releases."""
+    text = "where wheels lie, and stay that pip brings; default: nowhere"
+    parser.add_argument("--wheels", metavar="DIR", help=text)
 
 
 def _seconds(text: str) -> float:

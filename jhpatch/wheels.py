@@ -3,10 +3,11 @@
 For those who keep the patches; nothing that changes a site comes here.
 """
 
+import contextlib
 import os
 import re
 import sys
-from typing import Dict, Iterable, List, Optional, Tuple
+from typing import Dict, Iterable, Iterator, List, Optional, Tuple
 
 from jhpatch.catalog import normalized
 from jhpatch.errors import Failed, Usage
@@ -43,6 +44,18 @@ def files_of(wheel: str, paths: Iterable[str]) -> Dict[str, bytes]:
     except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
         raise Failed("cannot read a wheel: %s" % error, path=wheel)
     return found
+
+
+@contextlib.contextmanager
+def kept_in(folder: Optional[str]) -> Iterator[str]:
+    """A folder for wheels: the one that is named, or one that goes again."""
+    if folder is not None:
+        yield folder
+        return
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as scratch:
+        yield scratch
 
 
 def wheel_of(distribution: str, version: str, folder: str) -> str:

@@ -20,12 +20,16 @@ ARROWS = {
     },
     "commands.apply": {"targets", "changing", "plan", "processes", "result", "inspection"},
     "commands.revert": {"targets", "changing", "plan", "result", "inspection"},
-    "commands.lint": {"catalog", "linting", "patchfile", "wheels", "errors", "result"},
-    "commands.rebase": {
-        *("catalog", "engine", "patchfile", "rebasing", "unified", "versions", "wheels"),
-        *("errors", "result"),
+    "commands.lint": {
+        *("targets", "catalog", "linting", "patchfile", "wheels", "errors", "result"),
     },
-    "commands.survey": {"catalog", "engine", "versions", "wheels", "errors", "result"},
+    "commands.rebase": {
+        *("targets", "catalog", "engine", "patchfile", "rebasing", "unified", "versions"),
+        *("wheels", "errors", "result"),
+    },
+    "commands.survey": {
+        *("targets", "catalog", "engine", "versions", "wheels", "errors", "result"),
+    },
     "changing": {
         *("bytecode", "catalog", "reporting", "result", "transaction", "trust", "errors"),
         *("plan", "states", "inspection", "targets"),

@@ -3,7 +3,7 @@
 import argparse
 from typing import Dict, Iterator, List, Tuple
 
-from jhpatch import catalog, linting, patchfile, wheels
+from jhpatch import catalog, linting, patchfile, targets, wheels
 from jhpatch.catalog import Edition, normalized
 from jhpatch.errors import JhpatchError, Refused, Usage
 from jhpatch.result import Result, error_of
@@ -12,13 +12,7 @@ from jhpatch.result import Result, error_of
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``lint``."""
     add = parser.add_argument
-    add(
-        "--patches",
-        action="append",
-        default=[],
-        metavar="DIR",
-        help="a tree of patches to look at, in place of jhpatch's own; may repeat",
-    )
+    targets.add_tree(parser, "a tree of patches to look at in place of jhpatch's own; may repeat")
     add(
         "--wheels",
         metavar="DIR",
@@ -36,8 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write the hashes into the patches of each --wheel",
     )
-    add("--json", action="store_true", help="one JSON document on standard output")
-    add("-v", "--verbose", action="store_true", help="say more")
+    targets.add_talk(parser)
 
 
 def run(arguments: argparse.Namespace) -> Result:

@@ -29,8 +29,9 @@ def run(arguments: argparse.Namespace) -> Result:
 def _described(patch: PatchReport, editions: List[Edition]) -> PatchReport:
     ours = [one for one in editions if one.patch == patch.patch]
     made = [one for one in ours if one.not_needed is None] or ours
+    here = [one for one in ours if one.name == patch.edition and one in made] or made[-1:]
     return patch._replace(
-        description=made[0].description if made else None,
+        description=here[0].description if here else None,
         versions=" | ".join(one.versions for one in made) or None,
         files=(),
     )

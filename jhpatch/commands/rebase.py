@@ -5,7 +5,7 @@ import os
 import sys
 from typing import Dict, List, NamedTuple, Optional
 
-from jhpatch import catalog, engine, patchfile, rebasing, unified, versions, wheels
+from jhpatch import catalog, engine, patchfile, rebasing, targets, unified, versions, wheels
 from jhpatch.catalog import Edition, normalized
 from jhpatch.errors import Failed, Refused, Usage
 from jhpatch.result import Candidate, Result
@@ -36,18 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the unpatched file, or the wheel, that the nearest edition is for; default: "
         "pip brings it",
     )
-    add("--wheels", metavar="DIR", help="where wheels lie, and stay that pip brings")
     add("--output", metavar="FILE", help="where to write it; default: beside the other editions")
-    add(
-        "--patches",
-        action="append",
-        default=[],
-        metavar="DIR",
-        help="another tree of patches beside jhpatch's own; may repeat",
-    )
     add("--dry-run", action="store_true", help="show what would be written; write nothing")
-    add("--json", action="store_true", help="one JSON document on standard output")
-    add("-v", "--verbose", action="store_true", help="say more")
+    targets.add_wheels(parser)
+    targets.add_tree(parser)
+    targets.add_talk(parser)
 
 
 def run(arguments: argparse.Namespace) -> Result:
@@ -60,12 +53,8 @@ def run(arguments: argparse.Namespace) -> Result:
             next="run it with a newer Python: it looks at no site",
         )
     editions = _editions(arguments)
-    if arguments.wheels:
-        return _rebased(arguments, editions, arguments.wheels)
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as scratch:
-        return _rebased(arguments, editions, scratch)
+    with wheels.kept_in(arguments.wheels) as folder:
+        return _rebased(arguments, editions, folder)
 
 
 def _rebased(arguments: argparse.Namespace, editions: List[Edition], folder: str) -> Result:

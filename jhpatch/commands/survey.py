@@ -3,7 +3,7 @@
 import argparse
 from typing import Dict, Iterator, List, Optional
 
-from jhpatch import catalog, engine, versions, wheels
+from jhpatch import catalog, engine, targets, versions, wheels
 from jhpatch.catalog import Edition, normalized
 from jhpatch.errors import Usage
 from jhpatch.result import Release, Result
@@ -11,35 +11,22 @@ from jhpatch.result import Release, Result
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``survey``."""
-    add = parser.add_argument
-    add(
+    parser.add_argument(
         "distribution",
         nargs="*",
         metavar="DISTRIBUTION",
         help="a distribution that there are patches for; default: all",
     )
-    add(
-        "--patches",
-        action="append",
-        default=[],
-        metavar="DIR",
-        help="another tree of patches beside jhpatch's own; may repeat",
-    )
-    add("--wheels", metavar="DIR", help="where wheels lie, and stay that pip brings")
-    add("--json", action="store_true", help="one JSON document on standard output")
-    add("-v", "--verbose", action="store_true", help="name every release")
+    targets.add_wheels(parser)
+    targets.add_tree(parser)
+    targets.add_talk(parser)
 
 
 def run(arguments: argparse.Namespace) -> Result:
     """0: every release is covered; 3: some are not."""
     by_name = _editions(arguments)
-    if arguments.wheels:
-        found = list(_releases(by_name, arguments.wheels))
-    else:
-        import tempfile
-
-        with tempfile.TemporaryDirectory() as scratch:
-            found = list(_releases(by_name, scratch))
+    with wheels.kept_in(arguments.wheels) as folder:
+        found = list(_releases(by_name, folder))
     then = None
     for one in found:
         if one.uncovered:
