@@ -184,7 +184,8 @@ def test_two_editions_for_a_release_stop_a_change(tmp_path, whole):
             known.fitting({"app": "1.2"})
     else:
         assert [one.name for one in known.fitting({"app": "1.2"})] == ["1.2-slug"]
-        assert [one.name for one in known.fitting({"app": "1.1"})] == ["1.0-slug"]
+        assert [one.name for one in known.fitting({"app": "1.3"})] == ["1.0-slug"]
+        assert [one.name for one in known.fitting({"app": "3"})] == ["1.0-slug", "1.2-slug"]
 
 
 def test_our_own_tree_is_sound():

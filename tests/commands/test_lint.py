@@ -182,6 +182,7 @@ def test_hashes_are_filled_in(lint, tree, tmp_path):
     [
         (1, patch_text(), {PATH: b"# above\n" + UPSTREAM}, "1.0"),
         (1, patch_text(), {"app/other.py": UPSTREAM}, "1.0"),
+        (1, patch_text(), {PATH: UPSTREAM + b"\n" * (17 << 20)}, "1.0"),
         (1, patch_text(Colour="blue"), {PATH: UPSTREAM}, "1.0"),
         (5, patch_text(), {PATH: UPSTREAM}, "1.3"),
     ],

@@ -153,32 +153,29 @@ def test_a_range_does_not_grow_over_another_edition(rebase, newer, tree):
 
 
 METHOD = b'    @web.authenticated\n    async def get(self, path=""):\n'
+ABSENT, TWICE = "is there 0 times", "is there 2 times"
+OTHER, NOWHERE, BROKEN = "declared in another way", "no import that", "cannot parse"
+LATE = b"Handler = 1\n\n\nclass A:\n    pass\n\n\nfrom app.base import B"
 DOUBTFUL = {
-    "renamed": (b"async def _save(", b"async def save("),
-    "another class": (b"class ContentsHandler(", b"class FilesHandler("),
-    "twice": (
-        b"    async def _save",
-        b"    def _save(self):\n        pass\n\n    async def _save",
-    ),
-    "a class twice": (b"class PageHandler(", b"class ContentsHandler("),
-    "conditional": (b"    async def _save", b"    if True:\n     async def _save"),
-    "no coroutine": (b"async def _save(", b"def _save("),
-    "another argument": (b"_save(self, model, path)", b"_save(self, model, path, force)"),
-    "a default": (b"_save(self, model, path)", b"_save(self, model, path=None)"),
-    "no decorator": (b"    @web.authenticated\n", b""),
-    "another decorator": (b"@web.authenticated", b"@authenticated"),
-    "one more decorator": (METHOD, b"    @authorized\n" + METHOD),
-    "one more below": (b"    async def get", b"    @authorized\n    async def get"),
-    "another ending": (b"settings = settings\n", b"settings = settings\n        self.more()\n"),
-    "a return": (b"settings = settings\n", b"settings = settings\n        return None\n"),
-    "a condition": (
-        b"        self.settings = settings",
-        b"        if settings:\n            pass",
-    ),
-    "no import": (b"from app.base import Handler", b"Handler = object"),
-    "a late import": (b"from app.base import Handler", b"Handler = 1\n\n\nclass A:\n    pass"),
-    "broken": (b"import json", b"import json ("),
-    "print": (b"import json", b"print 'json'"),
+    "renamed": (ABSENT, b"async def _save(", b"async def save("),
+    "another class": (ABSENT, b"class ContentsHandler(", b"class FilesHandler("),
+    "twice": (TWICE, _SAVE, b"    def _save(self):\n        pass\n\n" + _SAVE),
+    "a class twice": (TWICE, b"class PageHandler(", b"class ContentsHandler("),
+    "conditional": (ABSENT, b"    async def _save", b"    if True:\n     async def _save"),
+    "no coroutine": (OTHER, b"async def _save(", b"def _save("),
+    "another argument": (OTHER, b"_save(self, model, path)", b"_save(self, model, path, force)"),
+    "a default": (OTHER, b"_save(self, model, path)", b"_save(self, model, path=None)"),
+    "no decorator": (OTHER, b"    @web.authenticated\n", b""),
+    "another decorator": (OTHER, b"@web.authenticated", b"@authenticated"),
+    "one more decorator": (OTHER, METHOD, b"    @authorized\n" + METHOD),
+    "one more below": (OTHER, b"    async def get", b"    @authorized\n    async def get"),
+    "another ending": (OTHER, b"settings = settings\n", b"settings = settings\n        more()\n"),
+    "a return": (OTHER, b"settings = settings\n", b"settings = settings\n        return None\n"),
+    "a condition": (OTHER, b"        self.settings =", b"        if settings:\n            x ="),
+    "no import": (NOWHERE, b"from app.base import Handler", b"Handler = object"),
+    "a late import": (NOWHERE, b"from app.base import Handler", LATE),
+    "broken": (BROKEN, b"import json", b"import json ("),
+    "print": (BROKEN, b"import json", b"print 'json'"),
 }
 
 
@@ -186,13 +183,14 @@ DOUBTFUL = {
 @pytest.mark.parametrize("what", sorted(DOUBTFUL))
 def test_what_is_doubtful_is_left_to_a_person(rebase, newer, tree, what):
     """Exit code 5, where it is and what was expected there, and nothing is written."""
-    old, new = DOUBTFUL[what]
+    message, old, new = DOUBTFUL[what]
     assert UPSTREAM.count(old) == 1
     before = picture(tree)
     answer = rebase("--to", newer("1.3", UPSTREAM.replace(old, new)))
     assert answer.code == 5
     assert answer.error["path"].startswith(PATH)
-    assert answer.error["message"] and "by hand" in answer.error["next"]
+    assert message in answer.error["message"]
+    assert "by hand" in answer.error["next"]
     assert picture(tree) == before
 
 

@@ -1,0 +1,73 @@
+"""rebasing.py: a piece moves only where its anchor is, exactly once."""
+
+import sys
+
+import pytest
+
+from jhpatch import catalog, rebasing
+from jhpatch.errors import Refused
+from tests.keeping import PATH, UPSTREAM, patch_text, patched, put
+
+pytestmark = pytest.mark.skipif(
+    sys.version_info < (3, 8), reason="rebase itself says that it needs Python 3.8"
+)
+
+
+def edition(folder, versions, name="1.0-hooks.patch"):
+    """An edition of ``app/hooks``."""
+    return catalog.edition_of(put(str(folder), patch_text(versions=versions), name))
+
+
+def pieces():
+    """What the patch of ``app`` puts in."""
+    return rebasing.pieces_of(UPSTREAM, patched(UPSTREAM), PATH)
+
+
+def test_the_pieces_of_a_patch():
+    """An import, a call and two decorators, each with the method that holds it."""
+    assert [(one.kind, one.text.strip(), one.owner) for one in pieces()] == [
+        ("import", "from app._helper import on_open, on_save, on_start", ""),
+        ("call", "on_start(self)", "ContentsHandler.__init__"),
+        ("decorator", "@on_open", "ContentsHandler.get"),
+        ("decorator", "@on_save", "ContentsHandler._save"),
+    ]
+
+
+def test_they_move_back_to_where_they_came_from():
+    """Onto the same file: the same bytes."""
+    assert rebasing.moved(pieces(), UPSTREAM, PATH) == patched(UPSTREAM)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"text": "@on_open\n    x = 1"},
+        {"text": "@on_open  # and more\n    @on_save"},
+        {"text": "# nothing"},
+    ],
+)
+def test_what_has_moved_is_taken_apart_again(change):
+    """Another piece than before, or one at another place, is refused at the end."""
+    import_, call, get, save = pieces()
+    with pytest.raises(Refused):
+        rebasing.moved((import_, call, get._replace(**change), save), UPSTREAM, PATH)
+
+
+@pytest.mark.parametrize(
+    "versions, version, others, expected",
+    [
+        (">=1.0,<=1.2", "1.3", [], ">=1.0,<=1.3"),
+        ("==1.2", "1.3", [], ">=1.2,<=1.3"),
+        ("==1.4", "1.3", [], "==1.4 | ==1.3"),
+        ("==1.2", "1.4", ["==1.3"], "==1.2 | ==1.4"),
+        ("==1.2", "1.3", ["==1.4"], ">=1.2,<=1.3"),
+        ("==1.2", "2.0", [], "==1.2 | ==2.0"),
+        ("==1.2", "1.3rc1", [], "==1.2 | ==1.3rc1"),
+        ("==1.0rc1", "1.0", [], "==1.0rc1 | ==1.0"),
+        ("==1.0 | >=1.2,<=1.3", "1.4", [], "==1.0 | >=1.2,<=1.4"),
+    ],
+)
+def test_widened(tmp_path, versions, version, others, expected):
+    """A range grows to the next release of its major version, over no other edition's."""
+    rest = [edition(tmp_path / "o", text, "%d-hooks.patch" % at) for at, text in enumerate(others)]
+    assert rebasing.widened(edition(tmp_path / "e", versions), version, rest) == expected

@@ -1,0 +1,60 @@
+"""versions.py: closed ranges of releases, and which of them meet."""
+
+import pytest
+
+from jhpatch.versions import Range, clashes, near, parse
+
+
+def ranges(*texts):
+    """``"1.0-1.4"``, ``"1.2"`` or ``"7.*"`` as ranges."""
+    made = []
+    for text in texts:
+        low, _, high = text.partition("-")
+        made.append(Range("", "", text[:-1]) if text.endswith("*") else Range(low, high or low))
+    return made
+
+
+@pytest.mark.parametrize(
+    "texts, expected",
+    [
+        (["1.0-1.4", "1.5-1.9"], []),
+        (["1.0-1.4", "1.4-1.9"], [(0, 1)]),
+        (["1.5-1.9", "1.0-1.5.0"], [(1, 0)]),
+        (["1.0-1.9", "1.1", "1.5"], [(0, 1), (0, 2)]),
+        (["7.*", "6.9-7.0", "6.0"], [(0, 1)]),
+        (["7.*", "7.*"], [(1, 0)]),
+        (["2.0rc1", "1.0-3.0"], []),
+        (["2.0rc1", "2.0.rc.1", "2.0"], [(1, 0)]),
+    ],
+)
+def test_clashes(texts, expected):
+    """A release that lies in two is found, whatever the order; a prerelease lies in no range."""
+    assert list(clashes(ranges(*texts))) == expected
+
+
+@pytest.mark.parametrize(
+    "version, expected",
+    [
+        ("0.5", "1.0 to 5.1, the nearest 1.0"),
+        ("1.5", "1.0 to 5.1, the nearest 1.0 and 2.0 to 2.3"),
+        ("2.9rc1", "1.0 to 5.1, the nearest 2.0 to 2.3 and 4.0"),
+        ("9", "1.0 to 5.1, the nearest 5.0 to 5.1"),
+        ("nonsense", "1.0 to 5.1, the nearest 1.0"),
+    ],
+)
+def test_near(version, expected):
+    """Of many ranges a person is told the ends, and what is next to the release."""
+    assert near(version, ranges("4.0", "1.0", "2.0-2.3", "5.0-5.1")) == expected
+
+
+def test_near_few():
+    """Few ranges are told as they are."""
+    assert near("1", ranges("1.0-1.4", "2.0")) == "1.0 to 1.4, 2.0"
+    assert near("1", []) == "none"
+
+
+@pytest.mark.parametrize("text", ["", ">=1", "<=1", "==1.*", "1.*", ">=2,<=1", ">=1,<=2 |", "~=1"])
+def test_what_is_open_or_odd_is_no_range(text):
+    """A release that nobody has seen must not lie in it by chance."""
+    with pytest.raises(ValueError):
+        parse(text, wildcard=False)
