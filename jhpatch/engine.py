@@ -10,8 +10,8 @@ import hashlib
 import re
 from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
 
-from jhpatch.catalog import Change, Edition, diff_of
 from jhpatch.errors import BadPatch
+from jhpatch.patchfile import Change, Edition, diff_of
 
 
 class Hunk(NamedTuple):

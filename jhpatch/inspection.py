@@ -9,9 +9,10 @@ from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Option
 from jhpatch import journal as journals
 from jhpatch import saved, state, states
 from jhpatch.beneath import Root
-from jhpatch.catalog import Catalog, normalized
+from jhpatch.catalog import Catalog
 from jhpatch.engine import sha256
 from jhpatch.errors import REINSTALL, Failed, JhpatchError, Untrusted
+from jhpatch.patchfile import normalized
 from jhpatch.site import Environment, Site, distributions
 from jhpatch.states import Assessment, View
 

@@ -8,9 +8,9 @@ After from it.
 import os
 from typing import Dict, Iterator, List, Optional, Tuple
 
-from jhpatch import catalog, engine
-from jhpatch.catalog import Edition
+from jhpatch import catalog, engine, patchfile
 from jhpatch.errors import BadPatch, JhpatchError
+from jhpatch.patchfile import Edition, normalized
 
 _CONTEXT = 3
 
@@ -18,7 +18,7 @@ _CONTEXT = 3
 def files_for(tree: str, distribution: Optional[str] = None) -> Iterator[str]:
     """The paths of the patch files of a tree, of one distribution where it is named."""
     for folder in catalog.folders(tree):
-        if distribution is None or catalog.normalized(folder) == catalog.normalized(distribution):
+        if distribution is None or normalized(folder) == normalized(distribution):
             for name in sorted(os.listdir(os.path.join(tree, folder))):
                 if name.endswith(".patch"):
                     yield os.path.join(tree, folder, name)
@@ -30,7 +30,7 @@ def editions_of(tree: str) -> Tuple[List[Edition], List[JhpatchError]]:
     errors: List[JhpatchError] = []
     for path in files_for(tree):
         try:
-            editions.append(catalog.edition_of(path))
+            editions.append(patchfile.edition_of(path))
         except BadPatch as error:
             errors.append(error)
     sources = {os.path.realpath(one.source) for edition in editions for one in edition.adds}
@@ -44,7 +44,7 @@ def findings(edition: Edition) -> Iterator[JhpatchError]:
     try:
         if edition.not_needed is None:
             yield from _of_diff(edition)
-        elif catalog.diff_of(edition).strip():
+        elif patchfile.diff_of(edition).strip():
             yield _bad(edition, "a patch that is not needed has a diff", "nothing below the ---")
     except BadPatch as error:
         yield error

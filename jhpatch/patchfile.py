@@ -1,91 +1,250 @@
-"""Patch files as they are written: their text, their hashes, their place in a tree."""
+"""A patch file → an ``Edition``.
 
+It is a header of RFC 822 fields, a line ``---`` and a unified diff; patches/README.md
+describes it. Only the header is read here; the diff is taken apart by ``engine`` when
+it must be applied.
+"""
+
+import functools
+import hashlib
 import os
 import re
-from shlex import quote
-from typing import Dict, Iterable, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from jhpatch import catalog, engine
-from jhpatch.catalog import Edition
-from jhpatch.errors import BadPatch, Failed, Refused
+from jhpatch.beneath import is_relative
+from jhpatch.errors import BadPatch
+from jhpatch.versions import Range, parse
 
-_UNKNOWN = "0" * 64
-_ROW = re.compile(r"^(Before|After): *(\S+).*$", re.M)
-
-
-def text_of(fields: Iterable[Tuple[str, str]], diff: str) -> str:
-    """A patch file; a value of several lines is folded (RFC 822, section 3.1)."""
-    head = ("%s: %s\n" % (name, value.replace("\n", "\n ")) for name, value in fields)
-    return "".join(head) + "---\n" + diff
+FIELDS = frozenset(
+    "Package Versions Description Origin Forwarded Remove-When Not-Needed Before After Adds "
+    "Author Bug Last-Update Applied-Upstream".split()
+)
+_REPEATED = frozenset(["Before", "After", "Adds", "Bug", "Author"])
+_SIZE_CAP = 4 * 1024 * 1024
+_HELPERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "helper")
 
 
-def unhashed(path: str) -> Edition:
-    """A patch file whose hashes may be wrong or missing yet: they are read as zeros.
+class Change(NamedTuple):
+    """A file that a patch changes: its path from the site's root and its two SHA-256."""
 
-    Raises BadPatch for anything else that is wrong with the header, Failed.
+    path: str
+    before: str
+    after: str
+
+
+class Addition(NamedTuple):
+    """A file that a patch adds: its path from the site's root, and the file it is copied from."""
+
+    path: str
+    source: str
+
+
+class Edition(NamedTuple):
+    """One patch file: the form that a patch has for some releases."""
+
+    patch: str
+    """The name that users type: ``<distribution>/<slug>``."""
+    name: str
+    """The file's name without ``.patch``."""
+    package: str
+    versions: str
+    ranges: Tuple[Range, ...]
+    description: str
+    not_needed: Optional[str]
+    changes: Tuple[Change, ...]
+    adds: Tuple[Addition, ...]
+    file: str
+    fields: Tuple[Tuple[str, str], ...]
+
+    @property
+    def distribution(self) -> str:
+        """The package's name as PEP 503 compares it."""
+        return normalized(self.package)
+
+    def fits(self, version: str) -> bool:
+        """Whether this edition was made for ``version``."""
+        return any(one.holds(version) for one in self.ranges)
+
+    def meets(self, other: "Edition") -> bool:
+        """Whether there is a release that both were made for."""
+        return any(a.meets(b) for a in self.ranges for b in other.ranges)
+
+
+def normalized(name: str) -> str:
+    """A distribution's name as names compare (PEP 503), with ``_`` for ``-``."""
+    return re.sub(r"[-_.]+", "_", name).lower()
+
+
+def edition_of(path: str, data: Optional[bytes] = None) -> Edition:
+    """A patch file in the folder of its distribution; ``data`` for one that is not yet
+    written there. Raises BadPatch.
     """
-    head, mark, diff = _text(path).partition("\n---\n")
-    blank = _ROW.sub(r"\1: \2 sha256:" + _UNKNOWN, head)
-    return catalog.edition_of(path, (blank + mark + diff).encode("utf-8"))
-
-
-def filled(edition: Edition, files: Dict[str, bytes]) -> str:
-    """The text of the patch file with the hashes of ``files``, unpatched ones by path.
-
-    Raises BadPatch where there is no such file, or where the diff does not fit.
-    """
-    for one in edition.changes:
-        if one.path not in files:
-            raise BadPatch(
-                "the release has no such file", edition.file, expected=one.path, found="nothing"
-            )
-    after = engine.unchecked_after_of(edition, files)
-    data = {"Before": files, "After": after}
-
-    def row(match: "re.Match[str]") -> str:
-        name, path = match.group(1), match.group(2)
-        return "%s: %s sha256:%s" % (name, path, engine.sha256(data[name][path]))
-
-    head, mark, diff = _text(edition.file).partition("\n---\n")
-    return _ROW.sub(row, head) + mark + diff
-
-
-def versioned(edition: Edition, versions: str) -> str:
-    """The text of the patch file with another ``Versions``."""
-    head, mark, diff = _text(edition.file).partition("\n---\n")
-    return re.sub(r"(?m)^Versions:.*$", "Versions: " + versions, head) + mark + diff
-
-
-def write(path: str, text: str, is_new: bool = False) -> None:
-    """Puts a patch file into its place, whole. Raises Refused where a new one is there, Failed."""
-    temp = "%s.%d" % (path, os.getpid())
-    try:
-        with open(temp, "x", encoding="utf-8", newline="") as file:
-            file.write(text)
-        try:
-            if is_new:
-                os.link(temp, path)
-                os.unlink(temp)
-            else:
-                os.replace(temp, path)
-        except OSError:
-            os.unlink(temp)
-            raise
-    except FileExistsError:
-        raise Refused(
-            "a patch file of this name is there",
+    folder = os.path.basename(os.path.dirname(path))
+    stem = os.path.basename(path)[: -len(".patch")]
+    release, _, slug = stem.partition("-")
+    if not release or not re.match(r"^[a-z0-9][a-z0-9-]*$", slug):
+        raise BadPatch(
+            "a patch file's name does not say what it is",
             path=path,
-            expected="none",
-            found="one",
-            next="rm %s, or --output FILE" % quote(path),
+            expected="<first release>-<slug>.patch",
+            found=os.path.basename(path),
         )
-    except OSError as error:
-        raise Failed("cannot write a patch file: %s" % error.strerror, path=path)
+    fields = tuple(_fields(_split(_read(path) if data is None else data, path)[0], path))
+    one = {name: value for name, value in fields if name not in _REPEATED}
+    _require(one, path, folder)
+    not_needed = one.get("Not-Needed")
+    edition = Edition(
+        patch="%s/%s" % (folder, slug),
+        name=stem,
+        package=one["Package"],
+        versions=one["Versions"],
+        ranges=_ranges(one["Versions"], path, wildcard=not_needed is not None),
+        description=" ".join(one["Description"].split()),
+        not_needed=" ".join(not_needed.split()) if not_needed is not None else None,
+        changes=_changes(fields, path),
+        adds=tuple(_addition(value, path) for name, value in fields if name == "Adds"),
+        file=path,
+        fields=fields,
+    )
+    if (not_needed is None) != bool(edition.changes):
+        raise BadPatch(
+            "a patch changes files or is not needed, one of the two",
+            path=path,
+            expected="Before and After, or Not-Needed",
+            found="both" if edition.changes else "neither",
+        )
+    return edition
 
 
-def _text(path: str) -> str:
+def digest(edition: Edition) -> str:
+    """The SHA-256, as hex digits, of a patch's bytes and of the files that it adds."""
+    total = hashlib.sha256(_read(edition.file))
+    for addition in edition.adds:
+        total.update(_read(addition.source))
+    return total.hexdigest()
+
+
+def diff_of(edition: Edition) -> bytes:
+    """The unified diff of a patch file, as it stands below the ``---``."""
+    return _split(_read(edition.file), edition.file)[1]
+
+
+def added_bytes(edition: Edition) -> Dict[str, bytes]:
+    """The files that a patch adds, by path from the site's root."""
+    return {addition.path: _read(addition.source) for addition in edition.adds}
+
+
+def _require(one: Dict[str, str], path: str, folder: str) -> None:
+    for name in ("Package", "Versions", "Description"):
+        if not one.get(name):
+            raise BadPatch("a patch without a field", path=path, expected=name + ":", found="none")
+    if normalized(one["Package"]) != normalized(folder):
+        raise BadPatch(
+            "a patch lies in the folder of another distribution",
+            path=path,
+            expected="Package: " + folder,
+            found="Package: " + one["Package"],
+        )
+
+
+@functools.lru_cache(maxsize=None)
+def _read(path: str) -> bytes:
     try:
-        with open(path, encoding="utf-8", newline="") as file:
-            return file.read()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Failed("cannot read a patch file: %s" % error, path=path)
+        with open(path, "rb") as file:
+            data = file.read(_SIZE_CAP + 1)
+    except OSError as error:
+        raise BadPatch("cannot read a patch: %s" % error.strerror, path=path)
+    if len(data) > _SIZE_CAP:
+        raise BadPatch("a patch of more than 4 MiB", path=path)
+    return data
+
+
+def _split(data: bytes, path: str) -> Tuple[bytes, bytes]:
+    head, found, diff = data.partition(b"\n---\n")
+    if not found:
+        raise BadPatch(
+            "a patch without the end of its header", path=path, expected="a line ---", found="none"
+        )
+    return head + b"\n", diff
+
+
+def _fields(head: bytes, path: str) -> Iterator[Tuple[str, str]]:
+    """The header's fields, folded lines joined by newlines (RFC 822, section 3.1)."""
+    try:
+        text = head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadPatch("a header that is not UTF-8: %s" % error, path=path)
+    fields: List[Tuple[str, str]] = []
+    for number, line in enumerate(text.split("\n")[:-1], 1):
+        if line[:1] in (" ", "\t") and fields:
+            fields[-1] = (fields[-1][0], fields[-1][1] + "\n" + line.strip())
+            continue
+        name, colon, value = line.partition(":")
+        if not colon or name not in FIELDS:
+            raise BadPatch(
+                "line %d of a header is no known field" % number,
+                path=path,
+                expected="one of " + ", ".join(sorted(FIELDS)),
+                found=line[:80],
+            )
+        if name not in _REPEATED and any(name == other for other, _ in fields):
+            raise BadPatch("a field that may stand once stands twice", path=path, found=name + ":")
+        fields.append((name, value.strip()))
+    return iter(fields)
+
+
+def _changes(fields: Tuple[Tuple[str, str], ...], path: str) -> Tuple[Change, ...]:
+    before = dict(_hashed(value, path) for name, value in fields if name == "Before")
+    after = dict(_hashed(value, path) for name, value in fields if name == "After")
+    rows = sum(name in ("Before", "After") for name, _ in fields)
+    if set(before) != set(after) or rows != 2 * len(before):
+        raise BadPatch(
+            "Before and After do not name the same files, each once",
+            path=path,
+            expected=", ".join(sorted(before)) or "a Before for each After",
+            found=", ".join(sorted(after)) or "no After",
+        )
+    return tuple(Change(name, before[name], after[name]) for name in sorted(before))
+
+
+def _hashed(value: str, path: str) -> Tuple[str, str]:
+    match = re.match(r"^(\S+) sha256:([0-9a-f]{64})$", value)
+    if not match or not _is_of_a_package(match.group(1)):
+        raise BadPatch(
+            "a row of hashes that cannot be read",
+            path=path,
+            expected="<path from the site's root> sha256:<64 hex digits>",
+            found=value[:120],
+        )
+    return match.group(1), match.group(2)
+
+
+def _is_of_a_package(path: str) -> bool:
+    """Neither our own folder nor the metadata that proves what a release shipped."""
+    return is_relative(path) and not re.match(r"^(\.jhpatch|[^/]*\.(dist|egg)-info)(/|$)", path)
+
+
+def _addition(value: str, path: str) -> Addition:
+    target, _, source = (part.strip() for part in value.partition("<"))
+    if _is_of_a_package(target) and re.match(r"^helper:[a-z]+$", source):
+        return Addition(target, os.path.join(_HELPERS, source[len("helper:") :] + ".py"))
+    if _is_of_a_package(target) and is_relative(source) and ":" not in source:
+        return Addition(target, os.path.join(os.path.dirname(os.path.dirname(path)), source))
+    raise BadPatch(
+        "an Adds row that cannot be read",
+        path=path,
+        expected="<path from the site's root> < helper:<name> or <path in the tree>",
+        found=value[:120],
+    )
+
+
+def _ranges(versions: str, path: str, wildcard: bool) -> Tuple[Range, ...]:
+    try:
+        return parse(versions, wildcard)
+    except ValueError:
+        raise BadPatch(
+            "a Versions field that is open-ended or cannot be read",
+            path=path,
+            expected="==X, or >=X,<=Y between released versions, joined by |",
+            found=versions,
+        )

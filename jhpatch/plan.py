@@ -5,10 +5,10 @@ Nothing is written here. Whoever reads this module knows what jhpatch does to a 
 
 from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
-from jhpatch import catalog, engine, record, state, versions
-from jhpatch.catalog import Edition, normalized
+from jhpatch import engine, patchfile, record, state, versions
 from jhpatch.engine import sha256
 from jhpatch.errors import REINSTALL, BadPatch, JhpatchError, Refused
+from jhpatch.patchfile import Edition, normalized
 from jhpatch.state import STATE, Applied, File, Patched, State
 from jhpatch.states import Assessment, View
 
@@ -207,10 +207,10 @@ class _Job:
             self._change(path, data, None)
             self.originals.append(before[path])
             files.append(File(path, sha256(before[path]), sha256(data)))
-        for path, data in sorted(catalog.added_bytes(edition).items()):
+        for path, data in sorted(patchfile.added_bytes(edition).items()):
             self._change(path, data, self._guard(edition))
             files.append(File(path, None, sha256(data)))
-        return Applied(one.patch, edition.name, catalog.digest(edition), when, tuple(files))
+        return Applied(one.patch, edition.name, patchfile.digest(edition), when, tuple(files))
 
     def _guard(self, edition: Edition) -> str:
         record = self.distribution.record if self.distribution else None
@@ -247,7 +247,7 @@ class _Job:
         elif one.edition:
             for path, data in sorted(self._before(one, one.edition).items()):
                 self._change(path, data, None)
-            added = [File(path, None, "") for path in catalog.added_bytes(one.edition)]
+            added = [File(path, None, "") for path in patchfile.added_bytes(one.edition)]
             self._drop(added, stays)
 
     def _keep_forced(self, one: Assessment, file: File) -> None:

@@ -10,9 +10,9 @@ same; the result counts only if, but for the pieces, its tree is the new release
 import ast
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
 
-from jhpatch import engine, patchfile, unified, versions
-from jhpatch.catalog import Edition
+from jhpatch import drafting, engine, unified, versions
 from jhpatch.errors import Refused
+from jhpatch.patchfile import Edition
 
 Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]
 
@@ -59,7 +59,7 @@ def carried(
             value = "%s sha256:%s" % (path, engine.sha256(data))
         rows.append((name, "==" + version if name == "Versions" else value))
     diffs = (unified.diff(path, target[path], made[path]) for path in sorted(made))
-    return patchfile.text_of(rows, "".join(diffs))
+    return drafting.text_of(rows, "".join(diffs))
 
 
 def widened(edition: Edition, version: str, others: Iterable[Edition]) -> str:

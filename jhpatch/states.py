@@ -7,10 +7,10 @@ that is passed in.
 
 from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
-from jhpatch import catalog, versions
+from jhpatch import patchfile, versions
 from jhpatch.beneath import NotPlain
-from jhpatch.catalog import Edition, normalized
 from jhpatch.engine import sha256
+from jhpatch.patchfile import Edition, normalized
 from jhpatch.site import Distribution
 from jhpatch.state import Applied, File, State
 
@@ -130,7 +130,7 @@ def _current(
     edition = edition or next((one for one in editions if one.name == applied.edition), None)
     if edition is None:
         return "applied", "the catalog no longer has this patch for this release"
-    if edition.not_needed or catalog.digest(edition) != applied.digest:
+    if edition.not_needed or patchfile.digest(edition) != applied.digest:
         return "outdated", "the catalog has another version of this patch"
     return "applied", None
 
@@ -154,7 +154,7 @@ def _is_before(view: View, edition: Edition) -> bool:
 def _by_bytes(view: View, base: Assessment, edition: Edition) -> Assessment:
     """The states that the bytes decide: modified, pristine, superseded, applied, outdated."""
     applied = base.applied
-    adds = {path: sha256(data) for path, data in catalog.added_bytes(edition).items()}
+    adds = {path: sha256(data) for path, data in patchfile.added_bytes(edition).items()}
     recorded = {file.path: file for file in applied.files} if applied else {}
     changed = tuple(
         _file_state(view, change.path, change.before, change.after, recorded.get(change.path))

@@ -4,9 +4,10 @@ import argparse
 from typing import Iterable, List, Set, Tuple
 
 from jhpatch import catalog, inspection, site
-from jhpatch.catalog import Catalog, normalized
+from jhpatch.catalog import Catalog
 from jhpatch.errors import Refused, Usage
 from jhpatch.inspection import Inspection
+from jhpatch.patchfile import normalized
 from jhpatch.site import Environment
 from jhpatch.states import Assessment
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from jhpatch import catalog
+from jhpatch import catalog, patchfile
 from jhpatch.errors import BadPatch
 
 ZERO, ONE = "0" * 64, "1" * 64
@@ -32,7 +32,7 @@ def test_a_header_is_read(tmp_path):
     (edition,) = catalog.editions([tree(tmp_path)])
     assert edition.patch == "app/slug"
     assert edition.description == "what it does"
-    assert edition.changes == (catalog.Change("app/a.py", ZERO, ONE),)
+    assert edition.changes == (patchfile.Change("app/a.py", ZERO, ONE),)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_the_digest_covers_the_patch_and_what_it_adds(tmp_path):
         with open(os.path.join(path, "app", "h.py"), "w") as file:
             file.write(source)
         (edition,) = catalog.editions([path])
-        digests.append(catalog.digest(edition))
+        digests.append(patchfile.digest(edition))
     assert digests[0] != digests[1]
 
 

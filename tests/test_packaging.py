@@ -14,7 +14,7 @@ from typing import Dict, Iterator, List, NamedTuple, Set
 import pytest
 from packaging.requirements import Requirement
 
-from jhpatch import __version__, catalog
+from jhpatch import __version__, catalog, patchfile
 
 from .conftest import ROOT
 
@@ -168,7 +168,7 @@ def _extra(wheel: str, extra: str, python: str) -> Dict[str, Requirement]:
     """What an extra asks for on a Python, by name as the catalog compares names."""
     environment = {"extra": extra, "python_version": python, "python_full_version": python + ".0"}
     found = list(_requirements(wheel, environment))
-    names = [catalog.normalized(one.name) for one in found]
+    names = [patchfile.normalized(one.name) for one in found]
     assert len(set(names)) == len(names)
     return dict(zip(names, found))
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from jhpatch import catalog, rebasing
+from jhpatch import patchfile, rebasing
 from jhpatch.errors import Refused
 from tests.keeping import PATH, UPSTREAM, patch_text, patched, put
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(
 
 def edition(folder, versions, name="1.0-hooks.patch"):
     """An edition of ``app/hooks``."""
-    return catalog.edition_of(put(str(folder), patch_text(versions=versions), name))
+    return patchfile.edition_of(put(str(folder), patch_text(versions=versions), name))
 
 
 def pieces():

@@ -15,11 +15,11 @@ HEAVY = (
 SCRIPT = """
 import argparse, sys
 given = set(sys.modules)  # in Python 3.8 argparse itself imports shutil
-from jhpatch import catalog
+from jhpatch import catalog, patchfile
 from jhpatch.cli import main
 read = []
-real = catalog._read
-catalog._read = lambda path: read.append(path) or real(path)
+real = patchfile._read
+patchfile._read = lambda path: read.append(path) or real(path)
 code = main(["status", "--python", sys.argv[1]])
 print(sorted((set(sys.modules) - given) & set(sys.argv[2:])), file=sys.stderr)
 print(sorted({"/".join(path.split("/")[-2:]) for path in read}), file=sys.stderr)

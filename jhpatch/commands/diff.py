@@ -3,7 +3,7 @@
 import argparse
 from typing import List, Optional, Set, Tuple
 
-from jhpatch import __version__, catalog, engine, reporting, targets, unified
+from jhpatch import __version__, engine, patchfile, reporting, targets, unified
 from jhpatch.errors import JhpatchError
 from jhpatch.inspection import Inspection
 from jhpatch.plan import Change, plan_apply
@@ -63,7 +63,9 @@ def _edits(inspection: Inspection, one: Assessment) -> List[str]:
             continue
         expected = _expected(inspection, one, file.path)
         if expected is None:  # only the hash of the release is known: show what apply wants to do
-            return [catalog.diff_of(one.edition).decode("utf-8", "replace")] if one.edition else []
+            return (
+                [patchfile.diff_of(one.edition).decode("utf-8", "replace")] if one.edition else []
+            )
         text.append(unified.diff(file.path, expected, inspection.view.read(file.path)))
     return text
 
@@ -75,7 +77,7 @@ def _expected(inspection: Inspection, one: Assessment, path: str) -> Optional[by
         return None
     before = files[path].before
     if before is None:
-        return catalog.added_bytes(one.edition).get(path)
+        return patchfile.added_bytes(one.edition).get(path)
     try:
         return engine.after_of(one.edition, {path: inspection.view.original(before)}).get(path)
     except JhpatchError:

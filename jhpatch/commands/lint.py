@@ -3,9 +3,9 @@
 import argparse
 from typing import Dict, Iterator, List, Tuple
 
-from jhpatch import catalog, linting, patchfile, targets, wheels
-from jhpatch.catalog import Edition, normalized
+from jhpatch import catalog, drafting, linting, targets, wheels
 from jhpatch.errors import JhpatchError, Refused, Usage
+from jhpatch.patchfile import Edition, normalized
 from jhpatch.result import Result, error_of
 
 
@@ -95,10 +95,10 @@ def _fixed(trees: List[str], named: List[str]) -> Result:
     for wheel in named:
         name, version = wheels.release_of(wheel)
         for path in (path for tree in trees for path in linting.files_for(tree, name)):
-            edition = patchfile.unhashed(path)
+            edition = drafting.unhashed(path)
             if edition.changes and edition.fits(version):
                 paths = [change.path for change in edition.changes]
-                texts[path] = patchfile.filled(edition, wheels.files_of(wheel, paths))
+                texts[path] = drafting.filled(edition, wheels.files_of(wheel, paths))
     if not texts:
         raise Refused(
             "no patch is for the release of a wheel",
@@ -107,6 +107,6 @@ def _fixed(trees: List[str], named: List[str]) -> Result:
             found="none in " + ", ".join(trees),
         )
     for path, text in sorted(texts.items()):
-        patchfile.write(path, text)
+        drafting.write(path, text)
     notes = tuple("%s: hashes filled in" % path for path in sorted(texts))
     return Result("lint", findings=(), changed=True, notes=notes)

@@ -5,9 +5,19 @@ import os
 import sys
 from typing import Dict, List, NamedTuple, Optional
 
-from jhpatch import catalog, engine, patchfile, rebasing, targets, unified, versions, wheels
-from jhpatch.catalog import Edition, normalized
+from jhpatch import (
+    catalog,
+    drafting,
+    engine,
+    patchfile,
+    rebasing,
+    targets,
+    unified,
+    versions,
+    wheels,
+)
 from jhpatch.errors import Failed, Refused, Usage
+from jhpatch.patchfile import Edition, normalized
 from jhpatch.result import Candidate, Result
 
 
@@ -157,7 +167,7 @@ def _widened(
 ) -> Result:
     """The release's bytes are known: the edition that is for them names it too."""
     others = [one for one in editions if one is not edition]
-    text = patchfile.versioned(edition, rebasing.widened(edition, target.version, others))
+    text = drafting.versioned(edition, rebasing.widened(edition, target.version, others))
     note = "%s: the bytes that %s is for" % (target.version, edition.name)
     return _put(arguments, edition, edition.name, target.version, edition.file, text, note)
 
@@ -183,8 +193,8 @@ def _check(text: str, name: str, edition: Edition, target: _Target, folder: str)
         tree = os.path.join(scratch, os.path.basename(os.path.dirname(edition.file)))
         os.mkdir(tree)
         path = os.path.join(tree, name + ".patch")
-        patchfile.write(path, text, is_new=True)
-        engine.after_of(catalog.edition_of(path), target.files)
+        drafting.write(path, text, is_new=True)
+        engine.after_of(patchfile.edition_of(path), target.files)
 
 
 def _before(arguments: argparse.Namespace, edition: Edition, folder: str) -> Dict[str, bytes]:
@@ -220,7 +230,7 @@ def _put(
     diff = unified.diff(os.path.basename(edition.file), old, text.encode("utf-8"), name + ".patch")
     one = Candidate(edition.patch, name, version, path, text, diff)
     if not arguments.dry_run:
-        patchfile.write(path, text, is_new=path != edition.file)
+        drafting.write(path, text, is_new=path != edition.file)
     verb = "would write" if arguments.dry_run else "wrote"
     return Result(
         "rebase",

@@ -4,8 +4,8 @@ import argparse
 from typing import Dict, Iterator, List, Optional
 
 from jhpatch import catalog, engine, targets, versions, wheels
-from jhpatch.catalog import Edition, normalized
 from jhpatch.errors import Usage
+from jhpatch.patchfile import Edition, normalized
 from jhpatch.result import Release, Result
 
 

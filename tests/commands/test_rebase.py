@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from jhpatch import catalog, engine
+from jhpatch import catalog, engine, patchfile
 from tests.conftest import ROOT
 from tests.index import made_wheel, serving
 from tests.keeping import PATH, UPSTREAM, patch_text, patched, put
@@ -30,7 +30,7 @@ def rebase(jhpatch, tree, tmp_path):
     wheel = made_wheel(str(tmp_path / "wheels"), "app", "1.0", {PATH: UPSTREAM})
 
     def call(*arguments):
-        catalog._read.cache_clear()  # a process reads each file once, and these change
+        patchfile._read.cache_clear()  # a process reads each file once, and these change
         options = ["--patches", tree, "--from", wheel]
         return jhpatch(None, "rebase", "app/hooks", *(list(arguments) + options))
 
@@ -148,7 +148,7 @@ def test_a_range_does_not_grow_over_another_edition(rebase, newer, tree):
     assert rebase("--to", newer("1.3", moved_on())).code == 0
     answer = rebase("--to", newer("1.4", UPSTREAM))
     assert "Versions: >=1.0,<=1.2 | ==1.4\n" in answer.document["candidate"]["text"]
-    catalog._read.cache_clear()
+    patchfile._read.cache_clear()
     catalog.editions([tree])  # no overlap
 
 

@@ -8,8 +8,8 @@ import os
 from typing import Dict, Iterator, List, NamedTuple
 
 from jhpatch import catalog, rebasing, wheels
-from jhpatch.catalog import Edition
 from jhpatch.errors import Refused
+from jhpatch.patchfile import Edition
 from tests.conftest import CACHE, ROOT
 
 PAGE = os.path.join(ROOT, "docs", "rebase.md")
