@@ -14,6 +14,7 @@ from jhpatch.patchfile import normalized
 
 _CAP = 16 * 1024 * 1024
 _WHEEL = re.compile(r"^(?P<name>[\w.]+)-(?P<version>[^-]+)(-\d[^-]*)?(-[^-]+){3}\.whl$")
+_OLDER = "; a pip before 24.1 also takes metadata that later ones refuse"
 _TIMEOUT = 300  # seconds, for one call of pip
 
 
@@ -126,6 +127,7 @@ def _pip(*arguments: str) -> str:
         raise Failed(
             "pip %s failed: %s" % (arguments[0], words[-1]),
             found="exit code %d" % done.returncode,
-            next="python -m pip " + " ".join(arguments),
+            next="python -m pip %s%s"
+            % (" ".join(arguments), _OLDER * (arguments[0] == "download")),
         )
     return done.stdout.decode("utf-8", "replace")
