@@ -123,6 +123,7 @@ def _pip(*arguments: str) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Failed("pip did not run: %s" % error)
     if done.returncode:
+        older = _OLDER if arguments[0] == "download" else ""
         words = done.stderr.decode("utf-8", "replace").strip().split("\n")
         raise Failed(
             "pip %s failed: %s" % (arguments[0], words[-1]),
