@@ -128,7 +128,6 @@ def _pip(*arguments: str) -> str:
         raise Failed(
             "pip %s failed: %s" % (arguments[0], words[-1]),
             found="exit code %d" % done.returncode,
-            next="python -m pip %s%s"
-            % (" ".join(arguments), _OLDER * (arguments[0] == "download")),
+            next="python -m pip " + " ".join(arguments) + older,
         )
     return done.stdout.decode("utf-8", "replace")
