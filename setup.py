@@ -44,6 +44,7 @@ TEST = [
     "build",
     "pytest",
     "requests",
+    'selenium>=4.12,<5; python_version >= "3.9"',
     "tornado<5; " + OLD,  # what the helper's oldest hosts run on
     "tornado; " + NEW,
     "traitlets",

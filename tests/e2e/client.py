@@ -57,6 +57,10 @@ class Browser:
             assert time.monotonic() < deadline, "no server: %s %s" % (page.status_code, page.url)
             time.sleep(0.5)
 
+    def server(self) -> str:
+        """The release of the distribution that the user's server runs on."""
+        return str(self._api("GET", "")["version"])
+
     def save(self, path: str) -> None:
         """Saves an empty notebook."""
         body = {"type": "notebook", "format": "json", "content": notebook()}
@@ -66,7 +70,7 @@ class Browser:
         """The notebook's page, then its contents, as the front end asks for them."""
         page = self._session.get(self._base + "notebooks/" + path, timeout=60)
         assert page.status_code == 200, page.text[-400:]
-        if not self._hub.stack.is_old:
+        if self._hub.stack.serves_lab:
             page = self._session.get(self._base + "lab/tree/" + path, timeout=60)
             assert page.status_code == 200, page.text[-400:]
         model = self._api("GET", "contents/%s?content=1" % path)

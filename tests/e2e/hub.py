@@ -20,8 +20,10 @@ c.KerberosTicket.principal = "{username}/service@EXAMPLE.TEST"
 c.KerberosTicket.ccache = "/tmp/krb5cc_{uid}"
 """
 
+# The names of JupyterHub 0.8, which all later ones understand.
 _CONFIG = """
-c.JupyterHub.bind_url = "http://127.0.0.1:%(port)d"
+c.JupyterHub.ip = "127.0.0.1"
+c.JupyterHub.port = %(port)d
 c.JupyterHub.hub_ip = "127.0.0.1"
 c.JupyterHub.hub_port = %(hub_port)d
 c.ConfigurableHTTPProxy.command = %(proxy)r
@@ -32,9 +34,16 @@ c.Spawner.cmd = [%(singleuser)r]
 c.Spawner.notebook_dir = "~"
 c.Spawner.start_timeout = 60
 """
-_NEW = """
-c.Authenticator.allow_all = True
-"""
+_ALLOW_ALL = "c.Authenticator.allow_all = True\n"
+_APPLICATIONS = {
+    "jupyter_server": "jupyter_server.serverapp.ServerApp",
+    "notebook": "notebook.notebookapp.NotebookApp",
+}
+
+
+def runs_on(server: str) -> str:
+    """The configuration with which users' servers run on that distribution."""
+    return "c.Spawner.environment = {'JUPYTERHUB_SINGLEUSER_APP': %r}\n" % _APPLICATIONS[server]
 
 
 class Hub:
@@ -55,7 +64,7 @@ class Hub:
         )
         self._config = os.path.join(folder, "jupyterhub_config.py")
         with open(self._config, "w") as file:
-            file.write(_CONFIG % values + ("" if stack.is_old else _NEW) + extra)
+            file.write(_CONFIG % values + (_ALLOW_ALL if stack.has_allow_all else "") + extra)
         self._folder = folder
         self._process: Optional[subprocess.Popen] = None
 

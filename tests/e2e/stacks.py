@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from typing import Iterator, List, NamedTuple, Optional, Tuple
+from typing import IO, Iterator, List, NamedTuple, Optional, Tuple
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FOLDER = os.path.abspath(
@@ -23,54 +23,190 @@ PROXY = "configurable-http-proxy@5.3.0"
 
 
 class Stack(NamedTuple):
-    """What a stack is made of; ``pythons`` are the minor versions that it runs on, best first."""
+    """What a stack is made of; ``pythons`` are the minor versions that it runs on, best first.
+
+    What differs between stacks is asked of their pins.
+    """
 
     name: str
     pythons: Tuple[str, ...]
     pip: str
     requirements: Tuple[str, ...]
+    keep_seconds: int = 150
+    """How long a ticket of 60 s must stay valid: more than two lives."""
 
     @property
     def venv(self) -> str:
         """The folder of its virtual environment."""
         return os.path.join(FOLDER, self.name)
 
+    def version(self, distribution: str) -> str:
+        """The release that is pinned; empty where the stack does not have it."""
+        pins = dict(requirement.split("==") for requirement in self.requirements)
+        return pins.get(distribution, "")
+
+    def _major(self, distribution: str) -> int:
+        return int(self.version(distribution).partition(".")[0] or -1)
+
     @property
-    def is_old(self) -> bool:
-        """Whether notebook has a server of its own, as it had before 7."""
-        return "notebook==5.7.9" in self.requirements
+    def serves_lab(self) -> bool:
+        """Whether there are JupyterLab's pages."""
+        return bool(self.version("jupyterlab"))
+
+    @property
+    def has_allow_all(self) -> bool:
+        """Whether the hub lets nobody in but whom the configuration allows."""
+        return self._major("jupyterhub") >= 5
+
+    @property
+    def servers(self) -> Tuple[str, ...]:
+        """The distributions that a user's server can run on, the hub's own choice first."""
+        found = ["jupyter_server"] if self.version("jupyter_server") else []
+        if self._major("notebook") < 7:
+            found.append("notebook")
+        return tuple(found)
 
 
-_JHPATCH_NEEDS = ("patch-ng==1.18.1", "packaging")
+def _pins(text: str) -> Tuple[str, ...]:
+    return tuple(text.split()) + ("patch-ng==1.18.1",)
 
+
+# What upstream leaves open and has broken a release since, or would change what is tested.
+# jsonschema from 4.25 on brings rfc3987-syntax, which builds a grammar at each start: 3 s.
 STACKS = (
+    Stack(
+        "hub08-nb50",
+        ("3.6",),
+        "pip==21.3.1",
+        _pins(
+            """
+            jupyterhub==0.8.1 notebook==5.0.0 tornado==4.5.3 traitlets==4.3.3
+            sqlalchemy==1.2.19 alembic==1.4.3 jinja2==2.11.3 markupsafe==1.1.1
+            pamela==1.2.0 python-oauth2==1.1.1
+            ipykernel==4.10.1 ipython==7.16.3 jedi==0.17.2 jupyter_client==5.3.5
+            jupyter_core==4.9.2 pyzmq==19.0.2 nbconvert==5.6.1 nbformat==5.1.3
+            mistune==0.8.4 jsonschema==3.2.0 terminado==0.12.1
+            packaging==21.3 importlib-metadata==4.8.3
+            """
+        ),
+        keep_seconds=240,
+    ),
     Stack(
         "hub09-nb57",
         ("3.6",),
         "pip==21.3.1",
-        (
-            "jupyterhub==0.9.6",
-            "notebook==5.7.9",
-            "sqlalchemy<1.4",
-            "tornado<6",
-            "jinja2<3",
-            "markupsafe<2",
-            "alembic<1.5",
-            "importlib-metadata",
-        )
-        + _JHPATCH_NEEDS,
+        _pins(
+            """
+            jupyterhub==0.9.6 notebook==5.7.9 tornado==5.1.1 traitlets==4.3.3
+            sqlalchemy==1.3.24 alembic==1.4.3 jinja2==2.11.3 markupsafe==1.1.1
+            pamela==1.2.0 python-oauth2==1.1.1 async_generator==1.10
+            ipykernel==5.5.6 ipython==7.16.3 jedi==0.17.2 jupyter_client==7.1.2
+            jupyter_core==4.9.2 pyzmq==25.1.2 nbconvert==5.6.1 nbformat==5.1.3
+            mistune==0.8.4 jsonschema==3.2.0 terminado==0.12.1
+            packaging==21.3 importlib-metadata==4.8.3
+            """
+        ),
     ),
     Stack(
-        "hub61-nb76",
+        "hub15-nb64",
+        ("3.7", "3.8", "3.9"),
+        "pip==24.0",
+        _pins(
+            """
+            jupyterhub==1.5.1 notebook==6.4.13 tornado==6.2 traitlets==5.9.0
+            sqlalchemy==1.4.54 alembic==1.12.1 jinja2==3.1.6 markupsafe==2.1.5
+            pamela==1.2.0 oauthlib==3.2.2 certipy==0.2.3 jupyter-telemetry==0.1.0
+            ipykernel==6.16.2 ipython==7.34.0 jupyter_client==7.4.9
+            jupyter_core==4.12.0 pyzmq==26.2.1 nbconvert==7.6.0 nbformat==5.8.0
+            nbclient==0.7.4 jsonschema==4.17.3 terminado==0.17.1
+            packaging==24.0 importlib-metadata==6.7.0
+            """
+        ),
+    ),
+    Stack(
+        "hub23-nb65",
+        ("3.8", "3.9", "3.10"),
+        "pip==25.0.1",
+        _pins(
+            """
+            jupyterhub==2.3.1 notebook==6.5.7 jupyter_server==1.15.6 nbclassic==0.5.6
+            tornado==6.4.2 traitlets==5.14.3
+            sqlalchemy==1.4.54 alembic==1.14.1 jinja2==3.1.6 markupsafe==2.1.5
+            pamela==1.2.0 oauthlib==3.2.2 certipy==0.2.3 jupyter-telemetry==0.1.0
+            ipykernel==6.29.5 jupyter_client==7.4.9 jupyter_core==5.8.1 pyzmq==26.2.1
+            notebook_shim==0.2.4 nbconvert==7.16.6 nbformat==5.10.4 nbclient==0.10.1
+            anyio==3.7.1 jsonschema==4.23.0 terminado==0.18.1 packaging==25.0
+            """
+        ),
+    ),
+    Stack(
+        "hub31-js124",
+        ("3.9", "3.10", "3.11"),
+        "pip==25.0.1",
+        _pins(
+            """
+            jupyterhub==3.1.1 jupyter_server==1.24.0 jupyterlab==3.6.8 notebook==6.5.7
+            nbclassic==0.5.6 tornado==6.4.2 traitlets==5.14.3
+            sqlalchemy==1.4.54 alembic==1.14.1 jinja2==3.1.6 markupsafe==2.1.5
+            pamela==1.2.0 oauthlib==3.2.2 certipy==0.2.3 jupyter-telemetry==0.1.0
+            ipykernel==6.29.5 jupyter_client==7.4.9 jupyter_core==5.8.1 pyzmq==26.2.1
+            jupyterlab_server==2.28.0 jupyter_ydoc==0.2.5 jupyter_server_ydoc==0.8.0
+            notebook_shim==0.2.4 nbconvert==7.16.6 nbformat==5.10.4 nbclient==0.10.2
+            anyio==3.7.1 jsonschema==4.23.0 terminado==0.18.1 packaging==25.0
+            """
+        ),
+    ),
+    Stack(
+        "hub41-js212",
+        ("3.10", "3.11", "3.12"),
+        "pip==25.0.1",
+        _pins(
+            """
+            jupyterhub==4.1.6 jupyter_server==2.12.5 notebook==7.1.3 jupyterlab==4.1.8
+            tornado==6.4.2 traitlets==5.14.3
+            sqlalchemy==2.0.51 alembic==1.14.1 jinja2==3.1.6 markupsafe==3.0.2
+            pamela==1.2.0 oauthlib==3.2.2 certipy==0.2.3 jupyter-telemetry==0.1.0
+            ipykernel==6.29.5 jupyter_client==8.6.3 jupyter_core==5.8.1 pyzmq==26.2.1
+            jupyterlab_server==2.28.0 jupyter_events==0.12.0 jupyter-lsp==2.2.5
+            notebook_shim==0.2.4 nbconvert==7.16.6 nbformat==5.10.4 nbclient==0.10.2
+            anyio==4.9.0 jsonschema==4.23.0 terminado==0.18.1 packaging==25.0
+            """
+        ),
+    ),
+    Stack(
+        "hub55-js218",
+        ("3.12", "3.11", "3.13"),
+        "pip==25.0.1",
+        _pins(
+            """
+            jupyterhub==5.5.4 jupyter_server==2.18.2 notebook==7.5.8 jupyterlab==4.5.11
+            tornado==6.5.10 traitlets==5.14.3
+            sqlalchemy==2.0.51 alembic==1.16.5 jinja2==3.1.6 markupsafe==3.0.2
+            pamela==1.2.0 oauthlib==3.3.1 certipy==0.2.3
+            ipykernel==6.29.5 jupyter_client==8.6.3 jupyter_core==5.8.1 pyzmq==27.1.0
+            jupyterlab_server==2.28.1 jupyter_events==0.12.1 jupyter-lsp==2.3.1
+            notebook_shim==0.2.4 nbconvert==7.17.2 nbformat==5.10.4 nbclient==0.10.2
+            anyio==4.12.0 jsonschema==4.23.0 terminado==0.18.1 packaging==25.0
+            """
+        ),
+    ),
+    Stack(
+        "hub61-js221",
         ("3.11", "3.12", "3.13"),
-        "pip",
-        (
-            "jupyterhub==6.1.1",
-            "jupyter_server==2.21.1",
-            "notebook==7.6.5",
-            "jupyterlab==4.6.6",
-        )
-        + _JHPATCH_NEEDS,
+        "pip==25.0.1",
+        _pins(
+            """
+            jupyterhub==6.1.1 jupyter_server==2.21.1 notebook==7.6.5 jupyterlab==4.6.6
+            nbclassic==1.3.3 tornado==6.6.1 traitlets==5.16.1
+            sqlalchemy==2.1.9 alembic==1.20.1 jinja2==3.1.6 markupsafe==3.0.4
+            pamela==1.2.0 oauthlib==4.0.1 certipy==0.2.3 pydantic==2.14.4
+            ipykernel==7.4.0 jupyter_client==8.10.0 jupyter_core==5.9.1 pyzmq==27.3.0
+            jupyterlab_server==2.28.1 jupyter_events==0.12.1 jupyter-lsp==2.3.1
+            notebook_shim==0.2.4 nbconvert==7.17.2 nbformat==5.11.1 nbclient==0.11.0
+            anyio==4.16.0 jsonschema==4.23.0 terminado==0.18.1 packaging==26.4
+            """
+        ),
+        keep_seconds=240,
     ),
 )
 
@@ -91,24 +227,40 @@ def _is_shim(path: str) -> bool:
         return file.read(2) == b"#!"
 
 
-def build(stack: Stack) -> None:
-    """Makes the stack's environment, unless it is there with the same pins."""
+@contextlib.contextmanager
+def built(stack: Stack) -> Iterator[str]:
+    """The path of jhpatch's wheel, while all is there that a run of the stack needs.
+
+    No other run builds the environment anew until the block ends.
+    """
+    with _lock("proxy", fcntl.LOCK_EX):
+        _build_proxy()
     python = interpreter(stack)
     assert python is not None
-    marker = os.path.join(stack.venv, "built-from")
     wanted = hashlib.sha256(repr((stack, python)).encode()).hexdigest()
-    if _text(marker) == wanted:
-        return
+    marker = os.path.join(stack.venv, "built-from")
+    with _lock(stack.name, fcntl.LOCK_SH) as lock:
+        while _text(marker) != wanted:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if _text(marker) != wanted:
+                _build_venv(stack, python)
+                with open(marker, "w") as file:
+                    file.write(wanted)
+            fcntl.flock(lock, fcntl.LOCK_SH)
+        # Not in /tmp: the tests cover that with an empty one.
+        with tempfile.TemporaryDirectory(prefix="wheel-", dir=FOLDER) as folder:
+            yield _build_wheel(folder)
+
+
+def _build_venv(stack: Stack, python: str) -> None:
     shutil.rmtree(stack.venv, ignore_errors=True)
     _call([python, "-m", "venv", stack.venv])
     pip = [os.path.join(stack.venv, "bin", "python"), "-m", "pip", "install", "-q"]
     _call(pip + ["--upgrade", stack.pip])
-    _call(pip + list(stack.requirements))
-    with open(marker, "w") as file:
-        file.write(wanted)
+    _call(pip + ["--prefer-binary"] + list(stack.requirements))
 
 
-def build_proxy() -> None:
+def _build_proxy() -> None:
     """configurable-http-proxy from npm, in a folder of its own."""
     folder = os.path.join(FOLDER, "proxy")
     if _text(os.path.join(folder, "built-from")) == PROXY:
@@ -126,13 +278,11 @@ def proxy_command() -> List[str]:
     return [os.path.realpath(shutil.which("node") or "node"), os.path.join(FOLDER, script)]
 
 
-def build_wheel(stack: Stack) -> None:
-    """The wheel of this checkout, as an administrator would install it.
+def _build_wheel(folder: str) -> str:
+    """The wheel of this checkout, as an administrator would install it; its path.
 
     Built from a copy: pip builds in the tree, and others may build there too.
     """
-    folder = _wheel_folder(stack)
-    shutil.rmtree(folder, ignore_errors=True)
     with tempfile.TemporaryDirectory() as scratch:
         copy = os.path.join(scratch, "jhpatch")
         ignored = shutil.ignore_patterns(
@@ -140,24 +290,16 @@ def build_wheel(stack: Stack) -> None:
         )
         shutil.copytree(REPOSITORY, copy, ignore=ignored)
         _call([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, copy])
-
-
-def wheel(stack: Stack) -> str:
-    """The path of the wheel."""
-    return glob.glob(os.path.join(_wheel_folder(stack), "*.whl"))[0]
-
-
-def _wheel_folder(stack: Stack) -> str:
-    return os.path.join(FOLDER, "wheel-" + stack.name)
+    return glob.glob(os.path.join(folder, "*.whl"))[0]
 
 
 @contextlib.contextmanager
-def locked() -> Iterator[None]:
-    """One builder at a time: two runs may share the folder."""
+def _lock(name: str, kind: int) -> Iterator[IO[str]]:
+    """Holds ``name`` as flock(2) has it, alone or shared: two runs may share the folder."""
     os.makedirs(FOLDER, exist_ok=True)
-    with open(os.path.join(FOLDER, "lock"), "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    with open(os.path.join(FOLDER, name + ".lock"), "w") as file:
+        fcntl.flock(file, kind)
+        yield file
 
 
 def _call(argv: List[str]) -> None:

@@ -1,0 +1,152 @@
+"""A headless Chromium at which a user sits: the hub's form, a notebook on a page, keys.
+
+selenium drives it, with Debian's own chromedriver, and is imported where it is used:
+the interpreter of an older stack may be too old for it.
+"""
+
+import importlib.util
+import os
+import shutil
+from typing import Any, NamedTuple, Optional, Type
+
+from tests.e2e.hub import Hub
+
+_SECONDS = 90  # the longest wait for a page; a cold JupyterLab on a busy machine needs some
+_FLAGS = (
+    "--headless=new",
+    "--no-sandbox",  # its sandbox refuses root
+    "--disable-dev-shm-usage",  # a container's /dev/shm may be too small for it
+    "--disable-gpu",
+    "--disable-background-networking",  # there is no network but loopback
+    "--no-first-run",
+    "--no-proxy-server",
+    "--window-size=1200,800",
+)
+
+
+class FrontEnd(NamedTuple):
+    """What a user sees of a server: a notebook's page, and its first cell's code in it.
+
+    ``code`` is a CSS selector.
+    """
+
+    name: str
+    page: str
+    code: str
+
+
+# A tab that is not in front is on the page too.
+_CODE_MIRROR_6 = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell .cm-content"
+FRONT_ENDS = (
+    FrontEnd("lab", "lab/tree/%s", _CODE_MIRROR_6),
+    FrontEnd("nbclassic", "nbclassic/notebooks/%s", ".code_cell .CodeMirror-code"),
+    FrontEnd("notebook7", "notebooks/%s", _CODE_MIRROR_6),
+)
+
+
+def missing() -> str:
+    """What this machine lacks for a browser; empty where it lacks nothing."""
+    lacking = [program for program in ("chromium", "chromedriver") if not shutil.which(program)]
+    if importlib.util.find_spec("selenium") is None:
+        lacking.append("selenium")
+    return ", ".join(lacking)
+
+
+class Chromium:
+    """One user's browser on ``hub``, with a profile of its own below ``folder``."""
+
+    def __init__(self, hub: Hub, name: str, folder: str) -> None:
+        self._hub = hub
+        self._name = name
+        self._folder = folder
+        self._driver: Any = None
+
+    def __enter__(self) -> "Chromium":
+        from selenium.webdriver import Chrome, ChromeOptions
+        from selenium.webdriver.chrome.service import Service
+
+        os.makedirs(self._folder)
+        options = ChromeOptions()
+        options.binary_location = str(shutil.which("chromium"))
+        for flag in _FLAGS + ("--user-data-dir=" + os.path.join(self._folder, "profile"),):
+            options.add_argument(flag)
+        # With both paths given selenium looks for no driver and downloads none.
+        service = Service(
+            executable_path=str(shutil.which("chromedriver")),
+            log_output=os.path.join(self._folder, "chromedriver.log"),
+            env=dict(os.environ, HOME=self._folder),
+        )
+        self._driver = Chrome(options=options, service=service)
+        self._driver.set_page_load_timeout(_SECONDS)
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: object, trace: object) -> None:
+        if kind is not None:
+            print("--- the browser\n" + self.says())
+        self._driver.quit()
+
+    def says(self) -> str:
+        """The page as a person reads it, and what its scripts complained about."""
+        try:
+            lines = [self._driver.current_url, self._element("body").text]
+            lines += [entry["message"] for entry in self._driver.get_log("browser")]
+            return "\n".join(lines)
+        except Exception as error:  # the browser itself may have ended
+            return str(error)
+
+    def login(self, password: str) -> None:
+        """Through the hub's form; returns on the hub's home page."""
+        self._driver.get(self._hub.url + "/hub/login?next=%2Fhub%2Fhome")
+        self._element("#username_input").send_keys(self._name)
+        self._element("#password_input").send_keys(password)
+        self._element("#login_submit").click()
+        self._until("the hub's home page", lambda: self._element("#start").is_displayed())
+
+    def spawn(self) -> None:
+        """Starts the user's server, and stays with the hub: no front end is asked for a page."""
+        self._driver.get("%s/hub/spawn/%s?next=%%2Fhub%%2Fhome" % (self._hub.url, self._name))
+        self._until("a started server", lambda: self._element("#stop").is_displayed())
+
+    def open(self, front_end: FrontEnd, path: str, code: str) -> None:
+        """The notebook's page; returns when its first cell shows ``code``."""
+        self._driver.get("%s/user/%s/%s" % (self._hub.url, self._name, front_end.page % path))
+        self._until_shown(front_end, code)
+
+    def type(self, front_end: FrontEnd, text: str) -> None:
+        """At the end of the first cell's first line; returns when it is there to be seen."""
+        from selenium.webdriver.common.action_chains import ActionChains
+        from selenium.webdriver.common.keys import Keys
+
+        # What covers a page that is being built goes away by itself.
+        self._until("a cell to click on", lambda: self._element(front_end.code).click() is None)
+        ActionChains(self._driver).send_keys(Keys.END, text).perform()
+        self._until_shown(front_end, text)
+
+    def press_save(self) -> None:
+        """Ctrl+S, as each front end understands it."""
+        from selenium.webdriver.common.action_chains import ActionChains
+        from selenium.webdriver.common.keys import Keys
+
+        keys = ActionChains(self._driver).key_down(Keys.CONTROL).send_keys("s")
+        keys.key_up(Keys.CONTROL).perform()
+
+    def _until_shown(self, front_end: FrontEnd, text: str) -> None:
+        wanted = "a cell that shows %r" % text
+        self._until(wanted, lambda: text in self._element(front_end.code).text)
+
+    def _element(self, selector: str) -> Any:
+        return self._driver.find_element("css selector", selector)
+
+    def _until(self, what: str, holds: Any) -> None:
+        """Waits; what is not there yet, or is drawn anew at the moment, does not hold."""
+        from selenium.common import exceptions
+        from selenium.webdriver.support.wait import WebDriverWait
+
+        passing = (
+            exceptions.ElementNotInteractableException,
+            exceptions.ElementClickInterceptedException,
+            exceptions.NoSuchElementException,
+            exceptions.StaleElementReferenceException,
+        )
+        wait = WebDriverWait(self._driver, _SECONDS, ignored_exceptions=passing)
+        wait.until(lambda _: holds(), "no sign of " + what)
