@@ -14,6 +14,7 @@ from jhpatch.patchfile import normalized
 
 _CAP = 16 * 1024 * 1024
 _WHEEL = re.compile(r"^(?P<name>[\w.]+)-(?P<version>[^-]+)(-\d[^-]*)?(-[^-]+){3}\.whl$")
+_BRING = "python -m pip download --no-deps <distribution>==<version>"
 _OLDER = "; a pip before 24.1 also takes metadata that later ones refuse"
 _TIMEOUT = 300  # seconds, for one call of pip
 
@@ -27,6 +28,7 @@ def release_of(wheel: str) -> Tuple[str, str]:
             path=wheel,
             expected="<distribution>-<version>-<tags>.whl",
             found=os.path.basename(wheel),
+            next=_BRING,
         )
     return match.group("name"), match.group("version")
 
@@ -43,7 +45,8 @@ def files_of(wheel: str, paths: Iterable[str]) -> Dict[str, bytes]:
                 if path in infos and infos[path].file_size <= _CAP:
                     found[path] = archive.read(infos[path])
     except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-        raise Failed("cannot read a wheel: %s" % error, path=wheel)
+        why = getattr(error, "strerror", None) or error
+        raise Failed("cannot read a wheel: %s" % why, path=wheel, next=_BRING)
     return found
 
 

@@ -105,6 +105,7 @@ def _fixed(trees: List[str], named: List[str]) -> Result:
             path=", ".join(named),
             expected="Versions: ==X in a patch of that distribution",
             found="none in " + ", ".join(trees),
+            next="name the release in Versions, and give the tree with --patches DIR",
         )
     for path, text in sorted(texts.items()):
         drafting.write(path, text)

@@ -20,6 +20,8 @@ from jhpatch.errors import Failed, Refused, Usage
 from jhpatch.patchfile import Edition, normalized
 from jhpatch.result import Candidate, Result
 
+_HELP = "python -m jhpatch rebase --help"
+
 
 class _Target(NamedTuple):
     """The release to carry to: its version, and its files by path."""
@@ -101,7 +103,13 @@ def _target(arguments: argparse.Namespace, package: str, paths: List[str], folde
     if to.endswith(".whl"):
         name, version = wheels.release_of(to)
         if normalized(name) != normalized(package):
-            raise Usage("a wheel of another distribution", to, expected=package, found=name)
+            raise Usage(
+                "a wheel of another distribution",
+                path=to,
+                expected=package,
+                found=name,
+                next=_HELP,
+            )
         return _Target(version, wheels.files_of(to, paths))
     if os.path.isfile(to):
         if not arguments.release:
@@ -110,10 +118,16 @@ def _target(arguments: argparse.Namespace, package: str, paths: List[str], folde
                 path=to,
                 expected="--release VERSION",
                 found="none",
+                next=_HELP,
             )
         return _Target(arguments.release, _one_file(to, paths))
     if not to[:1].isdigit() or "/" in to:
-        raise Usage("neither a release nor a file", to, expected="VERSION|FILE|WHEEL", found=to)
+        raise Usage(
+            "neither a release nor a file that is there",
+            expected="VERSION|FILE|WHEEL",
+            found=to,
+            next=_HELP,
+        )
     wheel = wheels.wheel_of(package, to, folder)
     return _Target(to, wheels.files_of(wheel, paths))
 
@@ -125,6 +139,7 @@ def _one_file(path: str, paths: List[str]) -> Dict[str, bytes]:
             path=path,
             expected="a wheel with " + ", ".join(paths),
             found=os.path.basename(path),
+            next=_HELP,
         )
     try:
         with open(path, "rb") as file:

@@ -268,10 +268,10 @@ def test_another_origin_is_refused(jhpatch, tree, newer):
     ],
 )
 def test_wrong_arguments(jhpatch, tree, arguments, code):
-    """A defined exit code, and a message."""
+    """A defined exit code, a message, and what to type next."""
     answer = jhpatch(None, "rebase", *(arguments + ["--patches", tree]))
     assert answer.code == code
-    assert answer.error["message"]
+    assert answer.error["message"] and answer.error["next"]
 
 
 @needs_trees
