@@ -15,6 +15,8 @@ import sys
 import tempfile
 from typing import IO, Iterator, List, NamedTuple, Optional, Tuple
 
+from tests import pythons
+
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FOLDER = os.path.abspath(
     os.environ.get("JHPATCH_E2E_DIR") or os.path.join(REPOSITORY, ".tox", "e2e-stacks")
@@ -212,19 +214,9 @@ STACKS = (
 
 
 def interpreter(stack: Stack) -> Optional[str]:
-    """A Python that the stack runs on, from PATH or from pyenv; None where there is none."""
-    for minor in stack.pythons:
-        pyenv = os.path.expanduser("~/.pyenv/versions/%s.*/bin/python%s" % (minor, minor))
-        for path in sorted(glob.glob(pyenv)) + [shutil.which("python" + minor)]:
-            if path and not _is_shim(path):
-                return os.path.realpath(path)
-    return None
-
-
-def _is_shim(path: str) -> bool:
-    """pyenv's shims are scripts that need its settings."""
-    with open(path, "rb") as file:
-        return file.read(2) == b"#!"
+    """A Python that the stack runs on, the best that there is; None where there is none."""
+    found = (pythons.interpreter(minor) for minor in stack.pythons)
+    return next((path for path in found if path), None)
 
 
 @contextlib.contextmanager

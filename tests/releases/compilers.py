@@ -1,9 +1,6 @@
 """The interpreters of this machine, each a child that compiles what it is sent."""
 
-import glob
 import json
-import os
-import shutil
 import subprocess
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -45,21 +42,6 @@ class Compiler:
     def close(self) -> None:
         """Lets the child end."""
         self._child.communicate()
-
-
-def interpreter(version: str) -> Optional[str]:
-    """A Python from pyenv or from PATH; None where there is none."""
-    pyenv = os.path.expanduser("~/.pyenv/versions/%s.*/bin/python%s" % (version, version))
-    for path in sorted(glob.glob(pyenv)) + [shutil.which("python" + version)]:
-        if path and not _is_shim(path):
-            return path
-    return None
-
-
-def _is_shim(path: str) -> bool:
-    """pyenv's shims are scripts that need its settings."""
-    with open(path, "rb") as file:
-        return file.read(2) == b"#!"
 
 
 def supported(requires_python: str) -> List[str]:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.releases.compilers import PYTHONS, Compiler, interpreter
+from tests.pythons import interpreter
+from tests.releases.compilers import PYTHONS, Compiler
 from tests.releases.prefetch import prefetch
 
 ONE_EACH = "test_releases.py::test_release["

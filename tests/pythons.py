@@ -1,0 +1,21 @@
+"""The interpreters of this machine."""
+
+import glob
+import os
+import shutil
+from typing import Optional
+
+
+def interpreter(minor: str) -> Optional[str]:
+    """A Python ``3.X`` from pyenv or from PATH, its real path; None where there is none."""
+    pyenv = os.path.expanduser("~/.pyenv/versions/%s.*/bin/python%s" % (minor, minor))
+    for path in sorted(glob.glob(pyenv)) + [shutil.which("python" + minor)]:
+        if path and not _is_shim(path):
+            return os.path.realpath(path)
+    return None
+
+
+def _is_shim(path: str) -> bool:
+    """pyenv's shims are scripts that need its settings."""
+    with open(path, "rb") as file:
+        return file.read(2) == b"#!"
