@@ -11,7 +11,9 @@ from jhpatch import catalog, rebasing, wheels
 from jhpatch.errors import Refused
 from jhpatch.patchfile import Edition
 from tests.conftest import CACHE, ROOT
+from tests.releases import table
 
+PATCHES = sorted(patch for patches in table.PATCHES.values() for patch in patches)
 PAGE = os.path.join(ROOT, "docs", "rebase.md")
 
 
@@ -33,12 +35,13 @@ def rows() -> Iterator[Row]:
             yield _row(older, newer)
 
 
-def every_pair() -> Iterator[Row]:
-    """Each edition carried to the release of each other one of its patch, older ones too."""
+def every_pair(patch: str) -> Iterator[Row]:
+    """Each edition of a patch carried to the release of each other one, older ones too."""
     editions = [one for one in catalog.editions([catalog.own_tree()]) if one.changes]
-    for one in editions:
-        for other in editions:
-            if one.patch == other.patch and one is not other:
+    ours = [one for one in editions if one.patch == patch]
+    for one in ours:
+        for other in ours:
+            if one is not other:
                 yield _row(one, other)
 
 
@@ -72,7 +75,7 @@ def _essence(text: str) -> List[str]:
     return [line for line in head.split("\n") if line.startswith(counts)] + [diff]
 
 
-def table(found: List[Row]) -> str:
+def page(found: List[Row]) -> str:
     """The rows as a table of Markdown, and how many there are of each outcome."""
     lines = ["| patch | from | to | outcome |", "|---|---|---|---|"]
     lines += ["| %s | %s | %s | %s |" % row[:4] for row in found]
@@ -94,5 +97,6 @@ def summary(found: List[Row]) -> str:
 
 
 if __name__ == "__main__":
-    print(table(list(rows())))
-    print("every pair: " + summary(list(every_pair())))
+    print(page(list(rows())))
+    pairs = [row for patch in PATCHES for row in every_pair(patch)]
+    print("every pair: " + summary(pairs))

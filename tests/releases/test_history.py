@@ -23,14 +23,15 @@ def test_four_of_five_steps_need_nobody(steps):
     assert identical >= 0.8 * len(steps), history.summary(steps)
 
 
-def test_no_pair_is_wrong():
+@pytest.mark.parametrize("patch", history.PATCHES)
+def test_no_pair_is_wrong(patch):
     """Nor backwards, nor from the oldest release to the newest."""
-    found = list(history.every_pair())
+    found = list(history.every_pair(patch))
     assert [row for row in found if row.outcome == "wrong"] == []
-    assert len(found) > 1000
+    assert len(found) >= 20
 
 
 def test_the_table_in_the_docs_is_true(steps):
     """docs/rebase.md has what the code says today."""
     with open(history.PAGE, encoding="utf-8") as file:
-        assert file.read().endswith(history.table(steps) + "\n")
+        assert file.read().endswith(history.page(steps) + "\n")
