@@ -1,6 +1,6 @@
 """Patch files → what is wrong with them.
 
-The header by ``catalog``, the diff by ``engine``; here the rest of the form, and
+The header by ``patchfile``, the diff by ``engine``; here the rest of the form, and
 the bytes, where wheels are at hand: Before is what was released, and the diff gives
 After from it.
 """
@@ -147,9 +147,12 @@ def _of_diff(edition: Edition) -> Iterator[JhpatchError]:
                     "+%d" % (hunk.new_start + 1),
                 )
             shift += len(hunk.new) - len(hunk.old)
-            # The last hunk may reach the end of the file.
-            behind = _CONTEXT if hunk is hunks[-1] else _common(hunk.old[::-1], hunk.new[::-1])
-            if min(_common(hunk.old, hunk.new), behind) < min(_CONTEXT, hunk.old_start):
+            ahead = _common(hunk.old, hunk.new)
+            behind = _common(hunk.old[::-1], hunk.new[::-1])
+            # The first lines of a file have fewer above, and the last hunk may reach its end.
+            if (ahead < _CONTEXT and hunk.old_start) or (
+                behind < _CONTEXT and hunk is not hunks[-1]
+            ):
                 yield _bad(
                     edition,
                     "the hunk at line %d of %s has too little context" % (line, path),

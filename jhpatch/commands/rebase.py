@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from typing import Dict, List, NamedTuple, Optional
 
@@ -75,6 +76,7 @@ def _rebased(arguments: argparse.Namespace, editions: List[Edition], folder: str
     fitting = next((one for one in editions if one.fits(target.version)), None)
     if fitting:
         return _covered(fitting, target)
+    editions = [one for one in editions if one.changes]
     same = next((one for one in editions if _is_before(one, target)), None)
     if same:
         return _widened(arguments, same, editions, target)
@@ -82,16 +84,16 @@ def _rebased(arguments: argparse.Namespace, editions: List[Edition], folder: str
 
 
 def _editions(arguments: argparse.Namespace) -> List[Edition]:
-    """The editions of the patch that change something. Raises Usage."""
+    """The editions of the patch, at least one that changes something. Raises Usage."""
     trees = [catalog.own_tree()] + arguments.patches
     distribution, _, slug = arguments.patch.partition("/")
     name = (normalized(distribution), slug)
-    every = [one for one in catalog.editions(trees) if one.changes]
+    every = catalog.editions(trees)
     found = [one for one in every if (one.distribution, one.patch.partition("/")[2]) == name]
-    if not found:
+    if not any(one.changes for one in found):
         raise Usage(
             "no patch has this name: " + arguments.patch,
-            expected="one of " + ", ".join(sorted({one.patch for one in every})),
+            expected="one of " + ", ".join(sorted({one.patch for one in every if one.changes})),
             found=arguments.patch,
             next="python -m jhpatch list",
         )
@@ -112,12 +114,12 @@ def _target(arguments: argparse.Namespace, package: str, paths: List[str], folde
             )
         return _Target(version, wheels.files_of(to, paths))
     if os.path.isfile(to):
-        if not arguments.release:
+        if not re.match(r"^[0-9][\w.!+]*$", arguments.release or ""):
             raise Usage(
                 "a file does not say which release it is of",
                 path=to,
                 expected="--release VERSION",
-                found="none",
+                found=arguments.release or "none",
                 next=_HELP,
             )
         return _Target(arguments.release, _one_file(to, paths))
@@ -156,6 +158,9 @@ def _is_before(edition: Edition, target: _Target) -> bool:
 
 
 def _covered(edition: Edition, target: _Target) -> Result:
+    if edition.not_needed:
+        note = "%s needs no patch: %s" % (target.version, edition.not_needed)
+        return Result("rebase", notes=(note, "nothing to do"))
     if _is_before(edition, target):
         note = "%s: %s is for it" % (target.version, edition.name)
         return Result("rebase", notes=(note, "nothing to do"))

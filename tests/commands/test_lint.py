@@ -89,6 +89,12 @@ def test_a_hunk_needs_three_lines_of_context(lint, tree):
     assert messages(lint()) == ["the hunk at line %d of %s has too little context" % (5, PATH)]
 
 
+def test_context_ends_where_the_file_does(lint, tree):
+    """A change of the first line and one of the last have no lines beyond them to show."""
+    put(tree, patch_text(after=b"# first\n" + patched(UPSTREAM) + b"# last\n"))
+    assert messages(lint()) == []
+
+
 def test_hunks_stand_where_those_before_them_put_them(lint, tree):
     """A second hunk whose new line forgets what the first one added."""
     text = patch_text()

@@ -97,6 +97,7 @@ def test_to_a_file(rebase, tmp_path):
         file.write(moved_on())
     output = str(tmp_path / "out.patch")
     assert rebase("--to", path).code == 2
+    assert rebase("--to", path, "--release", "../1.3").code == 2
     answer = rebase("--to", path, "--release", "1.3", "--output", output)
     assert answer.code == 0, answer.error
     with open(output) as file:
@@ -192,6 +193,16 @@ def test_what_is_doubtful_is_left_to_a_person(rebase, newer, tree, what):
     assert message in answer.error["message"]
     assert "by hand" in answer.error["next"]
     assert picture(tree) == before
+
+
+@needs_trees
+def test_a_release_that_needs_no_patch(rebase, newer, tree):
+    """Nothing to do, and why."""
+    text = "Package: app\nVersions: 3.*\nDescription: d\nNot-Needed: it is built in\n---\n"
+    put(tree, text, "3.0-hooks.patch")
+    answer = rebase("--to", newer("3.1", moved_on()))
+    assert (answer.code, answer.document["candidate"]) == (0, None)
+    assert answer.document["notes"] == ["3.1 needs no patch: it is built in", "nothing to do"]
 
 
 @needs_trees
