@@ -34,11 +34,7 @@ def editions(trees: List[str], wanted: Optional[Iterable[str]] = None) -> Tuple[
     rules, for editions of one patch that overlap, and for a tree that is not there.
     """
     names = None if wanted is None else set(wanted)
-    found: List[Edition] = []
-    for tree in trees:
-        for folder in folders(tree):
-            if names is None or normalized(folder) in names:
-                found += _editions_of(os.path.join(tree, folder))
+    found = [edition_of(path) for path in files(trees, names)]
     ordered = sorted(found, key=in_order)
     for error in overlaps(ordered):
         raise error
@@ -112,13 +108,10 @@ class Catalog(NamedTuple):
     ) -> Iterator[Tuple[List[str], Optional[str]]]:
         """The files of each patch, the likeliest for the release first, and the release."""
         by_patch: Dict[Tuple[str, str], List[Tuple[Tuple[int, ...], str]]] = {}
-        for tree in self.trees:
-            for folder in folders(tree):
-                for name in _names(tree, folder, releases):
-                    first, _, slug = name.partition("-")
-                    if name.endswith(".patch"):
-                        row = key(first), os.path.join(tree, folder, name)
-                        by_patch.setdefault((folder, slug), []).append(row)
+        for path in files(self.trees, releases):
+            folder, name = path.split(os.sep)[-2:]
+            first, _, slug = name.partition("-")
+            by_patch.setdefault((folder, slug), []).append((key(first), path))
         for (folder, _), rows in by_patch.items():
             version = releases[normalized(folder)]
             here = key(version or "")
@@ -128,14 +121,9 @@ class Catalog(NamedTuple):
 
     def patches(self, names: Iterable[str]) -> Tuple[str, ...]:
         """The patches for distributions, by the names of their files alone."""
-        wanted = set(names)
+        rows = (path.split(os.sep)[-2:] for path in files(self.trees, set(names)))
         found = (
-            "%s/%s" % (folder, file[: -len(".patch")].partition("-")[2])
-            for tree in self.trees
-            for folder in folders(tree)
-            if normalized(folder) in wanted
-            for file in os.listdir(os.path.join(tree, folder))
-            if file.endswith(".patch")
+            "%s/%s" % (folder, name[: -len(".patch")].partition("-")[2]) for folder, name in rows
         )
         return tuple(sorted(set(found)))
 
@@ -156,12 +144,11 @@ def folders(tree: str) -> List[str]:
     ]
 
 
-def _editions_of(folder: str) -> Iterator[Edition]:
-    for name in sorted(os.listdir(folder)):
-        if name.endswith(".patch"):
-            yield edition_of(os.path.join(folder, name))
-
-
-def _names(tree: str, folder: str, wanted: Container[str]) -> List[str]:
-    """The files for one of the distributions that are wanted."""
-    return os.listdir(os.path.join(tree, folder)) if normalized(folder) in wanted else []
+def files(trees: Iterable[str], wanted: Optional[Container[str]] = None) -> Iterator[str]:
+    """The paths of the patch files, those for the distributions ``wanted`` where it is given."""
+    for tree in trees:
+        for folder in folders(tree):
+            if wanted is None or normalized(folder) in wanted:
+                for name in sorted(os.listdir(os.path.join(tree, folder))):
+                    if name.endswith(".patch"):
+                        yield os.path.join(tree, folder, name)

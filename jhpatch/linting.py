@@ -6,29 +6,20 @@ After from it.
 """
 
 import os
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Dict, Iterator, List, Tuple
 
-from jhpatch import catalog, engine, patchfile
+from jhpatch import catalog, compiling, engine, patchfile
 from jhpatch.errors import BadPatch, JhpatchError
-from jhpatch.patchfile import Edition, normalized
+from jhpatch.patchfile import Edition
 
 _CONTEXT = 3
-
-
-def files_for(tree: str, distribution: Optional[str] = None) -> Iterator[str]:
-    """The paths of the patch files of a tree, of one distribution where it is named."""
-    for folder in catalog.folders(tree):
-        if distribution is None or normalized(folder) == normalized(distribution):
-            for name in sorted(os.listdir(os.path.join(tree, folder))):
-                if name.endswith(".patch"):
-                    yield os.path.join(tree, folder, name)
 
 
 def editions_of(tree: str) -> Tuple[List[Edition], List[JhpatchError]]:
     """The editions of a tree whose headers are sound, in order; an error for each other file."""
     editions: List[Edition] = []
     errors: List[JhpatchError] = []
-    for path in files_for(tree):
+    for path in catalog.files([tree]):
         try:
             editions.append(patchfile.edition_of(path))
         except BadPatch as error:
@@ -87,20 +78,17 @@ def of_release(edition: Edition, version: str, files: Dict[str, bytes]) -> Itera
             )
             return
     try:
-        for path, data in engine.after_of(edition, files).items():
-            _compile(data, path)
+        after = engine.after_of(edition, files)
     except BadPatch as error:
         yield error
-    except (SyntaxError, ValueError) as error:
-        yield _bad(edition, "the patched file of %s does not compile" % what, found=str(error))
+        return
+    for _, why in _uncompilable(after):
+        yield _bad(edition, "the patched file of %s does not compile" % what, found=why)
 
 
-def _compile(data: bytes, path: str) -> None:
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # upstream's own old escapes
-        compile(data, path, "exec", dont_inherit=True)
+def _uncompilable(files: Dict[str, bytes]) -> List[List[str]]:
+    """``[path, message]`` of each file that this Python does not compile."""
+    return compiling.check({path: data.decode("latin-1") for path, data in files.items()})
 
 
 def _strays(tree: str, sources: "set[str]") -> Iterator[BadPatch]:
@@ -173,12 +161,11 @@ def _of_addition(edition: Edition, path: str, source: str) -> Iterator[JhpatchEr
     try:
         with open(source, "rb") as file:
             data = file.read()
-        if path.endswith(".py"):
-            _compile(data, path)
     except OSError as error:
         yield _bad(edition, "Adds names a source that is not there: %s" % error.strerror, source)
-    except (SyntaxError, ValueError) as error:
-        yield _bad(edition, "what Adds names does not compile: %s" % source, found=str(error))
+        return
+    for _, why in _uncompilable({path: data} if path.endswith(".py") else {}):
+        yield _bad(edition, "what Adds names does not compile: %s" % source, found=why)
 
 
 def _bad(edition: Edition, message: str, expected: str = "", found: str = "") -> BadPatch:

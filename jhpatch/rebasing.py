@@ -10,7 +10,7 @@ same; the result counts only if, but for the pieces, its tree is the new release
 import ast
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
 
-from jhpatch import drafting, engine, unified, versions
+from jhpatch import compiling, drafting, engine, unified, versions
 from jhpatch.errors import Refused
 from jhpatch.patchfile import Edition
 
@@ -86,8 +86,8 @@ def widened(edition: Edition, version: str, others: Iterable[Edition]) -> str:
 def pieces_of(before: bytes, after: bytes, path: str) -> Tuple[Piece, ...]:
     """What a patch put into a file. Raises Refused for anything but the three kinds."""
     inserted = _inserted(before, after, path)
+    lines = _lines(after, path)
     tree = _parsed(after, path)
-    lines = after.decode("utf-8").split("\n")
     found: Dict[int, Piece] = {}
     for number, piece in _imports(tree, inserted, lines):
         found[number] = piece
@@ -105,8 +105,8 @@ def pieces_of(before: bytes, after: bytes, path: str) -> Tuple[Piece, ...]:
 
 def moved(pieces: Tuple[Piece, ...], before: bytes, path: str) -> bytes:
     """The file of another release with ``pieces`` in it. Raises Refused where one is doubtful."""
+    lines = _lines(before, path)
     tree = _parsed(before, path)
-    lines = before.decode("utf-8").split("\n")
     places = [_place(tree, piece, lines, path) for piece in pieces]
     # From the end on, so that no place moves; of two at one line the first stays above.
     for at, text in sorted(reversed(places), key=lambda place: place[0], reverse=True):
@@ -263,14 +263,15 @@ def _is_same_but(before: bytes, after: bytes, path: str) -> bool:
 
 
 def _compile(data: bytes, path: str) -> None:
-    import warnings
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # upstream's own old escapes
-            compile(data, path, "exec", dont_inherit=True)
-    except (SyntaxError, ValueError) as error:
+    for _, error in compiling.check({path: data.decode("latin-1")}):
         raise _doubtful("the patched file does not compile: %s" % error, path)
+
+
+def _lines(data: bytes, path: str) -> List[str]:
+    try:
+        return data.decode("utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise _doubtful("the file is not UTF-8: %s" % error, path)
 
 
 def _parsed(data: bytes, path: str) -> ast.Module:

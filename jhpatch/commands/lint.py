@@ -90,11 +90,14 @@ def _releases(
 
 
 def _fixed(trees: List[str], named: List[str]) -> Result:
-    """Fills in the hashes of every patch that names the release of a wheel; all, or none."""
+    """Fills in the hashes of every patch that names the release of a wheel.
+
+    All are made before one is written.
+    """
     texts: Dict[str, str] = {}
     for wheel in named:
         name, version = wheels.release_of(wheel)
-        for path in (path for tree in trees for path in linting.files_for(tree, name)):
+        for path in catalog.files(trees, {normalized(name)}):
             edition = drafting.unhashed(path)
             if edition.changes and edition.fits(version):
                 paths = [change.path for change in edition.changes]

@@ -177,6 +177,8 @@ DOUBTFUL = {
     "a late import": (NOWHERE, b"from app.base import Handler", LATE),
     "broken": (BROKEN, b"import json", b"import json ("),
     "print": (BROKEN, b"import json", b"print 'json'"),
+    "latin-1": ("not UTF-8", b"import json", b"import json  # caf\xe9"),
+    "a coding": ("not UTF-8", UPSTREAM, b"# coding: latin-1\n# caf\xe9\n" + UPSTREAM),
 }
 
 
