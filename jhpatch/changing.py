@@ -45,7 +45,7 @@ def change(
     if arguments.dry_run or stays or any(one.error for one in inspections):
         reports = [_untouched(*look, dry_run=arguments.dry_run and not refused) for look in looks]
         return Result(command, tuple(reports), arguments.dry_run)
-    todo = [one for one, plan, _ in looks if one.journal or (plan and plan.changes)]
+    todo = [one for one, plan, _ in looks if one.journal or (plan and _has_work(one, plan))]
     done = dict(_carried_out(job, todo))
     return Result(
         command,
@@ -54,6 +54,10 @@ def change(
             for one, plan, _ in looks
         ),
     )
+
+
+def _has_work(one: Inspection, plan: Plan) -> bool:
+    return bool(plan.changes) or transaction.is_untidy(one.site.path, plan.keep)
 
 
 def _attempt(
@@ -200,6 +204,8 @@ def _changed(job: _Job, one: Inspection, plan: Plan, locked: Transaction) -> Sit
                 plan.keep,
                 bytecode.rebuilder(python, one.site.path) if _has_python(one) else None,
             )
+        else:
+            locked.prune(plan.keep)
     except JhpatchError as error:
         return reporting.site_report(_again(job, one), (), error, error.exit_code, notes=notes)
     after = _again(job, one)

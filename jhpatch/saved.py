@@ -3,7 +3,7 @@
 import contextlib
 import os
 import stat
-from typing import Callable, Collection, Iterable, Optional
+from typing import Callable, Collection, Iterable, Iterator, List, Optional
 
 from jhpatch import journal as journals
 from jhpatch.beneath import Found, NotPlain, Root, is_sha256
@@ -122,14 +122,21 @@ def write(root: Root, path: str, data: bytes, step: Callable[[str], None]) -> No
         folder.sync()
 
 
-def save_originals(root: Root, originals: Iterable[bytes], step: Callable[[str], None]) -> None:
-    """Each under its hash; one that lies there already is not written again."""
+def save_originals(
+    root: Root, originals: Iterable[bytes], step: Callable[[str], None]
+) -> Iterator[str]:
+    """Each under its hash; one that lies there already is not written again.
+
+    Gives the SHA-256 of each that was not there.
+    """
     make_folders(root, ORIGINALS + "/")
     for data in originals:
         step("original")
-        path = "%s/%s" % (ORIGINALS, _sha256(data))
+        name = _sha256(data)
+        path = "%s/%s" % (ORIGINALS, name)
         found = root.read(path)
         if found is None or found.data != data:
+            yield name
             write(root, path, data, step)
     with root.folder(ORIGINALS) as folder:
         folder.sync()  # those that were there may be a dead run's, which had not come so far
@@ -137,12 +144,30 @@ def save_originals(root: Root, originals: Iterable[bytes], step: Callable[[str],
 
 def prune(root: Root, keep: Collection[str], step: Callable[[str], None]) -> None:
     """Takes away saved originals but those of ``keep``, and what lies there half written."""
+    drop(root, [name for name in _names_of_originals(root) if name not in keep], step)
+
+
+def drop(root: Root, names: Iterable[str], step: Callable[[str], None]) -> None:
+    """Takes saved originals away, by name."""
     with contextlib.suppress(FileNotFoundError), root.folder(ORIGINALS) as folder:
-        for name in folder.names():
-            if is_sha256(name[: -len(".new")] if name.endswith(".new") else name):
-                if name not in keep:
-                    step("prune " + name)
-                    folder.unlink(name)
+        for name in names:
+            step("prune " + name)
+            folder.unlink(name)
+
+
+def is_untidy(root: Root, keep: Collection[str]) -> bool:
+    """Whether a run that died before its journal has left something that ``tidy`` takes away.
+
+    ``keep`` names the saved originals that are needed, by SHA-256. Raises OSError.
+    """
+    try:
+        with root.folder(FOLDER) as folder:
+            names = set(folder.names())
+    except (FileNotFoundError, NotPlain):
+        return False
+    extra = {name for name in _names_of_originals(root) if name not in keep}
+    nothing_recorded = names <= {"lock", "originals"}
+    return bool(extra) or nothing_recorded or "journal.json.new" in names
 
 
 def tidy(root: Root) -> None:
@@ -167,9 +192,17 @@ def tidy(root: Root) -> None:
 
 
 def _whole_originals(root: Root) -> Collection[str]:
-    with contextlib.suppress(FileNotFoundError), root.folder(ORIGINALS) as folder:
-        return set(filter(is_sha256, folder.names()))
-    return ()
+    return set(filter(is_sha256, _names_of_originals(root)))
+
+
+def _names_of_originals(root: Root) -> List[str]:
+    """Saved originals, and those that lie there half written."""
+    try:
+        with root.folder(ORIGINALS) as folder:
+            names = folder.names()
+    except (FileNotFoundError, NotPlain):
+        return []
+    return [n for n in names if is_sha256(n[: -len(".new")] if n.endswith(".new") else n)]
 
 
 def _remove_folder(root: Root) -> None:

@@ -81,6 +81,19 @@ def _nothing(label: str) -> None:
     """The step between two writes, where a test makes its faults."""
 
 
+def is_untidy(site: str, keep: Iterable[str]) -> bool:
+    """Whether a run that died has left something to take away, and we may take it away.
+
+    ``keep``: as in ``Transaction.prune``.
+    """
+    try:
+        with Root(site) as root, root.folder("") as top:
+            ours = os.access(FOLDER, os.W_OK | os.X_OK, dir_fd=top.fd, effective_ids=True)
+            return ours and saved.is_untidy(root, set(keep))
+    except OSError:
+        return False
+
+
 @contextlib.contextmanager
 def locked(
     site: str,
@@ -136,6 +149,14 @@ class Transaction:
                 next="run the same command again: it recovers first",
             )
 
+    def prune(self, keep: Iterable[str]) -> None:
+        """Takes away saved originals but those of ``keep``: what a run that died had saved.
+
+        Nothing needs them, so that one which cannot be taken away is no error.
+        """
+        with contextlib.suppress(OSError):
+            saved.prune(self.root, set(keep), self._step)
+
     def commit(
         self,
         changes: Iterable[FileChange],
@@ -155,10 +176,12 @@ class Transaction:
         changes = tuple(changes)
         rows = self._rows(changes)
         journal = journals.of_this_process(python, rows + self._guards(rows))
+        new: List[str] = []  # saved originals that only this run needs, should it fail
         with _signals_held():
             try:
                 old = [change.before for change in changes if change.before is not None]
-                saved.save_originals(self.root, old + list(originals), self._step)
+                for name in saved.save_originals(self.root, old + list(originals), self._step):
+                    new.append(name)
                 self._stage(changes, journal)
                 self._replace(changes, rows)
                 dropped = self._drop_bytecode(rows)
@@ -166,7 +189,7 @@ class Transaction:
                 self._at("commit", JOURNAL)
                 self._remove_journal()
             except BaseException as error:
-                raise self._rolled_back(error, journal)
+                raise self._rolled_back(error, journal, new)
             self._settle(set(keep))
         if rebuild and dropped:
             # A missing .pyc costs a reader milliseconds; it is no reason to fail.
@@ -264,8 +287,7 @@ class Transaction:
                 path=os.path.join(self.root.path, FOLDER),
                 next="python -m jhpatch status",
             )
-        with contextlib.suppress(OSError):
-            saved.prune(self.root, keep, self._step)
+        self.prune(keep)
 
     def _sync_journal(self) -> None:
         self._at("settle", JOURNAL)
@@ -287,7 +309,9 @@ class Transaction:
 
     # Undo.
 
-    def _rolled_back(self, error: BaseException, journal: Journal) -> BaseException:
+    def _rolled_back(
+        self, error: BaseException, journal: Journal, new: Iterable[str]
+    ) -> BaseException:
         """The error to raise, after everything was put back."""
         path = os.path.join(self.root.path, self._path)
         try:
@@ -298,6 +322,8 @@ class Transaction:
                 path=path,
                 next="run the same command again: it recovers first",
             )
+        with contextlib.suppress(OSError):
+            saved.drop(self.root, new, self._step)
         if isinstance(error, OSError):
             return Failed("%s; nothing was changed" % _said(error), path=path)
         return error

@@ -1,8 +1,14 @@
 """How many faults of each class were made, and how thoroughly: a few minutes, or everything."""
 
+import contextlib
+import io
+import os
 import re
 
 import pytest
+
+from tests import conftest
+from tests.faults import lab as lab_
 
 _BEGIN, _END = "<!-- counted -->\n", "<!-- /counted -->\n"
 
@@ -71,3 +77,24 @@ def pytest_terminal_summary(terminalreporter, config):
         text = re.sub(_BEGIN + ".*?" + _END, lambda match: made, text, flags=re.S)
         with open(page, "w", encoding="utf-8") as file:
             file.write(text)
+
+
+@pytest.fixture(scope="session")
+def run():
+    """Runs a jhpatch command in this process, for its exit code."""
+
+    def call(*arguments):
+        from jhpatch.cli import main
+
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            return main(list(arguments))
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory, run):
+    """A real site, as pip left it and patched."""
+    folder = str(tmp_path_factory.mktemp("lab"))
+    environment = conftest._environment(os.path.join(folder, "env"), [lab_.RELEASE], False, True)
+    return lab_.build(folder, environment.site, run)

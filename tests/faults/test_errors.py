@@ -1,0 +1,65 @@
+"""An error at every system call that can fail, of apply, of revert and of a recovery.
+
+The errors are those of full, broken, read-only and busy disks. Each test takes its
+share. Without ``--long`` the calls that change something get one error each, in turn.
+"""
+
+import itertools
+import shutil
+
+import pytest
+
+from tests.faults.strace import jhpatch, points, struck
+from tests.faults.test_kills import SCENARIOS, died
+
+SHARES = 8
+ERRORS = "ENOSPC EIO EROFS EACCES EDQUOT EMFILE EINTR".split()
+FAILING = frozenset(
+    "open openat write fsync rename renameat renameat2 unlink unlinkat "
+    "chmod fchmod fchmodat chown fchown fchownat mkdir mkdirat flock".split()
+)
+MADE = ("the change was made", "cannot write the result")
+pytestmark = pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
+
+
+def chosen(lab, scenario, start, folder, thorough):
+    """Pairs of a call and the error that it gives."""
+    site = lab.copy(start, folder + "/count")
+    every = points(jhpatch(scenario.command, "--site", site), folder + "/log", site)
+    if thorough:
+        return list(itertools.product([p for p in every if p.call in FAILING], ERRORS))
+    return list(zip([p for p in every if p.call in FAILING and p.changes], itertools.cycle(ERRORS)))
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+@pytest.mark.parametrize("scenario", SCENARIOS[:2] + SCENARIOS[2:6:3], ids=lambda one: one.name)
+def test_an_error_at_every_call(scenario, share, lab, run, tmp_path, thorough, tally):
+    """Exit code 1, one message, the site exactly before; the next run works."""
+    folder, log = str(tmp_path), str(tmp_path / "log")
+    start = died(lab, scenario, folder + "/start", log)
+    for point, error in chosen(lab, scenario, start, folder, thorough)[share::SHARES]:
+        site = lab.copy(start, folder + "/site")
+        command = jhpatch(scenario.command, "--site", site)
+        ran = struck(command, point, "error=" + error, log)
+        assert ran.struck, point
+        check(lab, site, scenario, (point, error), ran)
+        for command in (scenario.command, "revert"):
+            assert run(command, "--site", site) == 0, (point, error, command)
+            assert lab.state(site) == {"apply": "after", "revert": "before"}[command], point
+        tally("error of a system call: %s: %s" % (error, scenario.name))
+
+
+def check(lab, site, scenario, point, ran):
+    """What an error may come to: nothing done and said so, or done."""
+    shown = (point, ran.code, ran.talk)
+    assert "Traceback" not in ran.talk and "unexpected" not in ran.talk, shown
+    assert ran.code in (0, 1), shown
+    end = {"apply": "after", "revert": "before"}[scenario.command]
+    if ran.code == 0:
+        assert lab.state(site) == end, shown
+        return
+    assert ran.talk.count("jhpatch: ") == 1, shown
+    assert not lab.torn(site), shown
+    if scenario.died or any(text in ran.talk for text in MADE):
+        return
+    assert lab.state(site) == {"pristine": "before", "applied": "after"}[scenario.start], shown
