@@ -15,7 +15,7 @@ from jhpatch.catalog import Catalog
 from jhpatch.errors import Failed, JhpatchError
 from jhpatch.inspection import Inspection, inspect
 from jhpatch.plan import Plan
-from jhpatch.result import Result, SiteReport
+from jhpatch.result import Result, SiteReport, error_of
 from jhpatch.transaction import FileChange, Transaction
 
 Planned = Callable[[Inspection], Plan]
@@ -155,9 +155,9 @@ def _as_user(uid: int, job: _Job, inspections: List[Inspection]) -> Tuple[SiteRe
 def _locked_and_changed(job: _Job, inspections: List[Inspection]) -> Tuple[SiteReport, ...]:
     """Locks in one order for all runs, so that two never wait for each other."""
     reports: List[SiteReport] = []
+    locks: Dict[str, Transaction] = {}
     with contextlib.ExitStack() as stack:
         try:
-            locks: Dict[str, Transaction] = {}
             for path in sorted({one.site.path for one in inspections}, key=_identity):
                 locks[path] = stack.enter_context(transaction.locked(path, job.timeout))
             fresh = [_again(job, one) for one in inspections]
@@ -174,7 +174,14 @@ def _locked_and_changed(job: _Job, inspections: List[Inspection]) -> Tuple[SiteR
             reports.append(report)
             if report.error:
                 break
-    return tuple(reports)
+    return tuple(_with_litter(report, locks[report.site].litter) for report in reports)
+
+
+def _with_litter(report: SiteReport, litter: Optional[Failed]) -> SiteReport:
+    """A site that was changed, and not tidied up, is no success."""
+    if litter is None or report.error:
+        return report
+    return report._replace(error=error_of(litter), exit_code=litter.exit_code)
 
 
 def _identity(path: str) -> Tuple[int, int]:

@@ -1,12 +1,13 @@
 """The files in ``.jhpatch``: believed only where nobody else can have written them."""
 
 import contextlib
+import errno
 import os
 import stat
 from typing import Callable, Collection, Iterable, Iterator, List, Optional
 
 from jhpatch import journal as journals
-from jhpatch.beneath import Found, NotPlain, Root, is_sha256
+from jhpatch.beneath import Folder, Found, NotPlain, Root, is_sha256
 from jhpatch.engine import sha256 as _sha256
 from jhpatch.errors import Untrusted
 from jhpatch.journal import Journal
@@ -183,8 +184,7 @@ def tidy(root: Root) -> None:
         if recorded:
             return
         for path in (ORIGINALS, _FORCED):
-            with contextlib.suppress(OSError):  # it is not there, or not empty
-                os.rmdir(path.rpartition("/")[2], dir_fd=folder.fd)
+            _remove_empty(folder, path.rpartition("/")[2])
         if folder.names() != ["lock"]:
             return
         folder.unlink("lock")
@@ -207,6 +207,14 @@ def _names_of_originals(root: Root) -> List[str]:
 
 def _remove_folder(root: Root) -> None:
     with root.folder("") as top:
-        with contextlib.suppress(OSError):  # another run has locked a new file there
-            os.rmdir(FOLDER, dir_fd=top.fd)
+        _remove_empty(top, FOLDER)  # not empty: another run has locked a new file there
         top.sync()
+
+
+def _remove_empty(above: Folder, name: str) -> None:
+    """Takes an empty folder away; one that is not empty stays."""
+    try:
+        os.rmdir(name, dir_fd=above.fd)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):
+            raise

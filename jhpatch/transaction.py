@@ -109,14 +109,24 @@ def locked(
     """
     with _opened(site) as root:
         lock = acquire(root, clock() + timeout, clock, sleep)
+        transaction = Transaction(root, step)
         try:
-            transaction = Transaction(root, step)
             transaction.recover()
             yield transaction
         finally:
-            with contextlib.suppress(OSError):
+            try:
                 saved.tidy(root)
+            except OSError as error:
+                transaction.litter = _litter(root, error)
             os.close(lock)
+
+
+def _litter(root: Root, error: OSError) -> Failed:
+    return Failed(
+        "what is no longer needed could not be taken away: %s" % _said(error),
+        path=os.path.join(root.path, FOLDER),
+        next="run the same command again: it tidies up",
+    )
 
 
 def _opened(site: str) -> Root:
@@ -127,11 +137,16 @@ def _opened(site: str) -> Root:
 
 
 class Transaction:
-    """A locked site. ``recovery`` tells what an earlier run had left; usually None."""
+    """A locked site. ``recovery`` tells what an earlier run had left; usually None.
+
+    ``litter`` is the error where, at the end, .jhpatch could not be tidied: the site is
+    then as the command meant it, and something of ours lies there still.
+    """
 
     def __init__(self, root: Root, step: Step = _nothing) -> None:
         self.root = root
         self.recovery: Optional[Recovery] = None
+        self.litter: Optional[Failed] = None
         self._step = step
         self._path = ""  # the file at work, for the message of an error
 
@@ -150,12 +165,11 @@ class Transaction:
             )
 
     def prune(self, keep: Iterable[str]) -> None:
-        """Takes away saved originals but those of ``keep``: what a run that died had saved.
-
-        Nothing needs them, so that one which cannot be taken away is no error.
-        """
-        with contextlib.suppress(OSError):
+        """Takes away saved originals but those of ``keep``; see ``litter``."""
+        try:
             saved.prune(self.root, set(keep), self._step)
+        except OSError as error:
+            self.litter = _litter(self.root, error)
 
     def commit(
         self,

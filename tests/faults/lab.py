@@ -46,15 +46,17 @@ class Lab(NamedTuple):
     def state(self, site: str) -> str:
         """``before`` or ``after``; anything else fails with what is wrong."""
         found = picture(site)
-        if found == self.before:
-            return "before"
         wrong = {
-            path: (found.get(path), self.after.get(path))
-            for path in set(found) | set(self.after)
-            if found.get(path) != self.after.get(path)
+            name: {
+                path: (found.get(path), whole.get(path))
+                for path in set(found) | set(whole)
+                if found.get(path) != whole.get(path)
+            }
+            for name, whole in (("before", self.before), ("after", self.after))
         }
-        assert not wrong, wrong
-        return "after"
+        nearest = min(wrong, key=lambda name: len(wrong[name]))
+        assert not wrong[nearest], (nearest, wrong[nearest])
+        return nearest
 
     def is_mixed(self, site: str) -> bool:
         """Whether some files are as before and others as after."""
@@ -69,7 +71,9 @@ class Lab(NamedTuple):
         patched = [
             path
             for path in self.after
-            if path in self.before and path.endswith(".py") and found.get(path) != self.before[path]
+            if path in self.before
+            and path.endswith(".py")
+            and found.get(path) != self.before[path]
         ]
         return not patched or all(found.get(path) == self.after[path] for path in helpers)
 
@@ -92,4 +96,3 @@ def build(folder: str, environment: str, run: Callable[..., Any]) -> Lab:
     shutil.copytree(environment, applied, symlinks=True)
     assert run("apply", "--site", applied) == 0
     return Lab(pristine, applied, picture(pristine), picture(applied))
-

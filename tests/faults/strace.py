@@ -9,7 +9,7 @@ says nothing, so each run here proves that its fault came about.
 import re
 import subprocess
 import sys
-from typing import Dict, List, NamedTuple, Optional
+from typing import List, NamedTuple, Optional
 
 _CALL = re.compile(r"^(\d+) +([a-z_0-9]+)\(")
 _QUIET = ["strace", "-f", "-qq", "--signal=none"]
@@ -35,8 +35,8 @@ class Ran(NamedTuple):
 
 
 def jhpatch(*arguments: str) -> List[str]:
-    """The command as root should type it."""
-    return [sys.executable, "-I", "-m", "jhpatch"] + list(arguments)
+    """The command as root should type it; -B, so that the first run makes no call more."""
+    return [sys.executable, "-I", "-B", "-m", "jhpatch"] + list(arguments)
 
 
 def points(command: List[str], log: str, since: Optional[str] = None) -> List[Point]:
@@ -52,7 +52,7 @@ def points(command: List[str], log: str, since: Optional[str] = None) -> List[Po
     )
     assert done.returncode in (0, 3), done.stderr.decode()
     found = []  # type: List[Point]
-    counts = {}  # type: Dict[str, int]
+    counts = {}
     own = begun = None
     with open(log, errors="surrogateescape") as lines:
         for line in lines:
@@ -100,4 +100,3 @@ _CHANGING = frozenset(
 
 def _changes(call: str, line: str) -> bool:
     return call in _CHANGING and (not call.startswith("open") or "O_CREAT" in line)
-

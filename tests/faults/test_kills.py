@@ -59,7 +59,7 @@ def chosen(lab, scenario, start, folder, thorough):
 @pytest.mark.parametrize("share", range(SHARES))
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_a_kill_at_every_call(scenario, share, lab, run, tmp_path, thorough, tally):
-    """Right after it no file is torn; the next command makes the whole so; revert gives all back."""
+    """No file is torn by it; the next command makes the whole so; revert gives all back."""
     folder = str(tmp_path)
     start = died(lab, scenario, folder + "/start", folder + "/log")
     for number, point in enumerate(chosen(lab, scenario, start, folder, thorough)):
@@ -87,7 +87,9 @@ def check(lab, run, site, point, number):
 
 @pytest.mark.parametrize("share", range(SHARES))
 @pytest.mark.parametrize("scenario", SCENARIOS[2:6:3], ids=lambda scenario: scenario.name)
-def test_a_kill_in_the_recovery_of_a_recovery(scenario, share, lab, run, tmp_path, thorough, tally):
+def test_a_kill_in_the_recovery_of_a_recovery(
+    scenario, share, lab, run, tmp_path, thorough, tally
+):
     """Killed at a call of the recovery, then at a call of the next one: the third is enough.
 
     Each call of the first with every fifth of the second, and another beginning each
