@@ -1,6 +1,7 @@
 """What a command line names: environments, patches, and the catalog to read them from."""
 
 import argparse
+import os
 from typing import Iterable, List, Set, Tuple
 
 from jhpatch import catalog, inspection, site
@@ -75,6 +76,20 @@ def _seconds(text: str) -> float:
 def catalog_of(arguments: argparse.Namespace, whole: bool = True) -> Catalog:
     """jhpatch's own patches and those of each ``--patches``; ``whole`` as ``Catalog`` has it."""
     return Catalog((catalog.own_tree(),) + tuple(arguments.patches), whole)
+
+
+def trusted_catalog_of(arguments: argparse.Namespace) -> Catalog:
+    """The same for a command that changes: as root only what root alone can write.
+
+    The package itself too: that is too late for an attack, and in time for a mistake.
+    Raises Refused.
+    """
+    from jhpatch import trust  # status does without
+
+    known = catalog_of(arguments)
+    for folder in (os.path.dirname(os.path.abspath(__file__)),) + known.trees:
+        trust.refuse_foreign(folder)
+    return known
 
 
 def environments_of(arguments: argparse.Namespace) -> List[Environment]:

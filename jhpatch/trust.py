@@ -8,6 +8,7 @@ that user first, in a child.
 
 import json
 import os
+import shlex
 import stat
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
 
@@ -99,6 +100,42 @@ def _steps(path: str) -> Iterator[str]:
             here = below
 
 
+def refuse_foreign(folder: str) -> None:
+    """Root does not go on with a folder of which somebody else can write any part.
+
+    Raises Refused, with the path, its owner and its mode; Failed where a part cannot be
+    looked at.
+    """
+    if os.geteuid() != 0:
+        return
+    writer = writer_of(folder) or next(filter(None, map(_writer_below, _below(folder))), None)
+    if writer is not None:
+        raise Refused(
+            "root does not trust what somebody else can write",
+            path=writer.path,
+            expected="a path that root alone can write, as all of " + folder,
+            found="owner uid %d, mode %o" % (writer.uid, writer.mode),
+            next="chown -h root {0} && chmod go-w {0}".format(shlex.quote(writer.path)),
+        )
+
+
+def _below(folder: str) -> Iterator[str]:
+    """All that lies in a folder, at any depth."""
+    for above, folders, names in os.walk(folder):
+        for name in sorted(folders + names):
+            yield os.path.join(above, name)
+
+
+def _writer_below(path: str) -> Optional[Writer]:
+    """Who else can write a path whose folders have been looked at already."""
+    found = os.lstat(path)
+    if stat.S_ISLNK(found.st_mode):
+        return writer_of(path)
+    if found.st_uid or _is_open(found, is_last=True):
+        return Writer(path, found.st_uid, stat.S_IMODE(found.st_mode))
+    return None
+
+
 def owner_to_become(paths: List[str]) -> Optional[int]:
     """The uid to become before ``paths`` are run or written; None to stay as we are.
 
@@ -115,7 +152,7 @@ def owner_to_become(paths: List[str]) -> Optional[int]:
                 path=writer.path,
                 expected="a path that root alone, or one user alone, can write",
                 found="owner uid %d, mode %o" % (writer.uid, writer.mode),
-                next="chmod go-w %s" % writer.path,
+                next="chmod go-w " + shlex.quote(writer.path),
             )
     return writers[0].uid if writers else None
 

@@ -22,6 +22,7 @@ ARROWS = {
     "commands.revert": {"targets", "changing", "plan", "result", "inspection"},
     "commands.lint": {
         *("targets", "catalog", "patchfile", "linting", "drafting", "wheels", "errors", "result"),
+        "provenance",
     },
     "commands.rebase": {
         *("targets", "catalog", "patchfile", "engine", "drafting", "rebasing", "unified"),
@@ -34,7 +35,8 @@ ARROWS = {
         *("bytecode", "catalog", "reporting", "result", "transaction", "trust", "errors"),
         *("plan", "states", "inspection", "targets"),
     },
-    "targets": {"catalog", "patchfile", "site", "errors", "inspection", "states"},
+    "targets": {"catalog", "patchfile", "site", "errors", "inspection", "states", "trust"},
+    "provenance": {"record", "beneath", "engine", "errors"},
     "reporting": {"processes", "errors", "states", "result", "inspection"},
     "rendering": {"result"},
     "result": {"errors"},

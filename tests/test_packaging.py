@@ -94,6 +94,12 @@ def test_works_installed_outside_the_checkout(built, tmp_path, kind):
     for edition in catalog.editions([PATCHES]):
         assert edition.patch in listed
         assert edition.patch in table
+    _run(script, "lint", "--installed", cwd=str(tmp_path))
+    (patch,) = glob.glob(venv + "/lib/*/site-packages/jhpatch/patches/jupyterhub/6.1.0-*.patch")
+    with open(patch, "ab") as file:
+        file.write(b"\n")
+    done = subprocess.run([script, "lint", "--installed"], stdout=subprocess.PIPE)
+    assert done.returncode == 3 and patch in done.stdout.decode()
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Result:
     """0: applied, or nothing to do; 4: another run; 5: refused, and nothing changed."""
-    known = targets.catalog_of(arguments)
+    known = targets.trusted_catalog_of(arguments)
     inspections = targets.inspections_of(targets.environments_of(arguments), known)
     named = targets.patch_names(arguments.patch, known, inspections)
     targets.refuse_nothing_here(inspections)

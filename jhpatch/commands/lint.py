@@ -3,7 +3,7 @@
 import argparse
 from typing import Dict, Iterator, List, Tuple
 
-from jhpatch import catalog, drafting, linting, targets, wheels
+from jhpatch import catalog, drafting, linting, provenance, targets, wheels
 from jhpatch.errors import JhpatchError, Refused, Usage
 from jhpatch.patchfile import Edition, normalized
 from jhpatch.result import Result, error_of
@@ -30,11 +30,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write the hashes into the patches of each --wheel",
     )
+    add(
+        "--installed",
+        action="store_true",
+        help="compare jhpatch itself, patches and all, with the RECORD of its own wheel",
+    )
     targets.add_talk(parser)
 
 
 def run(arguments: argparse.Namespace) -> Result:
     """0: no finding; 3: some; 5: a hash that cannot be filled in."""
+    if arguments.installed:
+        return _installed()
     trees = arguments.patches or [catalog.own_tree()]
     if arguments.fix_hashes:
         if not arguments.wheel:
@@ -67,6 +74,12 @@ def run(arguments: argparse.Namespace) -> Result:
     )
     rows = tuple(error_of(error) for error in found)
     return Result("lint", findings=rows, notes=tuple(notes), own_exit_code=3 if rows else 0)
+
+
+def _installed() -> Result:
+    rows = tuple(error_of(error) for error in provenance.findings())
+    note = "compared jhpatch with the RECORD of its wheel: " + _counted(len(rows), "finding")
+    return Result("lint", findings=rows, notes=(note,), own_exit_code=3 if rows else 0)
 
 
 def _counted(number: int, noun: str) -> str:
