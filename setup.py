@@ -72,7 +72,7 @@ setup(
         'importlib-metadata; python_version < "3.8"',
     ],
     extras_require={"jupyter": JUPYTER, "test": TEST},
-    entry_points={"console_scripts": ["jhpatch = jhpatch.cli:main"]},
+    entry_points={"console_scripts": ["jhpatch = jhpatch.__main__:main"]},
     classifiers=[
         "Development Status :: 4 - Beta",
         "Environment :: Console",

@@ -1,12 +1,23 @@
-"""``python -m jhpatch``."""
+"""``python -m jhpatch``, and the console script."""
 
+import _signal  # type: ignore[import-not-found]  # built in: signal.py gives Ctrl-C time
 import sys
 
-# ``-m`` puts the current folder first on the import path, and root may stand in
-# a folder where somebody else left a json.py (bpo-33053, CPython's -P and -I).
-if not (sys.flags.isolated or getattr(sys.flags, "safe_path", False)):
-    del sys.path[0]
+# While we import, Ctrl-C ends us as it ends a program in C: without a traceback.
+if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
-from jhpatch.cli import main
 
-sys.exit(main())
+def main() -> int:
+    """Runs one command; gives the process's exit code."""
+    from jhpatch import cli
+
+    return cli.main()
+
+
+if __name__ == "__main__":
+    # ``-m`` puts the current folder first on the import path, and root may stand in
+    # a folder where somebody else left a json.py (bpo-33053, CPython's -P and -I).
+    if not (sys.flags.isolated or getattr(sys.flags, "safe_path", False)):
+        del sys.path[0]
+    sys.exit(main())

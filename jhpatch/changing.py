@@ -13,11 +13,12 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tu
 from jhpatch import bytecode, reporting, result, transaction, trust
 from jhpatch.catalog import Catalog
 from jhpatch.errors import Failed, JhpatchError
-from jhpatch.inspection import Inspection, inspect
+from jhpatch.inspection import Inspection, inspect, stamp_of
 from jhpatch.plan import Plan
 from jhpatch.result import Result, SiteReport, error_of
 from jhpatch.transaction import FileChange, Transaction
 
+_TRIES = 50
 Planned = Callable[[Inspection], Plan]
 
 
@@ -39,7 +40,8 @@ def change(
 ) -> Result:
     """Does what ``planned`` says of each site. Raises nothing that is one site's."""
     job = _Job(command, planned, known, arguments.lock_timeout)
-    looks = [(one, *_attempt(planned, one)) for one in inspections]
+    looks = [_undisturbed(job, one) for one in inspections]
+    inspections = [one for one, _, _ in looks]
     refused = any(error for _, _, error in looks)
     stays = refused and not any(one.journal for one in inspections)
     if arguments.dry_run or stays or any(one.error for one in inspections):
@@ -58,6 +60,19 @@ def change(
 
 def _has_work(one: Inspection, plan: Plan) -> bool:
     return bool(plan.changes) or transaction.is_untidy(one.site.path, plan.keep)
+
+
+def _undisturbed(
+    job: _Job, one: Inspection
+) -> Tuple[Inspection, Optional[Plan], Optional[JhpatchError]]:
+    """A site and its plan. Without a lock a run may take away what the plan wants to read."""
+    for _ in range(_TRIES):
+        stamp = stamp_of(one.site.path)
+        plan, error = _attempt(job.planned, one)
+        if error is None or (stamp == one.stamp == stamp_of(one.site.path)):
+            break
+        one = _again(job, one)
+    return one, plan, error
 
 
 def _attempt(

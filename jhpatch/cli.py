@@ -7,8 +7,9 @@ import argparse
 import contextlib
 import importlib
 import os
+import signal
 import sys
-from typing import Any, List, NoReturn, Optional, TextIO, Tuple
+from typing import Any, Iterator, List, NoReturn, Optional, TextIO, Tuple
 
 from jhpatch import __version__
 from jhpatch.commands import COMMANDS
@@ -42,9 +43,10 @@ def main(argv: Optional[List[str]] = None) -> int:
     verbose = bool({"-v", "--verbose"} & set(arguments))
     options = ""
     try:
-        parsed = _parsed(arguments)
-        options = _options(parsed)
-        result = _module(parsed.command).run(parsed)
+        with _interruptible():
+            parsed = _parsed(arguments)
+            options = _options(parsed)
+            result = _module(parsed.command).run(parsed)
     except JhpatchError as error:
         result = _failed(arguments, error)
     except (KeyboardInterrupt, Exception) as error:
@@ -53,6 +55,20 @@ def main(argv: Optional[List[str]] = None) -> int:
         result = _failed(arguments, Failed(*_said(error), next=_NEXT))
     result = addressed(result, sys.executable or "python", options)
     return _print(result, "--json" in arguments, verbose)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C is an error that we word, where __main__ has left it to end the process."""
+    old = signal.getsignal(signal.SIGINT)
+    if old != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, old)
 
 
 def _failed(argv: List[str], error: JhpatchError) -> Result:
@@ -66,6 +82,8 @@ def _said(error: BaseException) -> Tuple[str, Optional[str]]:
     """The message and the path of an error that is not one of ours."""
     if isinstance(error, KeyboardInterrupt):
         return "interrupted; nothing is left half done", None
+    if isinstance(error, MemoryError):
+        return "out of memory; nothing is left half done", None
     if isinstance(error, OSError):
         name = error.filename
         path = os.fsdecode(name) if isinstance(name, (str, bytes)) else None
@@ -147,7 +165,7 @@ def _print(result: Result, as_json: bool, verbose: bool) -> int:
     # A diff that goes to a file or to patch(1) must be the exact bytes.
     lost = _output(text, escaped=terminal or result.command != "diff")
     _talk(rendering.talk(result))
-    return result.exit_code or lost
+    return lost or result.exit_code
 
 
 def _output(text: str, escaped: bool = True) -> int:
@@ -178,8 +196,10 @@ def _json(result: Result) -> str:
 
 
 def _talk(text: str) -> None:
-    with contextlib.suppress(OSError):  # then the exit code alone must tell
+    try:
         _write(sys.stderr, text)
+    except OSError:  # the exit code alone must tell; and Python must not try again at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def _write(stream: Optional[TextIO], text: str) -> None:

@@ -112,10 +112,13 @@ def hunks(edition: Edition) -> Dict[str, Tuple[Hunk, ...]]:
     plain change of the files that the header declares.
     """
     diff = diff_of(edition)
-    _refuse_odd(diff, edition)
+    counted = _counted(diff, edition)
     import patch_ng
 
-    parsed = patch_ng.fromstring(diff)
+    try:
+        parsed = patch_ng.fromstring(diff)
+    except Exception as error:  # whatever a parser of others makes of odd bytes
+        raise BadPatch("the diff cannot be parsed: %r" % error, path=edition.file)
     if not parsed or parsed.errors or parsed.warnings:
         raise BadPatch("the diff cannot be parsed", path=edition.file)
     found: Dict[str, Tuple[Hunk, ...]] = {}
@@ -125,47 +128,73 @@ def hunks(edition: Edition) -> Dict[str, Tuple[Hunk, ...]]:
         if path in found or (source, target) != ("a/" + path, "b/" + path):
             raise BadPatch("a file stands twice, or is renamed: " + path, path=edition.file)
         found[path] = tuple(_hunk(hunk, edition) for hunk in item.hunks)
-    expected = {change.path for change in edition.changes}
-    if set(found) != expected or sum(map(len, found.values())) != _count(diff):
-        raise BadPatch(
-            "the diff and the header do not name the same files and hunks",
-            path=edition.file,
-            expected=", ".join(sorted(expected)),
-            found=", ".join(sorted(found)),
-        )
+    if {path: len(several) for path, several in found.items()} != counted:
+        raise BadPatch("the diff cannot be parsed: it has other hunks", path=edition.file)
     return found
 
 
-_HEADER = re.compile(rb"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@", re.M)
-_LINE = re.compile(rb"^(?:[ +-]|@@ |--- a/|\+\+\+ b/)")
+_HEADER = re.compile(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@(?: .*)?\Z")
+_PLAIN = "--- a/ and +++ b/ of one file, @@, a context line, + or -"
 
 
-def _refuse_odd(diff: bytes, edition: Edition) -> None:
-    """Everything that a plain change of text files does not need, before a parser sees it."""
-    for number, line in enumerate(diff.split(b"\n")[:-1], 1):
-        if not _LINE.match(line) or b"\r" in line or b"\0" in line:
-            raise BadPatch(
-                "line %d of the diff is not of a plain unified diff" % number,
-                path=edition.file,
-                expected="--- a/, +++ b/, @@, a context line, + or -",
-                found=repr(line[:60])[1:],
-            )
-    if not diff.endswith(b"\n"):
-        raise BadPatch("the diff ends in the middle of a line", path=edition.file)
+def _counted(diff: bytes, edition: Edition) -> Dict[str, int]:
+    """How many hunks each file has by the diff's own counts, so that a parser that skips one
+    is noticed. Raises BadPatch for everything that a plain change of the declared files does
+    not need, before a parser sees it.
+    """
+    counts: Dict[str, int] = {}
+    lines = diff.split(b"\n")
+    path, old, new = b"", 0, 0
+    for number, line in enumerate(lines[:-1], 1):
+        head = _HEADER.match(line) if path and not (old or new) else None
+        if b"\r" in line or b"\0" in line:
+            raise _odd(number, line, edition)
+        if old or new:
+            old -= line[:1] != b"+"
+            new -= line[:1] != b"-"
+            if line[:1] not in (b" ", b"+", b"-") or min(old, new) < 0:
+                raise _odd(
+                    number, line, edition, "the diff cannot be parsed: a hunk ends in line %d"
+                )
+        elif head:
+            counts[_text(path)] += 1
+            old, new = int(head.group(2) or 1), int(head.group(4) or 1)
+            if not old:
+                raise BadPatch("a hunk without a line of context", path=edition.file)
+        elif line.startswith(b"--- a/"):
+            if path and not counts[_text(path)]:
+                raise _odd(number, line, edition, "a file without a hunk in front of line %d")
+            path = line[len(b"--- a/") :]
+            if _text(path) in counts or lines[number] != b"+++ b/" + path:
+                raise _odd(number, line, edition, "a file stands twice, or is renamed: line %d")
+            counts[_text(path)] = 0
+        elif not (path and line == b"+++ b/" + path and lines[number - 2] == b"--- a/" + path):
+            raise _odd(number, line, edition)
+    if lines[-1] or old or new:
+        raise BadPatch("the diff ends in the middle of a line or of a hunk", path=edition.file)
+    expected = {change.path for change in edition.changes}
+    if set(counts) != expected or not all(counts.values()):
+        raise BadPatch(
+            "the diff and the header do not name the same files",
+            path=edition.file,
+            expected=", ".join(sorted(expected))[:400],
+            found=", ".join(sorted(counts))[:400] or "none",
+        )
+    return counts
 
 
-def _count(diff: bytes) -> int:
-    """The hunks of a diff by its own counts, so that a parser that skips one is noticed."""
-    count = 0
-    left = (0, 0)
-    for line in diff.split(b"\n")[:-1]:
-        head = _HEADER.match(line) if left == (0, 0) else None
-        if head:
-            count += 1
-            left = (int(head.group(2) or 1), int(head.group(4) or 1))
-        elif left != (0, 0):
-            left = (left[0] - (line[:1] != b"+"), left[1] - (line[:1] != b"-"))
-    return count if left == (0, 0) else -1
+def _odd(
+    number: int,
+    line: bytes,
+    edition: Edition,
+    message: str = "line %d of the diff is not of a plain unified diff",
+) -> BadPatch:
+    return BadPatch(
+        message % number,
+        path=edition.file,
+        expected=_PLAIN,
+        found=repr(line[:60])[1:],
+    )
 
 
 def _hunk(hunk: Any, edition: Edition) -> Hunk:
@@ -182,4 +211,4 @@ def _bodies(lines: List[bytes], kinds: bytes) -> Iterator[bytes]:
 
 
 def _text(path: Any) -> str:
-    return path.decode("utf-8", "replace") if isinstance(path, bytes) else str(path)
+    return path.decode("utf-8", "surrogateescape") if isinstance(path, bytes) else str(path)

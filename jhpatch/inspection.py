@@ -8,13 +8,16 @@ from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Option
 
 from jhpatch import journal as journals
 from jhpatch import saved, state, states
-from jhpatch.beneath import Root
+from jhpatch.beneath import NotPlain, Root
 from jhpatch.catalog import Catalog
 from jhpatch.engine import sha256
 from jhpatch.errors import REINSTALL, Failed, JhpatchError, Untrusted
 from jhpatch.patchfile import normalized
 from jhpatch.site import Environment, Site, distributions
 from jhpatch.states import Assessment, View
+
+Stamp = Tuple[Optional[Tuple[int, int, int]], ...]
+_LOOKS = 50  # a run takes longer than a look: the second or third is undisturbed
 
 
 class Inspection(NamedTuple):
@@ -30,6 +33,8 @@ class Inspection(NamedTuple):
     """Distributions of which another site has the copy that is imported."""
     error: Optional[JhpatchError] = None
     """Why the site could not be looked at; there are no assessments then."""
+    stamp: Stamp = ()
+    """Of the runs that had begun or ended when it was looked at (``stamp_of``)."""
 
     @property
     def owner(self) -> Optional[str]:
@@ -50,8 +55,40 @@ def inspect(environment: Environment, known: Catalog) -> Tuple[Inspection, ...]:
     """The sites of an environment that hold something of ours or for us, at least the first.
 
     ``known`` gives the patches; headers are read only for what is installed, or was.
+    No lock is taken: where a run has begun or ended meanwhile, all is looked at again.
     Raises BadPatch.
     """
+    for tries in range(_LOOKS):
+        before = {site.path: stamp_of(site.path) for site in environment.sites}
+        try:
+            found = _inspect(environment, known)
+        except JhpatchError:
+            if tries == _LOOKS - 1 or _is_current(before):
+                raise
+            continue
+        if _is_current(before):
+            break
+    return tuple(one._replace(stamp=before[one.site.path]) for one in found)
+
+
+def _is_current(stamps: Dict[str, Stamp]) -> bool:
+    return all(stamp_of(path) == stamp for path, stamp in stamps.items())
+
+
+def stamp_of(site: str) -> Stamp:
+    """What is another whenever a run has begun, been undone or ended in between."""
+    return tuple(map(_stamp, (os.path.join(site, path) for path in (saved.JOURNAL, state.STATE))))
+
+
+def _stamp(path: str) -> Optional[Tuple[int, int, int]]:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    return found.st_ino, found.st_ctime_ns, found.st_size
+
+
+def _inspect(environment: Environment, known: Catalog) -> Tuple[Inspection, ...]:
     names = known.distributions
     looks = [_look(environment, site, names) for site in environment.sites]
     seen: Set[str] = set()
@@ -143,19 +180,62 @@ def _has_folder(root: Root) -> bool:
 def _reader(root: Root, journal: Optional[journals.Journal]) -> Callable[[str], Optional[bytes]]:
     """Reads each file once; where a run died, what recovery will make of it."""
     rows = {row.path: row for row in journal.rows} if journal else {}
+    disk: Dict[str, Optional[bytes]] = {}
     cache: Dict[str, Optional[bytes]] = {}
+
+    def on_disk(path: str) -> Optional[bytes]:
+        if path not in disk:
+            if path.startswith(saved.FOLDER + "/"):
+                disk[path] = saved.saved(root, path[len(saved.FOLDER) + 1 :])
+            else:
+                found = root.read(path)
+                disk[path] = found.data if found else None
+        return disk[path]
 
     def read(path: str) -> Optional[bytes]:
         if path not in cache:
-            if path.startswith(saved.FOLDER + "/"):
-                data = saved.saved(root, path[len(saved.FOLDER) + 1 :])
-            else:
-                found = root.read(path)
-                data = found.data if found else None
+            data = on_disk(path)
             row = rows.get(path)
-            if row and row.before != row.after == (None if data is None else sha256(data)):
+            if (
+                row
+                and row.before != row.after == _hash(data)
+                and _is_undone(root, rows, row, on_disk)
+            ):
                 data = None if row.before is None else saved.original(root, row.before)
             cache[path] = data
         return cache[path]
 
     return read
+
+
+def _is_undone(
+    root: Root,
+    rows: Dict[str, journals.Row],
+    row: journals.Row,
+    on_disk: Callable[[str], Optional[bytes]],
+) -> bool:
+    """Whether recovery puts the old bytes back, as transaction.py decides it."""
+    if row.before is None:
+        return True
+    if row.after is None and not _has_folder_of(root, row.path):
+        return False
+    if row.guard is None:
+        return True
+    guard = rows.get(row.guard)
+    known = (guard.before, guard.after) if guard else (None,)
+    try:
+        return _hash(on_disk(row.guard)) in known
+    except NotPlain:
+        return False
+
+
+def _has_folder_of(root: Root, path: str) -> bool:
+    try:
+        with root.parent(path)[0]:
+            return True
+    except (FileNotFoundError, NotPlain):
+        return False
+
+
+def _hash(data: Optional[bytes]) -> Optional[str]:
+    return None if data is None else sha256(data)

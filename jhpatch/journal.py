@@ -6,12 +6,14 @@ and no state, so a newer or an older jhpatch, without the patches, can recover.
 """
 
 import os
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+import re
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from jhpatch.beneath import is_relative, is_sha256
 from jhpatch.errors import Untrusted
 
 SCHEMA = 1
+_TEMP = re.compile("[.]jhpatch-[0-9a-f]{16}-[0-9]{1,6}")
 
 
 class Row(NamedTuple):
@@ -66,23 +68,27 @@ def parse(data: bytes, path: str) -> Journal:
     import json
 
     try:
-        document = json.loads(data.decode("utf-8"), parse_int=_integer)
+        document = json.loads(data.decode("utf-8"), parse_int=_integer, object_pairs_hook=_object)
         schema = document["schema"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise _untrusted(path, "a journal of schema %d" % SCHEMA, "something else")
-    if schema != SCHEMA:
-        raise _untrusted(path, "schema %d" % SCHEMA, "schema %r" % (schema,))
+    if type(schema) is not int or schema != SCHEMA:
+        found = str(schema) if type(schema) is int else "that is no number"
+        raise _untrusted(path, "schema %d" % SCHEMA, "schema " + found)
     try:
-        return Journal(
-            int(document["pid"]),
-            str(document["started"]),
-            str(document["boot"]),
-            str(document["host"]),
-            None if document["python"] is None else str(document["python"]),
+        journal = Journal(
+            _number(document["pid"]),
+            _text(document["started"]),
+            _text(document["boot"]),
+            _text(document["host"]),
+            None if document["python"] is None else _text(document["python"]),
             tuple(_row(row) for row in document["rows"]),
         )
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise _untrusted(path, "rows that jhpatch wrote", str(error) or type(error).__name__)
+        _refuse_repeated([row.path for row in journal.rows])
+        return journal
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        found = (str(error) or type(error).__name__)[:200]
+        raise _untrusted(path, "rows that jhpatch wrote", found)
 
 
 def _integer(text: str) -> int:
@@ -92,32 +98,50 @@ def _integer(text: str) -> int:
     return int(text)
 
 
+def _object(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
+    """An object that says each thing once: we write no other."""
+    _refuse_repeated([name for name, _ in pairs])
+    return dict(pairs)
+
+
+def _refuse_repeated(names: List[str]) -> None:
+    if len(set(names)) != len(names):
+        raise ValueError("something that stands twice")
+
+
+def _number(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError("a number expected")
+    return int(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > 4096:
+        raise ValueError("text expected")
+    return value
+
+
 def _row(row: Dict[str, Any]) -> Row:
+    if set(row) != set(Row._fields):
+        raise ValueError("a row with other fields than ours")
     made = Row(**row)
     hashes = [value for value in (made.before, made.after) if value is not None]
     paths = [made.path] + ([] if made.guard is None else [made.guard])
-    if not all(isinstance(path, str) and is_relative(path) for path in paths):
+    if not all(is_relative(_text(path)) for path in paths):
         raise ValueError("a path that is not beneath the site: %r" % (paths,))
     if not hashes or not all(map(is_sha256, hashes)):
         raise ValueError("a hash that is none")
     if not _is_temp(made.temp):
-        raise ValueError("a temporary name that is not ours: %r" % made.temp)
-    numbers = (made.mode, made.uid, made.gid)
+        raise ValueError("a temporary name that is not ours: %.80r" % (made.temp,))
     # 2**32 - 1 means "leave it" to chown(2); more does not fit into a uid_t.
-    if not all(type(value) is int and 0 <= value < 2**32 - 1 for value in numbers):
+    if not all(_number(value) < 2**32 - 1 for value in (made.mode, made.uid, made.gid)):
         raise ValueError("a mode or an owner that is none")
     return made._replace(mode=made.mode & 0o777)
 
 
 def _is_temp(name: object) -> bool:
     """``.jhpatch-<16 hex digits>-<number>``: no journal can name any other file to remove."""
-    parts = name.split("-") if isinstance(name, str) else []
-    return (
-        len(parts) == 3
-        and parts[0] == ".jhpatch"
-        and is_sha256(parts[1] * 4)
-        and parts[2].isdigit()
-    )
+    return isinstance(name, str) and bool(_TEMP.fullmatch(name))
 
 
 def _untrusted(path: str, expected: str, found: str) -> Untrusted:

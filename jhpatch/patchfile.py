@@ -5,13 +5,15 @@ describes it. Only the header is read here; the diff is taken apart by ``engine`
 it must be applied.
 """
 
+import errno
 import functools
 import hashlib
 import os
 import re
+import stat
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from jhpatch.beneath import is_relative
+from jhpatch.beneath import Root, is_relative
 from jhpatch.errors import BadPatch
 from jhpatch.versions import Range, parse
 
@@ -20,7 +22,18 @@ FIELDS = frozenset(
     "Author Bug Last-Update Applied-Upstream".split()
 )
 _REPEATED = frozenset(["Before", "After", "Adds", "Bug", "Author"])
-_SIZE_CAP = 4 * 1024 * 1024
+_SIZE_CAP = 1024 * 1024
+_HEADER_CAP = 64 * 1024
+_NAME = re.compile(r"([0-9][0-9A-Za-z.+!_]{0,63})-([a-z0-9][a-z0-9-]*)\Z")
+_HASHED = re.compile(r"(\S+) sha256:([0-9a-f]{64})\Z")
+_HELPER = re.compile(r"helper:([a-z]+)\Z")
+# What is not a package's own: our folder, the metadata that proves what a release shipped,
+# and bytecode. Names that a diff or a RECORD would have to quote are nobody's.
+_FOREIGN = re.compile(
+    r"(\.jhpatch|[^/]*\.(dist|egg)-info)(/|\Z)|(.*/)?__pycache__(/|\Z)|.*\.py[co]\Z|"
+    r".*[\s\"\\\x00-\x1f\x7f]",
+    re.S,
+)
 _HELPERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "helper")
 
 
@@ -81,8 +94,8 @@ def edition_of(path: str, data: Optional[bytes] = None) -> Edition:
     """
     folder = os.path.basename(os.path.dirname(path))
     stem = os.path.basename(path)[: -len(".patch")]
-    release, _, slug = stem.partition("-")
-    if not release or not re.match(r"^[a-z0-9][a-z0-9-]*$", slug):
+    named = _NAME.match(stem)
+    if not named:
         raise BadPatch(
             "a patch file's name does not say what it is",
             path=path,
@@ -94,7 +107,7 @@ def edition_of(path: str, data: Optional[bytes] = None) -> Edition:
     _require(one, path, folder)
     not_needed = one.get("Not-Needed")
     edition = Edition(
-        patch="%s/%s" % (folder, slug),
+        patch="%s/%s" % (folder, named.group(2)),
         name=stem,
         package=one["Package"],
         versions=one["Versions"],
@@ -113,6 +126,7 @@ def edition_of(path: str, data: Optional[bytes] = None) -> Edition:
             expected="Before and After, or Not-Needed",
             found="both" if edition.changes else "neither",
         )
+    _refuse_repeated(edition)
     return edition
 
 
@@ -120,7 +134,7 @@ def digest(edition: Edition) -> str:
     """The SHA-256, as hex digits, of a patch's bytes and of the files that it adds."""
     total = hashlib.sha256(_read(edition.file))
     for addition in edition.adds:
-        total.update(_read(addition.source))
+        total.update(_source(edition, addition))
     return total.hexdigest()
 
 
@@ -131,7 +145,7 @@ def diff_of(edition: Edition) -> bytes:
 
 def added_bytes(edition: Edition) -> Dict[str, bytes]:
     """The files that a patch adds, by path from the site's root."""
-    return {addition.path: _read(addition.source) for addition in edition.adds}
+    return {addition.path: _source(edition, addition) for addition in edition.adds}
 
 
 def _require(one: Dict[str, str], path: str, folder: str) -> None:
@@ -143,27 +157,74 @@ def _require(one: Dict[str, str], path: str, folder: str) -> None:
             "a patch lies in the folder of another distribution",
             path=path,
             expected="Package: " + folder,
-            found="Package: " + one["Package"],
+            found="Package: " + one["Package"][:120],
         )
+
+
+def _refuse_repeated(edition: Edition) -> None:
+    paths = [change.path for change in edition.changes]
+    for addition in edition.adds:
+        if addition.path in paths:
+            raise BadPatch(
+                "a patch adds a file that it names already",
+                path=edition.file,
+                expected="each file once, in Before and After or in Adds",
+                found=addition.path,
+            )
+        paths.append(addition.path)
 
 
 @functools.lru_cache(maxsize=None)
 def _read(path: str) -> bytes:
+    """A patch file, or a helper. A symlink is followed: package managers install them so."""
     try:
-        with open(path, "rb") as file:
+        # Not to wait for the writer of a FIFO (open(2)).
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(fd, "rb") as file:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise BadPatch("a patch that is no regular file", path=path)
             data = file.read(_SIZE_CAP + 1)
-    except OSError as error:
-        raise BadPatch("cannot read a patch: %s" % error.strerror, path=path)
+    except (OSError, ValueError) as error:
+        raise BadPatch("cannot read a patch: %s" % (getattr(error, "strerror", error)), path=path)
     if len(data) > _SIZE_CAP:
-        raise BadPatch("a patch of more than 4 MiB", path=path)
+        raise BadPatch("a patch of more than 1 MiB", path=path)
     return data
+
+
+def _source(edition: Edition, addition: Addition) -> bytes:
+    """What is added: one of our helpers, or a plain file of the tree, never one outside."""
+    if os.path.dirname(addition.source) == _HELPERS:
+        return _read(addition.source)
+    tree = os.path.dirname(os.path.dirname(edition.file))
+    path = os.path.relpath(addition.source, tree)
+    try:
+        return _beneath(tree, path)
+    except OSError as error:
+        raise BadPatch(
+            "cannot read a file that a patch adds: %s: %s" % (addition.path, error.strerror),
+            path=edition.file,
+            expected="a plain file in the tree, reached through no symlink",
+            found=path,
+        )
+
+
+@functools.lru_cache(maxsize=None)
+def _beneath(tree: str, path: str) -> bytes:
+    with Root(tree) as root:
+        found = root.read(path, _SIZE_CAP)
+    if found is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+    return found.data
 
 
 def _split(data: bytes, path: str) -> Tuple[bytes, bytes]:
     head, found, diff = data.partition(b"\n---\n")
-    if not found:
+    if not found or len(head) > _HEADER_CAP:
         raise BadPatch(
-            "a patch without the end of its header", path=path, expected="a line ---", found="none"
+            "a patch without the end of its header",
+            path=path,
+            expected="a line --- in the first %d KiB" % (_HEADER_CAP // 1024),
+            found="none",
         )
     return head + b"\n", diff
 
@@ -201,14 +262,14 @@ def _changes(fields: Tuple[Tuple[str, str], ...], path: str) -> Tuple[Change, ..
         raise BadPatch(
             "Before and After do not name the same files, each once",
             path=path,
-            expected=", ".join(sorted(before)) or "a Before for each After",
-            found=", ".join(sorted(after)) or "no After",
+            expected=", ".join(sorted(before))[:400] or "a Before for each After",
+            found=", ".join(sorted(after))[:400] or "no After",
         )
     return tuple(Change(name, before[name], after[name]) for name in sorted(before))
 
 
 def _hashed(value: str, path: str) -> Tuple[str, str]:
-    match = re.match(r"^(\S+) sha256:([0-9a-f]{64})$", value)
+    match = _HASHED.match(value)
     if not match or not _is_of_a_package(match.group(1)):
         raise BadPatch(
             "a row of hashes that cannot be read",
@@ -220,14 +281,20 @@ def _hashed(value: str, path: str) -> Tuple[str, str]:
 
 
 def _is_of_a_package(path: str) -> bool:
-    """Neither our own folder nor the metadata that proves what a release shipped."""
-    return is_relative(path) and not re.match(r"^(\.jhpatch|[^/]*\.(dist|egg)-info)(/|$)", path)
+    """Whether ``path`` may be of what a release has shipped, and the file system takes it."""
+    parts = path.split("/")
+    fits = len(path) < 1024 and max(len(part.encode("utf-8")) for part in parts) < 256
+    return is_relative(path) and fits and not _FOREIGN.match(path)
 
 
 def _addition(value: str, path: str) -> Addition:
     target, _, source = (part.strip() for part in value.partition("<"))
-    if _is_of_a_package(target) and re.match(r"^helper:[a-z]+$", source):
-        return Addition(target, os.path.join(_HELPERS, source[len("helper:") :] + ".py"))
+    helper = _HELPER.match(source)
+    if _is_of_a_package(target) and helper:
+        name = helper.group(1) + ".py"
+        if not os.path.isfile(os.path.join(_HELPERS, name)):
+            raise BadPatch("a helper that there is not", path=path, found=source)
+        return Addition(target, os.path.join(_HELPERS, name))
     if _is_of_a_package(target) and is_relative(source) and ":" not in source:
         return Addition(target, os.path.join(os.path.dirname(os.path.dirname(path)), source))
     raise BadPatch(
@@ -246,5 +313,5 @@ def _ranges(versions: str, path: str, wildcard: bool) -> Tuple[Range, ...]:
             "a Versions field that is open-ended or cannot be read",
             path=path,
             expected="==X, or >=X,<=Y between released versions, joined by |",
-            found=versions,
+            found=versions[:120],
         )

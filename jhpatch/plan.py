@@ -3,6 +3,7 @@
 Nothing is written here. Whoever reads this module knows what jhpatch does to a site.
 """
 
+import contextlib
 from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from jhpatch import engine, patchfile, record, state, versions
@@ -150,7 +151,8 @@ def _ordered(changes: List[Change], reverting: bool) -> List[Change]:
             return (4 if reverting else 0), change.path
         if change.after is None:
             return 3, change.path
-        return (1 if change.before is None or change.guard else 2), change.path
+        is_added = change.before is None or change.guard
+        return (1 if is_added and not reverting else 2), change.path
 
     return sorted(changes, key=place)
 
@@ -208,13 +210,22 @@ class _Job:
             self.originals.append(before[path])
             files.append(File(path, sha256(before[path]), sha256(data)))
         for path, data in sorted(patchfile.added_bytes(edition).items()):
-            self._change(path, data, self._guard(edition))
+            self._change(path, data, self._guard())
             files.append(File(path, None, sha256(data)))
         return Applied(one.patch, edition.name, patchfile.digest(edition), when, tuple(files))
 
-    def _guard(self, edition: Edition) -> str:
-        record = self.distribution.record if self.distribution else None
-        return record or edition.changes[0].path
+    def _guard(self) -> Optional[str]:
+        """The file that tells whether this is the same release, put there by the same hand.
+
+        RECORD; without one the metadata, else a module that a patch changes: two
+        releases may have the same bytes there.
+        """
+        info = self.distribution.info if self.distribution else ""
+        for path in ("/RECORD", "/METADATA", "/PKG-INFO", "") if info else ():
+            with contextlib.suppress(OSError):  # an egg-info may be a file by itself
+                if self.view.read(info + path) is not None:
+                    return info + path
+        return self._module()
 
     def _before(self, one: Assessment, edition: Edition) -> Dict[str, bytes]:
         """The unpatched bytes: those that are there, the saved ones, or derived and proved."""
@@ -241,12 +252,12 @@ class _Job:
             for file in one.applied.files:
                 self._keep_forced(one, file)
                 if file.before is not None:
-                    self._change(file.path, self.view.original(file.before), None)
+                    self._change(file.path, self.view.original(file.before), self._guard())
             added = [file for file in one.applied.files if file.before is None]
             self._drop(added, stays)
         elif one.edition:
             for path, data in sorted(self._before(one, one.edition).items()):
-                self._change(path, data, None)
+                self._change(path, data, self._guard())
             added = [File(path, None, "") for path in patchfile.added_bytes(one.edition)]
             self._drop(added, stays)
 
@@ -258,13 +269,11 @@ class _Job:
             self._change(path, data, None)
 
     def _drop(self, added: Iterable[File], stays: Set[str]) -> None:
-        guard = self.distribution.record if self.distribution else None
         for file in added:
             if file.path not in stays:
-                self._change(file.path, None, guard or self._module())
+                self._change(file.path, None, self._guard())
 
     def _module(self) -> Optional[str]:
-        """A changed file: the guard of a distribution without RECORD."""
         files = (f for one in self.ours if one.applied for f in one.applied.files if f.before)
         return next((file.path for file in files), None)
 

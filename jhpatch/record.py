@@ -35,15 +35,17 @@ def parse(data: bytes) -> Tuple[Row, ...]:
 
 
 def _logical_lines(data: bytes) -> Iterable[bytes]:
-    pending = b""
+    pending: List[bytes] = []
+    is_open = False
     for line in data.splitlines(keepends=True):
-        pending += line
+        pending.append(line)
         # A quoted field may hold a newline: the row goes on while a quote is open.
-        if pending.count(b'"') % 2 == 0:
-            yield pending
-            pending = b""
+        is_open ^= line.count(b'"') % 2 == 1
+        if not is_open:
+            yield b"".join(pending)
+            pending = []
     if pending:
-        yield pending
+        yield b"".join(pending)
 
 
 def _row(raw: bytes) -> Row:
@@ -101,11 +103,22 @@ def restored(data: bytes, original: bytes, files: Iterable[str], added: Iterable
 
     This is the way back when something else has changed RECORD since.
     """
-    wanted = set(files)
     gone = set(added)
-    rows = {row.path: row.raw for row in parse(original) if row.path in wanted}
-    kept = [row for row in parse(data) if row.path not in gone]
-    return b"".join(rows.get(row.path, row.raw) for row in kept)
+    old = parse(original)
+    rows: Dict[str, List[bytes]] = {path: [] for path in files}
+    for row in old:
+        rows.get(row.path, []).append(row.raw)
+    end = _line_end(original)
+    out: List[bytes] = []
+    for row in parse(data):
+        if row.path not in gone:
+            if out and not out[-1].endswith((b"\n", b"\r")):
+                out[-1] += end
+            mine = rows.get(row.path)
+            out.append(mine.pop(0) if mine else row.raw)
+    if out and old and out[-1] == old[-1].raw + end:
+        out[-1] = old[-1].raw  # which had no line end before there were rows of ours behind it
+    return b"".join(out)
 
 
 def _line_end(data: bytes) -> bytes:

@@ -8,6 +8,7 @@ what the caller's environment variables add.
 
 import os
 import re
+import stat
 import sys
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
@@ -58,6 +59,9 @@ def own_environment() -> Environment:
     """The environment that runs jhpatch; the user's own site counts unless root asks."""
     import site
 
+    if sys.flags.no_site and _pyvenv(_prefix(sys.executable)):
+        # With -S nobody has told sys.prefix of the venv (Lib/site.py, venv).
+        return environment_of(sys.executable)._replace(own=True)
     folders = list(site.getsitepackages())
     if site.ENABLE_USER_SITE and os.geteuid() != 0:
         folders.append(site.getusersitepackages())
@@ -105,9 +109,18 @@ def distributions(root: Root, wanted: Iterable[str]) -> Dict[str, List[Distribut
             continue
         match = _INFO.match(entry)
         name = _normalized(match.group("name") if match else entry.rpartition(".")[0])
-        if name in names:
+        if name in names and not _is_left_over(root, entry):
             found.setdefault(name, []).append(_distribution(root, entry, name))
     return found
+
+
+def _is_left_over(root: Root, entry: str) -> bool:
+    """A metadata folder that only a temporary file of ours has kept from being taken away."""
+    try:
+        with root.folder(entry) as folder:
+            return all(name.startswith(".jhpatch-") for name in folder.names())
+    except OSError:  # an egg-info may be a file by itself
+        return False
 
 
 def _distribution(root: Root, entry: str, name: str) -> Distribution:
@@ -122,8 +135,8 @@ def _distribution(root: Root, entry: str, name: str) -> Distribution:
     if stated:
         version = stated.group(1)
     elif not version:
-        version = _asked_version(os.path.join(root.path, entry))
-    layout = "an editable install" if _is_editable(root, entry) else None
+        version = _parsed_version(head)
+    layout = "an editable install" if _is_editable(root, entry) else _linked(root, entry)
     installer = _small(root, entry + "/INSTALLER").strip() or None
     return Distribution(name, version, entry, layout, installer)
 
@@ -145,6 +158,20 @@ def _small(root: Root, path: str) -> str:
     return found.data[:_HEAD].decode("utf-8", "replace").replace("\r\n", "\n") if found else ""
 
 
+def _linked(root: Root, entry: str) -> Optional[str]:
+    """Metadata that lies elsewhere: what is written in RECORD would be written there."""
+    for path in (entry, entry + "/RECORD"):
+        try:
+            folder, name = root.parent(path)
+            with folder:
+                found = folder.lstat(name)
+        except OSError:  # an egg-info may be a file by itself
+            continue
+        if found and stat.S_ISLNK(found.st_mode):
+            return path + " is a symlink"
+    return None
+
+
 def _is_editable(root: Root, entry: str) -> bool:
     """PEP 610 and PEP 660: direct_url.json says so."""
     return (
@@ -152,18 +179,11 @@ def _is_editable(root: Root, entry: str) -> bool:
     )
 
 
-def _asked_version(info: str) -> str:
-    """What importlib.metadata makes of metadata that has no plain head; empty for none."""
-    try:
-        from importlib.metadata import PathDistribution
-    except ImportError:
-        from importlib_metadata import PathDistribution  # type: ignore
-    from pathlib import Path
+def _parsed_version(head: str) -> str:
+    """The version in metadata that is written in an odd way; empty for none."""
+    from email.parser import HeaderParser
 
-    try:
-        return PathDistribution(Path(info)).version or ""
-    except Exception:  # hostile metadata: whatever it raises, the version is not known
-        return ""
+    return str(HeaderParser().parsestr(head)["Version"] or "").strip()
 
 
 def _normalized(name: str) -> str:
@@ -178,11 +198,11 @@ def _sites(folders: Iterable[str], prefix: str) -> Tuple[Site, ...]:
     sites: List[Site] = []
     for path in _with_pth(folders):
         try:
-            stat = os.stat(path)
+            found = os.stat(path)
         except OSError:
             continue
-        if (stat.st_dev, stat.st_ino) not in seen:
-            seen.add((stat.st_dev, stat.st_ino))
+        if (found.st_dev, found.st_ino) not in seen:
+            seen.add((found.st_dev, found.st_ino))
             sites.append(Site(path, _is_inside(path, prefix)))
     return tuple(sites)
 

@@ -4,13 +4,15 @@ State says what was meant; only hashes say what is. Nothing in it is believed
 without one, and a state that jhpatch did not write is refused whole.
 """
 
-from typing import Any, NamedTuple, Optional, Tuple
+import re
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from jhpatch.beneath import is_relative, is_sha256
 from jhpatch.errors import Untrusted
 
 SCHEMA = 1
 STATE = ".jhpatch/state.json"
+_TIME = re.compile(r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}(\.[0-9]+)?Z")
 
 
 class File(NamedTuple):
@@ -86,43 +88,80 @@ def parse(data: bytes, path: str) -> State:
     import json
 
     try:
-        # int() of a million digits takes hours (CVE-2020-10735).
-        document = json.loads(data.decode("utf-8"), parse_int=lambda text: int(text[:20]))
+        document = json.loads(data.decode("utf-8"), parse_int=_integer, object_pairs_hook=_object)
         schema = document["schema"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise _untrusted(path, "a state of schema %d" % SCHEMA, "something else")
-    if schema != SCHEMA:
-        raise _untrusted(path, "schema %d" % SCHEMA, "schema %r" % (schema,))
+    if type(schema) is not int or schema != SCHEMA:
+        raise _untrusted(path, "schema %d" % SCHEMA, "schema %s" % _shown(schema))
     try:
-        return State(_text(document["tool"]), tuple(map(_patched, document["distributions"])))
+        state = State(_version(document["tool"]), tuple(map(_patched, document["distributions"])))
+        _refuse_repeated([one.name for one in state.patched])
+        return state
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _untrusted(path, "what jhpatch wrote", str(error) or type(error).__name__)
+        found = (str(error) or type(error).__name__)[:200]
+        raise _untrusted(path, "what jhpatch wrote", found)
+
+
+def _integer(text: str) -> int:
+    """A number of ours; one of a million digits would take Python hours (CVE-2020-10735)."""
+    if len(text) > 20:
+        raise ValueError("a number of %d digits" % len(text))
+    return int(text)
+
+
+def _object(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
+    """An object that says each thing once: we write no other."""
+    _refuse_repeated([name for name, _ in pairs])
+    return dict(pairs)
+
+
+def _shown(schema: Any) -> str:
+    return str(schema) if type(schema) is int else "that is no number"
 
 
 def _patched(row: Any) -> Patched:
     record = None if row["record"] is None else _file(row["record"])
     patches = tuple(map(_applied, row["patches"]))
-    return Patched(_name(row["name"]), _text(row["version"]), record, patches)
+    _refuse_repeated([one.patch for one in patches])
+    name = _name(row["name"], 1)
+    for one in patches:
+        if re.sub("[-_.]+", "_", one.patch.partition("/")[0]).lower() != name:
+            raise ValueError("a patch of another distribution than %r: %r" % (name, one.patch))
+    return Patched(name, _text(row["version"]), record, patches)
 
 
 def _applied(row: Any) -> Applied:
-    texts = [_text(row[key]) for key in ("edition", "digest", "when")]
+    patch, edition, digest = _name(row["patch"], 2), _text(row["edition"]), _text(row["digest"])
+    when = _text(row["when"])
+    if not _TIME.fullmatch(when):
+        raise ValueError("a time that is none: %.40r" % when)
     files = tuple(map(_file, row["files"]))
-    return Applied(_name(row["patch"]), texts[0], texts[1], texts[2], files)
+    _refuse_repeated([file.path for file in files])
+    return Applied(patch, edition, digest, when, files)
 
 
 def _file(row: Any) -> File:
+    if set(row) != set(File._fields):
+        raise ValueError("a file with other fields than ours")
     file = File(**row)
-    if not is_relative(_text(file.path)) or file.path.startswith(".jhpatch/"):
+    if not is_relative(_text(file.path)) or file.path.partition("/")[0] == ".jhpatch":
         raise ValueError("a path that is not of the site: %r" % file.path)
     if not all(map(is_sha256, [file.after] + [file.before] * (file.before is not None))):
         raise ValueError("a hash that is none")
     return file
 
 
-def _name(value: Any) -> str:
-    if not all(part and part[0].isalnum() for part in _text(value).split("/")):
-        raise ValueError("a name that is none: %r" % value)
+def _name(value: Any, parts: int) -> str:
+    found = _text(value).split("/")
+    if len(found) != parts or not all(re.match(r"\w[\w.-]*\Z", part) for part in found):
+        raise ValueError("a name that is none: %.80r" % value)
+    return str(value)
+
+
+def _version(value: Any) -> str:
+    if not re.match(r"[0-9A-Za-z.+!_-]{1,100}\Z", _text(value)):
+        raise ValueError("a version that is none: %.80r" % value)
     return str(value)
 
 
@@ -130,6 +169,11 @@ def _text(value: Any) -> str:
     if not isinstance(value, str) or len(value) > 4096:
         raise ValueError("text expected")
     return value
+
+
+def _refuse_repeated(names: List[str]) -> None:
+    if len(set(names)) != len(names):
+        raise ValueError("something that stands twice")
 
 
 def _untrusted(path: str, expected: str, found: str) -> Untrusted:

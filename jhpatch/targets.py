@@ -2,14 +2,14 @@
 
 import argparse
 import os
-from typing import Iterable, List, Set, Tuple
+from typing import Dict, Iterable, List, Set, Tuple
 
 from jhpatch import catalog, inspection, site
 from jhpatch.catalog import Catalog
 from jhpatch.errors import Refused, Usage
 from jhpatch.inspection import Inspection
 from jhpatch.patchfile import normalized
-from jhpatch.site import Environment
+from jhpatch.site import Environment, Site
 from jhpatch.states import Assessment
 
 _TREE = "another tree of patches beside jhpatch's own; may repeat"
@@ -100,8 +100,29 @@ def environments_of(arguments: argparse.Namespace) -> List[Environment]:
 
 
 def inspections_of(environments: List[Environment], known: Catalog) -> List[Inspection]:
-    """All sites of the environments, each looked at once."""
-    return [one for environment in environments for one in inspection.inspect(environment, known)]
+    """All sites of the environments, each looked at once, whatever its names are."""
+    once = _each_once(environments)
+    return [one for environment in once for one in inspection.inspect(environment, known)]
+
+
+def _each_once(environments: List[Environment]) -> List[Environment]:
+    """Without the sites that another one has: a run would wait for its own lock."""
+    owners: Dict[Tuple[int, int], Tuple[bool, int, str]] = {}
+    for number, environment in enumerate(environments):
+        for one in environment.sites:
+            # Where it counts as inside it may be changed; of these the first.
+            rank = (not one.inside, number, one.path)
+            owners[_identity(one)] = min(rank, owners.get(_identity(one), rank))
+    found = []
+    for number, environment in enumerate(environments):
+        sites = (one for one in environment.sites if owners[_identity(one)][1] == number)
+        found.append(environment._replace(sites=tuple(sites)))
+    return [one for one, old in zip(found, environments) if one.sites or not old.sites]
+
+
+def _identity(one: Site) -> Tuple[int, int]:
+    found = os.stat(one.path)
+    return found.st_dev, found.st_ino
 
 
 def patch_names(wanted: Iterable[str], known: Catalog, inspections: List[Inspection]) -> Set[str]:

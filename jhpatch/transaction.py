@@ -123,7 +123,7 @@ def locked(
 
 def _litter(root: Root, error: OSError) -> Failed:
     return Failed(
-        "what is no longer needed could not be taken away: %s" % _said(error),
+        "all is done, but what is no longer needed could not be taken away: %s" % _said(error),
         path=os.path.join(root.path, FOLDER),
         next="run the same command again: it tidies up",
     )
@@ -194,6 +194,7 @@ class Transaction:
         with _signals_held():
             try:
                 old = [change.before for change in changes if change.before is not None]
+                self._at("save", saved.ORIGINALS)
                 for name in saved.save_originals(self.root, old + list(originals), self._step):
                     new.append(name)
                 self._stage(changes, journal)

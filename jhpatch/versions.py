@@ -6,13 +6,16 @@ is asked only about the others. Pure.
 
 import functools
 import re
-from typing import Iterable, Iterator, List, NamedTuple, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Tuple
 
-PLAIN = re.compile(r"^[0-9]+(\.[0-9]+)*$")
-_NUMBER = re.compile("[0-9]+")
-_EXACT = re.compile(r"^==([0-9][^\s,*]*)$")
-_CLOSED = re.compile(r"^>=([0-9.]+),\s*<=([0-9.]+)$")
-_PREFIX = re.compile(r"^([0-9]+(\.[0-9]+)*\.)\*$")
+# int() of a million digits takes Python hours, or is refused (CVE-2020-10735).
+_RELEASE = r"[0-9]{1,18}(?:\.[0-9]{1,18})*"
+PLAIN = re.compile(_RELEASE + r"\Z")
+_NUMBER = re.compile("[0-9]{1,18}")
+_EXACT = re.compile(r"==([0-9][0-9A-Za-z.+!_-]{0,99})\Z")
+_CLOSED = re.compile(r">=(%s),\s*<=(%s)\Z" % (_RELEASE, _RELEASE))
+_PREFIX = re.compile(r"(%s\.)\*\Z" % _RELEASE)
+_FIELD_CAP = 2000
 
 
 class Range(NamedTuple):
@@ -42,12 +45,8 @@ class Range(NamedTuple):
 
     def _names(self, version: str) -> bool:
         """Prereleases and local versions: named exactly, or not at all."""
-        from packaging.version import InvalidVersion, Version
-
-        try:
-            return self.low == self.high and Version(version) == Version(self.low)
-        except InvalidVersion:
-            return False
+        named = _parsed(self.low) if self.low == self.high else None
+        return named is not None and named == _parsed(version)
 
     def __str__(self) -> str:
         if self.wildcard:
@@ -57,12 +56,14 @@ class Range(NamedTuple):
 
 def parse(text: str, wildcard: bool) -> Tuple[Range, ...]:
     """The ranges of a ``Versions`` field; ``7.*`` only with ``wildcard``. Raises ValueError."""
+    if len(text) > _FIELD_CAP:
+        raise ValueError(text)
     return tuple(_range(part.strip(), wildcard) for part in text.split("|"))
 
 
 def _range(part: str, wildcard: bool) -> Range:
     exact, closed, prefix = _EXACT.match(part), _CLOSED.match(part), _PREFIX.match(part)
-    if exact:
+    if exact and (PLAIN.match(exact.group(1)) or _parsed(exact.group(1)) is not None):
         return Range(exact.group(1), exact.group(1))
     if closed and key(closed.group(1)) <= key(closed.group(2)):
         return Range(closed.group(1), closed.group(2))
@@ -80,6 +81,17 @@ def key(version: str) -> Tuple[int, ...]:
     return tuple(numbers)
 
 
+@functools.lru_cache(maxsize=None)
+def _parsed(version: str) -> Any:
+    """What packaging makes of a version; None for what is none."""
+    from packaging.version import Version
+
+    try:
+        return Version(version)
+    except ValueError:  # InvalidVersion, or more digits than Python turns into a number
+        return None
+
+
 def clashes(ranges: List[Range]) -> Iterator[Tuple[int, int]]:
     """The places in ``ranges`` of each two that some release lies in.
 
@@ -92,12 +104,23 @@ def clashes(ranges: List[Range]) -> Iterator[Tuple[int, int]]:
             yield widest, place
         if widest is None or key(ranges[place].high) > key(ranges[widest].high):
             widest = place
+    yield from _odd_clashes(ranges)
+
+
+def _odd_clashes(ranges: List[Range]) -> Iterator[Tuple[int, int]]:
+    """Those of prefixes, and of prereleases and local versions."""
     for place, one in enumerate(ranges):
-        if not PLAIN.match(one.low):
-            for other, another in enumerate(ranges):
-                if place != other and (other < place or PLAIN.match(another.low)):
-                    if one.meets(another):
-                        yield place, other
+        for other, another in enumerate(ranges) if one.wildcard else ():
+            if (other < place or not another.wildcard) and one.meets(another):
+                yield place, other
+    exact = [place for place, one in enumerate(ranges) if one.low and one.low == one.high]
+    if all(PLAIN.match(ranges[place].low) for place in exact):
+        return  # without packaging
+    first: Dict[Any, int] = {}
+    for place in exact:
+        other = first.setdefault(_parsed(ranges[place].low), place)
+        if other != place and not all(PLAIN.match(ranges[n].low) for n in (place, other)):
+            yield place, other
 
 
 def near(version: str, ranges: Iterable[Range]) -> str:
