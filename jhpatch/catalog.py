@@ -34,7 +34,11 @@ def editions(trees: List[str], wanted: Optional[Iterable[str]] = None) -> Tuple[
     rules, for editions of one patch that overlap, and for a tree that is not there.
     """
     names = None if wanted is None else set(wanted)
-    found = [edition_of(path) for path in files(trees, names)]
+    return _editions_of(files(trees, names))
+
+
+def _editions_of(paths: Iterable[str]) -> Tuple[Edition, ...]:
+    found = [edition_of(path) for path in paths]
     ordered = sorted(found, key=in_order)
     for error in overlaps(ordered):
         raise error
@@ -74,15 +78,28 @@ class Catalog(NamedTuple):
     trees: Tuple[str, ...]
     whole: bool = True
     """Whether ``fitting`` reads every edition, so that two for one release are an error."""
+    paths: Optional[Tuple[str, ...]] = None
+    """The files of the trees, where they have been looked up; None: look each time."""
+
+    def looked_up(self) -> "Catalog":
+        """The same for a child that may not be able to read the folders any more."""
+        return self._replace(paths=tuple(files(self.trees)))
+
+    def _paths(self, wanted: Container[str]) -> Iterable[str]:
+        if self.paths is None:
+            return files(self.trees, wanted)
+        return [path for path in self.paths if normalized(path.split(os.sep)[-2]) in wanted]
 
     @property
     def distributions(self) -> Tuple[str, ...]:
         """The distributions that there are patches for, normalized."""
-        return distributions(list(self.trees))
+        if self.paths is None:
+            return distributions(list(self.trees))
+        return tuple(sorted({normalized(path.split(os.sep)[-2]) for path in self.paths}))
 
     def editions(self, names: Iterable[str]) -> Tuple[Edition, ...]:
         """The editions for distributions. Raises BadPatch."""
-        return editions(list(self.trees), names)
+        return _editions_of(self._paths(set(names)))
 
     def fitting(self, releases: Dict[str, Optional[str]]) -> Tuple[Edition, ...]:
         """The editions for distributions, of which these releases are installed. Raises BadPatch.
@@ -108,7 +125,7 @@ class Catalog(NamedTuple):
     ) -> Iterator[Tuple[List[str], Optional[str]]]:
         """The files of each patch, the likeliest for the release first, and the release."""
         by_patch: Dict[Tuple[str, str], List[Tuple[Tuple[int, ...], str]]] = {}
-        for path in files(self.trees, releases):
+        for path in self._paths(releases):
             folder, name = path.split(os.sep)[-2:]
             first, _, slug = name.partition("-")
             by_patch.setdefault((folder, slug), []).append((key(first), path))
@@ -121,7 +138,7 @@ class Catalog(NamedTuple):
 
     def patches(self, names: Iterable[str]) -> Tuple[str, ...]:
         """The patches for distributions, by the names of their files alone."""
-        rows = (path.split(os.sep)[-2:] for path in files(self.trees, set(names)))
+        rows = (path.split(os.sep)[-2:] for path in self._paths(set(names)))
         found = (
             "%s/%s" % (folder, name[: -len(".patch")].partition("-")[2]) for folder, name in rows
         )

@@ -292,7 +292,7 @@ def _addition(value: str, path: str) -> Addition:
     helper = _HELPER.match(source)
     if _is_of_a_package(target) and helper:
         name = helper.group(1) + ".py"
-        if not os.path.isfile(os.path.join(_HELPERS, name)):
+        if not _is_helper(name):
             raise BadPatch("a helper that there is not", path=path, found=source)
         return Addition(target, os.path.join(_HELPERS, name))
     if _is_of_a_package(target) and is_relative(source) and ":" not in source:
@@ -303,6 +303,11 @@ def _addition(value: str, path: str) -> Addition:
         expected="<path from the site's root> < helper:<name> or <path in the tree>",
         found=value[:120],
     )
+
+
+@functools.lru_cache(maxsize=None)
+def _is_helper(name: str) -> bool:
+    return os.path.isfile(os.path.join(_HELPERS, name))
 
 
 def _ranges(versions: str, path: str, wildcard: bool) -> Tuple[Range, ...]:

@@ -65,6 +65,37 @@ def drop_temp(root: Root, row: Row) -> None:
             folder.unlink(row.temp)
 
 
+def drop_empty_folders(root: Root, paths: Iterable[str]) -> None:
+    """Takes away the folders above ``paths`` where nothing is left in them.
+
+    A folder without files imports as a namespace package, and one that is named
+    ``….dist-info`` passes for a distribution.
+    """
+    for path in paths:
+        above = path.rpartition("/")[0]
+        while above and not above.startswith(".jhpatch") and _drop_empty(root, above):
+            above = above.rpartition("/")[0]
+
+
+def _drop_empty(root: Root, path: str) -> bool:
+    try:
+        with root.folder(path) as folder:
+            names = folder.names()
+            if names == ["__pycache__"]:
+                os.rmdir("__pycache__", dir_fd=folder.fd)
+            elif names:
+                return False
+        above, name = root.parent(path)
+        with above:
+            os.rmdir(name, dir_fd=above.fd)
+            above.sync()
+    except FileNotFoundError:
+        return True  # an earlier path's folder was the same
+    except OSError:  # a symlink, or somebody has put something there
+        return False
+    return True
+
+
 def drop_bytecode(root: Root, path: str) -> List[str]:
     """Drops every .pyc of a module, of every interpreter; says which there were."""
     above, slash, name = path.rpartition("/")

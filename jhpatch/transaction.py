@@ -205,7 +205,7 @@ class Transaction:
                 self._remove_journal()
             except BaseException as error:
                 raise self._rolled_back(error, journal, new)
-            self._settle(set(keep))
+            self._settle(rows, set(keep))
         if rebuild and dropped:
             # A missing .pyc costs a reader milliseconds; it is no reason to fail.
             with contextlib.suppress(Exception):
@@ -292,7 +292,7 @@ class Transaction:
         with self.root.folder(FOLDER) as folder:
             folder.unlink("journal.json")
 
-    def _settle(self, keep: Collection[str]) -> None:
+    def _settle(self, rows: Tuple[Row, ...], keep: Collection[str]) -> None:
         """What comes after the point of no return: the unlink lasts, old originals go."""
         try:
             self._sync_journal()
@@ -303,6 +303,9 @@ class Transaction:
                 next="python -m jhpatch status",
             )
         self.prune(keep)
+        # A helper that conda or dpkg did not know had kept the folder of what is gone.
+        with contextlib.suppress(OSError):
+            staging.drop_empty_folders(self.root, (r.path for r in rows if r.after is None))
 
     def _sync_journal(self) -> None:
         self._at("settle", JOURNAL)
@@ -365,6 +368,8 @@ class Transaction:
                 foreign.append(row.path)
         self._drop_bytecode(journal.rows)
         self._sync(journal.rows)
+        # Of a distribution that was taken away since, our temporary files had kept folders.
+        staging.drop_empty_folders(self.root, (r.path for r in journal.rows if r.before))
         self._at("undone", JOURNAL)
         self._remove_journal()
         self._sync_journal()
@@ -373,14 +378,17 @@ class Transaction:
     def _is_ours(self, row: Row, known: Dict[str, Tuple[Optional[str], Optional[str]]]) -> bool:
         """Whether a file is as this journal made it, so that an undo may act on it.
 
-        A missing one is missing by our hand only where its folder is still there and
-        its distribution is the one that we knew. A guard without a row was not there.
+        To take away what we put there, its bytes are enough. What an undo puts back, a
+        patched module or the helper, belongs to the distribution that we knew: a newer
+        release may have the very bytes that a revert had given back. A missing file is
+        missing by our hand only where its folder is still there. A guard without a row
+        was not there.
         """
         if row.before == row.after or staging.hash_of(self.root, row.path) != row.after:
             return False
-        if row.after is not None:
+        if row.before is None:
             return True
-        if not staging.has_folder_of(self.root, row.path):
+        if row.after is None and not staging.has_folder_of(self.root, row.path):
             return False
         return row.guard is None or staging.hash_of(self.root, row.guard) in known.get(
             row.guard, (None,)
