@@ -148,7 +148,9 @@ def _comparable(patch: str) -> str:
     return "%s/%s" % (normalized(distribution), slug)
 
 
-def within_reach(here: Inspection, named: Set[str]) -> Tuple[Assessment, ...]:
+def within_reach(
+    here: Inspection, named: Set[str], reverting: bool = False
+) -> Tuple[Assessment, ...]:
     """The patches of a site that a change may touch: not those of a hidden copy.
 
     Raises Refused for a copy that counts and lies in a site outside of the environment.
@@ -159,8 +161,7 @@ def within_reach(here: Inspection, named: Set[str]) -> Tuple[Assessment, ...]:
     needy = [
         one
         for one in chosen
-        if one.state not in ("absent", "not-needed", "applied")
-        and (one.patch in named or not named)
+        if (one.patch in named or not named) and _is_touched(one, reverting)
     ]
     if not here.site.inside and needy:
         raise Refused(
@@ -171,6 +172,12 @@ def within_reach(here: Inspection, named: Set[str]) -> Tuple[Assessment, ...]:
             next="--site %s, where this site shall be changed" % here.site.path,
         )
     return chosen if here.site.inside else ()
+
+
+def _is_touched(one: Assessment, reverting: bool) -> bool:
+    if reverting:
+        return bool(one.applied) or one.state in ("applied", "outdated")
+    return one.state not in ("absent", "not-needed", "applied")
 
 
 def refuse_nothing_here(inspections: List[Inspection]) -> None:

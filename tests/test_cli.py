@@ -318,7 +318,10 @@ def test_sites_outside_are_shown_and_not_changed(tmp_path, make_site, jhpatch):
     answer = jhpatch(venv, "apply")
     assert answer.code == 5 and "--site " + base.site in answer.error["next"]
     assert times(base.site) == before
+    assert jhpatch(venv, "revert").code == 0  # nothing to do
     assert jhpatch(None, "apply", "--site", base.site).code == 0
+    answer = jhpatch(venv, "revert")
+    assert answer.code == 5 and "--site " + base.site in answer.error["next"]
     assert jhpatch(None, "revert", "--site", base.site).code == 0
 
 

@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> Result:
     targets.refuse_nothing_here(inspections)
 
     def planned(inspection: Inspection) -> Plan:
-        chosen = targets.within_reach(inspection, named)
+        chosen = targets.within_reach(inspection, named, reverting=True)
         return plan_revert(inspection.view, chosen, named, __version__, arguments.force)
 
     return changing.change("revert", inspections, planned, known, arguments)
