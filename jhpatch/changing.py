@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tu
 from jhpatch import bytecode, reporting, result, transaction, trust
 from jhpatch.catalog import Catalog
 from jhpatch.errors import Failed, JhpatchError
-from jhpatch.inspection import Inspection, inspect, stamp_of
+from jhpatch.inspection import Inspection, inspect, stamp_of, with_way_back
 from jhpatch.plan import Plan
 from jhpatch.result import Result, SiteReport, error_of
 from jhpatch.transaction import FileChange, Transaction
@@ -68,22 +68,20 @@ def _undisturbed(
     """A site and its plan. Without a lock a run may take away what the plan wants to read."""
     for _ in range(_TRIES):
         stamp = stamp_of(one.site.path)
-        plan, error = _attempt(job.planned, one)
+        plan, error = _attempt(job, one)
         if error is None or (stamp == one.stamp == stamp_of(one.site.path)):
             break
         one = _again(job, one)
     return one, plan, error
 
 
-def _attempt(
-    planned: Planned, inspection: Inspection
-) -> Tuple[Optional[Plan], Optional[JhpatchError]]:
+def _attempt(job: _Job, inspection: Inspection) -> Tuple[Optional[Plan], Optional[JhpatchError]]:
     if inspection.error:
         return None, inspection.error
     try:
-        plan = planned(inspection)
+        plan = job.planned(inspection)
     except JhpatchError as error:
-        return None, error
+        return None, with_way_back(error, inspection.site.path, job.known)
     return plan, _first_refusal(inspection, plan)
 
 
@@ -178,8 +176,9 @@ def _locked_and_changed(job: _Job, inspections: List[Inspection]) -> Tuple[SiteR
             for path in sorted({one.site.path for one in inspections}, key=_identity):
                 locks[path] = stack.enter_context(transaction.locked(path, job.timeout))
             fresh = [_again(job, one) for one in inspections]
-            plans = [(one, *_attempt(job.planned, one)) for one in fresh]
+            plans = [(one, *_attempt(job, one)) for one in fresh]
         except JhpatchError as error:
+            with_way_back(error, path, job.known)
             return tuple(
                 reporting.site_report(one, (), error, error.exit_code) for one in inspections
             )

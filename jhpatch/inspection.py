@@ -3,6 +3,7 @@
 Only reads. Where a run has died, the view is of the site as recovery will leave it.
 """
 
+import contextlib
 import os
 from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
 
@@ -106,7 +107,10 @@ def _inspect(environment: Environment, known: Catalog) -> Tuple[Inspection, ...]
 def _assessed(one: Inspection, known: Catalog, shown: Set[str]) -> Inspection:
     there = one.view.distributions
     releases = {name: there[name][0].version if name in there else None for name in shown}
-    return one._replace(assessments=states.assess(one.view, known.fitting(releases)))
+    try:
+        return one._replace(assessments=states.assess(one.view, known.fitting(releases)))
+    except Untrusted as error:  # an original that a run which died has saved
+        return one._replace(error=with_way_back(error, one.site.path, known))
 
 
 def _with_absent(first: Inspection, known: Catalog, installed: Set[str]) -> Inspection:
@@ -127,7 +131,7 @@ def _look(environment: Environment, site: Site, names: Tuple[str, ...]) -> Inspe
         try:
             return _read_site(environment, site, root, names)
         except Untrusted as error:
-            error.next = _way_back(site.path, _installed(root, names))
+            error.next = _way_back(root, names)
             return Inspection(environment, site, _empty(site.path), (), error=error)
     except OSError as error:
         failed = Failed(
@@ -162,14 +166,19 @@ def _empty(path: str) -> View:
     return View(path, {}, None, None, lambda path: None, lambda sha256: b"")
 
 
-def _way_back(site: str, names: Iterable[str]) -> str:
+def with_way_back(error: JhpatchError, site: str, known: Catalog) -> JhpatchError:
+    """The error; where what was saved cannot be believed, with the command that helps."""
+    if isinstance(error, Untrusted) and not error.next:
+        with contextlib.suppress(OSError), Root(site) as root:
+            error.next = _way_back(root, known.distributions)
+    return error
+
+
+def _way_back(root: Root, names: Iterable[str]) -> str:
     """The command that brings a site back when its state cannot be believed."""
-    return "%s %s && rm -r %s/.jhpatch" % (REINSTALL, " ".join(names), site)
-
-
-def _installed(root: Root, names: Iterable[str]) -> List[str]:
     found = distributions(root, names)
-    return ["%s==%s" % (name, found[name][0].version) for name in sorted(found)]
+    named = ["%s==%s" % (name, found[name][0].version) for name in sorted(found)]
+    return "%s %s && rm -r %s/.jhpatch" % (REINSTALL, " ".join(named), root.path)
 
 
 def _has_folder(root: Root) -> bool:

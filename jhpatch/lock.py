@@ -71,8 +71,9 @@ def _opened(root: Root) -> int:
             with root.folder(FOLDER) as folder:
                 refuse_others(root, os.fstat(folder.fd), os.path.join(root.path, FOLDER))
                 set_mode(folder.fd, 0o755)
-                if made:
-                    top.sync()  # a journal in a folder that a power cut takes away is none
+                # A journal in a folder that a power cut takes away is none; and the folder
+                # may be of a run that was killed before it came so far.
+                top.sync()
                 return _opened_lock(folder)
         except BaseException:
             if made:

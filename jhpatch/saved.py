@@ -149,7 +149,14 @@ def prune(root: Root, keep: Collection[str], step: Callable[[str], None]) -> Non
 
 
 def drop(root: Root, names: Iterable[str], step: Callable[[str], None]) -> None:
-    """Takes saved originals away, by name."""
+    """Takes saved originals away, by name, once no journal on the disk needs them.
+
+    A run may have been killed between the unlink of its journal and its fsync.
+    """
+    names = list(names)
+    if names:
+        with root.folder(FOLDER) as folder:
+            folder.sync()
     with contextlib.suppress(FileNotFoundError), root.folder(ORIGINALS) as folder:
         for name in names:
             step("prune " + name)

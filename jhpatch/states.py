@@ -175,6 +175,10 @@ def _decided(view: View, base: Assessment, modules: Set[str]) -> Assessment:
         return _of_odd_bytes(view, base, odd)
     if all(file.state == "before" for file in files if file.path in modules):
         if base.applied is None:
+            added = [file.path for file in files if file.path not in modules and file.found]
+            own = next((path for path in added if _is_listed(view, base, path)), None)
+            if own:
+                return base._replace(state="unsupported", reason="the release has %s itself" % own)
             return base._replace(state="pristine")
         return base._replace(
             state="superseded",
@@ -206,6 +210,14 @@ def _file_state(
     if recorded and found == recorded.before:
         return FileState(path, "after", after, found)
     return FileState(path, "other", after if recorded else before, found)
+
+
+def _is_listed(view: View, base: Assessment, path: str) -> bool:
+    """Whether RECORD has a row for a file."""
+    from jhpatch import record
+
+    listed = base.distribution and base.distribution.record and view.read(base.distribution.record)
+    return bool(listed) and any(row.path == path for row in record.parse(listed or b""))
 
 
 def _of_odd_bytes(view: View, base: Assessment, odd: FileState) -> Assessment:

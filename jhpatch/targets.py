@@ -159,9 +159,7 @@ def within_reach(
         one for one in here.assessments if one.applied or not here.is_shadowed(one.patch)
     )
     needy = [
-        one
-        for one in chosen
-        if (one.patch in named or not named) and _is_touched(one, reverting)
+        one for one in chosen if (one.patch in named or not named) and _is_touched(one, reverting)
     ]
     if not here.site.inside and needy:
         raise Refused(

@@ -1,0 +1,523 @@
+"""Properties of the pure parts, over values that nobody would have written down."""
+
+import base64
+import difflib
+import hashlib
+import json
+
+import pytest
+
+from jhpatch import engine, journal, patchfile, record, state, versions
+from jhpatch.beneath import is_relative
+from jhpatch.engine import sha256
+from jhpatch.errors import BadPatch, Untrusted
+from jhpatch.patchfile import Change, Edition
+from jhpatch.plan import plan_apply, plan_revert
+from jhpatch.record import Entry
+from jhpatch.site import Distribution
+from jhpatch.states import View, assess
+
+hypothesis = pytest.importorskip("hypothesis")
+from hypothesis import HealthCheck, assume, given, settings  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
+
+WHEN = "2026-01-01T00:00:00Z"
+
+
+@pytest.fixture
+def every(request, thorough, tally):
+    """``every(check, *strategies)``: many examples, the same ones each time without --long."""
+
+    def run(check, *strategies, examples=100):
+        made = []
+
+        def counted(values):
+            check(*values)
+            made.append(1)
+
+        chosen = settings(
+            max_examples=examples * 100 if thorough else examples,
+            derandomize=not thorough,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        )
+        chosen(given(st.tuples(*strategies))(counted))()
+        assert len(made) > examples / 3
+        tally("property: " + request.node.name.partition("[")[0][len("test_") :], len(made))
+
+    return run
+
+
+# RECORD.
+
+PATHS = st.sampled_from(["a.py", "b.py", "c,d.py", 'q"q.py', "../../bin/x", "n\new.py", "", " s"])
+HASHES = st.sampled_from(["", "sha256=" + "A" * 43, "sha256=zz", "md5=x", "sha256=" + "0" * 64])
+ENDS = st.sampled_from([b"\n", b"\r\n", b"\r", b""])
+
+
+@st.composite
+def records(draw):
+    """A RECORD as tools write it, with odd rows among the others."""
+    end = draw(st.sampled_from([b"\n", b"\r\n"]))
+    rows = []
+    for path, digest in draw(st.lists(st.tuples(PATHS, HASHES), max_size=8)):
+        quoted = '"%s"' % path.replace('"', '""') if set(path) & set(',"\n') else path
+        rows.append(("%s,%s,%d" % (quoted, digest, len(path))).encode())
+    data = end.join(rows) + draw(st.sampled_from([end, b""]))
+    return data if rows else b""
+
+
+def entry(data):
+    """What a RECORD says of bytes."""
+    return Entry(sha256(data), len(data))
+
+
+def test_a_record_keeps_its_bytes(every):
+    """The rows of any bytes joined are the bytes, and changing nothing changes nothing."""
+
+    def check(data):
+        assert b"".join(row.raw for row in record.parse(data)) == data
+        assert record.changed(data, {}, {}) == data
+        assert record.restored(data, data, [], []) == data
+
+    every(check, st.one_of(records(), st.binary(max_size=200)), examples=300)
+
+
+def test_a_record_changed_and_restored(every):
+    """What was changed says the new hashes; restored, it is what it was, to the byte."""
+
+    def check(data, files, new):
+        assume(b"added.py" not in data)
+        entries = {path: entry(new) for path in files}
+        added = {"added.py": entry(b"more"), "pkg/a,b.py": entry(b"")}
+        changed = record.changed(data, entries, added)
+        rows = record.parse(changed)
+        for path, one in added.items():
+            assert record.stated(rows, path) == one.sha256
+        for row in record.parse(data):
+            if row.path in entries and row.sha256:
+                assert entries[row.path].sha256 in {r.sha256 for r in rows if r.path == row.path}
+            elif row.path not in entries:
+                assert row.raw.rstrip(b"\r\n") in changed
+        assert record.restored(changed, data, entries, added) == data
+        assert record.changed(changed, entries, added) == changed
+
+    every(check, records(), st.lists(PATHS, max_size=3), st.binary(max_size=9), examples=300)
+
+
+def test_a_record_with_rows_of_others(every):
+    """Rows that came behind ours stay, each on a line of its own."""
+
+    def check(data, files):
+        entries = {path: entry(b"new") for path in files}
+        changed = record.changed(data, entries, {"added.py": entry(b"")})
+        back = record.restored(changed + b"theirs.py,,\n", data, entries, ["added.py"])
+        rows = record.parse(back)
+        assert rows[-1].raw == b"theirs.py,,\n" and len(rows) == len(record.parse(data)) + 1
+
+    every(check, records(), st.lists(PATHS, max_size=3), examples=200)
+
+
+# The header.
+
+WORDS = st.text(
+    st.characters(blacklist_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=20
+)
+
+
+@st.composite
+def headers(draw):
+    """Fields, and their text."""
+    names = draw(st.lists(st.sampled_from(["a.py", "b/c.py", "d.txt"]), min_size=1, unique=True))
+    fields = [("Package", "app"), ("Versions", "==1.0"), ("Description", draw(WORDS).strip())]
+    fields += [("Bug", word.strip()) for word in draw(st.lists(WORDS, max_size=3))]
+    for name in names:
+        for field in ("Before", "After"):
+            fields.append((field, "%s sha256:%s" % (name, sha256(draw(st.binary(max_size=3))))))
+    fields += [("Adds", "h.py < helper:kerberos")] * draw(st.integers(0, 1))
+    return draw(st.permutations(fields))
+
+
+def test_a_header_says_its_fields(every):
+    """What is written down is what is read, in its order."""
+
+    def check(fields):
+        assume(all(value for _, value in fields))
+        text = "".join("%s: %s\n" % field for field in fields) + "---\n"
+        edition = patchfile.edition_of("/t/app/1.0-slug.patch", text.encode())
+        assert list(edition.fields) == fields
+        assert len(edition.changes) == sum(name == "After" for name, _ in fields)
+        for change in edition.changes:
+            assert ("Before", "%s sha256:%s" % (change.path, change.before)) in fields
+            assert ("After", "%s sha256:%s" % (change.path, change.after)) in fields
+
+    every(check, headers())
+
+
+def test_any_bytes_are_a_header_or_a_bad_patch(every):
+    """And nothing else: no traceback, no other error."""
+    good = b"Package: app\nVersions: ==1.0\nDescription: d\nNot-Needed: n\n---\n"
+
+    def check(before, at, data):
+        for text in (data, good[:at] + data + good[at:], before + good):
+            try:
+                edition = patchfile.edition_of("/t/app/1.0-slug.patch", text)
+            except BadPatch:
+                continue
+            assert edition.package and edition.ranges
+
+    some = st.one_of(st.binary(max_size=60), st.text(max_size=30).map(lambda t: t.encode()))
+    every(check, some.filter(bool), st.integers(0, len(good)), some, examples=200)
+
+
+# Versions.
+
+NUMBERS = st.lists(st.integers(0, 12), min_size=1, max_size=4).map(lambda n: ".".join(map(str, n)))
+ODD = st.sampled_from(["1.0rc1", "2.0.post1", "1.0+local", "1.0.dev3", "0!1.0", "1.0a1", "3.0b2"])
+VERSIONS = st.one_of(NUMBERS, ODD)
+
+
+@st.composite
+def ranges(draw):
+    """A field ``Versions``."""
+    parts = []
+    for _ in range(draw(st.integers(1, 4))):
+        low, high = sorted((draw(NUMBERS), draw(NUMBERS)), key=versions.key)
+        parts.append(draw(st.sampled_from(["==" + draw(VERSIONS), ">=%s,<=%s" % (low, high)])))
+    return versions.parse(" | ".join(parts), False)
+
+
+def test_releases_compare_as_packaging_says(every):
+    """Plain ones by their numbers; a range holds what lies between its ends."""
+    from packaging.version import Version
+
+    def check(one, other, third):
+        assert (versions.key(one) < versions.key(other)) == (Version(one) < Version(other))
+        low, high = sorted((one, other), key=Version)
+        (found,) = versions.parse(">=%s,<=%s" % (low, high), False)
+        assert found.holds(third) == (Version(low) <= Version(third) <= Version(high))
+
+    every(check, NUMBERS, NUMBERS, NUMBERS, examples=200)
+
+
+def test_ranges_meet_where_a_release_lies_in_both(every):
+    """Whoever looks from which side; and clashes are named."""
+
+    def check(one, other, version):
+        for a in one:
+            for b in other:
+                assert a.meets(b) == b.meets(a)
+                if a.holds(version) and b.holds(version):
+                    assert a.meets(b)
+        both = list(one + other)
+        pairs = [(i, j) for i in range(len(both)) for j in range(i) if both[i].meets(both[j])]
+        named = {place for pair in versions.clashes(both) for place in pair}
+        assert named == {place for pair in pairs for place in pair}
+
+    every(check, ranges(), ranges(), VERSIONS, examples=300)
+
+
+def test_any_text_is_ranges_or_a_value_error(every):
+    """And a release that nobody can read lies in none of them."""
+
+    def check(text, version, wildcard):
+        try:
+            found = versions.parse(text, wildcard)
+        except ValueError:
+            return
+        for one in found:
+            assert one.holds(version) in (True, False) and one.meets(one)
+            assert not one.holds("")
+
+    chars = st.text("0123456789.=<>,|* abrc!+-_\n\u0661", max_size=25)
+    every(check, st.one_of(chars, st.text(max_size=10)), st.text(max_size=10), st.booleans())
+
+
+# The engine.
+
+TEXTS = [b"", b"a", b"b", b" a", b"-a", b"+b", b"\\ no", b"\f", b"\xff", b"c d"]
+TEXTS += [b"-- a/x.py", b"++ b/x.py", b"@@ -1 +1 @@", b"rename from x"]
+LINES = st.lists(st.sampled_from(TEXTS), min_size=1, max_size=25)
+
+
+def edition(before, after):
+    """One of a file."""
+    changes = (Change("x.py", sha256(before), sha256(after)),)
+    return Edition(
+        *("app/slug", "1.0-slug", "app", "==1.0", (), "d", None),
+        *(changes, (), "/t/app/1.0-slug.patch", ()),
+    )
+
+
+@pytest.fixture
+def diffed(monkeypatch):
+    """``diffed(diff)`` puts bytes in the place of the diff of a file."""
+    return lambda diff: monkeypatch.setattr(engine, "diff_of", lambda edition: diff)
+
+
+def unified(before, after, context):
+    """The diff of difflib."""
+    rows = difflib.diff_bytes(
+        difflib.unified_diff,
+        *([line + b"\n" for line in text] for text in (before, after)),
+        *(b"a/x.py", b"b/x.py"),
+        n=context,
+    )
+    return b"".join(rows)
+
+
+def joined(lines):
+    """A text file."""
+    return b"".join(line + b"\n" for line in lines)
+
+
+def test_a_diff_gives_after_exactly(every, diffed):
+    """From any lines to any lines, forth and back; with the smallest contexts too."""
+
+    def check(before, after, context):
+        assume(before != after)
+        diffed(unified(before, after, context))
+        old, new = joined(before), joined(after)
+        one = edition(old, new)
+        assert engine.after_of(one, {"x.py": old}) == {"x.py": new}
+        assert engine.before_of(one, {"x.py": new}) == {"x.py": old}
+        with pytest.raises(BadPatch):
+            engine.after_of(edition(old, new + b"x\n"), {"x.py": old})
+        with pytest.raises(BadPatch):
+            engine.after_of(one, {"x.py": b"one more\n" + old})
+
+    every(check, LINES, LINES, st.integers(1, 5), examples=200)
+
+
+def test_any_bytes_are_a_diff_or_a_bad_patch(every, diffed):
+    """Whatever the diff is, only the declared bytes come out."""
+
+    def check(before, after, data, at, size):
+        old, new = joined(before), joined(after)
+        diff = unified(before, after, 2)
+        diffed(diff[:at] + data + diff[at + size :])
+        try:
+            assert engine.after_of(edition(old, new), {"x.py": old}) == {"x.py": new}
+        except BadPatch:
+            pass
+
+    some = st.one_of(
+        st.binary(max_size=8),
+        st.sampled_from(
+            [b"\n", b"@@ -1 +1 @@\n", b"+a\n", b"-a\n", b" \n", b"--- a/x.py\n", b"\t"]
+        ),
+    )
+    every(check, LINES, LINES, some, st.integers(0, 300), st.integers(0, 9), examples=300)
+
+
+# What lies in .jhpatch.
+
+JSON = st.recursive(
+    st.one_of(
+        *(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8)),
+        st.sampled_from(["../x", "/x", "a/b", "0" * 64, ".jhpatch-" + "0" * 16 + "-0"]),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.one_of(
+                st.text(max_size=5),
+                st.sampled_from(
+                    [*state.File._fields, *state.Applied._fields, *journal.Row._fields]
+                ),
+            ),
+            inner,
+            max_size=4,
+        ),
+    ),
+    max_leaves=8,
+)
+FILE = state.File("app/a.py", "1" * 64, "2" * 64)
+STATE = state.State(
+    "0.1.0",
+    (
+        state.Patched(
+            *("app", "1.0", state.File("app-1.0.dist-info/RECORD", "3" * 64, "4" * 64)),
+            (state.Applied("app/slug", "1.0-slug", "5" * 64, WHEN, (FILE,)),),
+        ),
+    ),
+)
+JOURNAL = journal.Journal(
+    *(1, "1", "b", "h", None),
+    (
+        journal.Row(
+            *("app/a.py", "1" * 64, "2" * 64, ".jhpatch-" + "0" * 16 + "-0", 420, 0, 0),
+            "app-1.0.dist-info/RECORD",
+        ),
+    ),
+)
+
+
+def places(value, here=()):
+    """The place of each value in a document."""
+    yield here
+    items = value.items() if isinstance(value, dict) else ()
+    for key, inner in enumerate(value) if isinstance(value, list) else items:
+        yield from places(inner, (*here, key))
+
+
+def replaced(document, place, value):
+    """The document with another value at a place."""
+    if not place:
+        return value
+    copy = json.loads(json.dumps(document))
+    inner = copy
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    return copy
+
+
+def beneath(value):
+    """Every path that a believed document names."""
+    if isinstance(value, state.State):
+        files = [file for one in value.patched for a in one.applied for file in a.files]
+        return [file.path for file in files + [one.record for one in value.patched if one.record]]
+    return [path for row in value.rows for path in (row.path, row.guard) if path is not None]
+
+
+@pytest.mark.parametrize(
+    "room, good", [(state, STATE), (journal, JOURNAL)], ids=["state", "journal"]
+)
+def test_saved_documents(every, room, good):
+    """Written and read again it is the same; any other is believed only with our kind of paths."""
+    document = json.loads(room.dump(good).decode())
+    assert room.parse(room.dump(good), "p") == good
+
+    def check(place, value, raw):
+        for data in (json.dumps(replaced(document, place, value)).encode(), raw):
+            try:
+                found = room.parse(data, "p")
+            except Untrusted as error:
+                assert error.path == "p" and len(error.found) < 400
+                continue
+            assert all(map(is_relative, beneath(found)))
+            assert room.parse(room.dump(found), "p") == found
+
+    every(
+        check, st.sampled_from(list(places(document))), JSON, st.binary(max_size=30), examples=300
+    )
+
+
+# The plan.
+
+MODULES = ["app/m%d.py" % number for number in range(4)]
+RECORD = "app-1.0.dist-info/RECORD"
+BEFORE = {path: b"".join(b"%d\n" % n for n in range(k, k + 9)) for k, path in enumerate(MODULES)}
+PATCHES = ["app/p%d" % number for number in range(4)]
+
+
+@pytest.fixture(scope="module")
+def editions(tmp_path_factory):
+    """Four patches of a module each; three bring a file that they share."""
+    folder = tmp_path_factory.mktemp("tree") / "app"
+    folder.mkdir()
+    (folder / "shared.py").write_text("shared = 1\n")
+    made = []
+    for number, path in enumerate(MODULES):
+        before = BEFORE[path].split(b"\n")[:-1]
+        after = [*before[:4], b"patched", *before[5:]]
+        text = "Package: app\nVersions: ==1.0\nDescription: d\n"
+        text += "Before: %s sha256:%s\n" % (path, sha256(joined(before)))
+        text += "After: %s sha256:%s\n" % (path, sha256(joined(after)))
+        text += "Adds: app/shared.py < app/shared.py\n" * (number < 3) + "---\n"
+        diff = unified(before, after, 3).replace(b"x.py", path.encode())
+        (folder / ("1.0-p%d.patch" % number)).write_bytes(text.encode() + diff)
+        made.append(patchfile.edition_of(str(folder / ("1.0-p%d.patch" % number))))
+    return made
+
+
+class Memory:
+    """A site in memory, changed as a plan says."""
+
+    def __init__(self, record_bytes):
+        self.files = dict(BEFORE, **{RECORD: record_bytes})
+        self.saved = {}
+
+    def view(self):
+        """As a plan sees it."""
+        data = self.files.get(state.STATE)
+        known = state.parse(data, state.STATE) if data is not None else None
+        found = {"app": [Distribution("app", "1.0", "app-1.0.dist-info", None, "pip")]}
+        return View("/site", found, known, data, self.files.get, self.saved.__getitem__)
+
+    def carry_out(self, plan):
+        """Every change, from what lies there."""
+        assert not plan.refusals
+        for data in plan.originals:
+            self.saved[sha256(data)] = data
+        for change in plan.changes:
+            assert is_relative(change.path)
+            assert change.path in {*MODULES, RECORD, "app/shared.py", state.STATE}
+            assert self.files.get(change.path) == change.before != change.after
+            if change.after is None:
+                del self.files[change.path]
+            else:
+                self.files[change.path] = change.after
+        if plan.changes:
+            self.saved = {k: v for k, v in self.saved.items() if k in plan.keep}
+            assert set(self.saved) == set(plan.keep)
+
+    def step(self, editions, command, named):
+        """Plans and does; a second time there is nothing to do."""
+        for turn in range(2):
+            view = self.view()
+            found = assess(view, editions)
+            if command == "apply":
+                plan = plan_apply(view, found, named, "0.1.0", WHEN)
+            else:
+                plan = plan_revert(view, found, named, "0.1.0")
+            assert not (turn and plan.changes)
+            self.carry_out(plan)
+        for one in self.view().state.patched if state.STATE in self.files else ():
+            for file in (file for applied in one.applied for file in applied.files):
+                assert sha256(self.files[file.path]) == file.after
+
+
+@st.composite
+def own_records(draw):
+    """A RECORD of the distribution: some rows, in any order, with any line ends."""
+    rows = []
+    for path in draw(st.permutations([*MODULES, "app/other.py", RECORD]))[
+        : draw(st.integers(0, 6))
+    ]:
+        digest = hashlib.sha256(BEFORE.get(path, b"")).digest()
+        value = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        rows.append(("%s,sha256=%s,1" % (path, value) if path in BEFORE else path + ",,").encode())
+    end = draw(st.sampled_from([b"\n", b"\r\n"]))
+    return end.join(rows) + (draw(st.sampled_from([end, b""])) if rows else b"")
+
+
+def test_any_way_there_and_back(every, editions):
+    """Any subsets applied and reverted in any order: at last every byte is as it was."""
+    some = st.one_of(st.just(set()), st.sets(st.sampled_from(PATCHES), min_size=1, max_size=2))
+    commands = st.tuples(st.sampled_from(["apply", "revert"]), some)
+
+    def check(record_bytes, steps):
+        site = Memory(record_bytes)
+        before = dict(site.files)
+        for command, named in steps:
+            site.step(editions, command, named)
+        site.step(editions, "revert", set())
+        assert site.files == before
+
+    every(check, own_records(), st.lists(commands, min_size=1, max_size=6), examples=100)
+
+
+def test_the_order_of_patches_does_not_count(every, editions):
+    """One after the other in any order, or all at once: the same bytes everywhere."""
+
+    def check(record_bytes, order):
+        site, at_once = Memory(record_bytes), Memory(record_bytes)
+        for patch in order:
+            site.step(editions, "apply", {patch})
+        at_once.step(editions, "apply", set(order))
+        assert site.files == at_once.files
+
+    every(check, own_records(), st.permutations(PATCHES), examples=40)
