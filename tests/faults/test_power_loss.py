@@ -127,7 +127,7 @@ def test_the_model_is_the_disk(world):
 def test_a_power_cut_during_a_command(world, command, thorough, tally):
     """Every disk that a cut can leave is whole after the next run; a change that ended lasts."""
     disk = Disk(world.start(command), UMASK)
-    losses = cuts(disk, world.ops(command), 8192 if thorough else 96, set())
+    losses = cuts(disk, world.ops(command), 8192 if thorough else 48, set())
     for number, loss in enumerate(losses):
         check(world, loss, WAYS if thorough else [WAYS[number % 3]])
         tally("power loss: " + command)
@@ -144,7 +144,7 @@ def test_a_power_cut_after_a_kill(world, first, second, thorough, tally):
         for op in world.ops(first)[:killed]:
             disk.do(op)
         then = world.record(second, disk.now.tree())
-        left, budget = (None, 64) if thorough else (list(disk.pending), 8)
+        left, budget = (None, 64) if thorough else (list(disk.pending), 4)
         for number, loss in enumerate(cuts(disk, then, budget, seen, left)):
             check(world, loss, WAYS if thorough else [WAYS[number % 3]])
             tally("power loss: %s after a killed %s" % (second, first))
