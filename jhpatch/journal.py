@@ -7,8 +7,9 @@ and no state, so a newer or an older jhpatch, without the patches, can recover.
 
 import os
 import re
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, NamedTuple, Optional, Tuple
 
+from jhpatch import documents
 from jhpatch.beneath import is_relative, is_sha256
 from jhpatch.errors import Untrusted
 
@@ -65,60 +66,27 @@ def dump(journal: Journal) -> bytes:
 
 def parse(data: bytes, path: str) -> Journal:
     """The journal in ``data``. Raises Untrusted for anything that we did not write."""
-    import json
-
     try:
-        document = json.loads(data.decode("utf-8"), parse_int=_integer, object_pairs_hook=_object)
-        schema = document["schema"]
+        document = documents.load(data)
+        schema, shown = documents.schema(document)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise _untrusted(path, "a journal of schema %d" % SCHEMA, "something else")
-    if type(schema) is not int or schema != SCHEMA:
-        found = str(schema) if type(schema) is int else "that is no number"
-        raise _untrusted(path, "schema %d" % SCHEMA, "schema " + found)
+    if schema != SCHEMA:
+        raise _untrusted(path, "schema %d" % SCHEMA, "schema " + shown)
     try:
         journal = Journal(
-            _number(document["pid"]),
-            _text(document["started"]),
-            _text(document["boot"]),
-            _text(document["host"]),
-            None if document["python"] is None else _text(document["python"]),
+            documents.number(document["pid"]),
+            documents.text(document["started"]),
+            documents.text(document["boot"]),
+            documents.text(document["host"]),
+            None if document["python"] is None else documents.text(document["python"]),
             tuple(_row(row) for row in document["rows"]),
         )
-        _refuse_repeated([row.path for row in journal.rows])
+        documents.refuse_repeated([row.path for row in journal.rows])
         return journal
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         found = (str(error) or type(error).__name__)[:200]
         raise _untrusted(path, "rows that jhpatch wrote", found)
-
-
-def _integer(text: str) -> int:
-    """A number of ours; one of a million digits would take Python hours (CVE-2020-10735)."""
-    if len(text) > 20:
-        raise ValueError("a number of %d digits" % len(text))
-    return int(text)
-
-
-def _object(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
-    """An object that says each thing once: we write no other."""
-    _refuse_repeated([name for name, _ in pairs])
-    return dict(pairs)
-
-
-def _refuse_repeated(names: List[str]) -> None:
-    if len(set(names)) != len(names):
-        raise ValueError("something that stands twice")
-
-
-def _number(value: Any) -> int:
-    if type(value) is not int or value < 0:
-        raise ValueError("a number expected")
-    return int(value)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or len(value) > 4096:
-        raise ValueError("text expected")
-    return value
 
 
 def _row(row: Dict[str, Any]) -> Row:
@@ -127,14 +95,14 @@ def _row(row: Dict[str, Any]) -> Row:
     made = Row(**row)
     hashes = [value for value in (made.before, made.after) if value is not None]
     paths = [made.path] + ([] if made.guard is None else [made.guard])
-    if not all(is_relative(_text(path)) for path in paths):
+    if not all(is_relative(documents.text(path)) for path in paths):
         raise ValueError("a path that is not beneath the site: %r" % (paths,))
     if not hashes or not all(map(is_sha256, hashes)):
         raise ValueError("a hash that is none")
     if not _is_temp(made.temp):
         raise ValueError("a temporary name that is not ours: %.80r" % (made.temp,))
     # 2**32 - 1 means "leave it" to chown(2); more does not fit into a uid_t.
-    if not all(_number(value) < 2**32 - 1 for value in (made.mode, made.uid, made.gid)):
+    if not all(documents.number(value) < 2**32 - 1 for value in (made.mode, made.uid, made.gid)):
         raise ValueError("a mode or an owner that is none")
     return made._replace(mode=made.mode & 0o777)
 

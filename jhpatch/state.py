@@ -5,8 +5,9 @@ without one, and a state that jhpatch did not write is refused whole.
 """
 
 import re
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, NamedTuple, Optional, Tuple
 
+from jhpatch import documents
 from jhpatch.beneath import is_relative, is_sha256
 from jhpatch.errors import Untrusted
 
@@ -85,59 +86,44 @@ def dump(state: State) -> bytes:
 
 def parse(data: bytes, path: str) -> State:
     """The state in ``data``. Raises Untrusted for anything that jhpatch did not write."""
-    import json
-
     try:
-        document = json.loads(data.decode("utf-8"), parse_int=_integer, object_pairs_hook=_object)
-        schema = document["schema"]
+        document = documents.load(data)
+        schema, shown = documents.schema(document)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise _untrusted(path, "a state of schema %d" % SCHEMA, "something else")
-    if type(schema) is not int or schema != SCHEMA:
-        raise _untrusted(path, "schema %d" % SCHEMA, "schema %s" % _shown(schema))
+    if schema != SCHEMA:
+        raise _untrusted(path, "schema %d" % SCHEMA, "schema " + shown)
     try:
         state = State(_version(document["tool"]), tuple(map(_patched, document["distributions"])))
-        _refuse_repeated([one.name for one in state.patched])
+        documents.refuse_repeated([one.name for one in state.patched])
         return state
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         found = (str(error) or type(error).__name__)[:200]
         raise _untrusted(path, "what jhpatch wrote", found)
 
 
-def _integer(text: str) -> int:
-    """A number of ours; one of a million digits would take Python hours (CVE-2020-10735)."""
-    if len(text) > 20:
-        raise ValueError("a number of %d digits" % len(text))
-    return int(text)
-
-
-def _object(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
-    """An object that says each thing once: we write no other."""
-    _refuse_repeated([name for name, _ in pairs])
-    return dict(pairs)
-
-
-def _shown(schema: Any) -> str:
-    return str(schema) if type(schema) is int else "that is no number"
-
-
 def _patched(row: Any) -> Patched:
     record = None if row["record"] is None else _file(row["record"])
     patches = tuple(map(_applied, row["patches"]))
-    _refuse_repeated([one.patch for one in patches])
+    documents.refuse_repeated([one.patch for one in patches])
     name = _name(row["name"], 1)
     for one in patches:
         if re.sub("[-_.]+", "_", one.patch.partition("/")[0]).lower() != name:
             raise ValueError("a patch of another distribution than %r: %r" % (name, one.patch))
-    return Patched(name, _text(row["version"]), record, patches)
+    return Patched(name, documents.text(row["version"]), record, patches)
 
 
 def _applied(row: Any) -> Applied:
-    patch, edition, digest = _name(row["patch"], 2), _text(row["edition"]), _text(row["digest"])
-    when = _text(row["when"])
+    patch, edition, digest = (
+        _name(row["patch"], 2),
+        documents.text(row["edition"]),
+        documents.text(row["digest"]),
+    )
+    when = documents.text(row["when"])
     if not _TIME.fullmatch(when):
         raise ValueError("a time that is none: %.40r" % when)
     files = tuple(map(_file, row["files"]))
-    _refuse_repeated([file.path for file in files])
+    documents.refuse_repeated([file.path for file in files])
     return Applied(patch, edition, digest, when, files)
 
 
@@ -145,7 +131,7 @@ def _file(row: Any) -> File:
     if set(row) != set(File._fields):
         raise ValueError("a file with other fields than ours")
     file = File(**row)
-    if not is_relative(_text(file.path)) or file.path.partition("/")[0] == ".jhpatch":
+    if not is_relative(documents.text(file.path)) or file.path.partition("/")[0] == ".jhpatch":
         raise ValueError("a path that is not of the site: %r" % file.path)
     if not all(map(is_sha256, [file.after] + [file.before] * (file.before is not None))):
         raise ValueError("a hash that is none")
@@ -153,27 +139,16 @@ def _file(row: Any) -> File:
 
 
 def _name(value: Any, parts: int) -> str:
-    found = _text(value).split("/")
+    found = documents.text(value).split("/")
     if len(found) != parts or not all(re.match(r"\w[\w.-]*\Z", part) for part in found):
         raise ValueError("a name that is none: %.80r" % value)
     return str(value)
 
 
 def _version(value: Any) -> str:
-    if not re.match(r"[0-9A-Za-z.+!_-]{1,100}\Z", _text(value)):
+    if not re.match(r"[0-9A-Za-z.+!_-]{1,100}\Z", documents.text(value)):
         raise ValueError("a version that is none: %.80r" % value)
     return str(value)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or len(value) > 4096:
-        raise ValueError("text expected")
-    return value
-
-
-def _refuse_repeated(names: List[str]) -> None:
-    if len(set(names)) != len(names):
-        raise ValueError("something that stands twice")
 
 
 def _untrusted(path: str, expected: str, found: str) -> Untrusted:
