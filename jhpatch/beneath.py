@@ -15,6 +15,7 @@ from typing import Callable, Iterator, List, NamedTuple, Optional, Tuple, Type
 # Larger than any Python module or RECORD; a saved file of a gigabyte is an attack.
 SIZE_CAP = 16 * 1024 * 1024
 
+_PATH_MAX, _NAME_MAX = 4096, 255  # bytes (limits.h)
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -37,7 +38,9 @@ def is_relative(path: str) -> bool:
         raw = os.fsencode(path)
     except UnicodeEncodeError:  # a lone surrogate, or not of this locale: no file has that name
         return False
-    return b"\0" not in raw and all(part not in (b"", b".", b"..") for part in raw.split(b"/"))
+    parts = raw.split(b"/")
+    fits = len(raw) < _PATH_MAX and all(len(part) <= _NAME_MAX for part in parts)
+    return fits and b"\0" not in raw and not {b"", b".", b".."}.intersection(parts)
 
 
 def is_sha256(value: object) -> bool:
@@ -51,12 +54,16 @@ class Root:
     def __init__(self, path: str) -> None:
         """Opens ``path``, which may itself be reached by a symlink. Raises OSError."""
         self.path = path
+        self._fd = -1
         self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def __enter__(self) -> "Root":
         return self
 
     def __exit__(self, kind: Optional[Type[BaseException]], error: object, trace: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
         self.close()
 
     def close(self) -> None:

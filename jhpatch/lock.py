@@ -94,6 +94,8 @@ def _opened_lock(folder: Folder) -> int:
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     fd = os.open("lock", flags, 0o600, dir_fd=folder.fd)
     try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.ENXIO, "not a regular file")
         set_mode(fd, 0o600)
     except OSError:
         os.close(fd)

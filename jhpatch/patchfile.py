@@ -51,6 +51,11 @@ class Addition(NamedTuple):
     path: str
     source: str
 
+    @property
+    def is_helper(self) -> bool:
+        """Whether it is one of the modules that come with jhpatch."""
+        return os.path.dirname(self.source) == _HELPERS
+
 
 class Edition(NamedTuple):
     """One patch file: the form that a patch has for some releases."""
@@ -193,7 +198,7 @@ def _read(path: str) -> bytes:
 
 def _source(edition: Edition, addition: Addition) -> bytes:
     """What is added: one of our helpers, or a plain file of the tree, never one outside."""
-    if os.path.dirname(addition.source) == _HELPERS:
+    if addition.is_helper:
         return _read(addition.source)
     tree = os.path.dirname(os.path.dirname(edition.file))
     path = os.path.relpath(addition.source, tree)

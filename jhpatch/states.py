@@ -175,8 +175,7 @@ def _decided(view: View, base: Assessment, modules: Set[str]) -> Assessment:
         return _of_odd_bytes(view, base, odd)
     if all(file.state == "before" for file in files if file.path in modules):
         if base.applied is None:
-            added = [file.path for file in files if file.path not in modules and file.found]
-            own = next((path for path in added if _is_listed(view, base, path)), None)
+            own = next((p for p in _foreign(view, base) if _is_listed(view, base, p)), None)
             if own:
                 return base._replace(state="unsupported", reason="the release has %s itself" % own)
             return base._replace(state="pristine")
@@ -210,6 +209,18 @@ def _file_state(
     if recorded and found == recorded.before:
         return FileState(path, "after", after, found)
     return FileState(path, "other", after if recorded else before, found)
+
+
+def _foreign(view: View, base: Assessment) -> List[str]:
+    """Files that a patch adds and that are there already, brought by no patch of ours.
+
+    A helper is ours whoever lists it: patches of a distribution share it.
+    """
+    patched = view.state.patched if view.state else ()
+    ours = {file.path for one in patched for applied in one.applied for file in applied.files}
+    there = {file.path for file in base.files if file.found}
+    adds = base.edition.adds if base.edition else ()
+    return [one.path for one in adds if one.path in there - ours and not one.is_helper]
 
 
 def _is_listed(view: View, base: Assessment, path: str) -> bool:
