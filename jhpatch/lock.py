@@ -120,6 +120,7 @@ def not_writable(path: str, found: os.stat_result, error: Optional[OSError] = No
         expected="a folder that uid %d can write" % os.geteuid(),
         found="owner uid %d, mode %o" % (found.st_uid, stat.S_IMODE(found.st_mode)),
         next="run it as its owner, such as: sudo -H python -I -m jhpatch …"
-        if denied
-        else "make it writable, then run the same command again",
+        if denied and os.geteuid() != 0
+        else "make it writable (lsattr and findmnt tell what keeps root out), then run the same "
+        "command again",
     )

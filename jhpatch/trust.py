@@ -130,6 +130,8 @@ def _writer_below(path: str) -> Optional[Writer]:
     """Who else can write a path whose folders have been looked at already."""
     found = os.lstat(path)
     if stat.S_ISLNK(found.st_mode):
+        if not os.path.exists(path):
+            raise Failed("a symlink that leads nowhere", path=path, found=os.readlink(path))
         return writer_of(path)
     if found.st_uid or _is_open(found, is_last=True):
         return Writer(path, found.st_uid, stat.S_IMODE(found.st_mode))

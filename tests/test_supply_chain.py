@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from jhpatch import provenance, trust
-from jhpatch.errors import Refused
+from jhpatch.errors import Failed, Refused
 from tests.conftest import ROOT
 from tests.trees import tree
 
@@ -101,6 +101,16 @@ def test_what_is_roots_alone_is_no_finding(safe):
     os.symlink("/etc/hostname", str(folder / "app" / "two"))
     os.chmod(str(folder / "app" / "one"), 0o664)
     trust.refuse_foreign(str(folder))
+
+
+@root_only
+def test_a_symlink_that_leads_nowhere_is_named(safe):
+    """The link in the tree, not the place that is not there."""
+    (safe / "patches").mkdir()
+    os.symlink("/nowhere", str(safe / "patches" / "link"))
+    with pytest.raises(Failed) as failed:
+        trust.refuse_foreign(str(safe / "patches"))
+    assert failed.value.path == str(safe / "patches" / "link")
 
 
 # lint --installed

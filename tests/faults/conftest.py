@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import platform
 import re
 
 import pytest
@@ -73,7 +74,9 @@ def pytest_terminal_summary(terminalreporter, config):
     if rows and page:
         with open(page, encoding="utf-8") as file:
             text = file.read()
-        made = _BEGIN + table(rows) + _END
+        name = "faults-long" if config.getoption("--long") else "faults"
+        where = "Python %s, %s %s" % (platform.python_version(), *os.uname()[0:3:2])
+        made = "%sOf `%s`, on %s.\n\n%s%s" % (_BEGIN, name, where, table(rows), _END)
         text = re.sub(_BEGIN + ".*?" + _END, lambda match: made, text, flags=re.S)
         with open(page, "w", encoding="utf-8") as file:
             file.write(text)
