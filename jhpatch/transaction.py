@@ -16,6 +16,11 @@ unlink, made to last, is the one moment at which the change has happened. Undoin
 is idempotent: a file that holds its old bytes already is left alone, so a kill in
 the middle of an undo is undone by the next.
 
+A run that was killed has left names that the disk may still lose, its journal's unlink
+among them. The next builds on none of them: it fsyncs the site above .jhpatch as if it
+had made it, each folder of saved originals again, and .jhpatch itself before it takes
+away an original that a journal which came back would need.
+
 An undo acts on a file only where the file holds bytes that this journal made.
 Anything else was put there since, by pip or by a person, and stays.
 
