@@ -535,7 +535,8 @@ def _signalled_at(at, site, number):
     """Applies in a child that gets a signal at a step; says whether it died of it."""
     pid = os.fork()
     if pid == 0:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(one, signal.SIG_DFL)  # nohup(1) leaves SIGHUP ignored
         labels = []
 
         def step(label):

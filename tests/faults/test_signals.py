@@ -58,6 +58,12 @@ def whole(place, pictures):
 # Signals.
 
 
+def _as_from_a_terminal():
+    """nohup(1) and a shell's ``&`` leave signals ignored, and children inherit that."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Sender:
     """Starts commands and sends them signals; all that is random comes from one seed."""
 
@@ -77,6 +83,7 @@ class Sender:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            preexec_fn=_as_from_a_terminal,
         )
         while journal and child.poll() is None and not os.path.exists(journal):
             pass
