@@ -97,6 +97,14 @@ class Root:
         above, _, name = path.rpartition("/")
         return self.folder(above), name
 
+    def has_folder_of(self, path: str) -> bool:
+        """Whether the folder of ``path`` is there, and reached through no symlink."""
+        try:
+            with self.parent(path)[0]:
+                return True
+        except (FileNotFoundError, NotPlain):
+            return False
+
     def read(self, path: str, cap: int = SIZE_CAP) -> Optional[Found]:
         """The regular file at ``path``; None where there is none. Raises OSError, NotPlain."""
         try:

@@ -7,10 +7,9 @@ changed one after the other, each as a whole.
 
 import argparse
 import contextlib
-import os
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from jhpatch import bytecode, reporting, result, transaction, trust
+from jhpatch import bytecode, reporting, result, targets, transaction, trust
 from jhpatch.catalog import Catalog
 from jhpatch.errors import Failed, JhpatchError
 from jhpatch.inspection import Inspection, inspect, stamp_of, with_way_back
@@ -173,7 +172,7 @@ def _locked_and_changed(job: _Job, inspections: List[Inspection]) -> Tuple[SiteR
     locks: Dict[str, Transaction] = {}
     with contextlib.ExitStack() as stack:
         try:
-            for path in sorted({one.site.path for one in inspections}, key=_identity):
+            for path in sorted({one.site.path for one in inspections}, key=targets.identity):
                 locks[path] = stack.enter_context(transaction.locked(path, job.timeout))
             fresh = [_again(job, one) for one in inspections]
             plans = [(one, *_attempt(job, one)) for one in fresh]
@@ -198,11 +197,6 @@ def _with_litter(report: SiteReport, litter: Optional[Failed]) -> SiteReport:
     if litter is None or report.error:
         return report
     return report._replace(error=error_of(litter), exit_code=litter.exit_code)
-
-
-def _identity(path: str) -> Tuple[int, int]:
-    found = os.stat(path)
-    return found.st_dev, found.st_ino
 
 
 def _again(job: _Job, old: Inspection) -> Inspection:

@@ -179,8 +179,7 @@ def _output(text: str, escaped: bool = True) -> int:
             stream.buffer.flush()
         return 0
     except OSError as error:
-        # Nobody is left to tell, or no room: Python must not try the rest again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _give_up(1)  # nobody is left to tell, or there is no room
         if isinstance(error, BrokenPipeError):
             return 0
         _talk("jhpatch: cannot write the result: %s\n" % error.strerror)
@@ -198,8 +197,13 @@ def _json(result: Result) -> str:
 def _talk(text: str) -> None:
     try:
         _write(sys.stderr, text)
-    except OSError:  # the exit code alone must tell; and Python must not try again at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    except OSError:
+        _give_up(2)  # the exit code alone must tell
+
+
+def _give_up(fd: int) -> None:
+    """A stream that cannot be written: Python must not try the rest again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), fd)
 
 
 def _write(stream: Optional[TextIO], text: str) -> None:

@@ -201,50 +201,20 @@ def _reader(root: Root, journal: Optional[journals.Journal]) -> Callable[[str], 
                 disk[path] = found.data if found else None
         return disk[path]
 
+    def hash_of(path: str) -> Optional[str]:
+        try:
+            data = on_disk(path)
+        except NotPlain:
+            return ""
+        return None if data is None else sha256(data)
+
     def read(path: str) -> Optional[bytes]:
         if path not in cache:
             data = on_disk(path)
             row = rows.get(path)
-            if (
-                row
-                and row.before != row.after == _hash(data)
-                and _is_undone(root, rows, row, on_disk)
-            ):
+            if row and journals.is_undone(rows, row, hash_of, root.has_folder_of):
                 data = None if row.before is None else saved.original(root, row.before)
             cache[path] = data
         return cache[path]
 
     return read
-
-
-def _is_undone(
-    root: Root,
-    rows: Dict[str, journals.Row],
-    row: journals.Row,
-    on_disk: Callable[[str], Optional[bytes]],
-) -> bool:
-    """Whether recovery puts the old bytes back, as transaction.py decides it."""
-    if row.before is None:
-        return True
-    if row.after is None and not _has_folder_of(root, row.path):
-        return False
-    if row.guard is None:
-        return True
-    guard = rows.get(row.guard)
-    known = (guard.before, guard.after) if guard else (None,)
-    try:
-        return _hash(on_disk(row.guard)) in known
-    except NotPlain:
-        return False
-
-
-def _has_folder_of(root: Root, path: str) -> bool:
-    try:
-        with root.parent(path)[0]:
-            return True
-    except (FileNotFoundError, NotPlain):
-        return False
-
-
-def _hash(data: Optional[bytes]) -> Optional[str]:
-    return None if data is None else sha256(data)

@@ -7,7 +7,7 @@ and no state, so a newer or an older jhpatch, without the patches, can recover.
 
 import os
 import re
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 from jhpatch import documents
 from jhpatch.beneath import is_relative, is_sha256
@@ -53,6 +53,31 @@ def is_writer_alive(journal: Journal) -> bool:
     """Whether the process that wrote the journal still runs, on this machine."""
     here = (journal.host, journal.boot) == (os.uname().nodename, _boot())
     return here and _start_of(journal.pid) == journal.started
+
+
+def is_undone(
+    rows: Dict[str, Row],
+    row: Row,
+    hash_of: Callable[[str], Optional[str]],
+    has_folder_of: Callable[[str], bool],
+) -> bool:
+    """Whether an undo acts on a file: it is as this journal made it. ``rows``: all, by path.
+
+    To take away what we put there, its bytes are enough. What an undo puts back, a
+    patched module or the helper, belongs to the distribution that we knew: a newer
+    release may have the very bytes that a revert had given back. A missing file is
+    missing by our hand only where its folder is still there. A guard without a row
+    was not there.
+    """
+    if row.before == row.after or hash_of(row.path) != row.after:
+        return False
+    if row.before is None:
+        return True
+    if row.after is None and not has_folder_of(row.path):
+        return False
+    guard = rows.get(row.guard) if row.guard else None
+    known = (guard.before, guard.after) if guard else (None,)
+    return row.guard is None or hash_of(row.guard) in known
 
 
 def dump(journal: Journal) -> bytes:

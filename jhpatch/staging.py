@@ -18,15 +18,6 @@ def hash_of(root: Root, path: str) -> Optional[str]:
     return None if found is None else hashlib.sha256(found.data).hexdigest()
 
 
-def has_folder_of(root: Root, path: str) -> bool:
-    """Whether the folder of ``path`` is there, and reached through no symlink."""
-    try:
-        with root.parent(path)[0]:
-            return True
-    except (FileNotFoundError, NotPlain):
-        return False
-
-
 def write_temp(root: Root, row: Row, data: bytes) -> None:
     """The new bytes beside their target, with the target's owner, mode and attributes."""
     folder, name = root.parent(row.path)

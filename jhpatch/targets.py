@@ -9,7 +9,7 @@ from jhpatch.catalog import Catalog
 from jhpatch.errors import Refused, Usage
 from jhpatch.inspection import Inspection
 from jhpatch.patchfile import normalized
-from jhpatch.site import Environment, Site
+from jhpatch.site import Environment
 from jhpatch.states import Assessment
 
 _TREE = "another tree of patches beside jhpatch's own; may repeat"
@@ -112,16 +112,17 @@ def _each_once(environments: List[Environment]) -> List[Environment]:
         for one in environment.sites:
             # Where it counts as inside it may be changed; of these the first.
             rank = (not one.inside, number, one.path)
-            owners[_identity(one)] = min(rank, owners.get(_identity(one), rank))
+            owners[identity(one.path)] = min(rank, owners.get(identity(one.path), rank))
     found = []
     for number, environment in enumerate(environments):
-        sites = (one for one in environment.sites if owners[_identity(one)][1] == number)
+        sites = (one for one in environment.sites if owners[identity(one.path)][1] == number)
         found.append(environment._replace(sites=tuple(sites)))
     return [one for one, old in zip(found, environments) if one.sites or not old.sites]
 
 
-def _identity(one: Site) -> Tuple[int, int]:
-    found = os.stat(one.path)
+def identity(path: str) -> Tuple[int, int]:
+    """A site whatever its name is: device and inode. Raises OSError."""
+    found = os.stat(path)
     return found.st_dev, found.st_ino
 
 

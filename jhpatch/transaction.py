@@ -37,7 +37,6 @@ import time
 from typing import (
     Callable,
     Collection,
-    Dict,
     Iterable,
     Iterator,
     List,
@@ -352,8 +351,9 @@ class Transaction:
         return error
 
     def _undo(self, journal: Journal) -> Recovery:
-        known = {row.path: (row.before, row.after) for row in journal.rows}
-        ours = {row.path for row in journal.rows if self._is_ours(row, known)}
+        rows = {row.path: row for row in journal.rows}
+        look = self._hash_of, self.root.has_folder_of
+        ours = {row.path for row in journal.rows if journals.is_undone(rows, row, *look)}
         # Read and proved before the first write.
         old = {
             row.path: saved.original(self.root, row.before)
@@ -380,24 +380,8 @@ class Transaction:
         self._sync_journal()
         return Recovery(tuple(restored), tuple(foreign))
 
-    def _is_ours(self, row: Row, known: Dict[str, Tuple[Optional[str], Optional[str]]]) -> bool:
-        """Whether a file is as this journal made it, so that an undo may act on it.
-
-        To take away what we put there, its bytes are enough. What an undo puts back, a
-        patched module or the helper, belongs to the distribution that we knew: a newer
-        release may have the very bytes that a revert had given back. A missing file is
-        missing by our hand only where its folder is still there. A guard without a row
-        was not there.
-        """
-        if row.before == row.after or staging.hash_of(self.root, row.path) != row.after:
-            return False
-        if row.before is None:
-            return True
-        if row.after is None and not staging.has_folder_of(self.root, row.path):
-            return False
-        return row.guard is None or staging.hash_of(self.root, row.guard) in known.get(
-            row.guard, (None,)
-        )
+    def _hash_of(self, path: str) -> Optional[str]:
+        return staging.hash_of(self.root, path)
 
     def _restore(self, row: Row, data: Optional[bytes]) -> None:
         if data is not None:

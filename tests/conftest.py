@@ -141,6 +141,33 @@ def make_site() -> Iterable[Callable[..., Environment]]:
         shutil.rmtree(prefix, ignore_errors=True)
 
 
+def die_between_modules(*arguments: str) -> None:
+    """Runs a command in a child that dies, as if by kill -9, ahead of its second module."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            _die_between_modules(list(arguments))
+        finally:
+            os._exit(1)
+    assert os.WEXITSTATUS(os.waitpid(pid, 0)[1]) == 9
+
+
+def _die_between_modules(arguments: List[str]) -> None:
+    from jhpatch import cli, transaction
+
+    put, seen = transaction._put, []  # type: Any, List[str]
+
+    def dies(folder: Any, name: str, temp: Any) -> None:
+        if name == "handlers.py" and seen:
+            os._exit(9)
+        seen.extend([name] * (name == "handlers.py"))
+        put(folder, name, temp)
+
+    transaction._put = dies
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    cli.main(arguments)
+
+
 def fetched_wheel(name: str, version: str) -> str:
     """The wheel of a release in the cache, downloaded by pip the first time."""
     # PEP 427 writes a distribution's name with _ for each run of -_. and keeps its case.

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, die_between_modules
 from tests.trees import times, tree
 
 OPEN, SAVE = "notebook/kerberos-open", "notebook/kerberos-save"
@@ -81,24 +81,7 @@ def older_jhpatch(tmp_path, version="0.1.0", helper=b"\n# an older helper\n"):
 
 def died(env):
     """An apply that was killed between its first and its second module."""
-    pid = os.fork()
-    if pid == 0:
-        from jhpatch import cli, transaction
-
-        put = transaction._put
-        seen = []
-
-        def dies(folder, name, temp):
-            if name == "handlers.py" and seen:
-                os._exit(9)
-            seen.extend([name] * (name == "handlers.py"))
-            put(folder, name, temp)
-
-        transaction._put = dies
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        cli.main(["apply", "--python", env.python])
-        os._exit(0)
-    assert os.WEXITSTATUS(os.waitpid(pid, 0)[1]) == 9
+    die_between_modules("apply", "--python", env.python)
 
 
 def unchanged(jhpatch, env, *commands):

@@ -8,6 +8,7 @@ import stat
 
 import pytest
 
+from tests.conftest import die_between_modules
 from tests.faults import watched
 from tests.faults.watched import WAY_BACK, answer, picture, saved
 
@@ -271,31 +272,9 @@ def _record(document, **fields):
 def interrupted(lab, tmp_path_factory):
     """A site in which an apply was killed between its modules."""
     site = lab.copy(lab.pristine, str(tmp_path_factory.mktemp("died") / "site"))
-    pid = os.fork()
-    if pid == 0:
-        try:
-            _die_in(site)
-        finally:
-            os._exit(1)
-    assert os.WEXITSTATUS(os.waitpid(pid, 0)[1]) == 9
+    die_between_modules("apply", "--site", site)
     assert lab.is_mixed(site)
     return site
-
-
-def _die_in(site):
-    from jhpatch import cli, transaction
-
-    put, seen = transaction._put, []
-
-    def dies(folder, name, temp):
-        if name == "handlers.py" and seen:
-            os._exit(9)
-        seen.extend([name] * (name == "handlers.py"))
-        put(folder, name, temp)
-
-    transaction._put = dies
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    cli.main(["apply", "--site", site])
 
 
 @pytest.fixture
