@@ -10,9 +10,16 @@ if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
 
 def main() -> int:
     """Runs one command; gives the process's exit code."""
-    from jhpatch import cli
+    try:
+        from jhpatch import cli
 
-    return cli.main()
+        return cli.main()
+    except (MemoryError, SystemError):
+        # CPython makes the second of a first that it has no memory for.
+        import os
+
+        os.write(2, b"jhpatch: out of memory; nothing is left half done\n")
+        return 1
 
 
 if __name__ == "__main__":

@@ -108,10 +108,17 @@ def read(site, path):
         return None
 
 
+NO_MEMORY = b"jhpatch: out of memory; nothing is left half done\n"
+"""All that is said where memory is too short even for a document."""
+
+
 def answered(place, command, *more, **options):
     """A command and its document. No fault may ever give a traceback or no document."""
     done = place.typed(command, "--json", *more, **options)
     assert b"Traceback" not in done.stderr, done.stderr.decode()
+    if done.stderr == NO_MEMORY and not done.stdout:
+        error = {"message": NO_MEMORY.decode()}
+        return Outcome(done.returncode, {"error": error, "sites": []}, b"")
     assert done.stdout, (done.returncode, done.stderr)
     document = json.loads(done.stdout.decode("ascii"))
     assert document["exit_code"] == done.returncode

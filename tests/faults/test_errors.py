@@ -1,8 +1,9 @@
 """An error at every system call that can fail, of apply, of revert and of a recovery.
 
 The errors are those of full, broken, read-only and busy disks. Each test takes its
-share. Without ``--long`` the calls that change something get one error each, in turn,
-of a recovery every other one.
+share. With ``--long`` each call that changes something gives every error, and each that
+reads gives one of them, in turn. Without it the calls that change something get one error
+each, in turn, of a recovery every other one.
 """
 
 import itertools
@@ -28,10 +29,13 @@ def chosen(lab, scenario, start, folder, thorough):
     """Pairs of a call and the error that it gives."""
     site = lab.copy(start, folder + "/count")
     every = points(jhpatch(scenario.command, "--site", site), folder + "/log", site)
+    can = [point for point in every if point.call in FAILING]
+    changing = [point for point in can if point.changes]
     if thorough:
-        return list(itertools.product([p for p in every if p.call in FAILING], ERRORS))
-    few = [point for point in every if point.call in FAILING and point.changes]
-    return list(zip(few[:: 2 if scenario.died else 1], itertools.cycle(ERRORS)))
+        reading = [point for point in can if not point.changes]
+        pairs = list(zip(reading, itertools.cycle(ERRORS)))
+        return pairs + list(itertools.product(changing, ERRORS))
+    return list(zip(changing[:: 2 if scenario.died else 1], itertools.cycle(ERRORS)))
 
 
 @pytest.mark.parametrize("share", range(SHARES))
