@@ -84,6 +84,8 @@ def _said(error: BaseException) -> Tuple[str, Optional[str]]:
         return "interrupted; nothing is left half done", None
     if isinstance(error, MemoryError):
         return "out of memory; nothing is left half done", None
+    if isinstance(error, ImportError):
+        return "cannot load a part of Python: %s" % error, error.path
     if isinstance(error, OSError):
         name = error.filename
         path = os.fsdecode(name) if isinstance(name, (str, bytes)) else None
