@@ -46,6 +46,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         with _interruptible():
             parsed = _parsed(arguments)
             options = _options(parsed)
+            _speaks("--json" in arguments)
             result = _module(parsed.command).run(parsed)
     except JhpatchError as error:
         result = _failed(arguments, error)
@@ -69,6 +70,11 @@ def _interruptible() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, old)
+
+
+def _speaks(as_json: bool) -> None:
+    """Loads what the result is told with: not to fail at that once a change is made."""
+    importlib.import_module("json" if as_json else "jhpatch.rendering")
 
 
 def _failed(argv: List[str], error: JhpatchError) -> Result:

@@ -319,11 +319,19 @@ class Transaction:
     def _verify(self, rows: Tuple[Row, ...]) -> None:
         """pip takes no lock of ours: what it did meanwhile must not pass for success."""
         for row in rows:
-            found = staging.hash_of(self.root, row.path)
+            path = os.path.join(self.root.path, row.path)
+            try:
+                found = staging.hash_of(self.root, row.path)
+            except OSError as error:
+                raise Failed(
+                    "the change was made, but could not be read again: %s" % _said(error),
+                    path=path,
+                    next="python -m jhpatch status",
+                )
             if found != row.after:
                 raise Failed(
                     "the change was made, and something else has changed this file since",
-                    path=os.path.join(self.root.path, row.path),
+                    path=path,
                     expected=_shown(row.after),
                     found=_shown(found),
                     next="python -m jhpatch status",
