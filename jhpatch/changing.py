@@ -225,9 +225,24 @@ def _changed(job: _Job, one: Inspection, plan: Plan, locked: Transaction) -> Sit
             locked.prune(plan.keep)
     except JhpatchError as error:
         return reporting.site_report(_again(job, one), (), error, error.exit_code, notes=notes)
-    after = _again(job, one)
-    notes += _record_notes(after)
-    return reporting.site_report(after, plan.patches, exit_code=0, notes=notes, restart=True)
+    return _seen_after(job, one, plan, notes)
+
+
+def _seen_after(job: _Job, one: Inspection, plan: Plan, notes: Tuple[str, ...]) -> SiteReport:
+    """The changed site as it is found now; what cannot be seen is no success."""
+    try:
+        after = _again(job, one)
+        if after.error:
+            raise after.error
+        notes += _record_notes(after)
+        return reporting.site_report(after, plan.patches, exit_code=0, notes=notes, restart=True)
+    except (JhpatchError, OSError) as error:
+        blind = Failed(
+            "the change was made, but the site could not be looked at again: %s" % error,
+            path=one.site.path,
+            next="python -m jhpatch status",
+        )
+        return reporting.site_report(one._replace(error=None), (), blind, 1, notes=notes)
 
 
 def _has_python(one: Inspection) -> bool:
