@@ -50,11 +50,18 @@ def change(
     done = dict(_carried_out(job, todo))
     return Result(
         command,
-        tuple(
-            done.get(one.site.path) or _untouched(one, plan, None, dry_run=False)
-            for one, plan, _ in looks
-        ),
+        tuple(done.get(one.site.path) or _as_it_was(one, plan) for one, plan, _ in looks),
     )
+
+
+def _as_it_was(one: Inspection, plan: Optional[Plan]) -> SiteReport:
+    """A site in which there is nothing to do, or that another's failure has spared."""
+    error: Optional[JhpatchError] = None
+    try:
+        transaction.settle(one.site.path)
+    except Failed as failed:
+        error = failed
+    return _untouched(one, plan, error, dry_run=False)
 
 
 def _has_work(one: Inspection, plan: Plan) -> bool:

@@ -150,11 +150,12 @@ def _read_site(
     wanted = set(names) | ({one.name for one in known.patched} if known else set())
     view = View(
         site.path,
-        distributions(root, wanted),
+        distributions(root, wanted, site.archives),
         known,
         data,
         read,
         lambda sha256: saved.original(root, sha256),
+        root.has_folder_of,
     )
     status = None
     if journal is not None:

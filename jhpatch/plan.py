@@ -82,7 +82,7 @@ def _sorted_out(
             dropped += [one] if one.applied else []
         elif one.state != "applied" or one.reason == "unrecorded":
             wanted.append(one)
-    refusals += _two_owners(view, wanted)
+    refusals += _without_folder(view, wanted) + _two_owners(view, wanted)
     return wanted, dropped, refusals
 
 
@@ -357,6 +357,24 @@ def _refusal(view: View, one: Assessment, named: bool, tool: str) -> Optional[Jh
             next="python -m pip install 'jhpatch>=%s'" % view.state.tool,
         )
     return None
+
+
+def _without_folder(view: View, wanted: List[Assessment]) -> List[Tuple[str, JhpatchError]]:
+    """A file is added to a package that is there; jhpatch makes no folders in a site."""
+    refusals: List[Tuple[str, JhpatchError]] = []
+    for one in wanted:
+        for addition in one.edition.adds if one.edition else ():
+            if not view.has_folder_of(addition.path):
+                error = Refused(
+                    "%s adds a file where there is no folder" % one.patch,
+                    path="%s/%s" % (view.path, addition.path),
+                    expected="a folder of the distribution",
+                    found="none",
+                    next="python -m jhpatch lint",
+                )
+                refusals.append((one.patch, error))
+                break
+    return refusals
 
 
 def _two_owners(view: View, wanted: List[Assessment]) -> List[Tuple[str, JhpatchError]]:

@@ -6,11 +6,12 @@ Python is what ``site`` and ``venv`` of CPython say (Lib/site.py, PEP 405), less
 what the caller's environment variables add.
 """
 
+import contextlib
 import os
 import re
 import stat
 import sys
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterable, Iterator, List, Match, NamedTuple, Optional, Tuple
 
 from jhpatch.beneath import Root
 from jhpatch.errors import Usage
@@ -26,6 +27,8 @@ class Site(NamedTuple):
 
     path: str
     inside: bool
+    archives: Tuple[str, ...] = ()
+    """Files that its .pth files put on the import path: zips, wheels, eggs."""
 
 
 class Environment(NamedTuple):
@@ -91,14 +94,18 @@ def site_alone(path: str) -> Environment:
         raise Usage(
             "--site names no folder", path=path, expected="a site-packages folder", found="nothing"
         )
-    return Environment(None, path, (Site(os.path.abspath(path), True),), own=False)
+    path, archives = next(_with_pth([os.path.abspath(path)]))
+    return Environment(None, path, (Site(path, True, archives),), own=False)
 
 
-def distributions(root: Root, wanted: Iterable[str]) -> Dict[str, List[Distribution]]:
+def distributions(
+    root: Root, wanted: Iterable[str], archives: Iterable[str] = ()
+) -> Dict[str, List[Distribution]]:
     """The distributions of a site that are ``wanted``, by normalized name.
 
     Found by the names of folders; only the metadata of those wanted is read. Two
-    entries under a name are what an upgrade that died leaves behind.
+    entries under a name are what an upgrade that died leaves behind. ``archives`` are
+    those of the site.
     """
     names = set(wanted)
     found: Dict[str, List[Distribution]] = {}
@@ -111,7 +118,27 @@ def distributions(root: Root, wanted: Iterable[str]) -> Dict[str, List[Distribut
         name = _normalized(match.group("name") if match else entry.rpartition(".")[0])
         if name in names and not _is_left_over(root, entry):
             found.setdefault(name, []).append(_distribution(root, entry, name))
+    for path in archives:
+        layout = "inside of the archive " + path
+        for match in _zipped(path):
+            name = _normalized(match.group("name"))
+            if name in names and os.path.dirname(path) != root.path:
+                one = Distribution(name, match.group("version"), path, layout, None)
+                found.setdefault(name, []).append(one)
     return found
+
+
+def _zipped(path: str) -> Iterator[Match[str]]:
+    """The names of the metadata in a zip, a wheel or an egg; of what is none, nothing."""
+    import zipfile
+
+    names = {os.path.basename(path)}
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(fd, "rb") as file:
+        # zipfile says in many ways that a file is no zip.
+        with contextlib.suppress(Exception), zipfile.ZipFile(file) as archive:
+            names.update(name.partition("/")[0] for name in archive.namelist())
+    return filter(None, map(_INFO.match, sorted(names)))
 
 
 def _is_left_over(root: Root, entry: str) -> bool:
@@ -196,14 +223,14 @@ def _normalized(name: str) -> str:
 def _sites(folders: Iterable[str], prefix: str) -> Tuple[Site, ...]:
     seen = set()
     sites: List[Site] = []
-    for path in _with_pth(folders):
+    for path, archives in _with_pth(folders):
         try:
             found = os.stat(path)
         except OSError:
             continue
         if (found.st_dev, found.st_ino) not in seen:
             seen.add((found.st_dev, found.st_ino))
-            sites.append(Site(path, _is_inside(path, prefix)))
+            sites.append(Site(path, _is_inside(path, prefix), archives))
     return tuple(sites)
 
 
@@ -212,19 +239,27 @@ def _is_inside(path: str, prefix: str) -> bool:
     return (os.path.realpath(path) + "/").startswith(top)
 
 
-def _with_pth(folders: Iterable[str]) -> Iterator[str]:
-    """The folders, each followed by those that its .pth files add (Lib/site.py, addpackage)."""
+def _with_pth(folders: Iterable[str]) -> Iterator[Tuple[str, Tuple[str, ...]]]:
+    """The folders and the archives that their .pth files add, each followed by the folders
+    that these add (Lib/site.py, addpackage).
+    """
     for folder in folders:
-        if not os.path.isdir(folder):
-            continue
-        yield folder
-        for name in sorted(os.listdir(folder)):
-            if name.endswith(".pth") and not name.startswith("."):
-                for line in _lines(os.path.join(folder, name)):
-                    if line.strip() and not line.startswith(("#", "import ", "import\t")):
-                        path = os.path.join(folder, line.strip())
-                        if "\0" not in path and os.path.isdir(path):
-                            yield os.path.abspath(path)
+        if os.path.isdir(folder):
+            added = list(_added(folder))
+            yield folder, tuple(path for path in added if os.path.isfile(path))
+            for path in added:
+                if os.path.isdir(path):
+                    yield path, ()
+
+
+def _added(folder: str) -> Iterator[str]:
+    for name in sorted(os.listdir(folder)):
+        if name.endswith(".pth") and not name.startswith("."):
+            for line in _lines(os.path.join(folder, name)):
+                if line.strip() and not line.startswith(("#", "import ", "import\t")):
+                    path = os.path.join(folder, line.strip())
+                    if "\0" not in path:
+                        yield os.path.abspath(path)
 
 
 def _lines(path: str) -> List[str]:

@@ -26,6 +26,8 @@ class View(NamedTuple):
     """A file's bytes, or None. Raises NotPlain for what is no plain file of the site."""
     original: Callable[[str], bytes]
     """A saved original by SHA-256. Raises Untrusted."""
+    has_folder_of: Callable[[str], bool] = lambda path: True
+    """Whether the folder of a path is there, and reached through no symlink."""
 
 
 class FileState(NamedTuple):

@@ -19,7 +19,8 @@ the middle of an undo is undone by the next.
 A run that was killed has left names that the disk may still lose, its journal's unlink
 among them. The next builds on none of them: it fsyncs the site above .jhpatch as if it
 had made it, each folder of saved originals again, and .jhpatch itself before it takes
-away an original that a journal which came back would need.
+away an original that a journal which came back would need. Where all is done already it
+makes that unlink last, before anybody says so (``settle``).
 
 An undo acts on a file only where the file holds bytes that this journal made.
 Anything else was put there since, by pip or by a person, and stays.
@@ -96,6 +97,33 @@ def is_untidy(site: str, keep: Iterable[str]) -> bool:
             return ours and saved.is_untidy(root, set(keep))
     except OSError:
         return False
+
+
+def settle(site: str) -> None:
+    """Makes last what an earlier run has done, if it was killed before it could.
+
+    For a run that finds all done, and says so. Raises Failed.
+    """
+    try:
+        with Root(site) as root:
+            try:
+                folder = root.folder(FOLDER)
+            except FileNotFoundError:
+                folder = root.folder("")  # a revert took it away
+            with folder:
+                folder.sync()
+    except (FileNotFoundError, PermissionError):
+        pass  # nothing was done here, or by somebody else
+    except OSError as error:
+        raise _may_be_lost(site, error)
+
+
+def _may_be_lost(site: str, error: OSError) -> Failed:
+    return Failed(
+        "the change was made, but may not outlast a power cut: %s" % _said(error),
+        path=os.path.join(site, FOLDER),
+        next="python -m jhpatch status",
+    )
 
 
 @contextlib.contextmanager
@@ -301,11 +329,7 @@ class Transaction:
         try:
             self._sync_journal()
         except OSError as error:
-            raise Failed(
-                "the change was made, but may not outlast a power cut: %s" % _said(error),
-                path=os.path.join(self.root.path, FOLDER),
-                next="python -m jhpatch status",
-            )
+            raise _may_be_lost(self.root.path, error)
         self.prune(keep)
         # A helper that conda or dpkg did not know had kept the folder of what is gone.
         with contextlib.suppress(OSError):

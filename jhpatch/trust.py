@@ -128,7 +128,10 @@ def _below(folder: str) -> Iterator[str]:
 
 def _writer_below(path: str) -> Optional[Writer]:
     """Who else can write a path whose folders have been looked at already."""
-    found = os.lstat(path)
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return None  # a .pyc that another run has renamed meanwhile
     if stat.S_ISLNK(found.st_mode):
         if not os.path.exists(path):
             raise Failed("a symlink that leads nowhere", path=path, found=os.readlink(path))

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -111,6 +112,29 @@ def test_a_symlink_that_leads_nowhere_is_named(safe):
     with pytest.raises(Failed) as failed:
         trust.refuse_foreign(str(safe / "patches"))
     assert failed.value.path == str(safe / "patches" / "link")
+
+
+@root_only
+def test_what_comes_and_goes_meanwhile_is_no_error(safe):
+    """Python writes a .pyc under a name of its own and renames it, while another run looks."""
+    package, stop = safe / "package", threading.Event()
+    package.mkdir()
+
+    def compiling():
+        while not stop.is_set():
+            for number in range(100):
+                (package / ("a.pyc.%d" % number)).write_bytes(b"")
+            for number in range(100):
+                (package / ("a.pyc.%d" % number)).unlink()
+
+    thread = threading.Thread(target=compiling)
+    thread.start()
+    try:
+        for _ in range(200):
+            trust.refuse_foreign(str(package))
+    finally:
+        stop.set()
+        thread.join()
 
 
 # lint --installed

@@ -148,8 +148,7 @@ def test_a_power_cut_after_a_kill(world, first, second, thorough, tally):
         for number, loss in enumerate(cuts(disk, then, budget, seen, left)):
             check(world, loss, [WAYS[number % 3]])
             tally("power loss: %s after a killed %s" % (second, first))
-        if then:  # a command that finds all done has no change of its own to make last
-            lasts(world, disk, second, thorough, tally)
+        lasts(world, disk, second, thorough, tally)
 
 
 def kills(ops, thorough):

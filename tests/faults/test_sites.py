@@ -368,6 +368,30 @@ def test_an_egg(tmp_path, make_site, project, zipped, tally):
     tally(ODD + "egg")
 
 
+@pytest.mark.parametrize("named", ["--python", "--site"])
+@pytest.mark.parametrize("kind", ["a wheel", "a zip", "no zip", "a FIFO", "gone"])
+def test_an_archive_on_the_path(tmp_path, make_site, kind, named, tally):
+    """A .pth may name a zip: what is in it cannot be patched, and is not called absent."""
+    env = make_site(tmp_path)
+    archive = tmp_path / "odd.zip"
+    if kind == "a wheel":
+        archive = slim_wheel("6.5.7", str(tmp_path))
+    elif kind == "a zip":
+        shutil.move(slim_wheel("6.5.7", str(tmp_path)), str(archive))
+    elif kind == "no zip":
+        archive.write_bytes(b"PK\3\4" + bytes(100))
+    elif kind == "a FIFO":
+        os.mkfifo(str(archive))
+    with open(path(env, "odd.pth"), "w") as file:
+        file.write(str(archive) + "\n")
+    where = (named, env.python if named == "--python" else env.site)
+    if kind in ("a wheel", "a zip"):
+        assert "inside of the archive" in refused(where, env.site)
+    else:
+        assert told("status", *where)[0] == 5  # nothing here for us
+    tally(ODD + "archive on the path")
+
+
 def test_two_copies_on_the_path(tmp_path, make_site, tally):
     """The copy that is imported is changed; the hidden one is shown as such, and stays."""
     first = make_site(tmp_path, [RELEASE], name="first", slim=True)
