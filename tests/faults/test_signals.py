@@ -110,7 +110,9 @@ def lasts(place):
 
 
 # What CPython makes of a KeyboardInterrupt while it starts, and in the C of an import.
-_PYTHONS_OWN = re.compile("Fatal Python error|TypeError: expected a message argument")
+_PYTHONS_OWN = re.compile(
+    "Fatal Python error|TypeError: expected a message argument|Could not import runpy module"
+)
 
 
 def is_ours(talk):
