@@ -5,7 +5,7 @@ standard library, traitlets and tornado (4.5 and later) alone, and runs on Pytho
 and later. The patched lines are decorators; everything that they do is here:
 
 ==============  =====================================================================
-``on_start``    end of ``PAMAuthenticator.__init__``: builds and checks the settings
+``on_start``    end of ``PAMAuthenticator.__init__``: the settings, and the hub's keeper
 ``on_login``    above ``authenticate``: a ticket as soon as PAM lets the user in
 ``on_spawn``    above ``pre_spawn_start``: a ticket again, and the settings for the server
 ``on_stop``     above ``post_spawn_stop``
@@ -16,17 +16,23 @@ and later. The patched lines are decorators; everything that they do is here:
 In the hub, which is root, everything that touches a path of a user is done by a child
 that has become that user (setpriv(1)): root opens, renames and changes nothing that a
 user can choose. Nothing escapes a wrapper but the refusal of ``policy = "require"``.
+
+In this order: the cache file, the names of caches, the settings, a user's ticket, how
+to get one, a KDC that is silent, what is told, the hub, the server.
 """
 
+import atexit
 import collections
 import concurrent.futures
 import datetime
 import functools
+import importlib
 import inspect
 import json
 import logging
 import os
 import pwd
+import random
 import re
 import shutil
 import signal
@@ -34,6 +40,7 @@ import stat
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from typing import (
@@ -42,27 +49,35 @@ from typing import (
     DefaultDict,
     Dict,
     Generator,
+    Iterator,
     List,
     Mapping,
     NamedTuple,
     Optional,
+    Set,
     Tuple,
 )
 
 import traitlets
 from tornado import concurrent as tornado_concurrent
-from tornado import gen, web
+from tornado import gen, ioloop, web
 from traitlets import Bool, Enum, Float, Integer, TraitError, Unicode, validate
 from traitlets.config import LoggingConfigurable
 
-SCHEMA = 1  # of JHPATCH_KERBEROS
+SCHEMA = 1  # of JHPATCH_KERBEROS and of the status file
 VARIABLE = "JHPATCH_KERBEROS"
 _CACHE_CAP = 1024 * 1024  # bytes; a cache with a few hundred service tickets is smaller
 _MARGIN = 5  # seconds before its end at which a ticket no longer counts as valid
+_SKEW = 300  # seconds that a ticket may start in the future (krb5.conf(5), clockskew)
+_SPREAD = 0.1  # the part of its life over which the refreshes of many tickets are spread
+_WATCHED = 2 / 3  # the part of its life after which the hub looks after a server's ticket
 _BACKOFF_CAP = 600  # seconds between two tries, at the most
 _TURN = 60  # seconds between two looks at the clock, which may be stepped
+_LOGINS = 24  # kinits at once: a class of students at nine
+_LOCK_WAIT = 3  # seconds to wait for another refresh of the same cache
 _PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
 _KEEPER = "_jhpatch_kerberos.keeper"  # the key in sys.modules that one keeper a process has
+_METRICS = "_jhpatch_kerberos.metrics"  # the same for its metrics
 
 
 # The cache file (MIT krb5, "Credential cache file format", versions 3 and 4).
@@ -172,6 +187,97 @@ def _credential(
     return Ticket(name, (start or auth) - offset, end - offset, renew_till - offset)
 
 
+_UNTIL = re.compile(
+    r"^(?P<start>\d\S+ \d\S+)  (?P<end>\d\S+ \d\S+)  krbtgt/(?P<realm>\S+)@(?P=realm)$"
+    r"(?:\n\t(?:for client .*, )?renew until (?P<renew>\d\S+ \d\S+))?",
+    re.M,
+)
+
+
+def read_klist(text: str) -> Optional[Ticket]:
+    """The TGT in what klist(1) prints with LC_ALL=C and TZ=UTC; None where it shows none.
+
+    For caches that are no file: klist is the only tool that reads them.
+    """
+    owner = re.search(r"^Default principal: (\S+)$", text, re.M)
+    found = None
+    for match in _UNTIL.finditer(text) if owner else ():
+        if owner and match.group("realm") == owner.group(1).rpartition("@")[2]:
+            start, end = _seconds(match.group("start")), _seconds(match.group("end"))
+            ticket = Ticket(owner.group(1), start, end, _seconds(match.group("renew") or ""))
+            if found is None or ticket.end > found.end:
+                found = ticket
+    return found
+
+
+def _seconds(text: str) -> float:
+    """klist's time in UTC, as seconds since the epoch; 0 for none."""
+    for form in ("%m/%d/%y %H:%M:%S", "%m/%d/%Y %H:%M:%S"):
+        try:
+            return (datetime.datetime.strptime(text, form) - datetime.datetime(1970, 1, 1)) / (
+                datetime.timedelta(seconds=1)
+            )
+        except ValueError:
+            continue
+    return 0.0
+
+
+# The names of caches (MIT krb5, "Credential cache").
+
+
+class Problem(Exception):
+    """Why there is no ticket, in one line for the log. ``silent``: no KDC has answered."""
+
+    silent = False
+
+
+class Silent(Problem):
+    """No KDC has answered."""
+
+    silent = True
+
+
+class Cache(NamedTuple):
+    """A credential cache: its name for libkrb5, and the file that it is, or empty."""
+
+    name: str
+    path: str
+
+    @property
+    def jvm_sees(self) -> bool:
+        """Whether a JVM can read this type at all: it reads files and nothing else."""
+        return self.name.startswith("FILE:")
+
+
+def cache_of(text: str, uid: int) -> Cache:
+    """The cache that a setting, KRB5CCNAME or klist names. Raises Problem for other types.
+
+    Of a collection a subsidiary of ours is used: kinit leaves the user's primary as it is.
+    """
+    kind, colon, rest = text.partition(":")
+    if text.startswith("/"):
+        return Cache("FILE:" + text, text)
+    if kind == "FILE" and rest.startswith("/"):
+        return Cache(text, rest)
+    if kind == "DIR" and rest.lstrip(":").startswith("/"):
+        path = rest[1:] if rest.startswith(":") else rest.rstrip("/") + "/tktjhpatch"
+        if not os.path.basename(path).startswith("tkt"):
+            raise Problem("%s: the name of a cache in a DIR collection begins with tkt" % text)
+        return Cache("DIR::" + path, path)
+    if kind == "KCM" and colon:
+        own = rest.partition(":")[0] or str(uid)
+        return Cache("KCM:" + (rest if ":" in rest else own + ":jhpatch"), "")
+    if kind == "KEYRING" and rest.partition(":")[0] == "persistent":
+        words = rest.split(":")
+        words += [str(uid), "jhpatch"][len(words) - 1 :]
+        return Cache("KEYRING:" + ":".join(words), "")
+    why = "; a server has its hub's keyrings, so that users could read each other's"
+    raise Problem(
+        "cache type of %r is not supported; FILE:/path, DIR:/path, KCM: and "
+        "KEYRING:persistent:UID are%s" % (text, why if kind == "KEYRING" else "")
+    )
+
+
 # Settings.
 
 
@@ -184,12 +290,17 @@ class KerberosTicket(LoggingConfigurable):
         help="A template with {username}, {uid}, {home}, {realm}, {host}, or a callable "
         "that takes the user name.",
     ).tag(config=True)
+    principal_map = Unicode(
+        "",
+        help="A file with lines of a user name and a principal, for those whose principal "
+        "is not as the template says; read again when it changes.",
+    ).tag(config=True)
     keytab = traitlets.Any(
         "",
         help="A template or a callable, as principal; default: krb5.conf's client keytab.",
     ).tag(config=True)
     ccache = Unicode(
-        "", help="A template for the path of the cache; default: what libkrb5 says."
+        "", help="A template for the path or the name of the cache; default: what libkrb5 says."
     ).tag(config=True)
     realm = Unicode("", help="What {realm} stands for.").tag(config=True)
     kinit = Unicode("", help="The path of kinit; default: /usr/bin/kinit, then PATH.").tag(
@@ -243,10 +354,55 @@ class KerberosTicket(LoggingConfigurable):
         if callable(value) and name != "ccache":
             return value
         try:
-            value.format(username="u", uid=1, home="/", realm="R", host="h")
+            value.format(**_SAMPLE)
         except (AttributeError, LookupError, ValueError) as error:
             raise TraitError("KerberosTicket.%s is no template: %r: %s" % (name, value, error))
+        if name == "ccache" and value:
+            try:
+                cache_of(value.format(**_SAMPLE), 1)
+            except Problem as problem:
+                raise TraitError("KerberosTicket.ccache: %s" % problem)
         return value
+
+    @validate("principal_map")
+    def _is_map(self, proposal: Any) -> Any:
+        if proposal["value"]:
+            try:
+                read_map(proposal["value"])
+            except Problem as problem:
+                raise TraitError("KerberosTicket.principal_map: %s" % problem)
+        return proposal["value"]
+
+
+_SAMPLE = dict(username="u", uid=1, home="/home/u", realm="R", host="h")
+
+
+def read_map(path: str) -> Dict[str, str]:
+    """The principals in a mapping file, by user name. Raises Problem with the line.
+
+    Of root's hub it is root's: who can write it gets everybody's tickets.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = os.fstat(file.fileno())
+            lines = file.read().splitlines()
+    except (OSError, ValueError) as error:
+        raise Problem("%s: %s" % (path, getattr(error, "strerror", None) or error))
+    if found.st_uid not in (0, os.geteuid()) or found.st_mode & 0o022:
+        raise Problem("%s: others can write it (mode %o)" % (path, stat.S_IMODE(found.st_mode)))
+    rows: Dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
+        words = line.partition("#")[0].split()
+        if words and (len(words) != 2 or words[0] in rows):
+            raise Problem(
+                "%s:%d: a user name, once, and a principal; not %r" % (path, number, line)
+            )
+        if words:
+            rows[words[0]] = words[1]
+    return rows
+
+
+# A user, and the ticket that they shall have.
 
 
 class Account(NamedTuple):
@@ -260,15 +416,15 @@ class Account(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """What a user's ticket is: ``keytab`` and ``ccache`` are paths, or empty."""
+    """What a user's ticket is: ``keytab`` is a path, ``ccache`` a cache's name, or empty.
+
+    ``central``: the keytab is root's, and the user's own processes cannot read it.
+    """
 
     principal: str
     keytab: str
     ccache: str
-
-
-class Problem(Exception):
-    """Why there is no ticket, in one line for the log."""
+    central: bool = False
 
 
 def account_of(name: str, min_uid: int) -> Account:
@@ -285,7 +441,9 @@ def account_of(name: str, min_uid: int) -> Account:
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir, tuple(groups))
 
 
-def wanted_of(settings: KerberosTicket, account: Account) -> Wanted:
+def wanted_of(
+    settings: KerberosTicket, account: Account, mapped: Mapping[str, str] = {}
+) -> Wanted:
     """The templates of ``settings`` for one user. Raises Problem for an empty or odd result."""
     fields = dict(
         username=account.name,
@@ -302,42 +460,79 @@ def wanted_of(settings: KerberosTicket, account: Account) -> Wanted:
             raise Problem("KerberosTicket.%s gives no usable text for %s" % (name, account.name))
         return text
 
-    wanted = Wanted(filled("principal"), filled("keytab"), _path_of(filled("ccache")))
-    if not wanted.principal:
+    ccache = filled("ccache")
+    name = cache_of(ccache, account.uid).name if ccache else ""
+    principal = mapped.get(account.name) or filled("principal")
+    if not principal:
         raise Problem("KerberosTicket.principal is empty for %s" % account.name)
-    return wanted
+    keytab = filled("keytab")
+    return Wanted(principal, keytab, name, is_central(keytab, account))
 
 
-def _path_of(ccache: str) -> str:
-    """The path of a FILE cache. Other types have their place here once they are supported."""
-    kind, colon, rest = ccache.partition(":")
-    if ccache and not ccache.startswith("/"):
-        if not (colon and kind == "FILE" and rest.startswith("/")):
-            raise Problem("cache type of %r is not supported; FILE:/path is" % ccache)
-        return rest
-    return ccache
+def is_central(keytab: str, account: Account) -> bool:
+    """Whether root, and not the user, shall open a keytab.
+
+    It is root's, in folders that root alone can write, and the user cannot read it. Only
+    folders that root owns are looked at: nothing is below the first that is not.
+    """
+    if os.geteuid() != 0 or not keytab.startswith("/") or account.uid == 0:
+        return False
+    parts = keytab.split("/")
+    if ".." in parts:
+        return False
+    for number in range(1, len(parts) + 1):
+        try:
+            found = os.lstat("/".join(parts[:number]) or "/")
+        except OSError:
+            return False
+        if found.st_uid != 0 or found.st_mode & 0o022 or stat.S_ISLNK(found.st_mode):
+            return False
+    readable = found.st_mode & 0o004
+    if found.st_gid in account.groups or found.st_gid == account.gid:
+        readable = found.st_mode & 0o040
+    return stat.S_ISREG(found.st_mode) and not readable
 
 
 # Getting a ticket: everything on a user's paths is done by the user.
 
-_LOOK = 'test -f "$1" && test ! -L "$1" && test -O "$1" && exec head -c "$2" -- "$1"'
+# $1 a cache, $2 the most that is read. First what it is, then its bytes.
+_LOOK = """\
+stat -c %i:%Z -- "$1"
+test -f "$1" && test ! -L "$1" && test -O "$1" && exec head -c "$2" -- "$1"
+"""
 
-# $1 temporary cache, $2 cache, $3 klist, then kinit and its arguments. A cache that somebody
-# else owns is never used, and a symlink is replaced by the rename, not followed (rename(2)).
-_GET = """\
+# $1 temporary cache, $2 cache, $3 klist, $4 what the cache was when it was looked at, $5
+# seconds, $6 what the temporary one begins with, then a program. A cache that somebody else
+# owns is never used, and a symlink is replaced by the rename, not followed (rename(2)). The
+# lock is on the cache: others cannot open it, and a user who holds it delays nobody but
+# themselves, and not for long.
+_STORE = """\
 umask 077
-temp=$1 cache=$2 klist=$3
-shift 3
+temp=$1 cache=$2 klist=$3 seen=$4 seconds=$5 from=$6
+shift 6
 trap 'rm -f -- "$temp"' EXIT
+test -d "${cache%/*}" || mkdir -m 700 -- "${cache%/*}" || exit
 if test -e "$cache" && test ! -L "$cache"; then
   test -f "$cache" || { echo "$cache is no regular file" >&2; exit 77; }
   test -O "$cache" || { echo "$cache belongs to $(stat -c %U -- "$cache")" >&2; exit 77; }
+  if (: <"$cache") 2>/dev/null; then
+    exec 9<"$cache"
+    flock -w "$seconds" 9 2>/dev/null
+    test "$seen" = "$(stat -c %i:%Z -- "$cache")" || exit 75
+  fi
 fi
+case $from in
+  stdin) cat >"$temp" || exit ;;
+  cache) cat -- "$cache" >"$temp" || exit ;;
+esac
 "$@" || exit
 "$klist" -s -c "FILE:$temp" || { echo "kinit made a cache without a valid ticket" >&2; exit 78; }
 mv -fT -- "$temp" "$cache" || exit
-head -c CAP -- "$cache"
+exec head -c CAP -- "$cache"
 """.replace("CAP", str(_CACHE_CAP + 1))
+_CHANGED = 75  # another refresh came first
+
+_NO_ANSWER = re.compile("Cannot contact any KDC|Cannot find KDC")
 
 
 class Done(NamedTuple):
@@ -348,15 +543,22 @@ class Done(NamedTuple):
     err: str
 
 
-def run(argv: List[str], environment: Dict[str, str], timeout: float) -> Done:
+def run(
+    argv: List[str],
+    environment: Dict[str, str],
+    timeout: float,
+    given: bytes = b"",
+    slow: Callable[[], None] = lambda: None,
+) -> Done:
     """Runs a program in a session of its own, killed whole at ``timeout`` (seconds).
 
-    Raises Problem when it takes too long or cannot be started.
+    ``given`` is its standard input; ``slow`` is called after a fifth of the timeout.
+    Raises Silent when it takes too long, Problem when it cannot be started.
     """
     try:
         child = subprocess.Popen(
             argv,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if given else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd="/",
@@ -366,10 +568,14 @@ def run(argv: List[str], environment: Dict[str, str], timeout: float) -> Done:
     except OSError as error:
         raise Problem("cannot run %s: %s" % (argv[0], error.strerror))
     try:
-        out, err = child.communicate(timeout=timeout)
+        try:
+            out, err = child.communicate(given or None, timeout=timeout / 5)
+        except subprocess.TimeoutExpired:
+            slow()
+            out, err = child.communicate(timeout=timeout * 4 / 5)
     except subprocess.TimeoutExpired:
         _kill(child)
-        raise Problem("no answer within %g s (KDC down?)" % timeout)
+        raise Silent("no answer within %g s (KDC down?)" % timeout)
     except BaseException:
         _kill(child)
         raise
@@ -384,94 +590,238 @@ def _kill(child: "subprocess.Popen[bytes]") -> None:
     try:
         child.communicate(timeout=1)
     except (subprocess.TimeoutExpired, ValueError):
-        for pipe in (child.stdout, child.stderr):
+        for pipe in (child.stdin, child.stdout, child.stderr):
             if pipe is not None:
                 pipe.close()
+
+
+class _Changed(Exception):
+    """The cache is not the one that was looked at."""
 
 
 class Getter:
     """Gets tickets for an account: as a child that becomes it, or as ourselves if we are it."""
 
     def __init__(
-        self, settings: KerberosTicket, environ: Optional[Mapping[str, str]] = None
+        self,
+        settings: KerberosTicket,
+        environ: Optional[Mapping[str, str]] = None,
+        breaker: "Optional[Breaker]" = None,
     ) -> None:
         self._settings = settings
         self._environ = os.environ if environ is None else environ
+        self._breaker = breaker
         self._locks: DefaultDict[int, Any] = collections.defaultdict(threading.Lock)
 
-    def ensure(self, account: Account, wanted: Wanted) -> Tuple[Ticket, bool]:
+    def ensure(
+        self, account: Account, wanted: Wanted, part: Optional[float] = None
+    ) -> Tuple[Ticket, bool]:
         """``(Ticket, got)``: a valid ticket of ``account``, and whether it is a new one.
 
-        A ticket of which ``refresh_at`` of the life has passed is replaced. One
+        A ticket of which ``part`` (``refresh_at``) of the life has passed is replaced. One
         refresh in flight per user. Raises Problem.
         """
         with self._locks[account.uid]:
-            path = wanted.ccache or self._default_ccache(account)
-            ticket = self.look(account, path)
-            now = time.time()
-            if ticket and ticket.end - _MARGIN > now:
-                if not _is_same(ticket.principal, wanted.principal):
-                    raise Problem(
-                        "%s holds a valid ticket of %s, which is left alone"
-                        % (path, ticket.principal)
-                    )
-                if now < self.due(ticket):
-                    return ticket, False
-            return self._kinit(account, wanted, path), True
+            cache = self.cache(account, wanted)
+            for _ in range(3):
+                ticket, seen = self._seen(account, cache)
+                if ticket and is_valid(ticket):
+                    if not _is_same(ticket.principal, wanted.principal):
+                        raise Problem(
+                            "%s holds a valid ticket of %s, which is left alone"
+                            % (cache.path or cache.name, ticket.principal)
+                        )
+                    if time.time() < self.due(ticket, part):
+                        return ticket, False
+                try:
+                    return self._renewed(account, wanted, cache, ticket, seen), True
+                except _Changed:
+                    continue
+            raise Problem("%s is changed by others all the time" % cache.name)
 
-    def due(self, ticket: Ticket) -> float:
+    def due(self, ticket: Ticket, part: Optional[float] = None) -> float:
         """When a ticket is to be renewed: at a part of its life, counted from its start."""
-        return ticket.start + self._settings.refresh_at * (ticket.end - ticket.start)
+        part = self._settings.refresh_at if part is None else part
+        return ticket.start + part * (ticket.end - ticket.start)
 
-    def look(self, account: Account, path: str) -> Optional[Ticket]:
-        """The ticket in a cache; None where there is none that can be used. Raises Problem."""
-        if os.geteuid() == account.uid:
-            data = _read_own(path, account.uid)
-        else:
-            argv = self._as(account) + ["/bin/sh", "-c", _LOOK, "jhpatch", path]
-            argv.append(str(_CACHE_CAP + 1))
-            data = run(argv, self._clean(account), self._settings.timeout).out or None
-        if data is None or len(data) > _CACHE_CAP:
-            return None
-        try:
-            return read_cache(data)
-        except Malformed:
-            return None
+    def cache(self, account: Account, wanted: Wanted) -> Cache:
+        """The cache that is wanted. Raises Problem."""
+        if wanted.ccache:
+            return cache_of(wanted.ccache, account.uid)
+        return self.default_cache(account)
 
-    def destroy(self, account: Account, wanted: Wanted) -> None:
-        """kdestroy, as the user."""
-        path = wanted.ccache or self._default_ccache(account)
-        argv = self._as(account) + [self._tool("kdestroy"), "-q", "-c", "FILE:" + path]
-        run(argv, self._clean(account), self._settings.timeout)
-
-    def _kinit(self, account: Account, wanted: Wanted, path: str) -> Ticket:
-        temp = "%s/.jhpatch-cc-%d-%s" % (os.path.dirname(path), account.uid, os.urandom(8).hex())
-        argv = self._as(account) + ["/bin/sh", "-c", _GET, "jhpatch", temp, path]
-        argv += [self._tool("klist"), self._tool("kinit"), "-c", "FILE:" + temp, "-k"]
-        argv += ["-t", wanted.keytab] if wanted.keytab else ["-i"]
-        argv += ["-l", self._settings.lifetime] if self._settings.lifetime else []
-        argv += ["-r", self._settings.renewable] if self._settings.renewable else []
-        done = run(argv + ["--", wanted.principal], self._clean(account), self._settings.timeout)
-        if done.code:
-            raise Problem(" ".join(done.err.split()) or "kinit ended with %d" % done.code)
-        try:
-            ticket = read_cache(done.out)
-        except Malformed as error:
-            raise Problem("%s: %s" % (path, error))
-        if ticket is None:
-            raise Problem("%s: no ticket-granting ticket in it" % path)
-        return ticket
-
-    def _default_ccache(self, account: Account) -> str:
+    def default_cache(self, account: Account) -> Cache:
         """What libkrb5 says for that user; klist names the cache even where it is absent."""
-        argv = self._as(account) + [self._tool("klist")]
-        done = run(argv, self._clean(account), self._settings.timeout)
+        done = self._run(account, [self._tool("klist")])
         text = done.out.decode("utf-8", "replace") + "\n" + done.err
         found = re.search(r"^Ticket cache: (\S+)$", text, re.M)
         found = found or re.search(r"\((?:filename: |ticket cache )?(\S+)\)", text)
+        found = found or re.search(r"[Cc]redentials cache '?(\S+?)'? not found", text)
         if not found:
             raise Problem("klist names no cache: %s" % " ".join(text.split()))
-        return _path_of(found.group(1))
+        return cache_of(found.group(1), account.uid)
+
+    def look(self, account: Account, cache: Cache) -> Optional[Ticket]:
+        """The ticket in a cache; None where there is none that can be used. Raises Problem."""
+        return self._seen(account, cache)[0]
+
+    def destroy(self, account: Account, wanted: Wanted) -> None:
+        """kdestroy, as the user."""
+        cache = self.cache(account, wanted)
+        self._run(account, [self._tool("kdestroy"), "-q", "-c", cache.name])
+
+    # Looking.
+
+    def _seen(self, account: Account, cache: Cache) -> Tuple[Optional[Ticket], str]:
+        """The ticket in a cache, and for a file which file it was."""
+        if not cache.path:
+            done = self._run(account, [self._tool("klist"), "-c", cache.name], TZ="UTC")
+            return read_klist(done.out.decode("utf-8", "replace")), ""
+        if os.geteuid() == account.uid:
+            seen, data = _read_own(cache.path, account.uid)
+        else:
+            argv = ["/bin/sh", "-c", _LOOK, "jhpatch", cache.path, str(_CACHE_CAP + 1)]
+            line, _, data = self._run(account, argv).out.partition(b"\n")
+            seen = line.decode("ascii", "replace")
+        if not data or len(data) > _CACHE_CAP:
+            return None, seen
+        try:
+            return read_cache(data), seen
+        except Malformed:
+            return None, seen
+
+    # Getting.
+
+    def _renewed(
+        self, account: Account, wanted: Wanted, cache: Cache, old: Optional[Ticket], seen: str
+    ) -> Ticket:
+        """A new ticket: by the keytab, else by what is left of the old ticket's renewable life."""
+        if self._breaker:
+            self._breaker.check(wanted.principal)
+        renewable = old is not None and is_valid(old) and old.renew_till > old.end + _MARGIN
+        problem = Problem("the hub has this keytab, and no ticket here can be renewed")
+        if not wanted.central or os.geteuid() == 0:
+            try:
+                return self._kinit(account, wanted, cache, seen)
+            except Silent:
+                raise
+            except Problem as error:
+                problem = error
+        if renewable:
+            try:
+                return self._store(account, wanted, cache, seen, "cache", ["-R"])
+            except Silent:
+                raise
+            except Problem as error:
+                problem = Problem("%s; kinit -R: %s" % (problem, error))
+        raise problem
+
+    def _kinit(self, account: Account, wanted: Wanted, cache: Cache, seen: str) -> Ticket:
+        words = ["-l", self._settings.lifetime] if self._settings.lifetime else []
+        words += ["-r", self._settings.renewable] if self._settings.renewable else []
+        words += ["--", wanted.principal]
+        if wanted.central:
+            data = self._with_central_keytab(wanted, words)
+            if not cache.path:
+                raise Problem(
+                    "%s: a central keytab's ticket needs a FILE or DIR cache" % cache.name
+                )
+            return self._store(account, wanted, cache, seen, "stdin", None, data)
+        words = (["-t", wanted.keytab] if wanted.keytab else ["-i"]) + words
+        return self._store(account, wanted, cache, seen, "", ["-k"] + words)
+
+    def _with_central_keytab(self, wanted: Wanted, words: List[str]) -> bytes:
+        """A cache's bytes, got by root, who alone can read the keytab, where nobody else looks."""
+        folder = tempfile.mkdtemp(prefix="jhpatch-", dir="/run" if os.access("/run", 2) else None)
+        try:
+            path = os.path.join(folder, "cc")
+            argv = [self._tool("kinit"), "-c", "FILE:" + path, "-k", "-t", wanted.keytab]
+            self._asked(None, argv + words, wanted)
+            with open(path, "rb") as file:
+                return file.read()
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _store(
+        self,
+        account: Account,
+        wanted: Wanted,
+        cache: Cache,
+        seen: str,
+        source: str,
+        words: Optional[List[str]],
+        given: bytes = b"",
+    ) -> Ticket:
+        """Runs kinit with ``words`` into a new cache beside the old one, and replaces that.
+
+        What is no file is kinit's own to replace. ``source``: the new cache begins as
+        ``given`` (stdin), as the old one (cache), or as nothing.
+        """
+        if not cache.path:
+            self._asked(account, [self._tool("kinit"), "-c", cache.name] + (words or []), wanted)
+            ticket = self.look(account, cache)
+        else:
+            folder, name = os.path.dirname(cache.path), os.urandom(8).hex()
+            temp = "%s/.jhpatch-cc-%d-%s" % (folder, account.uid, name)
+            argv = ["/bin/sh", "-c", _STORE, "jhpatch", temp, cache.path, self._tool("klist")]
+            argv += [seen, str(min(_LOCK_WAIT, self._settings.timeout / 2)), source]
+            argv += ["true"] if words is None else [self._tool("kinit"), "-c", "FILE:" + temp]
+            done = self._asked(account, argv + (words or []), wanted, given)
+            try:
+                ticket = read_cache(done.out)
+            except Malformed as error:
+                raise Problem("%s: %s" % (cache.path, error))
+        if ticket is None:
+            raise Problem("%s: no ticket-granting ticket in it" % (cache.path or cache.name))
+        return ticket
+
+    def _asked(
+        self, account: Optional[Account], argv: List[str], wanted: Wanted, given: bytes = b""
+    ) -> Done:
+        """Runs what asks the KDC. Raises Problem with its own words; Silent; _Changed."""
+        breaker = self._breaker
+        suspect = functools.partial(breaker.suspect, wanted.principal) if breaker else _nothing
+        try:
+            done = self._run(account, argv, given, suspect)
+            if done.code and _NO_ANSWER.search(done.err):
+                raise Silent(" ".join(done.err.split()))
+        except Silent:
+            suspect()
+            raise
+        if done.code == _CHANGED and not done.err:
+            raise _Changed()
+        if done.code:
+            raise Problem(" ".join(done.err.split()) or "kinit ended with %d" % done.code)
+        return done
+
+    # Children.
+
+    def _run(
+        self,
+        account: Optional[Account],
+        argv: List[str],
+        given: bytes = b"",
+        slow: Callable[[], None] = lambda: None,
+        **more: str,
+    ) -> Done:
+        """Runs a program as the user; without an account as ourselves."""
+        prefix = self._as(account) if account else []
+        environment = dict(self._clean(account), **more)
+        return run(prefix + argv, environment, self._settings.timeout, given, slow)
+
+    def answers(self, principal: str) -> bool:
+        """Whether the principal's KDC says anything at all, be it that it knows nobody.
+
+        No file and no process of a user has a part in it: a user whose own kinit hangs
+        tells nothing about the KDC.
+        """
+        realm = principal.rpartition("@")[2] if "@" in principal else ""
+        name = "jhpatch-probe" + ("@" + realm if realm else "")
+        argv = [self._tool("kinit"), "-c", "MEMORY:jhpatch", "--", name]
+        try:
+            return not _NO_ANSWER.search(self._run(None, argv).err)
+        except Problem:
+            return False
 
     def _tool(self, name: str) -> str:
         """The path of kinit, or of one of its siblings."""
@@ -499,13 +849,24 @@ class Getter:
             "--",
         ]
 
-    def _clean(self, account: Account) -> Dict[str, str]:
+    def _clean(self, account: Optional[Account]) -> Dict[str, str]:
         """A child's environment. The hub's own cache and keytab are not the user's."""
         kept = ["KRB5_CONFIG", "KRB5_KDC_PROFILE"]
-        if os.geteuid() == account.uid:
+        if account and os.geteuid() == account.uid:
             kept += ["KRB5CCNAME", "KRB5_CLIENT_KTNAME"]
         environment = {name: self._environ[name] for name in kept if name in self._environ}
-        return dict(environment, PATH=_PATH, LC_ALL="C", HOME=account.home)
+        home = account.home if account else "/"
+        return dict(environment, PATH=_PATH, LC_ALL="C", HOME=home)
+
+
+def _nothing() -> None:
+    """What a slow KDC means where there is no breaker."""
+
+
+def is_valid(ticket: Ticket) -> bool:
+    """Whether a ticket can be used now, and for a few seconds more."""
+    now = time.time()
+    return ticket.start - _SKEW < now < ticket.end - _MARGIN
 
 
 def _is_same(principal: str, wanted: str) -> bool:
@@ -513,22 +874,144 @@ def _is_same(principal: str, wanted: str) -> bool:
     return principal == wanted or principal.rpartition("@")[0] == wanted
 
 
-def _read_own(path: str, uid: int) -> Optional[bytes]:
-    """A cache of our own; None where there is none that may be used."""
+def _read_own(path: str, uid: int) -> Tuple[str, bytes]:
+    """Which file a cache of our own is, as stat(1) says it, and its bytes if it may be used."""
+    seen = ""
     try:
+        found = os.lstat(path)
+        seen = "%d:%d" % (found.st_ino, found.st_ctime)
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return None
+        return seen, b""
     try:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode) or found.st_uid != uid:
-            return None
+            return seen, b""
         with os.fdopen(fd, "rb", closefd=False) as file:
-            return file.read(_CACHE_CAP + 1)
+            return "%d:%d" % (found.st_ino, found.st_ctime), file.read(_CACHE_CAP + 1)
     except OSError:
-        return None
+        return seen, b""
     finally:
         os.close(fd)
+
+
+# A KDC that is silent.
+
+
+class Breaker:
+    """Spares logins a KDC that does not answer: asked once, and not again by each of them.
+
+    Opened and closed by a probe alone, which no user has a part in: ``ask`` gives whether
+    the KDC of a principal answers, and takes at most one timeout.
+    """
+
+    def __init__(self, settings: KerberosTicket, log: Any, ask: Callable[[str], bool]) -> None:
+        self._settings = settings
+        self._log = log
+        self._ask = ask
+        self._lock = threading.Lock()
+        self._silent: Dict[str, float] = {}  # realm: since when
+        self._asked: Dict[str, float] = {}  # realm: when last, by the monotonic clock
+        self._asking: Set[str] = set()
+
+    def check(self, principal: str) -> None:
+        """Raises Silent while the KDC of a principal is known not to answer."""
+        since = self._silent.get(_realm(principal))
+        if since is not None:
+            raise Silent("the KDC has not answered since %s" % _clock(since))
+
+    def suspect(self, principal: str) -> None:
+        """A kinit waits: is it the KDC? Asks in a thread of its own, at most once a second."""
+        realm, now = _realm(principal), time.monotonic()
+        with self._lock:
+            last = self._asked.get(realm, float("-inf"))
+            if realm in self._asking or now - last < min(self._settings.retry, 1.0):
+                return
+            self._asking.add(realm)
+        threading.Thread(target=self.probe, args=(principal,), daemon=True).start()
+
+    def is_open(self) -> bool:
+        """Whether a KDC is known to be silent."""
+        return bool(self._silent)
+
+    def due(self) -> List[str]:
+        """The realms that are to be asked again, each as a principal of it."""
+        now = time.monotonic()
+        return [
+            "@" + realm if realm else ""
+            for realm in list(self._silent)
+            if now - self._asked.get(realm, float("-inf")) >= self._settings.retry
+        ]
+
+    def probe(self, principal: str) -> None:
+        """Asks the KDC, and opens or closes; one line where that is news."""
+        realm = _realm(principal)
+        answers = self._ask(principal)
+        with self._lock:
+            self._asking.discard(realm)
+            self._asked[realm] = time.monotonic()
+            was = realm in self._silent
+            if answers:
+                self._silent.pop(realm, None)
+            else:
+                self._silent.setdefault(realm, time.time())
+        _metric("Gauge", "silent_kdcs", "KDCs that are known not to answer").set(len(self._silent))
+        named = "the KDC of " + realm if realm else "the KDC"
+        if was and answers:
+            self._log.info("Kerberos: %s answers again", named)
+        elif not was and not answers:
+            self._log.error(
+                "Kerberos: %s does not answer; it is asked again every %g s, and not by logins",
+                named,
+                self._settings.retry,
+            )
+
+
+def _realm(principal: str) -> str:
+    return principal.rpartition("@")[2] if "@" in principal else ""
+
+
+# Telling.
+
+
+def _clock(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+class _NoMetric:
+    """What is counted where nobody asks."""
+
+    def labels(self, *values: str) -> "_NoMetric":
+        return self
+
+    def inc(self) -> None:
+        pass
+
+    def set(self, value: float) -> None:
+        pass
+
+    def observe(self, value: float) -> None:
+        pass
+
+
+def _metric(kind: str, name: str, text: str, labels: Tuple[str, ...] = ()) -> Any:
+    """A metric on the process's own /metrics, made at its first use; one that counts nothing
+    where the server has not loaded prometheus_client. No label names a user.
+    """
+    process: Dict[str, Any] = sys.modules
+    made: Dict[str, Any] = process.setdefault(_METRICS, {})
+    client = process.get("prometheus_client")
+    if name not in made:
+        try:
+            made[name] = getattr(client, kind)("jhpatch_kerberos_" + name, text, labels)
+        except Exception:  # none, an old one, or somebody else's of this name
+            return _NoMetric()
+    return made[name]
+
+
+def _count(side: str, result: str) -> None:
+    text = "Tickets that were wanted, by who wanted them and what came of it"
+    _metric("Counter", "tickets", text, ("cause", "result")).labels(side, result).inc()
 
 
 # tornado 4.5 has it in gen; from 5.0 on that name is the same class.
@@ -546,35 +1029,54 @@ class Hub:
     def __init__(self, settings: KerberosTicket, log: Any) -> None:
         self.settings = settings
         self.log = log
-        self.getter = Getter(settings)
+        self.breaker = Breaker(settings, log, lambda principal: self.getter.answers(principal))
+        self.getter = Getter(settings, breaker=self.breaker)
+        self.known: Dict[Tuple[str, str], Ticket] = {}
+        """The last ticket seen of a user and a cache's name (empty: the default one)."""
+        self.keeper: Optional[HubKeeper] = None
+        self._said: Dict[str, str] = {}
+        self._map: Tuple[Any, Dict[str, str]] = (None, {})
         # Not PAM's threads: up to JupyterHub 5.1 there is one for all logins.
-        self._pool = concurrent.futures.ThreadPoolExecutor(8)
+        self._pool = concurrent.futures.ThreadPoolExecutor(_LOGINS)
 
     def ticket(
         self, name: str, cause: str, asked_by: Optional[str], ccache: Optional[str] = None
     ) -> "concurrent.futures.Future[Optional[str]]":
         """A Future: None where the user has a ticket, else why not, in one line."""
-        return self._pool.submit(self._ticket, name, cause, asked_by, ccache)
+        return self._pool.submit(self.ensure, name, cause, asked_by, ccache)
 
-    def _ticket(
-        self, name: str, cause: str, asked_by: Optional[str], ccache: Optional[str]
+    def ensure(
+        self,
+        name: str,
+        cause: str,
+        asked_by: Optional[str] = None,
+        ccache: Optional[str] = None,
+        part: Optional[float] = None,
     ) -> Optional[str]:
+        """As ``ticket``, at once; a ticket that is not ``part`` through its life is left."""
         account = wanted = None
+        began = time.monotonic()
         try:
             account = account_of(name, self.settings.min_uid)
             wanted = self.wanted(account, ccache)
-            ticket, got = self.getter.ensure(account, wanted)
+            ticket, got = self.getter.ensure(account, wanted, part)
         except Problem as problem:
+            _count(cause, "failed")
             self._tell(name, account, wanted, cause, problem)
             return str(problem)
+        _count(cause, "got" if got else "there")
+        self.known[name, ccache or ""] = ticket
+        self._said.pop(name, None)
         if got:
+            text = "How long a new ticket took"
+            _metric("Histogram", "seconds", text).observe(time.monotonic() - began)
             self.log.info(
                 "Kerberos ticket for %s (uid %d): %s from %s into %s until %s, at %s%s",
                 account.name,
                 account.uid,
                 ticket.principal,
-                _named(wanted.keytab, "keytab ", "the client keytab"),
-                _named(wanted.ccache, "FILE:", "the default cache"),
+                ("keytab " + wanted.keytab) if wanted.keytab else "the client keytab",
+                wanted.ccache or "the default cache",
                 _clock(ticket.end),
                 cause,
                 ", asked by " + asked_by if asked_by else "",
@@ -582,9 +1084,28 @@ class Hub:
         return None
 
     def wanted(self, account: Account, ccache: Optional[str] = None) -> Wanted:
-        """What the user's ticket is; an administrator's KRB5CCNAME wins."""
-        wanted = wanted_of(self.settings, account)
-        return wanted._replace(ccache=_path_of(ccache)) if ccache else wanted
+        """What the user's ticket is; an administrator's KRB5CCNAME wins. Raises Problem."""
+        wanted = wanted_of(self.settings, account, self._mapped())
+        if not ccache:
+            return wanted
+        return wanted._replace(ccache=cache_of(ccache, account.uid).name)
+
+    def _mapped(self) -> Dict[str, str]:
+        """The mapping file, read again when it has changed; kept as it was when it is broken."""
+        path = self.settings.principal_map
+        if not path:
+            return {}
+        try:
+            found = os.stat(path)
+            stamp = found.st_ino, found.st_mtime_ns, found.st_size
+            if stamp != self._map[0]:
+                self._map = stamp, self._map[1]
+                self._map = stamp, read_map(path)
+        except (OSError, Problem) as error:
+            if str(error) != self._said.get(path):
+                self._said[path] = str(error)
+                self.log.error("Kerberos: the principals stay as they were: %s", error)
+        return self._map[1]
 
     def _tell(
         self,
@@ -594,29 +1115,31 @@ class Hub:
         cause: str,
         problem: Problem,
     ) -> None:
-        if self.settings.policy != "ignore":
-            self.log.warning(
-                "No Kerberos ticket for %s%s at %s%s: %s",
-                name,
-                " (uid %d)" % account.uid if account else "",
-                cause,
-                " from keytab " + wanted.keytab if wanted and wanted.keytab else "",
-                problem,
-            )
+        """Once for each change: not at each try, and not of each user while the KDC is silent."""
+        if self.settings.policy == "ignore" or self._said.get(name) == str(problem):
+            return
+        self._said[name] = str(problem)
+        self.log.warning(
+            "No Kerberos ticket for %s%s at %s%s: %s",
+            name,
+            " (uid %d)" % account.uid if account else "",
+            cause,
+            " from keytab " + wanted.keytab if wanted and wanted.keytab else "",
+            problem,
+        )
 
     def environment(self, name: str, old: Dict[str, Any]) -> Dict[str, Any]:
         """The server's environment: ``old`` and what the server's keeper needs to know."""
         account = account_of(name, self.settings.min_uid)
         named = old.get("KRB5CCNAME")
         wanted = self.wanted(account, named if isinstance(named, str) else None)
-        told = {"schema": SCHEMA, "principal": wanted.principal}
-        told.update(keytab=wanted.keytab, ccache=wanted.ccache)
+        told = dict(wanted._asdict(), schema=SCHEMA)
         for key in _TOLD:
             told[key] = getattr(self.settings, key)
         new = dict(old)
         new[VARIABLE] = json.dumps(told, sort_keys=True)
         if wanted.ccache and not named:
-            new["KRB5CCNAME"] = "FILE:" + wanted.ccache
+            new["KRB5CCNAME"] = wanted.ccache
         return new
 
     def forget(self, name: str) -> "concurrent.futures.Future[None]":
@@ -624,6 +1147,8 @@ class Hub:
         return self._pool.submit(self._destroy, name)
 
     def _destroy(self, name: str) -> None:
+        for key in [key for key in self.known if key[0] == name]:
+            self.known.pop(key, None)
         try:
             account = account_of(name, self.settings.min_uid)
             self.getter.destroy(account, self.wanted(account))
@@ -634,23 +1159,171 @@ class Hub:
 _TOLD = ("kinit", "lifetime", "renewable", "timeout", "open_wait", "refresh_at", "retry")
 
 
-def _named(value: str, prefix: str, default: str) -> str:
-    return prefix + value if value else default
+class Server(NamedTuple):
+    """A user's running server: whose, and the cache that an administrator named for it."""
+
+    user: str
+    ccache: str
 
 
-def _clock(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+class HubKeeper(threading.Thread):
+    """Looks after the tickets of all running servers, whoever has started them and when.
+
+    It refreshes those that a server cannot (a central keytab) and those that a server has
+    not. ``loop`` is the hub's, and ``users`` gives its users there.
+    """
+
+    def __init__(self, hub: Hub, users: Callable[[], Any], loop: Any) -> None:
+        super().__init__(name="jhpatch-kerberos", daemon=True)
+        self._hub = hub
+        self._users = users
+        self._loop = loop
+        self._due: Dict[Server, float] = {}
+        self._failures: Dict[Server, int] = {}
+        self._wake = threading.Event()
+
+    def wake(self) -> None:
+        """There is a new server, or a new ticket."""
+        self._wake.set()
+
+    def run(self) -> None:
+        """Turn after turn, whatever happens in one."""
+        while True:
+            pause: float = _TURN
+            try:
+                pause = self._turn()
+            except Exception:
+                self._hub.log.exception("Kerberos: a bug in the hub's keeper; it goes on")
+            if self._wake.wait(min(max(pause, 0.5), _TURN)):
+                self._wake.clear()
+                time.sleep(0.5)  # a class that logs in at nine is one turn, not thirty
+
+    def _turn(self) -> float:
+        """Does what is due; gives the seconds to the next."""
+        breaker = self._hub.breaker
+        for principal in breaker.due():
+            breaker.probe(principal)
+        servers = self._servers()
+        if servers is None:
+            return _TURN  # the hub is starting, or busy
+        text = "Running servers whose tickets the hub looks after"
+        _metric("Gauge", "servers", text).set(len(servers))
+        self._due = {server: self._due.get(server) or self._first(server) for server in servers}
+        self._failures = {one: n for one, n in self._failures.items() if one in self._due}
+        for server in sorted(self._due, key=lambda one: self._due[one]):
+            if self._due[server] <= time.time():
+                self._due[server] = self._refreshed(server)
+        soonest = min(self._due.values(), default=float("inf")) - time.time()
+        return min(soonest, self._hub.settings.retry if breaker.is_open() else _TURN)
+
+    def _first(self, server: Server) -> float:
+        """When a server that is new to us is looked at: after a restart, in the next seconds."""
+        ticket = self._hub.known.get((server.user, server.ccache))
+        if ticket is None:
+            return time.time() + random.uniform(0, min(5.0, self._hub.settings.retry))
+        return self._next(server, ticket)
+
+    def _refreshed(self, server: Server) -> float:
+        """Looks, and renews where nobody else has; gives when to do so again."""
+        user, ccache = server
+        part = self._part(self._is_central(server))
+        problem = self._hub.ensure(user, "keeper", None, ccache or None, part)
+        ticket = self._hub.known.get((user, ccache))
+        if problem is None and ticket is not None:
+            self._failures.pop(server, None)
+            return max(self._next(server, ticket), time.time() + 1)
+        failures = self._failures[server] = self._failures.get(server, 0) + 1
+        return time.time() + pause_after(failures, self._hub.settings.retry)
+
+    def _next(self, server: Server, ticket: Ticket) -> float:
+        part = self._part(self._is_central(server))
+        return self._hub.getter.due(ticket, spread(part))
+
+    def _part(self, is_central: bool) -> float:
+        """Of the life of a ticket; where the server renews it, some time after it should have."""
+        own: float = self._hub.settings.refresh_at
+        return own if is_central else max(_WATCHED, own + (1 - own) / 2)
+
+    def _is_central(self, server: Server) -> bool:
+        try:
+            account = account_of(server.user, self._hub.settings.min_uid)
+            return self._hub.wanted(account, server.ccache or None).central
+        except Problem:
+            return False
+
+    # The hub's state, which only its loop may read.
+
+    def _servers(self) -> Optional[Set[Server]]:
+        """The running servers on this host; None where the loop does not tell."""
+        found: concurrent.futures.Future[Set[Server]] = concurrent.futures.Future()
+        self._loop.add_callback(self._collect, None, set(), found)
+        try:
+            return found.result(timeout=30)
+        except concurrent.futures.TimeoutError:
+            return None
+
+    def _collect(self, rest: Optional[List[Any]], found: Set[Server], future: Any) -> None:
+        """A millisecond's worth of users, then the loop has its turn."""
+        try:
+            if rest is None:
+                rest = list(self._users())
+            end = time.perf_counter() + 0.001
+            while rest and time.perf_counter() < end:
+                found.update(_running(rest.pop()))
+        except Exception as error:
+            future.set_exception(error)
+        else:
+            if rest:
+                self._loop.add_callback(self._collect, rest, found, future)
+            else:
+                future.set_result(found)
+
+
+def _running(user: Any) -> Iterator[Server]:
+    for spawner in list(user.spawners.values()):
+        if spawner.active and _is_local(spawner):
+            yield Server(user.name, _named_ccache(spawner) or "")
+
+
+def spread(part: float) -> float:
+    """Some time after ``part`` of a life: who logged in together does not come back together."""
+    return part + random.uniform(0, min(_SPREAD, (1 - part) / 3))
+
+
+def pause_after(failures: int, retry: float) -> float:
+    """Seconds to wait after so many failures in a row: ``retry``, doubled each time, capped."""
+    doubled: float = retry * 2 ** min(failures - 1, 10)
+    return min(doubled, _BACKOFF_CAP)
 
 
 def on_start(authenticator: Any) -> None:
-    """Builds and checks the settings. A wrong one disables the helper, with one line."""
+    """Builds and checks the settings, and starts the hub's keeper.
+
+    A wrong setting disables the helper, with one line.
+    """
+    hub = None
     try:
         settings = KerberosTicket(parent=authenticator)
-        hub = Hub(settings, authenticator.log) if settings.enabled else None
+        if settings.enabled:
+            hub = Hub(settings, authenticator.log)
+            _start_keeper(authenticator, hub)
     except Exception as error:  # a TraitError, or a bug: the hub starts all the same
         hub = None
         authenticator.log.error("Kerberos tickets are disabled: %s", " ".join(str(error).split()))
     authenticator._jhpatch_kerberos = hub
+
+
+def _start_keeper(authenticator: Any, hub: Hub) -> None:
+    """The hub's keeper, where the authenticator is a hub's: its parent has the users."""
+    app = getattr(authenticator, "parent", None)
+    if app is None or "users" not in getattr(
+        type(app), "_traits", {"users": hasattr(app, "users")}
+    ):
+        return
+    if os.geteuid() != 0:
+        hub.log.warning("Kerberos: this hub is not root: it gets tickets for its own user alone")
+    hub.keeper = HubKeeper(hub, lambda: dict.values(app.users), ioloop.IOLoop.current())
+    hub.keeper.start()
 
 
 def _hub_of(authenticator: Any) -> Optional[Hub]:
@@ -718,16 +1391,31 @@ def _spawning(authenticator: Any, hub: Hub, user: Any, spawner: Any) -> Waiting:
     problem = None
     try:
         if _is_local(spawner):
-            named = (spawner.environment or {}).get("KRB5CCNAME")
-            ccache = named if isinstance(named, str) else None
-            problem = yield hub.ticket(user.name, "spawn", None, ccache)
+            ccache = _named_ccache(spawner)
+            problem = yield hub.ticket(user.name, "spawn", _asker(user, spawner), ccache)
             try:
                 spawner.environment = hub.environment(user.name, spawner.environment or {})
             except Problem as error:
                 problem = problem or str(error)
+            if hub.keeper:
+                hub.keeper.wake()
     except Exception:
         authenticator.log.exception("Kerberos: a bug at spawn; the spawn goes on")
     raise gen.Return(problem)
+
+
+def _named_ccache(spawner: Any) -> Optional[str]:
+    named = (spawner.environment or {}).get("KRB5CCNAME")
+    return named if isinstance(named, str) else None
+
+
+def _asker(user: Any, spawner: Any) -> Optional[str]:
+    """Who started the server, where the hub tells: an administrator or a service may."""
+    handler = getattr(spawner, "handler", None)
+    who = getattr(getattr(handler, "current_user", None), "name", None)
+    where = getattr(getattr(handler, "request", None), "remote_ip", None)
+    words = [who if who and who != user.name else "", "from " + where if where else ""]
+    return " ".join(word for word in words if word) or None
 
 
 def _is_local(spawner: Any) -> bool:
@@ -792,6 +1480,7 @@ class Keeper(threading.Thread):
         self._wake = threading.Event()
         self._failures = 0
         self._said: Optional[str] = None
+        self._status: Dict[str, Any] = dict(wanted._asdict() if wanted else {}, schema=SCHEMA)
 
     def is_fresh(self) -> bool:
         """Whether a valid ticket was seen that is valid still; looks at no file."""
@@ -809,8 +1498,10 @@ class Keeper(threading.Thread):
 
     def run(self) -> None:
         """Looks, renews, sleeps; again after an error, and after the ticket has expired."""
+        self._say_what_spark_sees()
         while True:
             due = self._turn()
+            self._write_status(due)
             turned, self._turned = self._turned, concurrent.futures.Future()
             turned.set_result(None)
             self._sleep_until(due)
@@ -820,31 +1511,39 @@ class Keeper(threading.Thread):
         try:
             due = self._keep()
             self._failures = 0
+            self._status["error"] = None
             return due
         except Problem as problem:
+            self._status["error"] = str(problem)
             self._say("no ticket: %s" % problem, logging.WARNING)
-        except Exception:
+        except Exception as error:
+            self._status["error"] = str(error)
             self._log.exception("Kerberos: a bug in the keeper; it goes on")
+        _count("server", "failed")
         self._failures += 1
         self._failed = time.monotonic()
-        return time.time() + self._pause(self._failures)
+        return time.time() + pause_after(self._failures, self.settings.retry)
 
     def _keep(self) -> float:
         ticket, got = self._getter.ensure(self._account, self._wanted)
+        _count("server", "got" if got else "there")
+        text = "When the ticket of this server ends, in seconds since the epoch"
+        _metric("Gauge", "ticket_end_timestamp_seconds", text).set(ticket.end)
+        self._status.update(ticket._asdict())
         self.valid_until = ticket.end - _MARGIN
         if got:
             self._say("ticket of %s is kept fresh" % ticket.principal, logging.INFO)
-        return max(self._getter.due(ticket), time.time() + (self.settings.retry if got else 1))
-
-    def _pause(self, failures: int) -> float:
-        doubled: float = self.settings.retry * 2 ** min(failures - 1, 10)
-        return min(doubled, _BACKOFF_CAP)
+        due = self._getter.due(ticket, spread(self.settings.refresh_at))
+        return max(due, time.time() + (self.settings.retry if got else 1))
 
     def _sleep_until(self, due: float) -> None:
         """By the wall clock, looked at each minute: it may be stepped, the machine suspended."""
+        ahead = time.time() - time.monotonic()
         while time.time() < due:
             if self._wake.wait(min(max(due - time.time(), 0.05), _TURN)):
                 self._wake.clear()
+                return
+            if abs(time.time() - time.monotonic() - ahead) > _MARGIN:
                 return
 
     def _say(self, text: str, level: int) -> None:
@@ -852,6 +1551,54 @@ class Keeper(threading.Thread):
         if text != self._said:
             self._said = text
             self._log.log(level, "Kerberos: %s", text)
+
+    # What ``jhpatch ticket`` shows.
+
+    def _write_status(self, due: float) -> None:
+        """A file of the user's own, for the user's own eyes."""
+        self._status.update(pid=os.getpid(), next=due, written=time.time())
+        try:
+            path = os.path.join(_runtime_folder(), "jhpatch-kerberos-%d.json" % os.getpid())
+            temp = "%s.%s" % (path, os.urandom(4).hex())
+            fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with os.fdopen(fd, "w") as file:
+                json.dump(self._status, file)
+            os.replace(temp, path)
+        except (ImportError, OSError):
+            return  # a full home, or none: the ticket is what counts
+        if "path" not in self.__dict__:
+            self.path = path
+            atexit.register(_unlink, path)
+
+    def _say_what_spark_sees(self) -> None:
+        """A JVM reads files alone, by KRB5CCNAME or at the one place that it knows."""
+        try:
+            cache = self._getter.cache(self._account, self._wanted)
+            self._status.update(ccache=cache.name, start=None, end=None, renew_till=None)
+        except Problem:
+            return  # the first turn says so
+        named = os.environ.get("KRB5CCNAME", "")
+        if cache.path == "/tmp/krb5cc_%d" % self._account.uid and cache.jvm_sees:
+            return
+        if not (cache.jvm_sees and cache.path in (named, named[len("FILE:") :])):
+            self._log.warning(
+                "Kerberos: Spark and Hadoop do not see %s: set c.KerberosTicket.ccache = "
+                "'/tmp/krb5cc_{uid}' on the hub, or KRB5CCNAME to a FILE cache",
+                cache.name,
+            )
+
+
+def _runtime_folder() -> str:
+    """jupyter_core's runtime folder, of which every server has one."""
+    paths = importlib.import_module("jupyter_core.paths")
+    return str(paths.jupyter_runtime_dir())
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
 
 
 def _keeper_of(handler: Any) -> Optional[Keeper]:
@@ -892,7 +1639,8 @@ def _told(log: Any) -> Optional[Tuple[KerberosTicket, Wanted]]:
         told = json.loads(text)
         if told["schema"] != SCHEMA:
             raise ValueError("schema %r" % (told["schema"],))
-        wanted = Wanted(*(str(told[key]) for key in ("principal", "keytab", "ccache")))
+        principal, keytab, ccache = (str(told[key]) for key in ("principal", "keytab", "ccache"))
+        wanted = Wanted(principal, keytab, ccache, bool(told["central"]))
         return KerberosTicket(log=log, **{key: told[key] for key in _TOLD}), wanted
     except (ValueError, KeyError, TypeError, AttributeError, TraitError) as error:
         log.warning("Kerberos: %s cannot be read and is ignored: %s", VARIABLE, error)

@@ -223,12 +223,37 @@ def test_the_default_cache_is_what_libkrb5_says(kdc, keytab, caches, monkeypatch
         assert os.listdir(str(caches)) == ["own-65534"]
 
 
-@pytest.mark.parametrize("ccache", ["DIR:/tmp/x", "KEYRING:session:x", "MEMORY:x", "KCM:", "cc"])
-def test_other_cache_types_are_named(ccache):
+CACHES = {
+    "/tmp/cc": ("FILE:/tmp/cc", "/tmp/cc"),
+    "FILE:/tmp/cc": ("FILE:/tmp/cc", "/tmp/cc"),
+    "DIR:/tmp/x": ("DIR::/tmp/x/tktjhpatch", "/tmp/x/tktjhpatch"),
+    "DIR:/tmp/x/": ("DIR::/tmp/x/tktjhpatch", "/tmp/x/tktjhpatch"),
+    "DIR::/tmp/x/tkt": ("DIR::/tmp/x/tkt", "/tmp/x/tkt"),
+    "KCM:": ("KCM:7:jhpatch", ""),
+    "KCM:7": ("KCM:7:jhpatch", ""),
+    "KCM:7:31": ("KCM:7:31", ""),
+    "KEYRING:persistent": ("KEYRING:persistent:7:jhpatch", ""),
+    "KEYRING:persistent:7": ("KEYRING:persistent:7:jhpatch", ""),
+    "KEYRING:persistent:7:krb_ccache": ("KEYRING:persistent:7:krb_ccache", ""),
+}
+
+
+@pytest.mark.parametrize("text", sorted(CACHES))
+def test_the_types_of_caches(text):
+    """Of a collection a subsidiary of ours, unless one is named: kinit leaves the primary."""
+    assert tuple(kerberos.cache_of(text, 7)) == CACHES[text]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["KEYRING:session:x", "KEYRING:user:x", "KEYRING:x", "MEMORY:x", "API:x", "cc", "FILE:cc"]
+    + ["DIR:x", "DIR::/tmp/x/other", "SRVTAB:/x", ""],
+)
+def test_other_cache_types_are_named(text):
     """Not supported: said with the name, never half done."""
     with pytest.raises(Problem) as problem:
-        kerberos._path_of(ccache)
-    assert ccache in str(problem.value)
+        kerberos.cache_of(text, 7)
+    assert text in str(problem.value)
 
 
 @pytest.mark.parametrize(

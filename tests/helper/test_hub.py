@@ -273,8 +273,9 @@ def test_what_travels_to_the_server(log, settings, caches, kind):
     assert old == {"OTHER": "kept"} and spawner.environment is not old
     told = json.loads(spawner.environment["JHPATCH_KERBEROS"])
     assert told["schema"] == 1
-    assert told["ccache"] == str(caches / "cc_65534") and told["keytab"] == settings["keytab"]
-    assert spawner.environment["KRB5CCNAME"] == "FILE:" + told["ccache"]
+    assert told["ccache"] == "FILE:" + str(caches / "cc_65534")
+    assert (told["keytab"], told["central"]) == (settings["keytab"], False)
+    assert spawner.environment["KRB5CCNAME"] == told["ccache"]
     assert spawner.environment["OTHER"] == "kept"
 
 
@@ -319,7 +320,7 @@ def test_require_refuses_a_spawn_only_where_the_hub_survives_it(log, script, mon
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_the_ticket_comes_before_or_after_the_pam_session(log, script, tmp_path, when):
+def test_the_ticket_comes_before_or_after_the_pam_session(log, script, tmp_path, caches, when):
     """A home that PAM mounts, or one that needs the ticket."""
     order = tmp_path / "order"
     order.write_text("")
@@ -332,7 +333,7 @@ def test_the_ticket_comes_before_or_after_the_pam_session(log, script, tmp_path,
             with open(str(order), "a") as file:
                 file.write("session\n")
 
-    authenticator = Ordered(log, kinit=kinit, ccache="/nowhere/cc", when=when)
+    authenticator = Ordered(log, kinit=kinit, ccache=str(caches / "cc"), when=when)
     in_loop(lambda: authenticator.pre_spawn_start(user(), LocalProcessSpawner()))
     expected = ["session", "kinit"] if when == "after" else ["kinit", "session"]
     lines = order.read_text().split()

@@ -65,7 +65,7 @@ def _entry():
 def settings(kdc, keytab, tmp_path, monkeypatch):
     """Settings that get a real ticket for the user who runs the tests."""
     monkeypatch.setenv("KRB5_CONFIG", kdc.krb5_conf)
-    monkeypatch.delenv("KRB5CCNAME", raising=False)
+    monkeypatch.setenv("KRB5CCNAME", "FILE:%s" % (tmp_path / "cc"))
     return dict(
         keytab=keytab,
         principal="alice/service@EXAMPLE.TEST",
@@ -283,10 +283,10 @@ def test_a_wrong_setting_disables_the_keeper(log):
     assert keeper() is None
 
 
-def test_back_off_doubles_to_a_cap(log, settings):
+def test_back_off_doubles_to_a_cap():
     """retry, twice, four times …, ten minutes at the most."""
-    one = kerberos.Keeper(kerberos.KerberosTicket(retry=30), None, None, log)
-    assert [one._pause(n) for n in (1, 2, 3, 4, 5, 6, 60)] == [30, 60, 120, 240, 480, 600, 600]
+    pauses = [kerberos.pause_after(n, 30) for n in (1, 2, 3, 4, 5, 6, 60)]
+    assert pauses == [30, 60, 120, 240, 480, 600, 600]
 
 
 def test_nothing_secret_is_logged(log, settings):
