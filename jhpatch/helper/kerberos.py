@@ -700,7 +700,7 @@ class Getter:
             self._breaker.check(wanted.principal)
         renewable = old is not None and is_valid(old) and old.renew_till > old.end + _MARGIN
         problem = Problem("the hub has this keytab, and no ticket here can be renewed")
-        if not wanted.central or os.geteuid() == 0:
+        if not (wanted.central and os.geteuid() == account.uid):
             try:
                 return self._kinit(account, wanted, cache, seen)
             except Silent:

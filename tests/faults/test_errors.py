@@ -48,12 +48,13 @@ def test_an_error_at_every_call(scenario, share, lab, run, tmp_path, thorough, t
         site = lab.copy(start, folder + "/site")
         command = jhpatch(scenario.command, "--site", site)
         ran = struck(command, point, "error=" + error, log)
-        assert ran.struck, point
+        # How much is read of /proc differs from run to run.
+        assert ran.struck or not point.changes, point
         check(lab, site, scenario, (point, error), ran)
         for command in (scenario.command, "revert"):
             assert run(command, "--site", site) == 0, (point, error, command)
             assert lab.state(site) == {"apply": "after", "revert": "before"}[command], point
-        tally("error of a system call: %s: %s" % (error, scenario.name))
+        tally("error of a system call: %s: %s" % (error, scenario.name), int(ran.struck))
 
 
 def only_lock(site):
