@@ -1173,7 +1173,7 @@ class HubKeeper(threading.Thread):
     not. ``loop`` is the hub's, and ``users`` gives its users there.
     """
 
-    def __init__(self, hub: Hub, users: Callable[[], Any], loop: Any) -> None:
+    def __init__(self, hub: Hub, users: Callable[[], Optional[List[Any]]], loop: Any) -> None:
         super().__init__(name="jhpatch-kerberos", daemon=True)
         self._hub = hub
         self._users = users
@@ -1205,7 +1205,7 @@ class HubKeeper(threading.Thread):
             breaker.probe(principal)
         servers = self._servers()
         if servers is None:
-            return _TURN  # the hub is starting, or busy
+            return 1.0  # the hub is starting, or busy
         text = "Running servers whose tickets the hub looks after"
         _metric("Gauge", "servers", text).set(len(servers))
         self._due = {server: self._due.get(server) or self._first(server) for server in servers}
@@ -1242,7 +1242,7 @@ class HubKeeper(threading.Thread):
     def _part(self, is_central: bool) -> float:
         """Of the life of a ticket; where the server renews it, some time after it should have."""
         own: float = self._hub.settings.refresh_at
-        return own if is_central else max(_WATCHED, own + (1 - own) / 2)
+        return own if is_central else max(_WATCHED, own + (1 - own) / 3)
 
     def _is_central(self, server: Server) -> bool:
         try:
@@ -1255,7 +1255,7 @@ class HubKeeper(threading.Thread):
 
     def _servers(self) -> Optional[Set[Server]]:
         """The running servers on this host; None where the loop does not tell."""
-        found: concurrent.futures.Future[Set[Server]] = concurrent.futures.Future()
+        found: concurrent.futures.Future[Optional[Set[Server]]] = concurrent.futures.Future()
         self._loop.add_callback(self._collect, None, set(), found)
         try:
             return found.result(timeout=30)
@@ -1266,7 +1266,10 @@ class HubKeeper(threading.Thread):
         """A millisecond's worth of users, then the loop has its turn."""
         try:
             if rest is None:
-                rest = list(self._users())
+                rest = self._users()
+            if rest is None:
+                future.set_result(None)
+                return
             end = time.perf_counter() + 0.001
             while rest and time.perf_counter() < end:
                 found.update(_running(rest.pop()))
@@ -1316,14 +1319,20 @@ def on_start(authenticator: Any) -> None:
 def _start_keeper(authenticator: Any, hub: Hub) -> None:
     """The hub's keeper, where the authenticator is a hub's: its parent has the users."""
     app = getattr(authenticator, "parent", None)
-    if app is None or "users" not in getattr(
-        type(app), "_traits", {"users": hasattr(app, "users")}
-    ):
+    if not hasattr(type(app), "users"):
         return
     if os.geteuid() != 0:
         hub.log.warning("Kerberos: this hub is not root: it gets tickets for its own user alone")
-    hub.keeper = HubKeeper(hub, lambda: dict.values(app.users), ioloop.IOLoop.current())
+    hub.keeper = HubKeeper(hub, lambda: _users_of(app), ioloop.IOLoop.current())
     hub.keeper.start()
+
+
+def _users_of(app: Any) -> Optional[List[Any]]:
+    """The users that a hub has in memory, all active ones among them; None while it starts."""
+    try:
+        return list(dict.values(app.users))
+    except (TraitError, TypeError):
+        return None
 
 
 def _hub_of(authenticator: Any) -> Optional[Hub]:
