@@ -13,6 +13,7 @@ from tornado import gen
 from traitlets.config import Config
 
 from jhpatch.helper import kerberos
+from tests.helper.test_breaker import until
 from tests.helper.test_hub import KINDS, broken, in_loop
 
 
@@ -295,3 +296,127 @@ def test_nothing_secret_is_logged(log, settings):
     with open(settings["keytab"], "rb") as file:
         key = file.read()[-16:]
     assert key not in "".join(log.lines).encode("utf-8", "replace")
+
+
+# What the user is told.
+
+
+@pytest.fixture
+def runtime(tmp_path, monkeypatch):
+    """Where the status file goes."""
+    folder = tmp_path / "runtime"
+    folder.mkdir()
+    monkeypatch.setattr(kerberos, "_runtime_folder", lambda: str(folder))
+    return folder
+
+
+def status_of(runtime):
+    """The one status file, as ``jhpatch ticket`` reads it."""
+    (name,) = os.listdir(str(runtime))
+    assert name == "jhpatch-kerberos-%d.json" % os.getpid()
+    assert os.stat(str(runtime / name)).st_mode & 0o777 == 0o600
+    return json.loads((runtime / name).read_text())
+
+
+def test_the_status_file_tells_of_the_ticket(log, settings, runtime):
+    """Principal, cache, times and the next refresh; nothing secret, for the user alone."""
+    in_loop(lambda: Handler(log, **settings).get("x"))
+    until(lambda: os.listdir(str(runtime)))
+    found, now = status_of(runtime), ticket(settings)
+    assert found["schema"] == 1 and found["pid"] == os.getpid() and found["error"] is None
+    assert found["principal"] == settings["principal"] and found["central"] is False
+    assert found["ccache"] == "FILE:" + settings["ccache"]
+    assert (found["start"], found["end"], found["renew_till"]) == tuple(now)[1:]
+    assert now.start + 18000 <= found["next"] <= now.start + 21600
+
+
+def test_the_status_file_tells_of_the_last_error(log, settings, runtime):
+    """Without a ticket: why, and when it is tried again."""
+    in_loop(lambda: Handler(log, **dict(settings, keytab="/nowhere/keytab")).get("x"))
+    until(lambda: os.listdir(str(runtime)))
+    found = status_of(runtime)
+    assert "/nowhere/keytab" in found["error"] and found["end"] is None
+    assert 0 < found["next"] - time.time() <= 30
+
+
+@pytest.mark.parametrize("kind", ["no folder", "a link in its place"])
+def test_no_status_file_is_no_loss(log, settings, runtime, kind):
+    """A home that cannot be written: the ticket is kept all the same, and nothing followed."""
+    if kind == "no folder":
+        runtime.rmdir()
+    else:
+        link = str(runtime / ("jhpatch-kerberos-%d.json" % os.getpid()))
+        os.symlink(settings["keytab"], link)
+        with open(settings["keytab"], "rb") as file:
+            before = file.read()
+    in_loop(lambda: Handler(log, **settings).get("x"))
+    assert ticket(settings).principal == settings["principal"]
+    if kind != "no folder":
+        until(lambda: not os.path.islink(link))
+        with open(settings["keytab"], "rb") as file:
+            assert file.read() == before
+
+
+@pytest.mark.parametrize(
+    "ccache, named, seen",
+    [
+        ("/tmp/krb5cc_{uid}", "", True),
+        ("{home}/cc", "FILE:{home}/cc", True),
+        ("{home}/cc", "{home}/cc", True),
+        ("{home}/cc", "", False),
+        ("{home}/cc", "FILE:/tmp/other", False),
+        ("DIR:{home}/cc", "DIR:{home}/cc", False),
+        ("KEYRING:persistent:{uid}", "", False),
+        ("KCM:", "", False),
+    ],
+)
+def test_what_spark_does_not_see_is_said(log, tmp_path, monkeypatch, ccache, named, seen):
+    """A JVM reads FILE caches, by KRB5CCNAME or at the place that it knows, and no other."""
+    account = kerberos.Account("tester", os.geteuid(), os.getegid(), str(tmp_path), ())
+    monkeypatch.setenv("KRB5CCNAME", named.format(home=tmp_path))
+    settings = kerberos.KerberosTicket(ccache=ccache, keytab="/nowhere")
+    one = kerberos.Keeper(settings, kerberos.wanted_of(settings, account), account, log)
+    one._say_what_spark_sees()
+    assert len(log.lines) == (0 if seen else 1)
+    assert seen or "KRB5CCNAME" in log.lines[0]
+
+
+# The clock.
+
+
+def test_refreshes_are_spread(log, settings):
+    """The next is at half of the life, or up to a tenth of it later: no two servers alike."""
+    one = kerberos.Keeper(
+        kerberos.KerberosTicket(**settings),
+        kerberos.Wanted(settings["principal"], settings["keytab"], settings["ccache"]),
+        _account(),
+        log,
+    )
+    times = [one._keep() for _ in range(20)]
+    begun = ticket(settings).start
+    assert all(begun + 18000 <= at <= begun + 21600 + 30 for at in times[1:])
+    assert max(times[1:]) - min(times[1:]) > 600
+
+
+@pytest.mark.parametrize("step", [-7200, 7200, 20, -20])
+def test_a_stepped_clock_is_noticed(log, step, monkeypatch):
+    """Backward or forward, by hand, by NTP or by a suspended machine: within a turn."""
+    one = kerberos.Keeper(kerberos.KerberosTicket(), None, None, log)
+    monkeypatch.setattr(kerberos, "_TURN", 0.2)
+    real, began = time.time, time.monotonic()
+    monkeypatch.setattr(
+        kerberos.time,
+        "time",
+        lambda: real() + (step if time.monotonic() - began > 0.3 else 0),
+    )
+    one._sleep_until(real() + 3600)
+    assert 0.3 < time.monotonic() - began < 5
+
+
+def test_a_quiet_clock_is_slept_by(log, monkeypatch):
+    """Without a step it sleeps until the ticket is due."""
+    one = kerberos.Keeper(kerberos.KerberosTicket(), None, None, log)
+    monkeypatch.setattr(kerberos, "_TURN", 0.2)
+    due = time.time() + 1
+    one._sleep_until(due)
+    assert 0 <= time.time() - due < 1
