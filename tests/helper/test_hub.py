@@ -3,6 +3,7 @@
 import concurrent.futures
 import json
 import os
+import re
 import sys
 import threading
 import types
@@ -381,3 +382,11 @@ def test_no_thread_but_the_pools(log):
     """A hub that has started runs no keeper of the server's."""
     Authenticator(log)
     assert not any("jhpatch" in thread.name for thread in threading.enumerate())
+
+
+def test_every_setting_is_in_the_docs():
+    """Each with a row of the table, and no row without a setting."""
+    path = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "settings.md")
+    with open(path, encoding="utf-8") as file:
+        rows = set(re.findall(r"^\| `c\.KerberosTicket\.(\w+)` \|", file.read(), re.M))
+    assert rows == set(kerberos.KerberosTicket.class_trait_names(config=True)) - {"log"}
