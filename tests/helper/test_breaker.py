@@ -116,6 +116,16 @@ def test_a_user_cannot_feign_it(log, caches, kdc, monkeypatch, tmp_path, how, sc
     assert hub.ticket("nobody", "login", None).result() is None
 
 
+@ROOT_ONLY
+def test_the_question_is_asked_while_they_wait(log, caches, keytab, silence):
+    """A fifth of the timeout is enough to suspect: the answer is there when they give up."""
+    hub = hub_of(log, caches, keytab, timeout=10.0)
+    waiting = hub.ticket("nobody", "login", None)
+    until(lambda: hub.breaker._asking)
+    assert not waiting.done()
+    hub.getter._settings.timeout = 0.5
+
+
 def test_realms_are_apart(log):
     """The silence of one realm's KDC keeps nobody of another from asking theirs."""
     breaker = Breaker(KerberosTicket(), log, lambda principal: principal != "a@DEAD.TEST")
@@ -155,9 +165,11 @@ def test_a_probe_that_fails_is_a_silent_kdc(log):
 
 
 def test_the_reason_names_the_time(log):
-    """Who is refused reads since when."""
+    """Who is refused reads since when; the log says it once, however often it is asked."""
     breaker = Breaker(KerberosTicket(), log, lambda principal: False)
-    breaker.probe("")
+    for _ in range(3):
+        breaker.probe("")
+    assert len(log.lines) == 1
     with pytest.raises(Silent) as silent:
         breaker.check("alice")
     assert time.strftime("%Y-%m-%d") in str(silent.value)
