@@ -70,7 +70,7 @@ _CACHE_CAP = 1024 * 1024  # bytes; a cache with a few hundred service tickets is
 _MARGIN = 5  # seconds before its end at which a ticket no longer counts as valid
 _SKEW = 300  # seconds that a ticket may start in the future (krb5.conf(5), clockskew)
 _SPREAD = 0.1  # the part of its life over which the refreshes of many tickets are spread
-_WATCHED = 2 / 3  # the part of its life after which the hub looks after a server's ticket
+_WATCHED = 2 / 3  # the part of its life after which one looks after another's ticket
 _BACKOFF_CAP = 600  # seconds between two tries, at the most
 _TURN = 60  # seconds between two looks at the clock, which may be stepped
 _LOGINS = 24  # kinits at once: a class of students at nine
@@ -532,7 +532,9 @@ exec head -c CAP -- "$cache"
 """.replace("CAP", str(_CACHE_CAP + 1))
 _CHANGED = 75  # another refresh came first
 
-_NO_ANSWER = re.compile("Cannot contact any KDC|Cannot find KDC")
+_NO_ANSWER = re.compile(  # MIT's words, and Heimdal's
+    "Cannot (contact any|find|resolve network address for) KDC|unable to reach any KDC"
+)
 
 
 class Done(NamedTuple):
@@ -1242,7 +1244,7 @@ class HubKeeper(threading.Thread):
     def _part(self, is_central: bool) -> float:
         """Of the life of a ticket; where the server renews it, some time after it should have."""
         own: float = self._hub.settings.refresh_at
-        return own if is_central else max(_WATCHED, own + (1 - own) / 3)
+        return own if is_central else later(own)
 
     def _is_central(self, server: Server) -> bool:
         try:
@@ -1293,6 +1295,11 @@ def spread(part: float) -> float:
     return part + random.uniform(0, min(_SPREAD, (1 - part) / 3))
 
 
+def later(part: float) -> float:
+    """When one looks after a ticket that somebody else is to renew at ``part`` of its life."""
+    return max(_WATCHED, part + (1 - part) / 3)
+
+
 def pause_after(failures: int, retry: float) -> float:
     """Seconds to wait after so many failures in a row: ``retry``, doubled each time, capped."""
     doubled: float = retry * 2 ** min(failures - 1, 10)
@@ -1331,7 +1338,7 @@ def _users_of(app: Any) -> Optional[List[Any]]:
     """The users that a hub has in memory, all active ones among them; None while it starts."""
     try:
         return list(dict.values(app.users))
-    except (TraitError, TypeError):
+    except (AssertionError, TraitError, TypeError):
         return None
 
 
@@ -1534,7 +1541,10 @@ class Keeper(threading.Thread):
         return time.time() + pause_after(self._failures, self.settings.retry)
 
     def _keep(self) -> float:
-        ticket, got = self._getter.ensure(self._account, self._wanted)
+        # A central keytab's ticket is the hub's to renew, and ours while the hub is down.
+        part = self.settings.refresh_at
+        part = later(part) if self._wanted.central else part
+        ticket, got = self._getter.ensure(self._account, self._wanted, part)
         _count("server", "got" if got else "there")
         text = "When the ticket of this server ends, in seconds since the epoch"
         _metric("Gauge", "ticket_end_timestamp_seconds", text).set(ticket.end)
@@ -1542,7 +1552,7 @@ class Keeper(threading.Thread):
         self.valid_until = ticket.end - _MARGIN
         if got:
             self._say("ticket of %s is kept fresh" % ticket.principal, logging.INFO)
-        due = self._getter.due(ticket, spread(self.settings.refresh_at))
+        due = self._getter.due(ticket, spread(part))
         return max(due, time.time() + (self.settings.retry if got else 1))
 
     def _sleep_until(self, due: float) -> None:
@@ -1649,7 +1659,7 @@ def _told(log: Any) -> Optional[Tuple[KerberosTicket, Wanted]]:
         if told["schema"] != SCHEMA:
             raise ValueError("schema %r" % (told["schema"],))
         principal, keytab, ccache = (str(told[key]) for key in ("principal", "keytab", "ccache"))
-        wanted = Wanted(principal, keytab, ccache, bool(told["central"]))
+        wanted = Wanted(principal, keytab, ccache, bool(told.get("central")))
         return KerberosTicket(log=log, **{key: told[key] for key in _TOLD}), wanted
     except (ValueError, KeyError, TypeError, AttributeError, TraitError) as error:
         log.warning("Kerberos: %s cannot be read and is ignored: %s", VARIABLE, error)

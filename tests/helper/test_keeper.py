@@ -398,6 +398,17 @@ def test_refreshes_are_spread(log, settings):
     assert max(times[1:]) - min(times[1:]) > 600
 
 
+def test_a_central_tickets_renewal_is_the_hubs(log, settings):
+    """The server comes after the hub should have, so that they do not both ask the KDC."""
+    mine = kerberos.Wanted(settings["principal"], settings["keytab"], settings["ccache"])
+    kerberos.Getter(kerberos.KerberosTicket()).ensure(_account(), mine)
+    one = kerberos.Keeper(
+        kerberos.KerberosTicket(**settings), mine._replace(central=True), _account(), log
+    )
+    due, begun = one._keep(), ticket(settings).start
+    assert begun + 24000 <= due <= begun + 24000 + 3600
+
+
 @pytest.mark.parametrize("step", [-7200, 7200, 20, -20])
 def test_a_stepped_clock_is_noticed(log, step, monkeypatch):
     """Backward or forward, by hand, by NTP or by a suspended machine: within a turn."""
