@@ -11,6 +11,7 @@ import pytest
 
 from jhpatch.helper import kerberos
 from jhpatch.helper.kerberos import Account, Getter, KerberosTicket, Problem, Wanted
+from tests.helper.test_breaker import until
 from tests.helper.test_getting import NOBODY, PRINCIPAL, wanted
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become a user")
@@ -74,6 +75,38 @@ def test_a_persistent_keyring(getter, keytab, keyring):
     assert getter.ensure(NOBODY, ours) == (ticket, False)
     getter.destroy(NOBODY, ours)
     assert getter.look(NOBODY, kerberos.cache_of(keyring, 65534)) is None
+
+
+_KCM, _SOCKET = "/usr/libexec/sssd/sssd_kcm", "/run/.heim_org.h5l.kcm-socket"
+
+
+@pytest.fixture
+def kcm():
+    """SSSD's daemon of caches; skipped where it is not installed, or already at work."""
+    if not os.path.exists(_KCM) or os.path.exists(_SOCKET):
+        pytest.skip("no sssd-kcm that a test may start")
+    daemon = subprocess.Popen(
+        [_KCM, "--uid", "0", "--gid", "0", "--logger=stderr"], stderr=subprocess.DEVNULL
+    )
+    until(lambda: os.path.exists(_SOCKET))
+    yield
+    daemon.kill()
+    daemon.wait()
+    os.unlink(_SOCKET)
+
+
+def test_a_kcm_cache(getter, kdc, keytab, kcm):
+    """Of the daemon, in a subsidiary of ours; the user's own cache and primary stay."""
+    bob = os.path.join(kdc.folder, "bob.keytab")
+    getter.ensure(NOBODY, Wanted("bob", bob, "KCM:65534:own"))
+    ours = Wanted("alice/service", keytab, "KCM:")
+    ticket, got = getter.ensure(NOBODY, ours)
+    assert got and ticket.principal == PRINCIPAL
+    assert abs(ticket.end - ticket.start - 36000) < 5 and abs(ticket.start - time.time()) < 60
+    assert getter.ensure(NOBODY, ours) == (ticket, False)
+    assert "bob@" in klist(kdc, "KCM:65534:own")
+    for name in ("KCM:", "KCM:65534:own"):
+        getter.destroy(NOBODY, ours._replace(ccache=name))
 
 
 KLIST = """Ticket cache: KCM:1000
