@@ -722,12 +722,10 @@ class Getter:
         words = ["-l", self._settings.lifetime] if self._settings.lifetime else []
         words += ["-r", self._settings.renewable] if self._settings.renewable else []
         words += ["--", wanted.principal]
+        if wanted.central and not cache.path:
+            raise Problem("%s: a central keytab's ticket needs a FILE or DIR cache" % cache.name)
         if wanted.central:
             data = self._with_central_keytab(wanted, words)
-            if not cache.path:
-                raise Problem(
-                    "%s: a central keytab's ticket needs a FILE or DIR cache" % cache.name
-                )
             return self._store(account, wanted, cache, seen, "stdin", None, data)
         words = (["-t", wanted.keytab] if wanted.keytab else ["-i"]) + words
         return self._store(account, wanted, cache, seen, "", ["-k"] + words)
@@ -1203,8 +1201,13 @@ class HubKeeper(threading.Thread):
     def _turn(self) -> float:
         """Does what is due; gives the seconds to the next."""
         breaker = self._hub.breaker
+        was_silent = breaker.is_open()
         for principal in breaker.due():
             breaker.probe(principal)
+        if was_silent and not breaker.is_open():
+            # They had waited longer and longer for a KDC that is back.
+            self._due.update((one, time.time() + random.uniform(0, 5)) for one in self._failures)
+            self._failures.clear()
         servers = self._servers()
         if servers is None:
             return 1.0  # the hub is starting, or busy

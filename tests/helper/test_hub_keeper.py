@@ -218,6 +218,31 @@ def test_who_fails_is_tried_less_often(loop, log, monkeypatch):
     assert hub.asked["daemon"] >= 1
 
 
+def test_when_the_kdc_is_back_nobody_waits_on(loop, log, monkeypatch):
+    """Who had failed so often that ten minutes lay between two tries is tried at once."""
+    now = [1000000.0]
+    monkeypatch.setattr(kerberos.time, "time", lambda: now[0])
+    hub = FakeHub(log, retry=30)
+    answers = [False]
+    hub.breaker = kerberos.Breaker(hub.settings, log, lambda principal: answers[0])
+    hub.breaker.probe("x@EXAMPLE.TEST")
+    hub.fails.add("nobody")
+    keeper = keeper_of(hub, running("nobody"), loop)
+    keeper._turn()
+    for _ in range(7):
+        now[0] = keeper._due[Server("nobody", "")]
+        keeper._turn()
+    assert keeper._due[Server("nobody", "")] - now[0] == 600
+    answers[0] = True
+    hub.breaker._asked.clear()
+    keeper._turn()
+    assert keeper._due[Server("nobody", "")] - now[0] <= 5
+    hub.fails.clear()
+    now[0] += 5
+    keeper._turn()
+    assert hub.asked["nobody"] == 1
+
+
 def test_a_stopped_server_is_forgotten(loop, log):
     """Its user has logged out: no ticket is got for nobody's work."""
     users = running("nobody")
