@@ -62,7 +62,10 @@ setup(
     license_files=["LICENSE"],
     author="The jhpatch contributors",
     python_requires=">=3.6",
-    packages=["jhpatch", "jhpatch.commands", "jhpatch.helper", "jhpatch.patches"],
+    packages=[
+        *("jhpatch", "jhpatch.commands", "jhpatch.diagnosis", "jhpatch.helper"),
+        "jhpatch.patches",
+    ],
     package_dir={"jhpatch.patches": "patches"},
     package_data={"jhpatch.patches": ["*.md", "*/*.patch"]},
     zip_safe=False,  # the catalog reads patches/ as files

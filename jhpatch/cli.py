@@ -7,9 +7,8 @@ import argparse
 import contextlib
 import importlib
 import os
-import signal
 import sys
-from typing import Any, Iterator, List, NoReturn, Optional, TextIO, Tuple
+from typing import Any, Callable, Iterator, List, NoReturn, Optional, TextIO, Tuple
 
 from jhpatch import __version__
 from jhpatch.commands import COMMANDS
@@ -47,7 +46,11 @@ def main(argv: Optional[List[str]] = None) -> int:
             parsed = _parsed(arguments)
             options = _options(parsed)
             _speaks("--json" in arguments)
-            result = _module(parsed.command).run(parsed)
+            parsed.environ = os.environ
+            run = _module(parsed.command).run
+            if getattr(parsed, "watch", None):
+                return _watched(run, parsed, "--json" in arguments)
+            result = run(parsed)
     except JhpatchError as error:
         result = _failed(arguments, error)
     except (KeyboardInterrupt, Exception) as error:
@@ -58,18 +61,49 @@ def main(argv: Optional[List[str]] = None) -> int:
     return _print(result, "--json" in arguments, verbose)
 
 
+def _watched(run: Callable[[Any], Result], parsed: argparse.Namespace, as_json: bool) -> int:
+    """Looks again and again, until Ctrl-C or until nobody reads; the last look's exit code.
+
+    A terminal is drawn anew; elsewhere each line that has changed is written once.
+    """
+    import time
+
+    code, old = 1, [""]
+    terminal = sys.stdout is not None and sys.stdout.isatty() and not as_json
+    try:
+        while True:
+            result = run(parsed)
+            code = result.exit_code
+            text = _line(result) if as_json else _text(result, terminal, parsed.verbose)
+            new = text.splitlines(True)
+            changed = "".join(line for line in new if line not in old)
+            _write(sys.stdout, _HOME + text if terminal else changed)
+            old = new
+            time.sleep(parsed.watch)
+    except KeyboardInterrupt:
+        return code
+    except BrokenPipeError:
+        _give_up(1)
+        return code
+
+
+_HOME = "\033[H\033[J"  # the upper left corner, and nothing below it (ECMA-48, CUP and ED)
+
+
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
     """Ctrl-C is an error that we word, where __main__ has left it to end the process."""
-    old = signal.getsignal(signal.SIGINT)
-    if old != signal.SIG_DFL:
+    import _signal  # type: ignore[import-not-found]  # signal.py costs a millisecond
+
+    old = _signal.getsignal(_signal.SIGINT)
+    if old != _signal.SIG_DFL:
         yield
         return
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    _signal.signal(_signal.SIGINT, _signal.default_int_handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, old)
+        _signal.signal(_signal.SIGINT, old)
 
 
 def _speaks(as_json: bool) -> None:
@@ -166,12 +200,11 @@ def _print(result: Result, as_json: bool, verbose: bool) -> int:
     terminal = sys.stdout is not None and sys.stdout.isatty()
     if as_json:
         return _output(_json(result)) or result.exit_code
-    from jhpatch import rendering
-
-    colour = terminal and "NO_COLOR" not in os.environ
-    text = rendering.text(result, terminal, colour, verbose)
+    text = _text(result, terminal, verbose)
     # A diff that goes to a file or to patch(1) must be the exact bytes.
     lost = _output(text, escaped=terminal or result.command != "diff")
+    from jhpatch import rendering
+
     _talk(rendering.talk(result))
     return lost or result.exit_code
 
@@ -194,12 +227,33 @@ def _output(text: str, escaped: bool = True) -> int:
         return 1
 
 
+def _text(result: Result, terminal: bool, verbose: bool) -> str:
+    """What a person reads on standard output."""
+    colour = terminal and "NO_COLOR" not in os.environ
+    if result.tickets is not None or result.diagnosis is not None:
+        from jhpatch import telling
+
+        return telling.text(result, terminal, colour, verbose)
+    from jhpatch import rendering
+
+    return rendering.text(result, terminal, colour, verbose)
+
+
 def _json(result: Result) -> str:
     import json
 
     from jhpatch.result import document
 
     return json.dumps(document(result), indent=1) + "\n"
+
+
+def _line(result: Result) -> str:
+    """The document on one line."""
+    import json
+
+    from jhpatch.result import document
+
+    return json.dumps(document(result)) + "\n"
 
 
 def _talk(text: str) -> None:

@@ -38,7 +38,7 @@ def older_than(
         if ours is None and os.path.exists("%s/%d" % (proc, one.pid)):
             return None
         if ours:
-            old.append(Process(one.pid, _short(one.argv), _iso(one.started)))
+            old.append(Process(one.pid, _short(one.argv), iso(one.started)))
     return tuple(old)
 
 
@@ -56,14 +56,40 @@ def _running(proc: str) -> Iterator[Seen]:
         argv = _argv(here)
         if not argv or not any(_names_a_server(part) for part in argv[:4]):
             continue
-        try:
-            with open(here + "/stat", "rb") as file:
-                # The command may hold spaces and parentheses: count from the last one.
-                ticks = int(file.read().rpartition(b")")[2].split()[19])
-        except (OSError, ValueError, IndexError):
-            continue  # it ended meanwhile
-        if _argv(here) == argv:  # else its number is another process's by now
+        ticks = _ticks(here)
+        # Without ticks it ended meanwhile; else its number may be another process's by now.
+        if ticks is not None and _argv(here) == argv:
             yield Seen(int(name), argv, boot + ticks / tick)
+
+
+def _ticks(here: str) -> Optional[int]:
+    """When a process started, in clock ticks since boot; None where there is none."""
+    try:
+        with open(here + "/stat", "rb") as file:
+            # The command may hold spaces and parentheses: count from the last one.
+            return int(file.read().rpartition(b")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def started(pid: int, uid: int, proc: str = "/proc") -> Optional[float]:
+    """When a process of that user started (seconds since the epoch); None where there is none."""
+    here = "%s/%d" % (proc, pid)
+    ticks = _ticks(here)
+    try:
+        with open(here + "/status", "rb") as file:
+            found = re.search(rb"^Uid:\s+(\d+)\s+(\d+)", file.read(), re.M)
+    except OSError:
+        return None
+    if ticks is None or not found or uid not in (int(found.group(1)), int(found.group(2))):
+        return None
+    return time.time() - _uptime() + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def program_of(pid: int, proc: str = "/proc") -> Optional[str]:
+    """The program that a process was started as, where that is a path."""
+    argv = _argv("%s/%d" % (proc, pid)) or ("",)
+    return argv[0] if argv[0].startswith("/") else None
 
 
 def _argv(here: str) -> Optional[Tuple[str, ...]]:
@@ -111,7 +137,8 @@ def _short(argv: Tuple[str, ...]) -> str:
     return next(os.path.basename(part) for part in argv[:4] if _names_a_server(part))
 
 
-def _iso(seconds: float) -> str:
+def iso(seconds: float) -> str:
+    """A time in UTC, as the JSON document has it."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
@@ -132,7 +159,7 @@ def seconds_of(text: str) -> float:
 
 def now(seconds: float) -> str:
     """A time as the state keeps it: UTC, to the hundredth that /proc counts in."""
-    return "%s.%02dZ" % (_iso(seconds)[:-1], int(seconds * 100) % 100)
+    return "%s.%02dZ" % (iso(seconds)[:-1], int(seconds * 100) % 100)
 
 
 def joined(several: List[Optional[Tuple[Process, ...]]]) -> Optional[Tuple[Process, ...]]:

@@ -28,9 +28,9 @@ def text(result: Result, terminal: bool, colour: bool, verbose: bool) -> str:
         return _for_keepers(result, terminal, colour, verbose)
     lines: List[str] = []
     for site in result.sites:
-        lines.append("%s%s" % (_plain(site.site), " (%s)" % site.owner if site.owner else ""))
+        lines.append("%s%s" % (plain(site.site), " (%s)" % site.owner if site.owner else ""))
         lines += _table(result, site, terminal, colour, verbose)
-        lines += ["  " + _plain(note) for note in site.notes]
+        lines += ["  " + plain(note) for note in site.notes]
         lines += _restart(site)
     lines += _summary(result)
     return "".join(line + "\n" for line in lines)
@@ -48,7 +48,7 @@ def talk(result: Result) -> str:
 
 def error_text(error: Error) -> str:
     """An error, with the file, what was expected, what was found, and the next command."""
-    lines = ["jhpatch: %s" % _plain(error.message)] + list(_rows(error, "path"))
+    lines = ["jhpatch: %s" % plain(error.message)] + list(_rows(error, "path"))
     return "".join(line + "\n" for line in lines)
 
 
@@ -56,7 +56,7 @@ def _rows(error: Error, *first: str) -> Iterator[str]:
     for name in (*first, "expected", "found", "next"):
         value = getattr(error, name)
         if value:
-            yield "  %-9s %s" % (name + ":", _plain(value))
+            yield "  %-9s %s" % (name + ":", plain(value))
 
 
 def _for_keepers(result: Result, terminal: bool, colour: bool, verbose: bool) -> str:
@@ -64,11 +64,11 @@ def _for_keepers(result: Result, terminal: bool, colour: bool, verbose: bool) ->
     text = _diff(result.candidate.diff, terminal, colour) if result.candidate else ""
     lines: List[str] = []
     for error in result.findings or ():
-        lines.append("%s: %s" % (_plain(error.path or ""), _plain(error.message)))
+        lines.append("%s: %s" % (plain(error.path or ""), plain(error.message)))
         lines += _rows(error)
     lines += _releases(result.releases or (), verbose)
-    lines += [_plain(note) for note in result.notes]
-    lines += ["next: " + _plain(result.next)] if result.next else []
+    lines += [plain(note) for note in result.notes]
+    lines += ["next: " + plain(result.next)] if result.next else []
     return text + "".join(line + "\n" for line in lines)
 
 
@@ -78,10 +78,10 @@ def _releases(releases: Sequence[Release], verbose: bool) -> Iterator[str]:
         if verbose or one.state in ("identical", "new"):
             words = [one.distribution, one.version, one.state]
             words += [", ".join(one.editions)] if one.editions else []
-            yield _plain(" ".join(words + ["(%s)" % one.reason] * bool(one.reason)))
+            yield plain(" ".join(words + ["(%s)" % one.reason] * bool(one.reason)))
 
 
-def _plain(words: str) -> str:
+def plain(words: str) -> str:
     """Words on one line: a path or a version may hold what a terminal would obey."""
     return _CONTROL.sub(_escape, words.replace("\n", "\\n").replace("\t", "\\t"))
 
@@ -95,10 +95,11 @@ def _diff(diff: str, terminal: bool, colour: bool) -> str:
     if not terminal:
         return diff
     lines = _CONTROL.sub(_escape, diff).split("\n")
-    return "\n".join(_painted(line, _DIFF_COLOURS.get(line[:1]), colour) for line in lines)
+    return "\n".join(painted(line, _DIFF_COLOURS.get(line[:1]), colour) for line in lines)
 
 
-def _painted(words: str, code: Optional[str], colour: bool) -> str:
+def painted(words: str, code: Optional[str], colour: bool) -> str:
+    """Words in a colour (ECMA-48, SGR), where that is wanted."""
     return "\033[%sm%s\033[0m" % (code, words) if colour and code else words
 
 
@@ -106,7 +107,7 @@ def _table(
     result: Result, site: SiteReport, terminal: bool, colour: bool, verbose: bool
 ) -> Iterator[str]:
     """Columns on a terminal; elsewhere a line a patch, its fields with a tab between them."""
-    rows = [[_plain(cell) for cell in _row(result, patch)] for patch in site.patches]
+    rows = [[plain(cell) for cell in _row(result, patch)] for patch in site.patches]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
     for row, patch in zip(rows, site.patches):
         details = list(_details(patch)) if verbose else []
@@ -114,7 +115,7 @@ def _table(
             yield "\t".join(row[:3] + ["; ".join([row[3]] * bool(row[3]) + details)])
             continue
         cells = [cell.ljust(width) for cell, width in zip(row, widths)]
-        cells[2] = _painted(cells[2], _COLOURS.get(row[2].split(" ")[0]), colour)
+        cells[2] = painted(cells[2], _COLOURS.get(row[2].split(" ")[0]), colour)
         if result.command == "list":
             yield "  " + "  ".join(cells).rstrip()
             details = _wrapped(row[3]) + details
@@ -139,7 +140,7 @@ def _span(versions: str) -> str:
 
 def _details(patch: PatchReport) -> Iterator[str]:
     for file in patch.files:
-        yield _plain("%s %s %s" % (file.path, file.state, file.found or "none"))
+        yield plain("%s %s %s" % (file.path, file.state, file.found or "none"))
 
 
 def _wrapped(words: str) -> List[str]:
@@ -152,7 +153,7 @@ def _restart(site: SiteReport) -> Iterator[str]:
     if site.restart is None:
         yield "  restart: cannot tell: %s" % site.restart_reason
     for pid, command, started in site.restart or ():
-        yield "  restart needed: pid %d %s, running since %s" % (pid, _plain(command), started)
+        yield "  restart needed: pid %d %s, running since %s" % (pid, plain(command), started)
 
 
 def _summary(result: Result) -> Iterator[str]:

@@ -11,6 +11,8 @@ from jhpatch.errors import REINSTALL, JhpatchError, worst
 SCHEMA = 1
 KEEPERS = ("lint", "rebase", "survey")
 """The commands for who keeps the patches: they look at no site."""
+HOST = ("ticket", "doctor")
+"""The commands that look at the host: ``sites`` is empty."""
 
 
 class Error(NamedTuple):
@@ -90,6 +92,41 @@ class Release(NamedTuple):
     reason: Optional[str] = None
 
 
+class TicketReport(NamedTuple):
+    """A user's ticket as a server keeps it, or, with pid None, in the user's own cache.
+
+    ``state``: ``valid``, ``expiring``, ``expired`` or ``absent``; times are UTC, None where
+    there is none.
+    """
+
+    pid: Optional[int]
+    state: str
+    principal: Optional[str]
+    ccache: str
+    keytab: Optional[str]
+    central: Optional[bool]
+    start: Optional[str]
+    end: Optional[str]
+    renew_till: Optional[str]
+    next: Optional[str]
+    """When it is to be refreshed."""
+    error: Optional[str]
+    """The last one."""
+
+
+class Finding(NamedTuple):
+    """Of ``doctor``: ``severity`` is ``error``, ``warning`` or ``note``; ``next`` is a command
+    to type or a line to write."""
+
+    code: str
+    severity: str
+    message: str
+    path: Optional[str]
+    why: str
+    next: Optional[str]
+    user: Optional[str] = None
+
+
 class Candidate(NamedTuple):
     """A patch file for another release: where it lies (or would), its text, and the diff of
     the patch files."""
@@ -120,6 +157,10 @@ class Result(NamedTuple):
     """Of ``survey``."""
     candidate: Optional[Candidate] = None
     """Of ``rebase``; None where the release needs none."""
+    tickets: Optional[Tuple[TicketReport, ...]] = None
+    """Of ``ticket``."""
+    diagnosis: Optional[Tuple[Finding, ...]] = None
+    """Of ``doctor``."""
     changed: bool = False
     """Whether a patch file was written."""
     would_change: bool = False
@@ -158,6 +199,9 @@ def addressed(result: Result, python: str, options: str) -> Result:
     sites = tuple(site._replace(error=fill(site.error, site.python)) for site in result.sites)
     then = typed(result.next, None) if result.next else None
     whole = result._replace(error=fill(result.error), sites=sites, next=then)
+    if whole.diagnosis is not None:
+        rows = (row._replace(next=row.next and typed(row.next, None)) for row in whole.diagnosis)
+        whole = whole._replace(diagnosis=tuple(rows))
     return whole._replace(python=_quoted(python), options=options)
 
 
@@ -187,7 +231,11 @@ def document(result: Result) -> Dict[str, Any]:
         fields["releases"] = [release._asdict() for release in result.releases]
     if result.command == "rebase":
         fields["candidate"] = result.candidate and result.candidate._asdict()
-    if result.command in KEEPERS:
+    if result.diagnosis is not None:
+        fields["findings"] = [one._asdict() for one in result.diagnosis]
+    if result.tickets is not None:
+        fields["tickets"] = [one._asdict() for one in result.tickets]
+    if result.command in KEEPERS + HOST:
         fields["notes"] = list(result.notes)
     return {key: _clean(value) for key, value in fields.items()}
 

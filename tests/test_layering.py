@@ -10,7 +10,7 @@ from tests.conftest import ROOT
 PACKAGE = os.path.join(ROOT, "jhpatch")
 ARROWS = {
     "__main__": {"cli"},
-    "cli": {"commands", "errors", "result", "rendering"},
+    "cli": {"commands", "errors", "result", "rendering", "telling"},
     "commands": set(),
     "commands.list": {"targets", "reporting", "patchfile", "result"},
     "commands.status": {"targets", "reporting", "plan", "errors", "result", "inspection"},
@@ -31,6 +31,23 @@ ARROWS = {
     "commands.survey": {
         *("targets", "catalog", "patchfile", "engine", "versions", "wheels", "errors", "result"),
     },
+    "commands.ticket": {"targets", "tickets", "processes", "errors", "result", "helper"},
+    "commands.doctor": {"targets", "diagnosis", "reporting", "errors", "result"},
+    "tickets": {"documents", "processes", "result"},
+    "telling": {"processes", "rendering", "result"},
+    "diagnosis": set(),
+    "diagnosis.kerberos": {"diagnosis", "result"},
+    "diagnosis.findings": {"result"},
+    "diagnosis.running": {"diagnosis", "result"},
+    "diagnosis.krb5conf": {"trust", "errors"},
+    "diagnosis.kdcs": {"diagnosis", "result"},
+    "diagnosis.asreq": set(),
+    "diagnosis.srv": {"diagnosis"},
+    "diagnosis.kinits": {"diagnosis", "trust", "errors", "result"},
+    "diagnosis.keytabs": {"diagnosis", "result"},
+    "diagnosis.caches": {"diagnosis", "result"},
+    "diagnosis.hubconfig": {"diagnosis", "trust", "errors", "result"},
+    "diagnosis.host": {"diagnosis", "result"},
     "changing": {
         *("bytecode", "catalog", "reporting", "result", "transaction", "trust", "errors"),
         *("plan", "states", "inspection", "targets"),

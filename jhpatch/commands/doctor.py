@@ -1,0 +1,74 @@
+"""``jhpatch doctor``: what is missing on this host, and the next step; never changes anything."""
+
+import argparse
+from typing import Iterator, List
+
+from jhpatch import targets
+from jhpatch.diagnosis import kerberos, running
+from jhpatch.diagnosis.findings import finding
+from jhpatch.diagnosis.running import Check
+from jhpatch.errors import JhpatchError
+from jhpatch.result import Finding, Result
+
+_SEVERITIES = ("error", "warning", "note")
+_TEMPLATES = ("keytab", "principal", "ccache")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``doctor``."""
+    add = parser.add_argument
+    add(
+        "--user",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="look at this user's keytab, cache and ticket; may repeat",
+    )
+    add(
+        "--config",
+        metavar="FILE",
+        help="the hub's jupyterhub_config.py: its literal settings count; it is never run",
+    )
+    for name in _TEMPLATES:
+        words = "c.KerberosTicket.%s, in place of what --config says" % name
+        add("--" + name, metavar="TEMPLATE", help=words)
+    add("--unit", default="jupyterhub", metavar="NAME", help="the hub's unit (jupyterhub)")
+    targets.add_arguments(parser, changes=False, patches=False)
+
+
+def run(arguments: argparse.Namespace) -> Result:
+    """0: no error and no warning; 3: some."""
+    host = kerberos.Host(
+        environ=arguments.environ,
+        users=tuple(arguments.user),
+        config_path=arguments.config,
+        templates={name: getattr(arguments, name) for name in _TEMPLATES},
+        unit=arguments.unit,
+    )
+    checks = kerberos.checks(host)
+    checks.append(Check("restart", lambda deadline: _restart(arguments)))
+    rows = running.conduct(checks)
+    counts = [sum(row.severity == one for row in rows) for one in _SEVERITIES]
+    words = ["%d %s%s" % (n, one, "" if n == 1 else "s") for n, one in zip(counts, _SEVERITIES)]
+    note = "%d checks: %s" % (len(checks), ", ".join(words))
+    bad = counts[0] + counts[1]
+    return Result("doctor", diagnosis=rows, notes=(note,), own_exit_code=3 if bad else 0)
+
+
+def _restart(arguments: argparse.Namespace) -> Iterator[Finding]:
+    """The processes that run the code from before the patches."""
+    from jhpatch import reporting
+
+    found: List[Finding] = []
+    try:
+        known = targets.catalog_of(arguments, whole=False)
+        for one in targets.inspections_of(targets.environments_of(arguments), known):
+            site = reporting.site_report(one, restart=True)
+            if site.restart is None:
+                found.append(finding("restart-unknown", str(site.restart_reason), site.site))
+            for process in site.restart or ():
+                words = "pid %d %s, running since %s" % process
+                found.append(finding("restart-needed", words, site.site))
+    except JhpatchError as error:
+        found.append(finding("site-unreadable", error.message, error.path))
+    yield from found

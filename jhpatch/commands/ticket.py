@@ -1,0 +1,95 @@
+"""``jhpatch ticket``: the calling user's Kerberos ticket; only reads."""
+
+import argparse
+import os
+import time
+from typing import Any, Mapping, Optional, Tuple
+
+from jhpatch import processes, targets, tickets
+from jhpatch.errors import Failed
+from jhpatch.result import Result, TicketReport
+from jhpatch.tickets import Record
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``ticket``."""
+    parser.add_argument(
+        "--watch",
+        nargs="?",
+        type=_seconds,
+        const=5.0,
+        metavar="SECONDS",
+        help="look again every 5 (or SECONDS) seconds, until Ctrl-C",
+    )
+    targets.add_talk(parser)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0.2 <= value <= 86400:
+        raise argparse.ArgumentTypeError("0.2 to 86400 seconds")
+    return value
+
+
+def run(arguments: argparse.Namespace) -> Result:
+    """0: valid; 3: a ticket is expiring, expired, or absent."""
+    import pwd
+
+    uid = os.geteuid()
+    try:
+        home = pwd.getpwuid(uid).pw_dir
+    except KeyError:
+        raise Failed("the password database does not know uid %d" % uid, next="getent passwd")
+    folder = tickets.runtime_folder(arguments.environ, arguments.environ.get("HOME") or home)
+    records, notes = tickets.records_of(folder, uid)
+    helper = _helper(records)
+    rows = tuple(_row(helper, record, arguments.environ) for record in records or (None,))
+    bad = any(row.state != "valid" for row in rows)
+    return Result("ticket", tickets=rows, notes=notes, own_exit_code=3 if bad else 0)
+
+
+def _helper(records: Tuple[Record, ...]) -> Any:
+    """The module that reads caches. Raises Failed where this Python lacks what it imports."""
+    try:
+        from jhpatch.helper import kerberos
+    except ImportError as error:
+        paths = (processes.program_of(record.pid) for record in records)
+        python = next((path for path in paths if path and "python" in path), None)
+        raise Failed(
+            "this Python cannot read tickets: %s" % error,
+            expected="the Python of the user's server, which has tornado and traitlets",
+            next="%s -m jhpatch ticket" % (python or "/path/to/the/server's/bin/python"),
+        )
+    return kerberos
+
+
+def _row(helper: Any, record: Optional[Record], environ: Mapping[str, str]) -> TicketReport:
+    try:
+        cache, ticket = _look(helper, record.ccache if record else "", environ)
+    except helper.Problem as problem:
+        cache = record.ccache if record else environ.get("KRB5CCNAME", "")
+        return tickets.judged(record, cache, None, time.time(), str(problem))
+    return tickets.judged(record, cache, ticket, time.time())
+
+
+def _look(
+    helper: Any, named: str, environ: Mapping[str, str]
+) -> Tuple[str, Optional[Tuple[str, float, float, float]]]:
+    """``(the cache's name, its ticket)``: the cache of that name, or libkrb5's default.
+
+    All that is asked of the helper. Raises its Problem.
+    """
+    import pwd
+
+    entry = pwd.getpwuid(os.geteuid())
+    account = helper.Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir, ())
+    getter = helper.Getter(helper.KerberosTicket(), environ)
+    own = environ.get("KRB5CCNAME", "")
+    if not named and own.startswith("DIR:/") and not os.path.exists(own[4:] + "/primary"):
+        return own, None  # klist would make the collection (dircc)
+    if named:
+        cache = helper.cache_of(named, entry.pw_uid)
+    else:
+        cache = getter.default_cache(account)
+    ticket = getter.look(account, cache)
+    return cache.name, ticket and tuple(ticket)

@@ -1,0 +1,298 @@
+"""The Kerberos part of ``doctor``: its checks, in the order in which things are needed."""
+
+import os
+import shlex
+import stat
+from typing import Callable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+
+from jhpatch.diagnosis import caches, host, hubconfig, kdcs, keytabs, kinits, krb5conf, running
+from jhpatch.diagnosis.findings import finding
+from jhpatch.diagnosis.hubconfig import Config, Wanted
+from jhpatch.diagnosis.keytabs import Part
+from jhpatch.diagnosis.kinits import Program
+from jhpatch.diagnosis.running import Account, Check, Deadline
+from jhpatch.result import Finding
+
+
+class Host(NamedTuple):
+    """What is asked of ``doctor``."""
+
+    environ: Mapping[str, str]
+    users: Tuple[str, ...] = ()
+    config_path: Optional[str] = None
+    templates: Mapping[str, Optional[str]] = {}
+    unit: str = "jupyterhub"
+    mounts: str = "/proc/mounts"
+    unit_folders: Tuple[str, ...] = host.FOLDERS
+    resolv: str = "/etc/resolv.conf"
+
+    @property
+    def config(self) -> Config:
+        """The hub's settings, as far as they can be told without running code."""
+        return hubconfig.with_options(hubconfig.read(self.config_path)[0], self.templates)
+
+
+def checks(one: Host) -> List[Check]:
+    """All checks; those of a user for each user."""
+    found = [
+        Check("krb5.conf", lambda deadline: _krb5_conf(one)),
+        Check("KDC", lambda deadline: _kdc(one, deadline)),
+        Check("kinit", lambda deadline: _kinit(one, deadline)),
+        Check("configuration", lambda deadline: _config(one)),
+    ]
+    for name in one.users:
+        found += _of_user(one, name)
+    found.append(Check("unit", lambda deadline: _unit(one, deadline)))
+    if not one.users:
+        note = finding("no-user", "no --user: keytabs and caches were not looked at")
+        found.append(Check("user", lambda deadline: [note]))
+    return found
+
+
+def _of_user(one: Host, name: str) -> List[Check]:
+    def bound(look: "Callable[[Host, Account, Wanted, Deadline], Iterator[Finding]]") -> "Look":
+        return lambda deadline: _for_account(one, name, look, deadline)
+
+    return [
+        Check("user " + name, lambda deadline: _user(one, name)),
+        Check("keytab of " + name, bound(_keytab)),
+        Check("cache of " + name, bound(_cache)),
+        Check("ticket of " + name, bound(_ticket)),
+    ]
+
+
+Look = Callable[[Deadline], Iterator[Finding]]
+
+
+def _krb5_conf(one: Host) -> Iterator[Finding]:
+    profile = krb5conf.read(one.environ)
+    for fault in profile.faults:
+        yield finding("krb5-conf-" + fault.kind, fault.message, fault.path)
+    if profile.files and not profile.faults and not profile.realm:
+        yield finding("no-default-realm", "no default_realm", profile.files[0])
+
+
+def _kdc(one: Host, deadline: Deadline) -> Iterator[Finding]:
+    profile = krb5conf.read(one.environ)
+    for realm in _realms(one, profile.realm):
+        yield from kdcs.look(realm, profile, deadline.left(4), one.resolv)
+
+
+def _realms(one: Host, default: Optional[str]) -> Tuple[str, ...]:
+    """The default realm and those of the principals that are wanted."""
+    found = [default or ""]
+    for name in one.users:
+        account = running.account_of(name)
+        wanted = hubconfig.wanted(one.config, account, default)[0] if account else None
+        if wanted and "@" in wanted.principal:
+            found.append(wanted.principal.rpartition("@")[2])
+    return tuple(sorted(set(found) - {""}))
+
+
+def _programs(one: Host, deadline: Deadline) -> Tuple[Program, ...]:
+    named = one.config.values.get("KerberosTicket.kinit") or ""
+    paths = kinits.paths_of(str(named), one.environ.get("PATH", ""))
+    return tuple(kinits.program(path, one.environ, deadline) for path in paths[:4])
+
+
+def _kinit(one: Host, deadline: Deadline) -> Iterator[Finding]:
+    yield from kinits.judged(_programs(one, deadline))
+    if os.geteuid() == 0 and not running.located("setpriv"):
+        yield finding("no-setpriv", "there is no setpriv on this host")
+
+
+def _config(one: Host) -> Iterator[Finding]:
+    yield from hubconfig.read(one.config_path)[1]
+    yield from hubconfig.judged(one.config)
+
+
+def _user(one: Host, name: str) -> Iterator[Finding]:
+    account = running.account_of(name)
+    if account is None:
+        yield finding("no-account", "%s is no user of this host" % name, user=name)
+        return
+    least = max(one.config.whole("KerberosTicket.min_uid", 1), 1)
+    if account.uid < least:
+        words = "uid %d of %s is below min_uid, %d" % (account.uid, name, least)
+        yield finding("below-min-uid", words, user=name)
+    if not running.can_become(account):
+        words = "keytab, cache and ticket of " + name
+        yield finding("needs-root", words, user=name, options="--user " + shlex.quote(name))
+    else:
+        wanted, wrong = hubconfig.wanted(one.config, account, krb5conf.read(one.environ).realm)
+        yield from wrong
+        with open(one.mounts, errors="surrogateescape") as file:
+            mounted = host.mounts(file.read())
+        when = one.config.values.get("KerberosTicket.when")
+        yield from host.judged_mounts(account, wanted.keytab if wanted else "", when, mounted)
+
+
+def _for_account(
+    one: Host,
+    name: str,
+    look: "Callable[[Host, Account, Wanted, Deadline], Iterator[Finding]]",
+    deadline: Deadline,
+) -> Iterator[Finding]:
+    """``look`` where there is such a user, whom we may become, and the settings can be told."""
+    account = running.account_of(name)
+    if account is None or not running.can_become(account):
+        return
+    wanted, _ = hubconfig.wanted(one.config, account, krb5conf.read(one.environ).realm)
+    if wanted is not None:
+        yield from look(one, account, wanted, deadline)
+
+
+class Keytab(NamedTuple):
+    """A keytab that was looked for; ``reader``: who can read it, None for root."""
+
+    path: str
+    parts: Tuple[Part, ...]
+    reader: Optional[Account]
+    options: Tuple[str, ...]
+    """What klist and kinit are told."""
+
+
+def _located(
+    one: Host, account: Account, wanted: Wanted, deadline: Deadline
+) -> Tuple[Optional[Keytab], str]:
+    """``(the keytab, what klist said)``: the one that is set, or krb5.conf's client keytab."""
+    path: Optional[str] = wanted.keytab
+    said = ""
+    if not path:
+        argv = [_beside(one, "klist"), "-k", "-i"]
+        said = running.run(argv, one.environ, deadline.left(2), account).out
+        path = keytabs.name_of(said)
+    if not path:
+        return None, said
+    parts = keytabs.walk(path, account, one.environ, deadline)
+    return Keytab(path, parts, None if _is_roots(path, parts) else account, ("-t", path)), said
+
+
+def _is_roots(path: str, parts: Tuple[Part, ...]) -> bool:
+    """Whether it is, or would be, a central keytab: root's alone, in folders of root's alone.
+
+    As the helper has it (``is_central``): nothing is looked at below a folder of another.
+    """
+    if os.geteuid() != 0 or ".." in path.split("/"):
+        return False
+    for end in [at for at, one in enumerate(path) if one == "/" and at] + [len(path)]:
+        try:
+            found = os.lstat(path[:end])
+        except OSError:
+            return end == len(path)
+        if found.st_uid != 0 or found.st_mode & 0o022 or stat.S_ISLNK(found.st_mode):
+            return False
+    return not parts or "r" not in parts[0].rights
+
+
+def _beside(one: Host, name: str) -> str:
+    """klist or kinit, from where the helper takes it; as root none that others can write."""
+    named = str(one.config.values.get("KerberosTicket.kinit") or "")
+    for path in kinits.paths_of(named, one.environ.get("PATH", ""))[:1]:
+        if kinits.is_trusted(path):
+            return os.path.join(os.path.dirname(path), name)
+    return running.located(name) or name
+
+
+def _keytab(one: Host, account: Account, wanted: Wanted, deadline: Deadline) -> Iterator[Finding]:
+    found, said = _located(one, account, wanted, deadline)
+    if found is None:
+        words = "%s: no keytab is set, and klist names none: %s"
+        words = words % (account.name, " ".join(said.split()) or "nothing")
+        yield finding("keytab-missing", words, user=account.name)
+        return
+    if not found.parts:
+        words = "%s cannot be looked at as %s" % (found.path, account.name)
+        yield finding("check-timeout", words, found.path, account.name)
+        return
+    if found.reader is not None:
+        gids = {part.gid for part in found.parts}
+        private = tuple(gid for gid in gids if keytabs.is_private(gid, account))
+        wrong = list(keytabs.judged_path(account, found.path, found.parts, private))
+        yield from wrong
+        if {one.code for one in wrong} & _HOPELESS:
+            return
+    argv = [_beside(one, "klist"), "-ke", found.path]
+    listed = running.run(argv, one.environ, deadline.left(2), found.reader)
+    if listed.code != 0:
+        words = "%s: %s" % (account.name, " ".join(listed.err.split()))
+        code = kinits.meaning(words)
+        code = code if code == "keytab-missing" else "keytab-malformed"
+        yield finding(code, words, found.path, account.name)
+        return
+    if found.reader is None:
+        words = "%s: only root can read it" % account.name
+        yield finding("keytab-central", words, found.path, account.name)
+    entries = keytabs.entries(listed.out)
+    yield from keytabs.judged_entries(account.name, found.path, wanted.principal, entries)
+
+
+_HOPELESS = {"keytab-missing", "keytab-not-regular", "keytab-unreachable", "keytab-unreadable"}
+
+
+def _cache(one: Host, account: Account, wanted: Wanted, deadline: Deadline) -> Iterator[Finding]:
+    name: Optional[str] = wanted.ccache
+    is_set = wanted.is_set
+    if not name:
+        own = one.environ.get("KRB5CCNAME") if os.geteuid() == account.uid else None
+        name, is_set = own, own is not None
+    if not name:
+        # Not klist where it can be told: it makes a DIR collection that is not there (dircc).
+        setting = krb5conf.read(one.environ).value("libdefaults", "default_ccache_name")
+        name = caches.expanded(setting or "", account)
+    if not name:
+        said = running.run([_beside(one, "klist")], one.environ, deadline.left(2), account)
+        name = caches.named(said.out + "\n" + said.err)
+        if name is None:
+            words = "%s: %s" % (account.name, said.words)
+            yield finding("ccache-unknown", words, user=account.name)
+            return
+    yield from caches.judged(account, name, is_set)
+    kind, path = caches.split(name)
+    if kind == "FILE" and path.startswith("/"):
+        parts = keytabs.walk(path, account, one.environ, deadline)
+        yield from caches.judged_path(account, path, parts)
+
+
+def _ticket(one: Host, account: Account, wanted: Wanted, deadline: Deadline) -> Iterator[Finding]:
+    """A real AS-REQ, into memory; only where the keytab has a key for it."""
+    found, _ = _located(one, account, wanted, deadline)
+    if found is None:
+        return
+    if found.reader and not (found.parts and _is_usable(found.parts[0])):
+        return
+    listed = running.run(
+        [_beside(one, "klist"), "-ke", found.path], one.environ, deadline.left(1), found.reader
+    )
+    if wanted.principal not in [entry.principal for entry in keytabs.entries(listed.out)]:
+        return
+    argv = [_beside(one, "kinit"), "-k"] + list(found.options)
+    argv += ["-c", "MEMORY:", "--", wanted.principal]
+    done = running.run(argv, one.environ, deadline.left(4), found.reader)
+    if done.code == 0:
+        words = "%s: a ticket of %s" % (account.name, wanted.principal)
+        yield finding("kinit-works", words, found.path, account.name)
+        return
+    command = " ".join(map(shlex.quote, ["kinit", *argv[1:]]))
+    fields = {"principal": wanted.principal, "command": command}
+    code = kinits.meaning(done.words)
+    words = "%s: %s" % (account.name, done.words)
+    yield finding(code, words, found.path, account.name, **fields)
+
+
+def _is_usable(part: Part) -> bool:
+    return bool(part.mode and stat.S_ISREG(part.mode) and "r" in part.rights)
+
+
+def _unit(one: Host, deadline: Deadline) -> Iterator[Finding]:
+    found = host.unit(one.unit, one.environ, deadline, one.unit_folders)
+    if found is None:
+        yield finding("unit-missing", "this host has no unit " + one.unit)
+        return
+    profile = krb5conf.read(one.environ)
+    accounts = [account for account in map(running.account_of, one.users) if account]
+    all_wanted = [hubconfig.wanted(one.config, account, profile.realm)[0] for account in accounts]
+    wanted = [each for each in all_wanted if each]
+    paths = [caches.split(each.ccache) for each in wanted]
+    files = tuple(path for kind, path in paths if kind == "FILE")
+    yield from host.judged_unit(found, tuple(each.keytab for each in wanted if each.keytab), files)

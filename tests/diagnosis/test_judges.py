@@ -1,0 +1,356 @@
+"""What was read of keytabs, caches, kinit, units, mounts and configurations → findings."""
+
+import stat
+
+import pytest
+
+from jhpatch.diagnosis import caches, host, hubconfig, keytabs, kinits
+from jhpatch.diagnosis.findings import KINDS, finding
+from jhpatch.diagnosis.host import Unit
+from jhpatch.diagnosis.keytabs import Entry, Part
+from jhpatch.diagnosis.kinits import Program
+from jhpatch.diagnosis.running import Account
+
+ALICE = Account("alice", 1001, 1001, "/home/alice", (1001,))
+PATH = "/home/alice/alice.keytab"
+
+
+def codes(rows, *severities):
+    """The codes of findings, errors and warnings if nothing else is named."""
+    return {one.code for one in rows if one.severity in (severities or ("error", "warning"))}
+
+
+# findings
+
+
+def test_each_kind_can_be_filled_in():
+    """No next step with a name that nobody fills in, no shell word that is not quoted."""
+    fields = dict.fromkeys(("realm", "host", "port", "name", "principal"), "c d")
+    fields.update(command="kinit x", line="x", options="--x")
+    for code, kind in KINDS.items():
+        one = finding(code, "x", "/a b", "u v", **fields)
+        assert one.severity in ("error", "warning", "note") and one.why
+        assert (one.next is None) == (not kind.next)
+        for words in ("/a b", "u v", "c d"):
+            assert words not in (one.next or "").replace("'%s'" % words, "")
+        assert kind.next or kind.severity == "note"
+
+
+# kinit's words
+
+WORDS = [
+    ("kinit: Preauthentication failed while getting initial credentials", "kinit-key-wrong"),
+    ("kinit: Password incorrect while getting initial credentials", "kinit-key-wrong"),
+    ("kinit: Decrypt integrity check failed while", "kinit-key-wrong"),
+    ("kinit: Clock skew too great while getting initial credentials", "kinit-clock"),
+    ("kinit: Clock skew too great in KDC reply while getting", "kinit-clock"),
+    ("kinit: Client 'x@Y' not found in Kerberos database while", "kinit-client-unknown"),
+    ("kinit: Realm not local to KDC while getting", "kinit-client-unknown"),
+    ("kinit: Client's credentials have been revoked while", "kinit-client-locked"),
+    ("kinit: Client's entry in database has expired while", "kinit-client-locked"),
+    ("kinit: Password has expired while getting", "kinit-client-locked"),
+    ("kinit: KDC has no support for encryption type while", "kinit-enctype"),
+    ("kinit: Encryption type aes256-cts not permitted while", "kinit-enctype"),
+    ("kinit: Cannot contact any KDC for realm 'X' while", "kinit-no-kdc"),
+    ('kinit: Cannot find KDC for realm "X" while', "kinit-no-kdc"),
+    ("kinit: Cannot resolve servers for KDC in realm", "kinit-no-kdc"),
+    ("kinit: krb5_get_init_creds: unable to reach any KDC in realm X", "kinit-no-kdc"),
+    ("kinit: Keytab contains no suitable keys for x@Y while", "kinit-no-key"),
+    ("kinit: Pre-authentication failed: Permission denied while", "keytab-unreadable"),
+    ("kinit: Pre-authentication failed: Unsupported key table format", "keytab-malformed"),
+    ("kinit: Pre-authentication failed: Key table file '/x' not found", "keytab-missing"),
+    ("kinit: Generic preauthentication failure while", "kinit-failed"),
+    ("no answer within 4.0 s", "kinit-timeout"),
+    ("kinit: something new", "kinit-failed"),
+]
+
+
+@pytest.mark.parametrize("words, code", WORDS)
+def test_kinits_words(words, code):
+    """Each of kinit's errors is said in an administrator's words."""
+    assert kinits.meaning(words) == code and KINDS[code].severity == "error"
+
+
+def test_which_kinit():
+    """The first counts; a second is a warning, with the line that settles it."""
+    mit = Program("/usr/bin/kinit", "/usr/bin/kinit", "MIT", "1.20.1")
+    conda = Program("/opt/conda/bin/kinit", "/opt/conda/bin/kinit", "conda", "1.21.3")
+    assert codes(kinits.judged(())) == {"no-kinit"}
+    assert codes(kinits.judged((mit,))) == set()
+    (several,) = [one for one in kinits.judged((mit, conda)) if one.severity != "note"]
+    assert several.next == "c.KerberosTicket.kinit = '/usr/bin/kinit'"
+    assert codes(kinits.judged((conda, mit))) == {"kinit-conda", "kinit-several"}
+
+
+# keytabs
+
+HOME = Part("/home", stat.S_IFDIR | 0o755, 0, 0, "rx")
+OWN = Part("/home/alice", stat.S_IFDIR | 0o700, 1001, 1001, "rwx")
+GOOD = (Part(PATH, stat.S_IFREG | 0o600, 1001, 1001, "rw"), OWN, HOME)
+
+
+def with_first(**changed):
+    """The good parts, the keytab itself changed."""
+    return (GOOD[0]._replace(**changed), *GOOD[1:])
+
+
+@pytest.mark.parametrize(
+    "parts, expected",
+    [
+        (GOOD, set()),
+        (with_first(mode=stat.S_IFREG | 0o640), set()),
+        (with_first(mode=stat.S_IFREG | 0o640, gid=100), {"keytab-exposed"}),
+        (with_first(mode=stat.S_IFREG | 0o604), {"keytab-exposed"}),
+        (with_first(mode=stat.S_IFREG | 0o620, gid=100), {"keytab-replaceable"}),
+        (with_first(mode=stat.S_IFREG | 0o400, uid=0, rights=""), {"keytab-unreadable"}),
+        (with_first(uid=1002, rights="r"), {"keytab-foreign"}),
+        (with_first(mode=stat.S_IFDIR | 0o700), {"keytab-not-regular"}),
+        (with_first(mode=None), {"keytab-missing"}),
+        ((Part(PATH, None), OWN._replace(rights="r"), HOME), {"keytab-unreachable"}),
+        ((GOOD[0], OWN._replace(mode=stat.S_IFDIR | 0o770, gid=100)), {"keytab-replaceable"}),
+        ((GOOD[0], OWN._replace(uid=1002)), {"keytab-replaceable"}),
+        ((GOOD[0], OWN._replace(mode=stat.S_IFDIR | 0o1777, uid=0)), set()),
+    ],
+)
+def test_a_path_of_a_keytab(parts, expected):
+    """For its user, and for nobody else."""
+    assert codes(keytabs.judged_path(ALICE, PATH, parts, (0, 1001))) == expected
+
+
+KLIST = """Keytab name: FILE:/home/alice/alice.keytab
+KVNO Principal
+---- --------------------------------------------------------------------------
+   1 alice@X (aes256-cts-hmac-sha1-96) 
+   2 alice@X (DEPRECATED:arcfour-hmac) 
+   3 bob/with a@X (des3-cbc-sha1)
+"""  # noqa: W291
+
+
+def test_klist_is_read():
+    """Names, key versions, types; a line that is none of these is passed over."""
+    found = keytabs.entries(KLIST)
+    assert found == (
+        Entry(1, "alice@X", "aes256-cts-hmac-sha1-96"),
+        Entry(2, "alice@X", "DEPRECATED:arcfour-hmac"),
+    )
+    assert keytabs.name_of(KLIST) == PATH and keytabs.name_of("nothing") is None
+
+
+def test_keys():
+    """The newest of the principal count: none, or weak ones alone, is a finding."""
+    found = keytabs.entries(KLIST)
+    assert codes(keytabs.judged_entries("alice", PATH, "alice@X", found)) == {"keytab-weak"}
+    assert codes(keytabs.judged_entries("alice", PATH, "alice@X", found[:1])) == set()
+    assert codes(keytabs.judged_entries("alice", PATH, "carol@X", found)) == {
+        "keytab-lacks-principal"
+    }
+
+
+def test_a_walk_is_read():
+    """Each part once, spaces and all."""
+    text = "81a4 0 0 .r /a b/c\n41ed 0 0 .rx /a b\n- - - - /a b/gone\n41ed 0 0 .rx /a b\n"
+    assert keytabs.parsed_walk(text) == (
+        Part("/a b/c", 0o100644, 0, 0, "r"),
+        Part("/a b", 0o40755, 0, 0, "rx"),
+        Part("/a b/gone", None),
+    )
+
+
+# caches
+
+
+@pytest.mark.parametrize(
+    "said, name",
+    [
+        ("Ticket cache: FILE:/tmp/krb5cc_0\nDefault principal: x\n", "FILE:/tmp/krb5cc_0"),
+        ("klist: No credentials cache found (filename: /tmp/krb5cc_0)", "/tmp/krb5cc_0"),
+        ("klist: No credentials cache found (ticket cache FILE:/x)", "FILE:/x"),
+        ("klist: Credentials cache keyring 'persistent:0:0' not found", "KEYRING:persistent:0:0"),
+        ("klist: No KCM server found while resolving ccache", "KCM:"),
+        ("klist: something else", None),
+    ],
+)
+def test_klist_names_a_cache(said, name):
+    """Whether it is there or not."""
+    assert caches.named(said) == name
+
+
+@pytest.mark.parametrize(
+    "setting, name",
+    [
+        ("FILE:/tmp/krb5cc_%{uid}", "FILE:/tmp/krb5cc_1001"),
+        ("DIR:%{TEMP}/%{username}", "DIR:/tmp/alice"),
+        ("KEYRING:persistent:%{euid}", "KEYRING:persistent:1001"),
+        ("FILE:%{LIBDIR}/x", None),
+        ("", None),
+    ],
+)
+def test_the_default_cache_is_filled_in(setting, name):
+    """What libkrb5 alone knows is left to it."""
+    assert caches.expanded(setting, ALICE) == name
+
+
+def test_who_sees_a_cache():
+    """A JVM reads a file, at its one place or where KRB5CCNAME says."""
+    own, other = "FILE:/tmp/krb5cc_1001", "FILE:/var/cache/cc"
+    assert codes(caches.judged(ALICE, own, False)) == set()
+    assert codes(caches.judged(ALICE, other, True)) == set()
+    assert codes(caches.judged(ALICE, other, False)) == {"ccache-hidden-from-jvm"}
+    assert codes(caches.judged(ALICE, "DIR:/x", True)) == {"ccache-hidden-from-jvm"}
+    assert codes(caches.judged(ALICE, "KEYRING:user:x", True)) == {"ccache-unsupported"}
+
+
+# units and mounts
+
+
+def test_a_unit_file_is_read():
+    """[Service] alone, lines that go on, drop-ins over it, lists that grow, comments."""
+    text = "[Unit]\nUser=no\n[Service]\n# User=x\nUser = root\nPrivateTmp=\\\n true\n"
+    dropins = ["[Service]\nReadWritePaths=/a\n", "[Service]\nReadWritePaths=/b\nPrivateTmp=no\n"]
+    found = host.parse([text, *dropins])
+    assert found == {"User": "root", "PrivateTmp": "no", "ReadWritePaths": "/a /b"}
+    assert host.parse([*dropins, "[Service]\nReadWritePaths=\n"])["ReadWritePaths"] == ""
+
+
+@pytest.mark.parametrize(
+    "settings, keytab, cache, expected",
+    [
+        ({}, PATH, "/tmp/cc", set()),
+        ({"PrivateTmp": "yes"}, PATH, "/tmp/cc", {"unit-private-tmp"}),
+        ({"PrivateTmp": "true"}, PATH, "/tmp/cc", {"unit-private-tmp"}),
+        ({"PrivateTmp": "yes"}, PATH, "/run/cc", set()),
+        ({"ProtectHome": "yes"}, PATH, "/tmp/cc", {"unit-protect-home"}),
+        ({"ProtectHome": "read-only"}, PATH, "/tmp/cc", set()),
+        ({"ProtectHome": "read-only"}, PATH, "/home/alice/cc", {"unit-protect-home"}),
+        ({"ProtectHome": "yes"}, "/etc/k", "/tmp/cc", set()),
+        ({"ProtectSystem": "strict"}, PATH, "/run/cc", {"unit-protect-system"}),
+        ({"ProtectSystem": "strict", "ReadWritePaths": "/run"}, PATH, "/run/cc", set()),
+        ({"ProtectSystem": "full"}, PATH, "/run/cc", set()),
+        ({"User": "jupyterhub"}, PATH, "/tmp/cc", {"unit-not-root"}),
+        ({"User": "root"}, PATH, "/tmp/cc", set()),
+    ],
+)
+def test_a_unit(settings, keytab, cache, expected):
+    """What systemd hides from the hub and its servers."""
+    one = Unit("jupyterhub.service", settings)
+    assert codes(host.judged_unit(one, (keytab,), (cache,))) == expected
+
+
+def test_units_are_found_without_systemd(tmp_path):
+    """In systemd's own order of folders, drop-ins of all of them."""
+    from jhpatch.diagnosis.running import Deadline
+
+    folders = [str(tmp_path / name) for name in ("etc", "lib")]
+    for name, text in (
+        ("lib/x.service", "[Service]\nUser=lib\n"),
+        ("etc/x.service", "[Service]\nUser=etc\nPrivateTmp=yes\n"),
+        ("lib/x.service.d/9.conf", "[Service]\nPrivateTmp=no\n"),
+        ("etc/x.service.d/1.conf", "[Service]\nUser=first\n"),
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_text(text)
+    found = host.unit("x", {}, Deadline(5), folders)
+    assert found == Unit("x.service", {"User": "first", "PrivateTmp": "no"})
+    assert host.unit("y", {}, Deadline(5), folders) is None
+
+
+MOUNTS = r"""/dev/sda1 / ext4 rw 0 0
+nas:/home /home nfs4 rw,sec=krb5p,vers=4.2 0 0
+nas:/my\040data /my\040data nfs rw,sec=sys 0 0
+/dev/sdb1 /home/bob ext4 rw 0 0
+"""
+
+
+def test_homes_that_need_a_ticket():
+    """The keytab for the ticket cannot lie behind it; the ticket must come before the home."""
+    mounted = host.mounts(MOUNTS)
+    both = {"home-needs-ticket", "home-before-ticket"}
+    assert codes(host.judged_mounts(ALICE, PATH, "after", mounted)) == both
+    assert codes(host.judged_mounts(ALICE, "/etc/k", None, mounted)) == {"home-before-ticket"}
+    assert codes(host.judged_mounts(ALICE, "/etc/k", "before", mounted)) == set()
+    bob = ALICE._replace(home="/home/bob")
+    assert codes(host.judged_mounts(bob, "/home/bob/k", None, mounted)) == set()
+    assert host.mount_of("/my data/x", mounted).options == ("rw", "sec=sys")
+    assert host.mount_of("/homes", mounted).path == "/"
+
+
+# the hub's configuration
+
+
+def test_the_last_literal_counts():
+    """Conditional ones too; what only runs can tell is kept by its line."""
+    text = "c = get_config()\nc.A.b = 1\nif x:\n    c.A.b = [2, 'x']\nc.A.d = f()\nc.A.d.e = 3\n"
+    config = hubconfig.parse(text)
+    assert config.values == {"A.b": [2, "x"]} and config.unclear == {"A.d": 5}
+    assert hubconfig.parse("c.A.b = 1\nc.A.b = f()\n").values == {}
+    assert hubconfig.parse("d.A.b = 1\nb = 2\nc.b = 3\nc[0].b = 4\n").values == {}
+
+
+def config(**classes):
+    """A configuration with these classes."""
+    return hubconfig.Config({"JupyterHub." + name: value for name, value in classes.items()})
+
+
+@pytest.mark.parametrize(
+    "spawner, expected",
+    [
+        ("jupyterhub.spawner.LocalProcessSpawner", set()),
+        ("localprocess", set()),
+        ("systemdspawner.SystemdSpawner", set()),
+        ("sudospawner.SudoSpawner", set()),
+        ("simple", {"spawner-not-covered"}),
+        ("jupyterhub.spawner.SimpleLocalProcessSpawner", {"spawner-not-covered"}),
+        ("dockerspawner.DockerSpawner", {"spawner-not-covered"}),
+        ("kubespawner.KubeSpawner", {"spawner-not-covered"}),
+        ("batchspawner.SlurmSpawner", {"spawner-not-covered"}),
+        ("our.own:Spawner", {"spawner-unknown"}),
+    ],
+)
+def test_spawners(spawner, expected):
+    """Those whose servers share this host, and those that do not."""
+    rows = list(hubconfig.judged(config(spawner_class=spawner)))
+    assert codes(rows, "error", "warning", "note") == expected
+
+
+@pytest.mark.parametrize(
+    "authenticator, expected",
+    [
+        ("pam", set()),
+        ("jupyterhub.auth.PAMAuthenticator", set()),
+        ("dummy", {"authenticator-bypasses-pam"}),
+        ("oauthenticator.generic.GenericOAuthenticator", {"authenticator-bypasses-pam"}),
+        ("ldapauthenticator.LDAPAuthenticator", {"authenticator-bypasses-pam"}),
+        ("our.own.Authenticator", {"authenticator-unknown"}),
+    ],
+)
+def test_authenticators(authenticator, expected):
+    """Those that pass PAMAuthenticator, and those that do not."""
+    rows = list(hubconfig.judged(config(authenticator_class=authenticator)))
+    assert codes(rows) == expected
+
+
+def test_isolate_tmp_is_not_covered():
+    """A SystemdSpawner whose servers have a /tmp of their own."""
+    values = {"JupyterHub.spawner_class": "systemd", "SystemdSpawner.isolate_tmp": True}
+    assert codes(hubconfig.judged(hubconfig.Config(values))) == {"spawner-not-covered"}
+
+
+def test_templates():
+    """Filled in as the helper does; the default is the user's name in the default realm."""
+    plain = hubconfig.wanted(hubconfig.Config(), ALICE, "X")[0]
+    assert plain == hubconfig.Wanted("alice@X", "", "", False)
+    options = {"keytab": "{home}/{username}.keytab", "principal": "{username}/{realm}@Y"}
+    options["ccache"] = "/run/{uid}/cc"
+    filled = hubconfig.with_options(hubconfig.Config(), options)
+    found = hubconfig.wanted(filled, ALICE, "X")[0]
+    assert found == hubconfig.Wanted("alice/X@Y", PATH, "/run/1001/cc", True)
+    for wrong in ("{nonsense}", "{0}", "{", "relative", "/a\n"):
+        bad = hubconfig.with_options(hubconfig.Config(), {"keytab": wrong})
+        assert codes(hubconfig.wanted(bad, ALICE, "X")[1]) == {"setting-wrong"}, wrong
+
+
+def test_an_administrators_krb5ccname_wins():
+    """One in c.Spawner.environment is the cache, as in the helper."""
+    values = {"Spawner.environment": {"KRB5CCNAME": "FILE:/c"}, "KerberosTicket.ccache": "/d"}
+    found = hubconfig.wanted(hubconfig.Config(values), ALICE, "X")[0]
+    assert (found.ccache, found.is_set) == ("FILE:/c", True)

@@ -1,0 +1,126 @@
+"""krb5.conf is read as libkrb5 reads it: klist is asked about each text."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from jhpatch.diagnosis import krb5conf
+from jhpatch.diagnosis.krb5conf import Server
+
+TEXTS = {
+    "plain": "[libdefaults]\n default_realm = X\n",
+    "before any section": "default_realm = X\n",
+    "a bracket is missing": "[libdefaults\n default_realm = X\n",
+    "no equals sign": "[libdefaults]\n default_realm\n",
+    "no tag": "[libdefaults]\n = X\n",
+    "two tags": "[libdefaults]\n a b = X\n",
+    "a brace is left open at the end": "[realms]\n X = {\n kdc = a\n",
+    "a brace is left open before a section": "[realms]\n X = {\n[libdefaults]\n a = b\n",
+    "a brace too many": "[realms]\n }\n",
+    "a brace too many after one": "[realms]\n X = {\n }\n }\n",
+    "a brace on the next line": "[realms]\n X =\n {\n kdc = a\n }\n",
+    "no brace on the next line": "[realms]\n X =\n kdc = a\n",
+    "braces in braces": "[a]\n b = {\n c = {\n d = e\n }\n f = g\n }\n h = i\n",
+    "all on one line": "[realms]\n X = { kdc = a }\n",
+    "words behind a value": "[libdefaults]\n default_realm = X ; y\n",
+    "words behind a section": "[libdefaults] x\n",
+    "words behind a brace": "[realms]\n X = {\n } x\n",
+    "final marks": "[libdefaults]*\n a* = X\n[realms]\n X = {\n kdc = a\n }*\n",
+    "a value in quotes": '[libdefaults]\n default_realm = "X"\n',
+    "quotes without an end": '[libdefaults]\n default_realm = "X\n',
+    "no value": "[libdefaults]\n a =\n",
+    "an included file is missing": "include /nowhere/x\n[libdefaults]\n",
+    "an included folder is missing": "includedir /nowhere\n[libdefaults]\n",
+    "an include in a section": "[libdefaults]\ninclude /nowhere/x\n",
+    "an include that is indented": "[libdefaults]\n include /nowhere/x\n",
+    "CRLF": "[libdefaults]\r\n default_realm = X\r\n",
+    "a byte order mark": "\ufeff[libdefaults]\n default_realm = X\n",
+    "comments": " # x\n; y\n[libdefaults]\n # a\n",
+    "nothing": "",
+}
+
+
+def put(tmp_path, text, name="krb5.conf"):
+    """Writes a file; gives the environment that names it."""
+    path = tmp_path / name
+    path.write_bytes(text.encode("utf-8"))
+    path.chmod(0o644)
+    return {"KRB5_CONFIG": str(path)}
+
+
+@pytest.mark.skipif(not shutil.which("klist"), reason="takes klist")
+@pytest.mark.parametrize("name", sorted(TEXTS))
+def test_what_libkrb5_refuses_is_a_fault(tmp_path, name):
+    """And nothing else is."""
+    environ = put(tmp_path, TEXTS[name])
+    done = subprocess.run(
+        ["klist", "-c", "FILE:/nowhere/at/all"],
+        env=dict(environ, PATH=os.defpath, LC_ALL="C"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    refused = b"while initializing krb5" in done.stdout
+    assert bool(krb5conf.read(environ).faults) == refused
+
+
+def test_the_first_value_counts():
+    """Over all files of KRB5_CONFIG, in their order."""
+    one = krb5conf.Profile(((("a", "b"), "1"), (("a", "b"), "2")))
+    assert (one.value("a", "b"), one.values("a", "b"), one.value("a")) == ("1", ("1", "2"), None)
+
+
+def test_several_files(tmp_path):
+    """Those that are there count; the faults of each are named."""
+    first = put(tmp_path, "[libdefaults]\n default_realm = ONE\n", "one")["KRB5_CONFIG"]
+    second = put(tmp_path, "[libdefaults]\n default_realm = TWO\n x\n", "two")["KRB5_CONFIG"]
+    profile = krb5conf.read({"KRB5_CONFIG": "/nowhere:%s:%s" % (first, second)})
+    assert profile.realm == "ONE" and [one.path for one in profile.faults] == [second]
+    assert profile.files == (first, second)
+    assert krb5conf.read({"KRB5_CONFIG": "/nowhere:/nothing"}).faults[0].kind == "missing"
+
+
+@pytest.mark.parametrize("text", ["include {0}\n", "includedir {1}\n"])
+def test_a_file_that_includes_itself(tmp_path, text):
+    """It ends, and is said."""
+    path = str(tmp_path / "krb5.conf")
+    profile = krb5conf.read(put(tmp_path, text.format(path, str(tmp_path)) * 3))
+    assert [one.kind for one in profile.faults] == ["include"]
+
+
+def test_a_file_that_is_none(tmp_path):
+    """A FIFO, a folder and a gigabyte hold nobody up."""
+    os.mkfifo(str(tmp_path / "fifo"), 0o644)
+    (tmp_path / "folder").mkdir()
+    with open(str(tmp_path / "huge"), "wb") as file:
+        file.truncate(1 << 30)
+    for name in ("fifo", "folder", "huge"):
+        profile = krb5conf.read({"KRB5_CONFIG": str(tmp_path / name)})
+        assert [one.kind for one in profile.faults] == ["unreadable"], name
+
+
+@pytest.mark.parametrize(
+    "text, server",
+    [
+        ("kdc.example.com", Server("kdc.example.com")),
+        ("kdc.example.com:750", Server("kdc.example.com", 750)),
+        ("tcp/kdc.example.com", Server("kdc.example.com", 88, True)),
+        ("udp/kdc.example.com:750", Server("kdc.example.com", 750)),
+        ("[::1]:750", Server("::1", 750)),
+        ("[2001:db8::1]", Server("2001:db8::1")),
+    ],
+)
+def test_a_kdc(text, server):
+    """Name, port and protocol; one behind HTTPS is not asked."""
+    lines = ((("realms", "X", "kdc"), text), (("realms", "X", "kdc"), "https://proxy/KdcProxy"))
+    assert krb5conf.servers_of(krb5conf.Profile(lines), "X") == (server,)
+
+
+def test_booleans_and_numbers():
+    """As libkrb5 takes them; a word that is none is the default."""
+    for text, value in (("no", False), ("OFF", False), ("1", True), ("maybe", True)):
+        profile = krb5conf.Profile(((("libdefaults", "x"), text), (("libdefaults", "y"), "")))
+        assert profile.is_set("x", True) is value
+    assert krb5conf.Profile().clock_skew == 300
+    assert krb5conf.Profile(((("libdefaults", "clockskew"), "60"),)).clock_skew == 60
