@@ -173,7 +173,11 @@ def test_a_json_document_says_interrupted(place, pictures, tally, thorough):
         code, out, talk = sender.sent(argv, signal.SIGINT)
         assert not is_ours(talk), talk
         if out:
-            assert json.loads(out)["exit_code"] in (code, 0)
+            said = json.loads(out)
+            # CPython ends by the signal, whatever was made of a KeyboardInterrupt that came
+            # in an eval() of text, as namedtuple has (unhandled_keyboard_interrupt, pythonrun.c).
+            late = code == -signal.SIGINT and "interrupted" in str(said["error"])
+            assert said["exit_code"] in (code, 0) or late, (code, said)
         after = whole(place, pictures)
         tally("signal at a random moment")
 
