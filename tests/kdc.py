@@ -153,6 +153,33 @@ class Kdc:
             return one.connect_ex(("127.0.0.1", self._port)) == 0
 
 
+class SilentKdc:
+    """A KDC that takes every request and never answers; ``with`` starts and stops it."""
+
+    def __init__(self, folder: str, realm: str = "EXAMPLE.TEST") -> None:
+        self.krb5_conf = os.path.join(folder, "silent.conf")
+        self._datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._streams = socket.socket()
+        self._datagrams.bind(("127.0.0.1", 0))
+        port = self._datagrams.getsockname()[1]
+        self._streams.bind(("127.0.0.1", port))
+        self._streams.listen(128)
+        with open(self.krb5_conf, "w") as file:
+            file.write(_KRB5.format(realm=realm, port=port))
+        os.chmod(self.krb5_conf, 0o644)
+
+    def __enter__(self) -> "SilentKdc":
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: object, trace: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """From then on nothing listens: a KDC that refuses."""
+        self._datagrams.close()
+        self._streams.close()
+
+
 def _free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))

@@ -700,7 +700,7 @@ class Getter:
         """A new ticket: by the keytab, else by what is left of the old ticket's renewable life."""
         if self._breaker:
             self._breaker.check(wanted.principal)
-        renewable = old is not None and is_valid(old) and old.renew_till > old.end + _MARGIN
+        renewable = old is not None and time.time() < old.end < old.renew_till - _MARGIN
         problem = Problem("the hub has this keytab, and no ticket here can be renewed")
         if not (wanted.central and os.geteuid() == account.uid):
             try:
@@ -1065,7 +1065,8 @@ class Hub:
             self._tell(name, account, wanted, cause, problem)
             return str(problem)
         _count(cause, "got" if got else "there")
-        self.known[name, ccache or ""] = ticket
+        # A spawn names the cache in the server's environment, by which the keeper asks.
+        self.known[name, ccache or ""] = self.known[name, wanted.ccache] = ticket
         self._said.pop(name, None)
         if got:
             text = "How long a new ticket took"
@@ -1541,7 +1542,12 @@ class Keeper(threading.Thread):
         _count("server", "failed")
         self._failures += 1
         self._failed = time.monotonic()
-        return time.time() + pause_after(self._failures, self.settings.retry)
+        pause, left = (
+            pause_after(self._failures, self.settings.retry),
+            self.valid_until - time.time(),
+        )
+        # Not longer than half of what is left: a KDC that is back in time is found in time.
+        return time.time() + (min(pause, max(left / 2, 1.0)) if left > 0 else pause)
 
     def _keep(self) -> float:
         # A central keytab's ticket is the hub's to renew, and ours while the hub is down.

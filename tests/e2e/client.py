@@ -22,13 +22,14 @@ class Refused(Exception):
 
 
 class Browser:
-    """A session of one user with a hub."""
+    """A session of one user with a hub, and with one server: the default or a named one."""
 
-    def __init__(self, hub: Hub, name: str) -> None:
+    def __init__(self, hub: Hub, name: str, server: str = "") -> None:
         self._hub = hub
         self._name = name
         self._session = requests.Session()
-        self._base = "%s/user/%s/" % (hub.url, name)
+        self._path = "/user/%s/%s" % (name, server + "/" if server else "")
+        self._base = hub.url + self._path
 
     def login(self, password: str) -> None:
         """Through the form. Raises Refused."""
@@ -49,6 +50,10 @@ class Browser:
     def spawn(self) -> None:
         """Starts the user's server; returns when it answers."""
         self._session.get(self._hub.url + "/hub/spawn", timeout=60)
+        self.arrive()
+
+    def arrive(self) -> None:
+        """Returns when the server that somebody has started answers."""
         deadline = time.monotonic() + 60
         while True:
             page = self._session.get(self._base + "tree", timeout=60)
@@ -76,6 +81,10 @@ class Browser:
         model = self._api("GET", "contents/%s?content=1" % path)
         assert model["type"] == "notebook"
 
+    def get(self, path: str) -> requests.Response:
+        """A page of the user's server."""
+        return self._session.get(self._base + path, timeout=60)
+
     def run(self, code: str) -> str:
         """What a cell prints."""
         kernel = self._api("POST", "kernels", {"name": "python3"})["id"]
@@ -94,7 +103,7 @@ class Browser:
             self._api("DELETE", "kernels/" + kernel)
 
     def _is_ours(self, cookie: Any) -> bool:
-        return cookie.path in ("/", "/user/%s/" % self._name)
+        return cookie.path in ("/", self._path)
 
     def _api(self, method: str, path: str, body: Any = None) -> Dict[str, Any]:
         headers = {"Referer": self._base, "Origin": self._hub.url}
@@ -102,7 +111,7 @@ class Browser:
         ours = [
             one.value
             for one in self._session.cookies
-            if one.name == "_xsrf" and one.path == "/user/%s/" % self._name
+            if one.name == "_xsrf" and one.path == self._path
         ]
         if ours or token:
             headers["X-XSRFToken"] = (ours or token)[0]

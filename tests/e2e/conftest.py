@@ -6,6 +6,7 @@ namespaces. What a machine lacks is said and skipped; with CI=true it fails.
 """
 
 import concurrent.futures
+import glob
 import os
 import re
 import subprocess
@@ -149,3 +150,14 @@ def keytabs(kdc: Any) -> Dict[str, str]:
     subprocess.run(["chown", "alice:", path], check=True)
     os.chmod(path, 0o600)
     return {"alice": path}
+
+
+@pytest.fixture(scope="module")
+def patched(stack: Stack, keytabs: Dict[str, str]) -> Iterator[Stack]:
+    """The stack with all patches for a module's tests; then as upstream, without a cache."""
+    python = os.path.join(stack.venv, "bin", "python")
+    subprocess.run([python, "-m", "jhpatch", "apply"], cwd="/", check=True)
+    yield stack
+    subprocess.run([python, "-m", "jhpatch", "revert"], cwd="/", check=True)
+    for path in glob.glob("/tmp/krb5cc_*"):
+        os.unlink(path)

@@ -6,8 +6,9 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
-from typing import Any, Dict, Iterator, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import requests
 
@@ -34,6 +35,10 @@ c.Spawner.cmd = [%(singleuser)r]
 c.Spawner.notebook_dir = "~"
 c.Spawner.start_timeout = 60
 """
+_TOKEN = "0123456789abcdef0123456789abcdef"
+SERVICE = (
+    "c.JupyterHub.services = [{'name': 'watcher', 'admin': True, 'api_token': %r}]\n" % _TOKEN
+)
 _ALLOW_ALL = "c.Authenticator.allow_all = True\n"
 _APPLICATIONS = {
     "jupyter_server": "jupyter_server.serverapp.ServerApp",
@@ -49,10 +54,13 @@ def runs_on(server: str) -> str:
 class Hub:
     """A hub of a stack in ``folder``; ``extra`` is added to its configuration."""
 
-    def __init__(self, stack: Stack, folder: str, extra: str) -> None:
+    def __init__(
+        self, stack: Stack, folder: str, extra: str, environment: Optional[Dict[str, str]] = None
+    ) -> None:
         self.stack = stack
         self.log_path = os.path.join(folder, "hub.log")
-        ports = _free_ports()
+        self._more = environment or {}
+        self._ports = ports = _free_ports()
         self.url = "http://127.0.0.1:%d" % ports[0]
         values: Dict[str, Any] = dict(
             port=ports[0],
@@ -76,6 +84,7 @@ class Hub:
             "LANG": "C.UTF-8",
             "HOME": "/root",
         }
+        environment.update(self._more)
         with open(self.log_path, "ab") as log:
             self._process = subprocess.Popen(
                 [os.path.join(binaries, "jupyterhub"), "-f", self._config],
@@ -116,9 +125,44 @@ class Hub:
                 self._process.wait(20)
             except subprocess.TimeoutExpired:
                 pass
-        subprocess.run(["pkill", "-9", "-f", "jupyterhub-singleuser|configurable-http-proxy"])
+        subprocess.run(["pkill", "-9", "-f", "configurable-http-proxy.* %d" % self._ports[0]])
+        for pid in self.servers():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
+
+    def kill(self) -> None:
+        """As an OOM killer does: the hub alone, its proxy and its users' servers live on."""
+        assert self._process is not None
+        orphans = [pid for pid, parent in _processes().items() if parent == self.pid]
+        self._process.kill()
+        self._process.wait()
+        for pid in orphans:  # they are ours now: pytest is the world's first process
+            threading.Thread(target=_reap, args=(pid,), daemon=True).start()
+
+    def is_alive(self) -> bool:
+        """Whether the hub runs and answers."""
+        assert self._process is not None
+        return self._process.poll() is None and self._answers()
+
+    def servers(self, name: str = "") -> List[int]:
+        """The processes of a user's servers, or of all users': who was told of this hub."""
+        told = ["JUPYTERHUB_API_URL=http://127.0.0.1:%d/hub/api" % self._ports[1]]
+        told += ["JUPYTERHUB_USER=" + name] if name else []
+        found = {}
+        for pid, parent in _processes().items():
+            with contextlib.suppress(OSError):
+                with open("/proc/%d/environ" % pid, "rb") as file:
+                    environment = file.read().decode(errors="replace").split("\0")
+                if set(told) <= set(environment):
+                    found[pid] = parent
+        return sorted(pid for pid in found if found[pid] not in found)  # no kernels
+
+    def api(self, method: str, path: str) -> requests.Response:
+        """What the hub's API answers to a service; SERVICE is in the configuration."""
+        headers = {"Authorization": "token " + _TOKEN}
+        return requests.request(method, self.url + "/hub/api/" + path, headers=headers, timeout=90)
 
     def log(self) -> str:
         """The hub's log, its users' servers' included."""
@@ -128,6 +172,21 @@ class Hub:
     def tail(self) -> str:
         """The end of the log, for a person."""
         return self.log()[-6000:]
+
+
+def _processes() -> Dict[int, int]:
+    """The parent of each process."""
+    found = {}
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        with contextlib.suppress(OSError):
+            with open("/proc/%d/stat" % pid) as file:
+                found[pid] = int(file.read().rpartition(")")[2].split()[1])
+    return found
+
+
+def _reap(pid: int) -> None:
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, 0)
 
 
 def _free_ports() -> Tuple[int, int, int]:
@@ -141,10 +200,15 @@ def _free_ports() -> Tuple[int, int, int]:
 
 
 @contextlib.contextmanager
-def running(stack: Stack, folder: str, extra: str = CLASSIC) -> Iterator[Hub]:
+def running(
+    stack: Stack,
+    folder: str,
+    extra: str = CLASSIC,
+    environment: Optional[Dict[str, str]] = None,
+) -> Iterator[Hub]:
     """A hub while the block runs; a failure in the block shows the log."""
     os.makedirs(folder)
-    hub = Hub(stack, folder, extra)
+    hub = Hub(stack, folder, extra, environment)
     try:
         hub.start()
         yield hub

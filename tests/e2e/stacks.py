@@ -213,6 +213,11 @@ STACKS = (
 )
 
 
+ENDS = ("hub09-nb57", "hub61-js221")
+"""Where what takes long, and is the helper's own, is tested: the oldest hub that comes back
+after kill -9 while its proxy lives on (0.8 keeps no pid file of it), and the newest."""
+
+
 def interpreter(stack: Stack) -> Optional[str]:
     """A Python that the stack runs on, the best that there is; None where there is none."""
     found = (pythons.interpreter(minor) for minor in stack.pythons)

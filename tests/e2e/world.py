@@ -8,6 +8,7 @@ can enter, or in /tmp: those folders are covered, and what is needed is bound ba
 
 import hashlib
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -67,12 +68,23 @@ def enter(needed: Iterable[str], changed: Iterable[str]) -> str:
         _overlay(path, os.path.join(_SCRATCH, "overlay-%d" % number))
     _unreachable(needed)
     for name, password in PASSWORDS.items():
-        _call("useradd", "--create-home", "--shell", "/bin/bash", name)
-        os.chmod("/home/" + name, 0o700)
-        subprocess.run(["chpasswd"], input=("%s:%s\n" % (name, password)).encode(), check=True)
+        add_user(name, password)
     scratch = os.path.join(_SCRATCH, "scratch")
     os.mkdir(scratch)
     return scratch
+
+
+def add_user(name: str, password: str) -> int:
+    """A user with a home of their own; their uid."""
+    _call("useradd", "--create-home", "--shell", "/bin/bash", name)
+    os.chmod("/home/" + name, 0o700)
+    subprocess.run(["chpasswd"], input=("%s:%s\n" % (name, password)).encode(), check=True)
+    return pwd.getpwnam(name).pw_uid
+
+
+def as_user(name: str, *argv: str) -> List[str]:
+    """``argv``, run by root as that user, as after a login of theirs."""
+    return ["setpriv", "--reuid=" + name, "--regid=" + name, "--init-groups"] + list(argv)
 
 
 def _cover(needed: List[str]) -> None:

@@ -112,14 +112,17 @@ def lasts(place):
 # What CPython makes of a KeyboardInterrupt while it starts, and in the C of an import.
 _PYTHONS_OWN = re.compile(
     "Fatal Python error|TypeError: expected a message argument|Could not import runpy module"
+    "|^KeyboardInterrupt$"
 )
 
 
 def is_ours(talk):
     """Whether a traceback went through our code; Python's own start and end have some too.
 
-    Two files of ours are there before Ctrl-C can be told to end the process quietly.
+    Two files of ours are there before Ctrl-C can be told to end the process quietly, and
+    what comes while an object is taken down is CPython's to tell.
     """
+    talk = re.sub(r"Exception ignored in: .*__del__(?s:.*?)KeyboardInterrupt: ?\n", "", talk)
     ours = re.findall(r'"[^"]*/jhpatch/(\S+)"', talk)
     return "Traceback" in talk and bool(set(ours) - {"__init__.py", "__main__.py"})
 

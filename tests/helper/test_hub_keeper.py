@@ -343,6 +343,23 @@ def test_tickets_of_a_central_keytab_live_on(kdc, keytab, caches, log, loop, mon
         os.chown(keytab, 65534, 65534)
 
 
+@ROOT_ONLY
+def test_a_spawns_ticket_is_known_by_the_name_that_the_server_gets(
+    log, loop, kdc, keytab, caches, monkeypatch
+):
+    """The keeper does not look again right after each spawn: the ticket is new."""
+    monkeypatch.setenv("KRB5_CONFIG", kdc.krb5_conf)
+    authenticator = Authenticator(
+        log, keytab=keytab, principal="alice/service", ccache=str(caches / "cc")
+    )
+    who = user("nobody", one=LocalProcessSpawner())
+    in_loop(lambda: authenticator.pre_spawn_start(who, who.spawners["one"]))
+    keeper = keeper_of(authenticator._jhpatch_kerberos, [who], loop)
+    keeper._turn()
+    (due,) = keeper._due.values()
+    assert due > time.time() + 20000
+
+
 # Settings and telling, on the hub's side.
 
 

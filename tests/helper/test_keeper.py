@@ -298,6 +298,20 @@ def test_nothing_secret_is_logged(log, settings):
     assert key not in "".join(log.lines).encode("utf-8", "replace")
 
 
+def test_it_does_not_sleep_past_the_end_of_a_ticket(log, monkeypatch):
+    """However often it has failed: half of what is left, then half of that."""
+    now = [1000000.0]
+    monkeypatch.setattr(kerberos.time, "time", lambda: now[0])
+    one = kerberos.Keeper(kerberos.KerberosTicket(retry=30), None, None, log)
+    monkeypatch.setattr(one, "_keep", broken)
+    one.valid_until, one._failures = now[0] + 400, 10
+    assert one._turn() - now[0] == 200
+    now[0] += 390
+    assert one._turn() - now[0] == 5
+    now[0] += 20
+    assert one._turn() - now[0] == 600
+
+
 # What the user is told.
 
 
