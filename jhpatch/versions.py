@@ -63,8 +63,11 @@ def parse(text: str, wildcard: bool) -> Tuple[Range, ...]:
 
 def _range(part: str, wildcard: bool) -> Range:
     exact, closed, prefix = _EXACT.match(part), _CLOSED.match(part), _PREFIX.match(part)
-    if exact and (PLAIN.match(exact.group(1)) or _parsed(exact.group(1)) is not None):
+    if exact and PLAIN.match(exact.group(1)):
         return Range(exact.group(1), exact.group(1))
+    if exact and _parsed(exact.group(1)) is not None:
+        named = str(_parsed(exact.group(1)))  # 0!1.0 is 1.0, and compares as that
+        return Range(named, named)
     if closed and key(closed.group(1)) <= key(closed.group(2)):
         return Range(closed.group(1), closed.group(2))
     if prefix and wildcard:

@@ -58,3 +58,11 @@ def test_what_is_open_or_odd_is_no_range(text):
     """A release that nobody has seen must not lie in it by chance."""
     with pytest.raises(ValueError):
         parse(text, wildcard=False)
+
+
+@pytest.mark.parametrize("text", ["==0!1.0", "==0!1"])
+def test_an_odd_spelling_is_the_release_that_it_means(text):
+    """Epoch 0 is none (PEP 440): such a range meets the plain ones that hold it."""
+    (odd,), (plain,) = parse(text, False), parse(">=0,<=1", False)
+    assert odd.meets(plain) and plain.meets(odd) and odd.holds("1.0")
+    assert list(clashes([odd, plain]))

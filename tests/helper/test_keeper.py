@@ -335,7 +335,7 @@ def status_of(runtime):
 def test_the_status_file_tells_of_the_ticket(log, settings, runtime):
     """Principal, cache, times and the next refresh; nothing secret, for the user alone."""
     in_loop(lambda: Handler(log, **settings).get("x"))
-    until(lambda: os.listdir(str(runtime)))
+    until(lambda: any(name.endswith(".json") for name in os.listdir(str(runtime))))
     found, now = status_of(runtime), ticket(settings)
     assert found["schema"] == 1 and found["pid"] == os.getpid() and found["error"] is None
     assert found["principal"] == settings["principal"] and found["central"] is False
@@ -347,7 +347,7 @@ def test_the_status_file_tells_of_the_ticket(log, settings, runtime):
 def test_the_status_file_tells_of_the_last_error(log, settings, runtime):
     """Without a ticket: why, and when it is tried again."""
     in_loop(lambda: Handler(log, **dict(settings, keytab="/nowhere/keytab")).get("x"))
-    until(lambda: os.listdir(str(runtime)))
+    until(lambda: any(name.endswith(".json") for name in os.listdir(str(runtime))))
     found = status_of(runtime)
     assert "/nowhere/keytab" in found["error"] and found["end"] is None
     assert 0 < found["next"] - time.time() <= 30
