@@ -75,7 +75,8 @@ def pytest_terminal_summary(terminalreporter, config):
         with open(page, encoding="utf-8") as file:
             text = file.read()
         name = "faults-long" if config.getoption("--long") else "faults"
-        where = "Python %s, %s %s" % (platform.python_version(), *os.uname()[0:3:2])
+        system, kernel = os.uname()[0:3:2]
+        where = "Python %s, %s %s" % (platform.python_version(), system, kernel.split("-")[0])
         head = "Of `%s`, on %s." % (name, where)
         old = _rows_of(text) if head in text else {}
         old.update((row[0], row) for row in rows)
