@@ -12,7 +12,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import requests
 
-from tests.e2e import stacks
+from tests.e2e import stacks, world
 from tests.e2e.stacks import Stack
 
 CLASSIC = """
@@ -52,13 +52,22 @@ def runs_on(server: str) -> str:
 
 
 class Hub:
-    """A hub of a stack in ``folder``; ``extra`` is added to its configuration."""
+    """A hub of a stack in ``folder``; ``extra`` is added to its configuration.
+
+    It is root's, or that of a ``user``.
+    """
 
     def __init__(
-        self, stack: Stack, folder: str, extra: str, environment: Optional[Dict[str, str]] = None
+        self,
+        stack: Stack,
+        folder: str,
+        extra: str,
+        environment: Optional[Dict[str, str]] = None,
+        user: str = "",
     ) -> None:
         self.stack = stack
         self.log_path = os.path.join(folder, "hub.log")
+        self._user = user
         self._more = environment or {}
         self._ports = ports = _free_ports()
         self.url = "http://127.0.0.1:%d" % ports[0]
@@ -82,12 +91,15 @@ class Hub:
         environment = {
             "PATH": "%s:/usr/sbin:/usr/bin:/sbin:/bin" % binaries,
             "LANG": "C.UTF-8",
-            "HOME": "/root",
+            "HOME": "/home/" + self._user if self._user else "/root",
         }
         environment.update(self._more)
+        become = world.as_user(self._user) if self._user else []
+        if self._user:
+            subprocess.run(["chown", "-R", self._user + ":", self._folder], check=True)
         with open(self.log_path, "ab") as log:
             self._process = subprocess.Popen(
-                [os.path.join(binaries, "jupyterhub"), "-f", self._config],
+                become + [os.path.join(binaries, "jupyterhub"), "-f", self._config],
                 cwd=self._folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -205,10 +217,11 @@ def running(
     folder: str,
     extra: str = CLASSIC,
     environment: Optional[Dict[str, str]] = None,
+    user: str = "",
 ) -> Iterator[Hub]:
     """A hub while the block runs; a failure in the block shows the log."""
     os.makedirs(folder)
-    hub = Hub(stack, folder, extra, environment)
+    hub = Hub(stack, folder, extra, environment, user)
     try:
         hub.start()
         yield hub

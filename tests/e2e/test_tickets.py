@@ -28,7 +28,7 @@ from tests.e2e import world
 from tests.e2e.client import Browser, Refused
 from tests.e2e.hub import CLASSIC, SERVICE, Hub, running
 from tests.e2e.stacks import ENDS, Stack
-from tests.e2e.test_main_job import cache_of, notebook_of, site_of
+from tests.e2e.test_main_job import cache_of, is_valid, notebook_of, site_of
 from tests.e2e.watch import Watch
 from tests.e2e.world import PASSWORDS
 from tests.kdc import SilentKdc
@@ -285,6 +285,23 @@ def test_a_session_keyring_is_refused_when_the_hub_starts(
         assert "KEYRING:session:tickets" in line and "users could read each other's" in line
     with open("/proc/keys") as file:
         assert "tickets" not in file.read()
+
+
+def test_a_hub_that_is_not_root_gets_its_own_users_tickets(
+    patched: Stack, scratch: str, kdc: Any
+) -> None:
+    """Said once when it starts; its user has a ticket at login and in the server."""
+    add_person(kdc, "henry")
+    with running(patched, scratch + "/henry", user="henry") as hub:
+        browser = Browser(hub, "henry")
+        browser.login(PASSWORD)
+        assert is_valid("henry"), hub.tail()
+        os.unlink(cache_of("henry"))
+        browser.spawn()
+        browser.open(notebook_of("henry"))
+        assert is_valid("henry"), hub.tail()
+        lines = [line for line in hub.log().splitlines() if "this hub is not root" in line]
+        assert len(lines) == 1, hub.tail()
 
 
 # What a spawn needs that is let through: a server that is there at once.
