@@ -105,7 +105,9 @@ def test_uvs_hard_links(tmp_path, tally):
         assert os.stat(os.path.join(site, "notebook/__init__.py")).st_nlink >= 3
     assert (_without_ctime(sibling), _without_ctime(cache)) == kept
     changed = {name for name, row in times(site).items() if start[name][2] != row[2]}
-    assert {os.path.relpath(one, site) for one in changed} == {PAGE, CONTENTS, _record(site)}
+    found = {os.path.relpath(one, site) for one in changed}
+    # RECORD has no second link: its new inode may have the number of the old one.
+    assert {PAGE, CONTENTS} <= found <= {PAGE, CONTENTS, _record(site)}
     tally(ODD + "hard links of uv")
 
 
