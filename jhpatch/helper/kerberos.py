@@ -1207,7 +1207,8 @@ class HubKeeper(threading.Thread):
             breaker.probe(principal)
         if was_silent and not breaker.is_open():
             # They had waited longer and longer for a KDC that is back.
-            self._due.update((one, time.time() + random.uniform(0, 5)) for one in self._failures)
+            for one in self._failures:
+                self._due[one] = time.time() + in_time(random.uniform(0, 5), self._end(one))
             self._failures.clear()
         servers = self._servers()
         if servers is None:
@@ -1239,7 +1240,13 @@ class HubKeeper(threading.Thread):
             self._failures.pop(server, None)
             return max(self._next(server, ticket), time.time() + 1)
         failures = self._failures[server] = self._failures.get(server, 0) + 1
-        return time.time() + pause_after(failures, self._hub.settings.retry)
+        pause = pause_after(failures, self._hub.settings.retry)
+        return time.time() + in_time(pause, self._end(server))
+
+    def _end(self, server: Server) -> float:
+        """When the last ticket that was seen of a server ends; 0 for none."""
+        ticket = self._hub.known.get((server.user, server.ccache))
+        return ticket.end - _MARGIN if ticket else 0.0
 
     def _next(self, server: Server, ticket: Ticket) -> float:
         part = self._part(self._is_central(server))
@@ -1308,6 +1315,15 @@ def pause_after(failures: int, retry: float) -> float:
     """Seconds to wait after so many failures in a row: ``retry``, doubled each time, capped."""
     doubled: float = retry * 2 ** min(failures - 1, 10)
     return min(doubled, _BACKOFF_CAP)
+
+
+def in_time(pause: float, end: float) -> float:
+    """A pause (seconds) that is not longer than half of what is left of a ticket.
+
+    A KDC that comes back before the ticket ends is found before it does.
+    """
+    left = end - time.time()
+    return min(pause, max(left / 2, 1.0)) if left > 0 else pause
 
 
 def on_start(authenticator: Any) -> None:
@@ -1542,12 +1558,8 @@ class Keeper(threading.Thread):
         _count("server", "failed")
         self._failures += 1
         self._failed = time.monotonic()
-        pause, left = (
-            pause_after(self._failures, self.settings.retry),
-            self.valid_until - time.time(),
-        )
-        # Not longer than half of what is left: a KDC that is back in time is found in time.
-        return time.time() + (min(pause, max(left / 2, 1.0)) if left > 0 else pause)
+        pause = pause_after(self._failures, self.settings.retry)
+        return time.time() + in_time(pause, self.valid_until)
 
     def _keep(self) -> float:
         # A central keytab's ticket is the hub's to renew, and ours while the hub is down.

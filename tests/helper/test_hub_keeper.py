@@ -243,6 +243,24 @@ def test_when_the_kdc_is_back_nobody_waits_on(loop, log, monkeypatch):
     assert hub.asked["nobody"] == 1
 
 
+def test_the_hub_does_not_sleep_past_the_end_of_a_ticket(loop, log, monkeypatch):
+    """A KDC that is away for a quarter of a short life: half of what is left, and half again."""
+    now = [1000000.0]
+    monkeypatch.setattr(kerberos.time, "time", lambda: now[0])
+    hub = FakeHub(log, retry=30)
+    hub.known["nobody", ""] = Ticket("x", now[0], now[0] + 105, 0)
+    hub.fails.add("nobody")
+    keeper = keeper_of(hub, running("nobody"), loop)
+    keeper._turn()
+    for failures in range(3):
+        now[0] = keeper._due[Server("nobody", "")]
+        left = 1000100 - now[0]
+        keeper._turn()
+        pause = keeper._due[Server("nobody", "")] - now[0]
+        assert pause == pytest.approx(min(30 * 2**failures, max(left / 2, 1)))
+    assert now[0] < 1000100
+
+
 def test_a_stopped_server_is_forgotten(loop, log):
     """Its user has logged out: no ticket is got for nobody's work."""
     users = running("nobody")
