@@ -19,9 +19,9 @@ def named(text: str) -> Optional[str]:
     absent = re.search(r"\((?:filename: |ticket cache )?(\S+)\)", text)
     if absent:
         return absent.group(1)
-    keyring = re.search(r"Credentials cache keyring '([^']+)' not found", text)
-    if keyring:
-        return "KEYRING:" + keyring.group(1)
+    other = re.search(r"Credentials cache (keyring )?'([^']+)' not found", text)
+    if other:
+        return ("KEYRING:" if other.group(1) else "") + other.group(2)
     return "KCM:" if "No KCM server" in text else None
 
 

@@ -658,10 +658,12 @@ class Getter:
         text = done.out.decode("utf-8", "replace") + "\n" + done.err
         found = re.search(r"^Ticket cache: (\S+)$", text, re.M)
         found = found or re.search(r"\((?:filename: |ticket cache )?(\S+)\)", text)
-        found = found or re.search(r"[Cc]redentials cache '?(\S+?)'? not found", text)
-        if not found:
+        if found:
+            return cache_of(found.group(1), account.uid)
+        absent = re.search(r"Credentials cache (keyring )?'(\S+)' not found", text)
+        if not absent:
             raise Problem("klist names no cache: %s" % " ".join(text.split()))
-        return cache_of(found.group(1), account.uid)
+        return cache_of(("KEYRING:" if absent.group(1) else "") + absent.group(2), account.uid)
 
     def look(self, account: Account, cache: Cache) -> Optional[Ticket]:
         """The ticket in a cache; None where there is none that can be used. Raises Problem."""

@@ -166,6 +166,7 @@ def test_a_walk_is_read():
         ("klist: No credentials cache found (filename: /tmp/krb5cc_0)", "/tmp/krb5cc_0"),
         ("klist: No credentials cache found (ticket cache FILE:/x)", "FILE:/x"),
         ("klist: Credentials cache keyring 'persistent:0:0' not found", "KEYRING:persistent:0:0"),
+        ("klist: Credentials cache 'KCM:0' not found", "KCM:0"),
         ("klist: No KCM server found while resolving ccache", "KCM:"),
         ("klist: something else", None),
     ],

@@ -77,6 +77,20 @@ def test_a_persistent_keyring(getter, keytab, keyring):
     assert getter.look(NOBODY, kerberos.cache_of(keyring, 65534)) is None
 
 
+def test_a_keyring_that_is_the_default(kdc, keytab, keyring, caches):
+    """As on RHEL: krb5.conf's default, absent and then there; klist tells its name by halves."""
+    conf = caches.parent / "keyring.conf"
+    with open(kdc.krb5_conf) as source:
+        text = source.read()
+    place = "[libdefaults]\n default_ccache_name = %s\n" % keyring
+    conf.write_text(text.replace("[libdefaults]\n", place))
+    getter = Getter(KerberosTicket(), {"KRB5_CONFIG": str(conf)})
+    for got in (True, False):
+        ticket, new = getter.ensure(NOBODY, Wanted("alice/service", keytab, ""))
+        assert (ticket.principal, new) == (PRINCIPAL, got)
+    assert getter.default_cache(NOBODY).name == keyring
+
+
 _KCM, _SOCKET = "/usr/libexec/sssd/sssd_kcm", "/run/.heim_org.h5l.kcm-socket"
 
 
