@@ -1182,7 +1182,7 @@ class HubKeeper(threading.Thread):
         self._users = users
         self._loop = loop
         self._due: Dict[Server, float] = {}
-        self._failures: Dict[Server, int] = {}
+        self._pauses: Dict[Server, float] = {}  # of those who failed, the last one
         self._wake = threading.Event()
 
     def wake(self) -> None:
@@ -1209,16 +1209,17 @@ class HubKeeper(threading.Thread):
             breaker.probe(principal)
         if was_silent and not breaker.is_open():
             # They had waited longer and longer for a KDC that is back.
-            for one in self._failures:
-                self._due[one] = time.time() + in_time(random.uniform(0, 5), self._end(one))
-            self._failures.clear()
+            for one in self._pauses:
+                soon = in_time(random.uniform(0, 5), self._end(one))
+                self._due[one] = time.time() + soon
+            self._pauses.clear()
         servers = self._servers()
         if servers is None:
             return 1.0  # the hub is starting, or busy
         text = "Running servers whose tickets the hub looks after"
         _metric("Gauge", "servers", text).set(len(servers))
         self._due = {server: self._due.get(server) or self._first(server) for server in servers}
-        self._failures = {one: n for one, n in self._failures.items() if one in self._due}
+        self._pauses = {one: n for one, n in self._pauses.items() if one in self._due}
         for server in sorted(self._due, key=lambda one: self._due[one]):
             if self._due[server] <= time.time():
                 self._due[server] = self._refreshed(server)
@@ -1239,16 +1240,16 @@ class HubKeeper(threading.Thread):
         problem = self._hub.ensure(user, "keeper", None, ccache or None, part)
         ticket = self._hub.known.get((user, ccache))
         if problem is None and ticket is not None:
-            self._failures.pop(server, None)
+            self._pauses.pop(server, None)
             return max(self._next(server, ticket), time.time() + 1)
-        failures = self._failures[server] = self._failures.get(server, 0) + 1
-        pause = pause_after(failures, self._hub.settings.retry)
-        return time.time() + in_time(pause, self._end(server))
+        last, retry = self._pauses.get(server, 0.0), self._hub.settings.retry
+        pause = self._pauses[server] = pause_after(last, retry, self._end(server))
+        return time.time() + pause
 
     def _end(self, server: Server) -> float:
         """When the last ticket that was seen of a server ends; 0 for none."""
         ticket = self._hub.known.get((server.user, server.ccache))
-        return ticket.end - _MARGIN if ticket else 0.0
+        return ticket.end if ticket else 0.0
 
     def _next(self, server: Server, ticket: Ticket) -> float:
         part = self._part(self._is_central(server))
@@ -1313,10 +1314,13 @@ def later(part: float) -> float:
     return max(_WATCHED, part + (1 - part) / 3)
 
 
-def pause_after(failures: int, retry: float) -> float:
-    """Seconds to wait after so many failures in a row: ``retry``, doubled each time, capped."""
-    doubled: float = retry * 2 ** min(failures - 1, 10)
-    return min(doubled, _BACKOFF_CAP)
+def pause_after(last: float, retry: float, end: float) -> float:
+    """Seconds between a failure and the next try, by ``last``, those before it (0: the first).
+
+    ``retry``, doubled each time to a cap; in a ticket's last minutes (``end``, since the
+    epoch) shorter and shorter, from which the doubling starts anew once it has ended.
+    """
+    return in_time(min(max(2 * last, retry), _BACKOFF_CAP), end)
 
 
 def in_time(pause: float, end: float) -> float:
@@ -1508,7 +1512,7 @@ class Keeper(threading.Thread):
     ) -> None:
         super().__init__(name="jhpatch-kerberos", daemon=True)
         self.settings = settings
-        self.valid_until = 0.0
+        self.ticket: Optional[Ticket] = None
         self._getter = Getter(settings)
         self._wanted = wanted
         self._account = account
@@ -1516,13 +1520,13 @@ class Keeper(threading.Thread):
         self._turned: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._waited = self._failed = float("-inf")
         self._wake = threading.Event()
-        self._failures = 0
+        self._pause = 0.0  # after the last try, if that failed
         self._said: Optional[str] = None
         self._status: Dict[str, Any] = dict(wanted._asdict() if wanted else {}, schema=SCHEMA)
 
     def is_fresh(self) -> bool:
         """Whether a valid ticket was seen that is valid still; looks at no file."""
-        return time.time() < self.valid_until
+        return self.ticket is not None and is_valid(self.ticket)
 
     def turn(self) -> "Optional[concurrent.futures.Future[None]]":
         """A Future of the try under way, or of one now; None within ``retry`` of the last."""
@@ -1548,7 +1552,7 @@ class Keeper(threading.Thread):
         """One try; gives the time (seconds since the epoch) of the next."""
         try:
             due = self._keep()
-            self._failures = 0
+            self._pause = 0.0
             self._status["error"] = None
             return due
         except Problem as problem:
@@ -1558,10 +1562,10 @@ class Keeper(threading.Thread):
             self._status["error"] = str(error)
             self._log.exception("Kerberos: a bug in the keeper; it goes on")
         _count("server", "failed")
-        self._failures += 1
         self._failed = time.monotonic()
-        pause = pause_after(self._failures, self.settings.retry)
-        return time.time() + in_time(pause, self.valid_until)
+        end = self.ticket.end if self.ticket else 0.0
+        self._pause = pause_after(self._pause, self.settings.retry, end)
+        return time.time() + self._pause
 
     def _keep(self) -> float:
         # A central keytab's ticket is the hub's to renew, and ours while the hub is down.
@@ -1572,7 +1576,7 @@ class Keeper(threading.Thread):
         text = "When the ticket of this server ends, in seconds since the epoch"
         _metric("Gauge", "ticket_end_timestamp_seconds", text).set(ticket.end)
         self._status.update(ticket._asdict())
-        self.valid_until = ticket.end - _MARGIN
+        self.ticket = ticket
         if got:
             self._say("ticket of %s is kept fresh" % ticket.principal, logging.INFO)
         due = self._getter.due(ticket, spread(part))

@@ -248,7 +248,7 @@ def test_the_hub_does_not_sleep_past_the_end_of_a_ticket(loop, log, monkeypatch)
     now = [1000000.0]
     monkeypatch.setattr(kerberos.time, "time", lambda: now[0])
     hub = FakeHub(log, retry=30)
-    hub.known["nobody", ""] = Ticket("x", now[0], now[0] + 105, 0)
+    hub.known["nobody", ""] = Ticket("x", now[0], now[0] + 100, 0)
     hub.fails.add("nobody")
     keeper = keeper_of(hub, running("nobody"), loop)
     keeper._turn()

@@ -157,7 +157,7 @@ def test_opening_waits_no_longer_than_open_wait_and_once_per_retry(log, script, 
     assert time.monotonic() - start >= 0.4
     # Upstream's own value, and no Future: nothing to wait for.
     assert [handler.get("x"), handler.get("x")] == [("opened", "x")] * 2
-    assert keeper()._failures == 0 and keeper().is_alive()
+    assert keeper()._pause == 0 and keeper().is_alive()
 
 
 def test_content_0_and_saving_never_wait(log, script, settings):
@@ -287,8 +287,10 @@ def test_a_wrong_setting_disables_the_keeper(log):
 
 def test_back_off_doubles_to_a_cap():
     """retry, twice, four times …, ten minutes at the most."""
-    pauses = [kerberos.pause_after(n, 30) for n in (1, 2, 3, 4, 5, 6, 60)]
-    assert pauses == [30, 60, 120, 240, 480, 600, 600]
+    pauses = [0]
+    for _ in range(7):
+        pauses.append(kerberos.pause_after(pauses[-1], 30, 0))
+    assert pauses[1:] == [30, 60, 120, 240, 480, 600, 600]
 
 
 def test_nothing_secret_is_logged(log, settings):
@@ -305,12 +307,26 @@ def test_it_does_not_sleep_past_the_end_of_a_ticket(log, monkeypatch):
     monkeypatch.setattr(kerberos.time, "time", lambda: now[0])
     one = kerberos.Keeper(kerberos.KerberosTicket(retry=30), None, None, log)
     monkeypatch.setattr(one, "_keep", broken)
-    one.valid_until, one._failures = now[0] + 400, 10
+    one.ticket, one._pause = kerberos.Ticket("x", 0, now[0] + 400, 0), 600
     assert one._turn() - now[0] == 200
     now[0] += 390
     assert one._turn() - now[0] == 5
     now[0] += 20
-    assert one._turn() - now[0] == 600
+    assert one._turn() - now[0] == 30
+
+
+@pytest.mark.parametrize("away", [5, 8, 12, 15])
+def test_an_outage_before_the_end_costs_no_more_than_itself(log, monkeypatch, away):
+    """However many hurried tries failed before the end: with the KDC back a ticket soon is."""
+    now = [1000000.0]
+    monkeypatch.setattr(kerberos.time, "time", lambda: now[0])
+    one = kerberos.Keeper(kerberos.KerberosTicket(retry=2), None, None, log)
+    monkeypatch.setattr(one, "_keep", broken)
+    one.ticket = kerberos.Ticket("x", 0, now[0] + 10, 0)
+    back = now[0] + away
+    while now[0] < back:
+        now[0] = one._turn()
+    assert now[0] < max(1000010, back + max(2, away - 10 + 2))
 
 
 # What the user is told.
