@@ -42,6 +42,7 @@ JUPYTER = [
 ]
 TEST = [
     "build",
+    "ipykernel",  # for kernelspec: with jupyter_client
     "pytest",
     "requests",
     'selenium>=4.12,<5; python_version >= "3.9"',
@@ -67,7 +68,7 @@ setup(
         "jhpatch.patches",
     ],
     package_dir={"jhpatch.patches": "patches"},
-    package_data={"jhpatch.patches": ["*.md", "*/*.patch"]},
+    package_data={"jhpatch.patches": ["*.md", "*/*.patch"], "jhpatch.helper": ["*.png"]},
     zip_safe=False,  # the catalog reads patches/ as files
     install_requires=[
         "patch-ng>=1.18",  # 1.17.0 does not check the last line of a hunk

@@ -47,6 +47,7 @@ def main(argv: Optional[List[str]] = None) -> int:
             options = _options(parsed)
             _speaks("--json" in arguments)
             parsed.environ = os.environ
+            parsed.say = lambda line: _talk(line + "\n")
             run = _module(parsed.command).run
             if getattr(parsed, "watch", None):
                 return _watched(run, parsed, "--json" in arguments)
@@ -179,13 +180,19 @@ def _options(arguments: argparse.Namespace) -> str:
     pairs = [
         (name, value)
         for name in ("python", "site", "patches")
-        for value in getattr(arguments, name, [])
+        for value in _several(arguments, name)
     ]
     if not pairs:
         return ""
     from shlex import quote
 
     return "".join(" --%s %s" % (name, quote(value)) for name, value in pairs)
+
+
+def _several(arguments: argparse.Namespace, name: str) -> List[str]:
+    """An option's values; none for a command that takes one alone: it means another thing."""
+    found = getattr(arguments, name, None)
+    return found if isinstance(found, list) else []
 
 
 def _module(command: str) -> Any:
@@ -230,7 +237,7 @@ def _output(text: str, escaped: bool = True) -> int:
 def _text(result: Result, terminal: bool, verbose: bool) -> str:
     """What a person reads on standard output."""
     colour = terminal and "NO_COLOR" not in os.environ
-    if result.tickets is not None or result.diagnosis is not None:
+    if (result.tickets, result.diagnosis, result.kernels) != (None, None, None):
         from jhpatch import telling
 
         return telling.text(result, terminal, colour, verbose)

@@ -11,7 +11,7 @@ from jhpatch.errors import REINSTALL, JhpatchError, worst
 SCHEMA = 1
 KEEPERS = ("lint", "rebase", "survey")
 """The commands for who keeps the patches: they look at no site."""
-HOST = ("ticket", "doctor")
+HOST = ("ticket", "doctor", "kernelspec")
 """The commands that look at the host: ``sites`` is empty."""
 
 
@@ -127,6 +127,21 @@ class Finding(NamedTuple):
     user: Optional[str] = None
 
 
+class KernelReport(NamedTuple):
+    """A PySpark kernel; ``text`` is the kernel.json that ``install`` writes, or would."""
+
+    name: str
+    path: str
+    display_name: str
+    ours: bool
+    python: str
+    spark_home: Optional[str]
+    spark: Optional[str]
+    master: Optional[str]
+    lazy: bool
+    text: Optional[str] = None
+
+
 class Candidate(NamedTuple):
     """A patch file for another release: where it lies (or would), its text, and the diff of
     the patch files."""
@@ -160,9 +175,11 @@ class Result(NamedTuple):
     tickets: Optional[Tuple[TicketReport, ...]] = None
     """Of ``ticket``."""
     diagnosis: Optional[Tuple[Finding, ...]] = None
-    """Of ``doctor``."""
+    """Of ``doctor``, and of ``kernelspec check``."""
+    kernels: Optional[Tuple[KernelReport, ...]] = None
+    """Of ``kernelspec``."""
     changed: bool = False
-    """Whether a patch file was written."""
+    """Whether a patch file or a kernel was written, or a kernel taken away."""
     would_change: bool = False
     """In a dry run: whether one would be."""
     notes: Tuple[str, ...] = ()
@@ -233,6 +250,8 @@ def document(result: Result) -> Dict[str, Any]:
         fields["candidate"] = result.candidate and result.candidate._asdict()
     if result.diagnosis is not None:
         fields["findings"] = [one._asdict() for one in result.diagnosis]
+    if result.kernels is not None:
+        fields["kernels"] = [one._asdict() for one in result.kernels]
     if result.tickets is not None:
         fields["tickets"] = [one._asdict() for one in result.tickets]
     if result.command in KEEPERS + HOST:

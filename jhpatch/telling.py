@@ -1,11 +1,11 @@
-"""What ``ticket`` and ``doctor`` found → text for people."""
+"""What ``ticket``, ``doctor`` and ``kernelspec`` found → text for people."""
 
 import time
 from typing import Iterator, List, Optional
 
 from jhpatch import processes
 from jhpatch.rendering import painted, plain
-from jhpatch.result import Finding, Result, TicketReport
+from jhpatch.result import Finding, KernelReport, Result, TicketReport
 
 _COLOURS = {
     "valid": "32",
@@ -30,11 +30,23 @@ def text(result: Result, terminal: bool, colour: bool, verbose: bool) -> str:
     lines: List[str] = []
     for ticket in result.tickets or ():
         lines += _ticket(ticket, colour) if terminal else [_fields(ticket)]
+    for kernel in result.kernels or ():
+        lines += _kernel(result, kernel, terminal)
     for finding in result.diagnosis or ():
         lines += _finding(finding, colour, verbose)
-    notes = result.notes if result.diagnosis is not None or verbose else ()
+    notes = result.notes if result.tickets is None or verbose else ()
     lines += [plain(note) for note in notes]
+    lines += ["next: " + plain(result.next)] if result.next else []
     return "".join(line + "\n" for line in lines)
+
+
+def _kernel(result: Result, one: KernelReport, terminal: bool) -> Iterator[str]:
+    """A kernel on a line; where it was, or would be, written: kernel.json as it is."""
+    cells = [one.name, one.spark or "-", one.master or "-", "lazy" if one.lazy else "-"]
+    cells += ["jhpatch" if one.ours else "another's", one.path]
+    yield ("  " if terminal else "\t").join(plain(cell) for cell in cells)
+    if one.text and result.dry_run:
+        yield from (plain(line) for line in one.text.splitlines())
 
 
 def _fields(ticket: TicketReport) -> str:

@@ -33,11 +33,20 @@ ARROWS = {
     },
     "commands.ticket": {"targets", "tickets", "processes", "errors", "result", "helper"},
     "commands.doctor": {"targets", "diagnosis", "reporting", "errors", "result"},
+    "commands.kernelspec": {
+        *("targets", "kernels", "kernelcheck", "sparks", "pyspark", "helper", "errors", "result"),
+        "diagnosis",
+    },
+    "kernels": {"pyspark", "trust", "errors"},
+    "kernelcheck": {"helper"},
+    "sparks": {"helper", "trust", "errors"},
+    "pyspark": set(),
     "tickets": {"documents", "processes", "result"},
     "telling": {"processes", "rendering", "result"},
     "diagnosis": set(),
     "diagnosis.kerberos": {"diagnosis", "result"},
     "diagnosis.findings": {"result"},
+    "diagnosis.spark": {"diagnosis", "kernels", "trust", "helper", "errors", "result"},
     "diagnosis.running": {"diagnosis", "result"},
     "diagnosis.krb5conf": {"trust", "errors"},
     "diagnosis.kdcs": {"diagnosis", "result"},
@@ -89,6 +98,8 @@ ARROWS = {
     "errors": set(),
     "helper": set(),
     "helper.kerberos": set(),
+    "helper.reasons": set(),
+    "helper.pyspark": {"helper"},
 }
 
 
@@ -153,8 +164,8 @@ def calls(tree, *dotted):
 @pytest.mark.parametrize(
     "what, allowed",
     [
-        (("print", "sys.stdout", "sys.stderr"), {"cli", "compiling"}),
-        (("os.environ", "os.getenv"), {"cli", "trust", "helper.kerberos"}),
+        (("print", "sys.stdout", "sys.stderr"), {"cli", "compiling", "helper.pyspark"}),
+        (("os.environ", "os.getenv"), {"cli", "trust", "helper.kerberos", "helper.pyspark"}),
         (("os.chdir",), {"trust"}),  # in a child that becomes another user
         (("os.fork",), {"trust"}),
         (("sys.exit",), {"__main__"}),

@@ -8,6 +8,7 @@ COMMANDS = {
     "revert": "give every byte back",
     "ticket": "your Kerberos ticket: until when, and who renews it",
     "doctor": "what Kerberos lacks on this host, and the next step; changes nothing",
+    "kernelspec": "PySpark kernels: install, list, check, remove",
     "lint": "for who keeps patches: whether they are sound",
     "rebase": "for who keeps patches: carry one to another release",
     "survey": "for who keeps patches: which releases no patch names yet",

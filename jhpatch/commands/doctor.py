@@ -4,7 +4,7 @@ import argparse
 from typing import Iterator, List
 
 from jhpatch import targets
-from jhpatch.diagnosis import kerberos, running
+from jhpatch.diagnosis import kerberos, running, spark
 from jhpatch.diagnosis.findings import finding
 from jhpatch.diagnosis.running import Check
 from jhpatch.errors import JhpatchError
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> Result:
         templates={name: getattr(arguments, name) for name in _TEMPLATES},
         unit=arguments.unit,
     )
-    checks = kerberos.checks(host)
+    checks = kerberos.checks(host) + spark.checks(arguments.environ, host.users)
     checks.append(Check("restart", lambda deadline: _restart(arguments)))
     rows = running.conduct(checks)
     counts = [sum(row.severity == one for row in rows) for one in _SEVERITIES]

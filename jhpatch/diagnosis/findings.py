@@ -337,6 +337,12 @@ KINDS: Dict[str, Kind] = {
         _W, "whether a restart is needed is not known", "python -m jhpatch status"
     ),
     # doctor itself
+    # Spark; what keeps it from starting is in docs/pyspark.md
+    "spark": Kind(_N, "this is what the kernel runs"),
+    "hadoop": Kind(_N, "the cluster, as HADOOP_CONF_DIR describes it"),
+    "no-spark": Kind(
+        _N, "nothing of Spark's was looked at", "python -m jhpatch kernelspec install"
+    ),
     "check-timeout": Kind(
         _W,
         "each check has 5 s, all have 30 s: a service of this host does not answer",

@@ -1,0 +1,81 @@
+"""kernel.json: values in, the same text out each time, and a shell's words that Spark reads back."""
+
+import ast
+import os
+import shlex
+
+import pytest
+
+from jhpatch import pyspark
+from jhpatch.pyspark import Kernel
+from tests.conftest import ROOT
+
+GOLDEN = os.path.join(ROOT, "tests", "pyspark", "golden")
+ONE = Kernel(
+    display_name="PySpark 3.5.1 (yarn)",
+    folder="/usr/local/share/jupyter/kernels/pyspark",
+    python="/opt/jupyter/bin/python",
+    worker_python="/opt/jupyter/bin/python",
+    spark_home="/opt/spark",
+    spark="3.5.1",
+    python_path=("/opt/spark/python", "/opt/spark/python/lib/py4j-0.10.9.7-src.zip"),
+    hadoop_conf_dir="/etc/hadoop/conf",
+    java_home="/usr/lib/jvm/java-17",
+    master="yarn",
+)
+KERNELS = {
+    "yarn": ONE,
+    "lazy": ONE._replace(lazy=True, idle_stop=30.0, conf=(("spark.yarn.queue", "a b"),)),
+    "spark1": ONE._replace(spark="1.6.3", master="yarn", worker_python="/usr/bin/python3.6"),
+    "local": ONE._replace(master="local[2]", hadoop_conf_dir="", env=(("A", "$HOME"),)),
+}
+
+
+@pytest.mark.parametrize("name", sorted(KERNELS))
+def test_the_file_is_as_it_was(name):
+    """Byte for byte the file in golden/: who changes it sees it in the diff."""
+    with open(os.path.join(GOLDEN, name + ".json")) as file:
+        assert pyspark.kernel_json(KERNELS[name]) == file.read()
+
+
+@pytest.mark.parametrize(
+    "value", ["a b", "a'b", 'a"b', "$(id)", "a;b", "a\\b", "pyspark-shell", ""]
+)
+def test_no_value_breaks_out_of_its_setting(value):
+    """Spark splits the words as a shell does: each comes back as it was given."""
+    words = shlex.split(pyspark.submit_args(ONE._replace(conf=(("spark.x", value),))))
+    assert words[-1] == "pyspark-shell"
+    assert words[words.index("--conf") + 1 : -1].count("spark.x=" + value) == 1
+
+
+def test_what_is_written_is_known_again():
+    """And a kernel of another hand is another's."""
+    known = pyspark.known_of(pyspark.kernel_json(ONE))
+    assert known.ours and known.spark == "3.5.1" and known.python == ONE.python
+    assert known.environment["SPARK_HOME"] == "/opt/spark"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        None,
+        [],
+        {},
+        {"argv": [], "display_name": "x", "env": {"SPARK_HOME": "/s"}},
+        {"argv": ["p"], "display_name": "x"},
+        {"argv": ["p"], "display_name": "x", "env": []},
+        {"argv": ["p"], "display_name": "x", "env": {"SPARK_HOME": "/s"}, "metadata": 1},
+    ],
+)
+def test_what_is_no_pyspark_kernel(document):
+    """No kernelspec at all, or one without a Spark."""
+    assert pyspark.known(document) is None
+
+
+def test_the_startup_file_is_python_whatever_the_folder():
+    """A quote in a path ends no string, and what is not ASCII is the same path."""
+    for folder in ("/a'b", '/a"b', "/a\\b", "/\U0001f600", "/plain"):
+        text = pyspark.startup(ONE._replace(folder=folder))
+        calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+        begin = [call for call in calls if getattr(call.func, "id", "") == "_jhpatch_begin"]
+        assert ast.literal_eval(begin[0].args[0]) == folder
