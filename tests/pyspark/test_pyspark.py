@@ -1,12 +1,14 @@
-"""kernel.json: values in, the same text out each time, and a shell's words that Spark reads back."""
+"""kernel.json: values in, the same text out each time, and a shell's words that Spark reads."""
 
 import ast
 import os
+import re
 import shlex
 
 import pytest
 
 from jhpatch import pyspark
+from jhpatch.helper.reasons import CAUSES
 from jhpatch.pyspark import Kernel
 from tests.conftest import ROOT
 
@@ -79,3 +81,15 @@ def test_the_startup_file_is_python_whatever_the_folder():
         calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
         begin = [call for call in calls if getattr(call.func, "id", "") == "_jhpatch_begin"]
         assert ast.literal_eval(begin[0].args[0]) == folder
+
+
+def test_the_documented_table_is_the_code():
+    """docs/pyspark.md has each cause with its severity, its meaning and its next step."""
+    with open(os.path.join(ROOT, "docs", "pyspark.md"), encoding="utf-8") as file:
+        rows = re.findall(r"^\| `([\w-]+)` \| (\w+) \| (.+?) \| `(.*?)` \|$", file.read(), re.M)
+    shown = {code: (severity, why, then) for code, severity, why, then in rows}
+    kinds = {
+        code: (one.severity, one.why, one.next.replace("{{", "{").replace("}}", "}"))
+        for code, one in CAUSES.items()
+    }
+    assert shown == kinds and len(rows) == len(shown)

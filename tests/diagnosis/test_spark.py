@@ -1,0 +1,87 @@
+"""What ``doctor`` says of PySpark kernels: what they run, and what would keep them from it."""
+
+import os
+import sys
+
+import pytest
+
+from jhpatch import pyspark
+from jhpatch.diagnosis import running, spark
+from tests.pyspark.homes import make_hadoop, make_java, make_spark, write
+from tests.pyspark.test_pyspark import ONE
+
+PRINCIPAL = "yarn/_HOST@EXAMPLE.TEST"
+
+
+@pytest.fixture
+def environ(tmp_path, monkeypatch):
+    """Of a host with one kernel, for a Kerberized cluster that is away."""
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))
+    values = {
+        "yarn.resourcemanager.address": "127.0.0.1:1",
+        "yarn.resourcemanager.principal": PRINCIPAL,
+    }
+    core = {"hadoop.security.authentication": "kerberos", "fs.defaultFS": "hdfs://nn"}
+    kernel = ONE._replace(
+        spark_home=make_spark(str(tmp_path / "spark")),
+        java_home=make_java(str(tmp_path / "java")),
+        hadoop_conf_dir=make_hadoop(str(tmp_path / "conf"), core, values),
+        worker_python=sys.executable,
+    )
+    folder = tmp_path / "jupyter" / "kernels" / "pyspark"
+    write(str(folder / "kernel.json"), pyspark.kernel_json(kernel))
+    for path in [tmp_path] + list(tmp_path.parents):
+        if os.stat(str(path)).st_uid == os.geteuid() and str(path) != "/":
+            os.chmod(str(path), os.stat(str(path)).st_mode | 0o055)
+    return {"PATH": os.environ["PATH"], "KRB5CCNAME": str(tmp_path / "absent")}
+
+
+def rows_of(environ, *users):
+    """The findings, by code."""
+    found = running.conduct(spark.checks(environ, users))
+    return {row.code: row for row in found}
+
+
+def test_what_a_kernel_runs_and_where(environ):
+    """Spark, Java, Python; Kerberos, realm, ResourceManager: also where all is well."""
+    rows = rows_of(environ)
+    assert "Spark 3.5.1, Java 17" in rows["spark"].message
+    words = rows["hadoop"].message
+    assert "Kerberized, realm EXAMPLE.TEST" in words and "127.0.0.1:1" in words
+    assert "hdfs://nn" in words and rows["hadoop"].severity == "note"
+
+
+def test_a_resourcemanager_that_does_not_answer(environ):
+    """With the command that shows it."""
+    row = rows_of(environ)["yarn-unreachable"]
+    assert row.severity == "error" and row.next == "nc -vz 127.0.0.1 1"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become a user")
+def test_root_looks_at_a_users_ticket_as_that_user(environ):
+    """Nobody's ticket is nobody's to tell; root's own cache is not the user's."""
+    assert "spark-no-ticket" not in rows_of(environ)
+    row = rows_of(environ, "nobody")["spark-no-ticket"]
+    assert row.user == "nobody" and "/tmp/krb5cc_65534" in row.message
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become a user")
+def test_root_runs_no_workers_python(environ, tmp_path):
+    """It may be a user's: as root it is not run, as the user it is."""
+    folder = tmp_path / "jupyter" / "kernels" / "pyspark" / "kernel.json"
+    seen = str(tmp_path / "seen")
+    python = write(str(tmp_path / "python"), "#!/bin/sh\nid -u >>%s\necho 3.2\n" % seen, 0o755)
+    write(seen, "", 0o666)
+    folder.write_text(folder.read_text().replace(sys.executable, python))
+    rows_of(environ)
+    assert open(seen).read() == ""
+    assert "spark-python-mismatch" in rows_of(environ, "nobody")
+    assert set(open(seen).read().split()) == {"65534"}
+
+
+def test_no_kernel_at_all(tmp_path, monkeypatch):
+    """A note, and the command that makes one."""
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr("jhpatch.kernels.installed", lambda: iter(()))
+    row = rows_of({})["no-spark"]
+    assert row.severity == "note" and "kernelspec install" in row.next
