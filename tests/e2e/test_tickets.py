@@ -304,6 +304,40 @@ def test_a_hub_that_is_not_root_gets_its_own_users_tickets(
         assert len(lines) == 1, hub.tail()
 
 
+_SUDO = """
+c.JupyterHub.spawner_class = "sudospawner.SudoSpawner"
+c.SudoSpawner.sudospawner_path = %r
+c.PAMAuthenticator.open_sessions = False
+"""
+
+
+def test_a_server_of_sudospawners_keeps_its_ticket_by_itself(
+    patched: Stack, scratch: str, kdc: Any
+) -> None:
+    """A hub that is not root gets none for another; what it tells the server travels by sudo."""
+    if not patched.version("sudospawner"):
+        return  # its releases want a newer hub
+    add_person(kdc, "ivan")
+    world.add_user("rhea", PASSWORD)
+    subprocess.run(["usermod", "-a", "-G", "shadow", "rhea"], check=True)
+    program = os.path.join(patched.venv, "bin", "sudospawner")
+    with open("/etc/sudoers.d/rhea", "w") as file:
+        file.write("rhea ALL=(ivan) NOPASSWD: %s\n" % program)
+    os.chmod("/etc/sudoers.d/rhea", 0o440)
+    extra = CLASSIC + _SUDO % program
+    with running(patched, scratch + "/rhea", extra, user="rhea") as hub:
+        browser = Browser(hub, "ivan")
+        browser.login(PASSWORD)
+        assert not os.path.exists(cache_of("ivan"))
+        assert "cannot get tickets for uid %d" % pwd.getpwnam("ivan").pw_uid in hub.log()
+        browser.spawn()
+        browser.open(notebook_of("ivan"))
+        assert is_valid("ivan"), hub.tail()
+        assert os.stat(cache_of("ivan")).st_uid == pwd.getpwnam("ivan").pw_uid
+        assert len(status_files("ivan")) == 1
+        subprocess.run(["pkill", "-9", "-u", "ivan"])  # rhea cannot
+
+
 # What a spawn needs that is let through: a server that is there at once.
 _STUB = """#!%s
 import http.server, os, re, sys, urllib.parse
