@@ -156,7 +156,9 @@ class Fault(NamedTuple):
 def spark_version(home: str) -> str:
     """Spark's release, from its own files; empty where they do not tell."""
     for name in ("python/pyspark/version.py", "version.py"):  # the second is pip's
-        found = re.search(r'^__version__.*= "([\d.]+)', _text(os.path.join(home, name)), re.M)
+        found = re.search(
+            r"^__version__[^=]*= *[\"']([\d.]+)", _text(os.path.join(home, name)), re.M
+        )
         if found:
             return found.group(1)
     found = re.match(r"Spark ([\d.]+)", _text(home + "/RELEASE"))
@@ -242,6 +244,7 @@ def java_fits(spark: str, java: int) -> Tuple[int, int]:
 # Each Spark's own "Downloading" page; what runs beyond it is not refused.
 _JAVAS = (((4,), 17, 99), ((3, 3), 8, 99), ((3,), 8, 11), ((2,), 8, 8), ((1,), 7, 8))
 _PYTHONS = (
+    ((4, 3), (3, 11), (3, 14)),
     ((4, 1), (3, 10), (3, 14)),
     ((4,), (3, 9), (3, 13)),
     ((3, 5), (3, 8), (3, 12)),
