@@ -45,6 +45,7 @@ TEST = [
     "ipykernel",  # for kernelspec: with jupyter_client
     "pytest",
     "requests",
+    'shtab>=1.8; python_version >= "3.9"',
     'selenium>=4.12,<5; python_version >= "3.9"',
     "tornado<5; " + OLD,  # what the helper's oldest hosts run on
     "tornado; " + NEW,
@@ -68,7 +69,11 @@ setup(
         "jhpatch.patches",
     ],
     package_dir={"jhpatch.patches": "patches"},
-    package_data={"jhpatch.patches": ["*.md", "*/*.patch"], "jhpatch.helper": ["*.png"]},
+    package_data={
+        "jhpatch": ["completions/*"],
+        "jhpatch.helper": ["*.png"],
+        "jhpatch.patches": ["*.md", "*/*.patch"],
+    },
     zip_safe=False,  # the catalog reads patches/ as files
     install_requires=[
         "patch-ng>=1.18",  # 1.17.0 does not check the last line of a hunk

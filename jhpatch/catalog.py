@@ -144,6 +144,15 @@ class Catalog(NamedTuple):
         )
         return tuple(sorted(set(found)))
 
+    def newest(self) -> Dict[str, str]:
+        """The newest release that each patch names. Raises BadPatch."""
+        found: Dict[str, str] = {}
+        for edition in self.editions(self.distributions):
+            for one in edition.ranges:
+                if one.high and key(one.high) >= key(found.get(edition.patch, "")):
+                    found[edition.patch] = one.high
+        return found
+
 
 def folders(tree: str) -> List[str]:
     """The folders of a tree, one a distribution. Raises BadPatch where it cannot be read."""

@@ -11,7 +11,7 @@ import sys
 from typing import Any, Callable, Iterator, List, NoReturn, Optional, TextIO, Tuple
 
 from jhpatch import __version__
-from jhpatch.commands import COMMANDS
+from jhpatch.commands import COMMANDS, EXAMPLES
 from jhpatch.errors import Failed, JhpatchError, Usage
 from jhpatch.result import Result, addressed, error_of, shown
 
@@ -59,7 +59,7 @@ def main(argv: Optional[List[str]] = None) -> int:
             _trace()
         result = _failed(arguments, Failed(*_said(error), next=_NEXT))
     result = addressed(result, sys.executable or "python", options)
-    return _print(result, "--json" in arguments, verbose)
+    return _print(result, "--json" in arguments, verbose, bool({"-q", "--quiet"} & set(arguments)))
 
 
 def _watched(run: Callable[[Any], Result], parsed: argparse.Namespace, as_json: bool) -> int:
@@ -141,7 +141,33 @@ def _trace() -> None:
 
 
 def _parsed(argv: List[str]) -> argparse.Namespace:
-    name = argv[0] if argv and argv[0] in COMMANDS else None
+    """What was typed. Raises Usage."""
+    arguments = parser(argv[0] if argv and argv[0] in COMMANDS else None).parse_args(argv)
+    if arguments.command is None:
+        raise Usage(
+            "no command",
+            expected="one of " + ", ".join(COMMANDS),
+            next="python -m jhpatch --help",
+        )
+    return arguments
+
+
+class _Version(argparse.Action):
+    """The tool, the Python, and the newest release that each patch knows."""
+
+    def __call__(self, parser: Any, *arguments: Any) -> NoReturn:
+        from jhpatch import catalog
+
+        newest = catalog.Catalog((catalog.own_tree(),)).newest()
+        words = (__version__, sys.version.split()[0], sys.executable)
+        lines = ["jhpatch %s, Python %s (%s)" % words]
+        lines += ["  %-34s to %s" % (patch, newest[patch]) for patch in sorted(newest)]
+        parser._print_message("\n".join(lines) + "\n")
+        raise SystemExit(0)
+
+
+def parser(name: Optional[str], whole: bool = False) -> argparse.ArgumentParser:
+    """The parser of the command ``name``; for None of what all commands are, or ``whole``."""
     parser = _Parser(
         prog="jhpatch",
         description="Versioned, verified and reversible patches against installed "
@@ -150,7 +176,8 @@ def _parsed(argv: List[str]) -> argparse.Namespace:
         formatter_class=_formatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version="jhpatch " + __version__)
+    words = "the tool, the Python, and the newest release that each patch knows"
+    parser.add_argument("--version", action=_Version, nargs=0, help=words)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for command, purpose in COMMANDS.items():
         if name not in (None, command):
@@ -159,20 +186,13 @@ def _parsed(argv: List[str]) -> argparse.Namespace:
             command,
             help=purpose,
             description=purpose,
-            epilog=_EXIT_CODES,
+            epilog="example:\n  python -m jhpatch %s\n\n%s" % (EXAMPLES[command], _EXIT_CODES),
             formatter_class=_formatter,
             allow_abbrev=False,
         )
-        if command == name:
+        if whole or command == name:
             _module(command).add_arguments(below)
-    arguments = parser.parse_args(argv)
-    if arguments.command is None:
-        raise Usage(
-            "no command",
-            expected="one of " + ", ".join(COMMANDS),
-            next="python -m jhpatch --help",
-        )
-    return arguments
+    return parser
 
 
 def _options(arguments: argparse.Namespace) -> str:
@@ -203,17 +223,37 @@ def _command(argv: List[str]) -> Optional[str]:
     return next((word for word in argv if word in COMMANDS), None)  # for the document alone
 
 
-def _print(result: Result, as_json: bool, verbose: bool) -> int:
+def _print(result: Result, as_json: bool, verbose: bool, quiet: bool) -> int:
     terminal = sys.stdout is not None and sys.stdout.isatty()
     if as_json:
         return _output(_json(result)) or result.exit_code
-    text = _text(result, terminal, verbose)
+    text = "" if quiet else _text(result, terminal, verbose)
+    if terminal and result.command == "diff" and _paged(text):
+        return result.exit_code
     # A diff that goes to a file or to patch(1) must be the exact bytes.
     lost = _output(text, escaped=terminal or result.command != "diff")
     from jhpatch import rendering
 
     _talk(rendering.talk(result))
     return lost or result.exit_code
+
+
+def _paged(text: str) -> bool:
+    """Shows more lines than the terminal has by a pager, as git does; whether it did."""
+    import shutil
+    import subprocess
+
+    command = os.environ.get("PAGER", "less")
+    if command in ("", "cat") or text.count("\n") < shutil.get_terminal_size().lines:
+        return False
+    environment = dict({"LESS": "FRX", "LV": "-c"}, **os.environ)
+    data = shown(text).encode("utf-8", "backslashreplace")
+    try:
+        child = subprocess.Popen(command, shell=True, stdin=subprocess.PIPE, env=environment)
+        child.communicate(data)
+    except OSError:
+        return False
+    return child.returncode != 127  # sh(1): there is no such program
 
 
 def _output(text: str, escaped: bool = True) -> int:
@@ -236,6 +276,8 @@ def _output(text: str, escaped: bool = True) -> int:
 
 def _text(result: Result, terminal: bool, verbose: bool) -> str:
     """What a person reads on standard output."""
+    if result.script is not None:
+        return result.script
     colour = terminal and "NO_COLOR" not in os.environ
     if (result.tickets, result.diagnosis, result.kernels) != (None, None, None):
         from jhpatch import telling

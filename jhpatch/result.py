@@ -178,6 +178,8 @@ class Result(NamedTuple):
     """Of ``doctor``, and of ``kernelspec check``."""
     kernels: Optional[Tuple[KernelReport, ...]] = None
     """Of ``kernelspec``."""
+    script: Optional[str] = None
+    """Of ``completion``."""
     changed: bool = False
     """Whether a patch file or a kernel was written, or a kernel taken away."""
     would_change: bool = False
@@ -250,6 +252,8 @@ def document(result: Result) -> Dict[str, Any]:
         fields["candidate"] = result.candidate and result.candidate._asdict()
     if result.diagnosis is not None:
         fields["findings"] = [one._asdict() for one in result.diagnosis]
+    if result.script is not None:
+        fields["script"] = result.script
     if result.kernels is not None:
         fields["kernels"] = [one._asdict() for one in result.kernels]
     if result.tickets is not None:

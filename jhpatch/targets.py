@@ -57,6 +57,7 @@ def add_talk(parser: argparse.ArgumentParser) -> None:
     """How every command answers."""
     add = parser.add_argument
     add("--json", action="store_true", help="one JSON document on standard output")
+    add("-q", "--quiet", action="store_true", help="say nothing but what is wrong")
     add("-v", "--verbose", action="store_true", help="say more: hashes, reasons, what is fine")
 
 

@@ -10,7 +10,7 @@ from tests.conftest import ROOT
 PACKAGE = os.path.join(ROOT, "jhpatch")
 ARROWS = {
     "__main__": {"cli"},
-    "cli": {"commands", "errors", "result", "rendering", "telling"},
+    "cli": {"catalog", "commands", "errors", "result", "rendering", "telling"},
     "commands": set(),
     "commands.list": {"targets", "reporting", "patchfile", "result"},
     "commands.status": {"targets", "reporting", "plan", "errors", "result", "inspection"},
@@ -41,6 +41,7 @@ ARROWS = {
     "kernelcheck": {"helper"},
     "sparks": {"helper", "trust", "errors"},
     "pyspark": set(),
+    "commands.completion": {"errors", "result", "targets"},
     "tickets": {"documents", "processes", "result"},
     "telling": {"processes", "rendering", "result"},
     "diagnosis": set(),

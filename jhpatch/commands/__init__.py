@@ -9,8 +9,25 @@ COMMANDS = {
     "ticket": "your Kerberos ticket: until when, and who renews it",
     "doctor": "what Kerberos lacks on this host, and the next step; changes nothing",
     "kernelspec": "PySpark kernels: install, list, check, remove",
+    "completion": "the words that a shell completes: for bash, zsh or fish",
     "lint": "for who keeps patches: whether they are sound",
     "rebase": "for who keeps patches: carry one to another release",
     "survey": "for who keeps patches: which releases no patch names yet",
 }
 """The commands and what each does, without importing them."""
+
+EXAMPLES = {
+    "list": "list --python /opt/jupyterhub/bin/python",
+    "status": "status --python /opt/jupyterhub/bin/python",
+    "diff": "diff jupyterhub/kerberos-login",
+    "apply": "apply --dry-run",
+    "revert": "revert notebook/kerberos-save",
+    "ticket": "ticket --watch 10",
+    "doctor": "doctor --user alice --config /etc/jupyterhub/jupyterhub_config.py",
+    "kernelspec": "kernelspec install --spark-home /opt/spark --lazy --dry-run",
+    "completion": "completion bash",
+    "lint": "lint",
+    "rebase": "rebase jupyterhub/kerberos-login --to 6.1.2",
+    "survey": "survey",
+}
+"""One line for each, as it is typed behind ``python -m jhpatch``."""

@@ -1,0 +1,31 @@
+"""``jhpatch completion``: the words that a shell completes behind ``jhpatch``."""
+
+import argparse
+import os
+
+from jhpatch import targets
+from jhpatch.errors import Failed
+from jhpatch.result import Result
+
+SHELLS = ("bash", "zsh", "fish")
+FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "completions")
+"""A script for each shell, made by tools/completions.py."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``completion``."""
+    parser.add_argument("shell", choices=SHELLS, help='eval "$(jhpatch completion bash)"')
+    targets.add_talk(parser)
+
+
+def run(arguments: argparse.Namespace) -> Result:
+    """The shell's script, as it is."""
+    path = os.path.join(FOLDER, "jhpatch." + arguments.shell)
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except OSError as error:
+        raise Failed(
+            str(error.strerror), path=path, next="python -m pip install --force-reinstall jhpatch"
+        )
+    return Result("completion", script=text)
