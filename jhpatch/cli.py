@@ -52,6 +52,7 @@ def main(argv: Optional[List[str]] = None) -> int:
             if getattr(parsed, "watch", None):
                 return _watched(run, parsed, "--json" in arguments)
             result = run(parsed)
+            options = _options(parsed)  # status --all has found some
     except JhpatchError as error:
         result = _failed(arguments, error)
     except (KeyboardInterrupt, Exception) as error:

@@ -86,6 +86,34 @@ def started(pid: int, uid: int, proc: str = "/proc") -> Optional[float]:
     return time.time() - _uptime() + ticks / os.sysconf("SC_CLK_TCK")
 
 
+def interpreters(proc: str = "/proc") -> Iterator[Tuple[str, int]]:
+    """The Pythons that run a hub or a server, each with the uid of its process.
+
+    By their arguments: the executable of a virtual environment's Python is that of another.
+    """
+    seen = set()
+    for one in sorted(_running(proc)):
+        for part in one.argv[:2]:
+            if part.startswith("/"):
+                is_python = os.path.basename(part).startswith("python")
+                python = part if is_python else os.path.join(os.path.dirname(part), "python")
+                uid = _uid("%s/%d" % (proc, one.pid))
+                if uid is not None and (python, uid) not in seen:
+                    seen.add((python, uid))
+                    yield python, uid
+                break
+
+
+def _uid(here: str) -> Optional[int]:
+    """The real uid of a process; None where it has ended."""
+    try:
+        with open(here + "/status", "rb") as file:
+            found = re.search(rb"^Uid:\s+(\d+)", file.read(), re.M)
+    except OSError:
+        return None
+    return int(found.group(1)) if found else None
+
+
 def program_of(pid: int, proc: str = "/proc") -> Optional[str]:
     """The program that a process was started as, where that is a path."""
     argv = _argv("%s/%d" % (proc, pid)) or ("",)

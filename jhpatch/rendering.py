@@ -18,6 +18,7 @@ _COLOURS = {
 _DIFF_COLOURS = {"+": "32", "-": "31", "@": "36"}
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _WIDTH = 88
+_SEVERAL = 3  # environments from which on status is one table
 
 
 def text(result: Result, terminal: bool, colour: bool, verbose: bool) -> str:
@@ -27,6 +28,9 @@ def text(result: Result, terminal: bool, colour: bool, verbose: bool) -> str:
     if result.command in KEEPERS:
         return _for_keepers(result, terminal, colour, verbose)
     lines: List[str] = []
+    if result.command == "status" and len(result.sites) >= _SEVERAL and not verbose:
+        lines += _side_by_side(result, terminal, colour)
+        return "".join(line + "\n" for line in lines + list(_summary(result)))
     for site in result.sites:
         lines.append("%s%s" % (plain(site.site), " (%s)" % site.owner if site.owner else ""))
         lines += _table(result, site, terminal, colour, verbose)
@@ -123,6 +127,26 @@ def _table(
             yield "  " + "  ".join(cells + [row[3]]).rstrip()
         for detail in details:
             yield "      " + detail
+
+
+def _side_by_side(result: Result, terminal: bool, colour: bool) -> Iterator[str]:
+    """Many environments in one table: what is there in each, and what is to be done."""
+    rows: List[List[str]] = []
+    for site in result.sites:
+        where = plain(site.python or site.site)
+        here = [patch for patch in site.patches if patch.state != "absent"]
+        rows += [[patch.state, patch.version or "-", patch.patch, where] for patch in here]
+        if not here:
+            rows.append(["failed" if site.error else "nothing", "-", "-", where])
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row[:3], widths)]
+        if terminal:
+            cells[0] = painted(cells[0], _COLOURS.get(row[0]), colour)
+        yield "  ".join(cells + row[3:]) if terminal else "\t".join(row)
+    for site in result.sites:
+        for line in _restart(site):
+            yield "%s:%s" % (plain(site.python or site.site), line)
 
 
 def _row(result: Result, patch: PatchReport) -> Sequence[str]:

@@ -13,7 +13,10 @@ ARROWS = {
     "cli": {"catalog", "commands", "errors", "result", "rendering", "telling"},
     "commands": set(),
     "commands.list": {"targets", "reporting", "patchfile", "result"},
-    "commands.status": {"targets", "reporting", "plan", "errors", "result", "inspection"},
+    "commands.status": {
+        *("targets", "reporting", "plan", "errors", "result", "inspection"),
+        *("catalog", "processes", "site", "trust"),
+    },
     "commands.diff": {
         *("targets", "reporting", "patchfile", "engine", "unified"),
         *("plan", "states", "inspection", "errors", "result"),

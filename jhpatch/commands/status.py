@@ -1,22 +1,30 @@
 """``jhpatch status``: the state of each patch; only reads, and takes no lock."""
 
 import argparse
+import os
+from typing import Any, Dict, List, Tuple
 
-from jhpatch import __version__, reporting, targets
-from jhpatch.errors import Refused
+from jhpatch import __version__, reporting, result, site, targets
+from jhpatch.catalog import Catalog
+from jhpatch.errors import Failed, JhpatchError, Refused
 from jhpatch.inspection import Inspection
 from jhpatch.plan import would_apply
-from jhpatch.result import Result, SiteReport
+from jhpatch.result import Result, SiteReport, error_of
+from jhpatch.site import Environment
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``status``."""
+    words = "the environments of the hub and of the users' servers that run now"
+    parser.add_argument("--all", action="store_true", help=words)
     targets.add_arguments(parser, changes=False, patches=False)
 
 
 def run(arguments: argparse.Namespace) -> Result:
     """0: all as it should be; 3: something is not; 4: a run is under way; 5: nothing here."""
     known = targets.catalog_of(arguments, whole=False)
+    if arguments.all:
+        return Result("status", _of_all(arguments, known))
     inspections = targets.inspections_of(targets.environments_of(arguments), known)
     targets.refuse_nothing_here(inspections)
     return Result("status", tuple(_report(one) for one in inspections))
@@ -29,3 +37,60 @@ def _report(inspection: Inspection) -> SiteReport:
     except Refused:
         would = False
     return reporting.site_report(inspection, would_change=would, restart=True)
+
+
+# --all
+
+
+def _of_all(arguments: argparse.Namespace, known: Catalog) -> Tuple[SiteReport, ...]:
+    """Each environment once. What a user can write is looked at as that user, not as root."""
+    from jhpatch import processes, trust
+
+    rows: Dict[str, SiteReport] = {}
+    for python, uid in processes.interpreters():
+        try:
+            writer = trust.writer_of(python) if os.geteuid() == 0 else None
+            if writer is None:
+                found = _sites_of(python, known)
+            elif uid or writer.uid:
+                ready = known.looked_up()
+                found = result.parse_sites(
+                    trust.run_as(
+                        uid or writer.uid,
+                        lambda: _packed(python, ready),  # noqa: B023
+                    )
+                )
+            else:
+                raise Refused(
+                    "root does not look at what several others can write",
+                    path=writer.path,
+                    expected="a path that root alone, or one user alone, can write",
+                    found="mode %o" % writer.mode,
+                    next="chmod go-w " + writer.path,
+                )
+        except (JhpatchError, KeyError, TypeError, ValueError, AttributeError) as error:
+            odd = Failed("a child's odd answer", path=python)
+            failed = error if isinstance(error, JhpatchError) else odd
+            code = failed.exit_code
+            found = (SiteReport(python, python, None, exit_code=code, error=error_of(failed)),)
+        for one in found:
+            rows.setdefault(os.path.realpath(one.site), one)
+    if not rows:
+        raise Refused(
+            "no hub and no server runs on this host",
+            expected="a running jupyterhub or jupyterhub-singleuser",
+            found="none that this user may see",
+            next="python -m jhpatch status --python /path/to/the/hub/bin/python",
+        )
+    arguments.python = sorted({one.python for one in rows.values() if one.python})
+    return tuple(rows[path] for path in sorted(rows))
+
+
+def _sites_of(python: str, known: Catalog) -> Tuple[SiteReport, ...]:
+    environments: List[Environment] = [site.environment_of(python)]
+    inspections = targets.inspections_of(environments, known)
+    return tuple(_report(one) for one in inspections)
+
+
+def _packed(python: str, known: Catalog) -> List[Dict[str, Any]]:
+    return result.packed_sites(_sites_of(python, known))

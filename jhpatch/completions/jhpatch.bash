@@ -9,7 +9,7 @@ _shtab_jhpatch_kernelspec_subparsers=(install list check remove)
 _shtab_jhpatch_subparsers=(list status diff apply revert ticket doctor kernelspec completion lint rebase survey)
 
 _shtab_jhpatch_list_option_strings=(-h --help --python --site --patches --json -q --quiet -v --verbose)
-_shtab_jhpatch_status_option_strings=(-h --help --python --site --patches --json -q --quiet -v --verbose)
+_shtab_jhpatch_status_option_strings=(-h --help --all --python --site --patches --json -q --quiet -v --verbose)
 _shtab_jhpatch_diff_option_strings=(-h --help --python --site --patches --json -q --quiet -v --verbose)
 _shtab_jhpatch_apply_option_strings=(-h --help --python --site --patches --json -q --quiet -v --verbose --dry-run --lock-timeout --allow-unlisted)
 _shtab_jhpatch_revert_option_strings=(-h --help --python --site --patches --json -q --quiet -v --verbose --dry-run --lock-timeout --force)
@@ -41,6 +41,7 @@ _shtab_jhpatch_list__v_nargs=0
 _shtab_jhpatch_list___verbose_nargs=0
 _shtab_jhpatch_status__h_nargs=0
 _shtab_jhpatch_status___help_nargs=0
+_shtab_jhpatch_status___all_nargs=0
 _shtab_jhpatch_status___json_nargs=0
 _shtab_jhpatch_status__q_nargs=0
 _shtab_jhpatch_status___quiet_nargs=0

@@ -68,6 +68,7 @@ complete -c jhpatch -n '_shtab_jhpatch_using list' -s q -l quiet -d 'say nothing
 complete -c jhpatch -n '_shtab_jhpatch_using list' -s v -l verbose -d 'say more: hashes, reasons, what is fine'
 complete -c jhpatch -n '_shtab_jhpatch_using; and test $_shtab_jhpatch_npos -eq 0' -a status -d 'the state of each patch; only reads'
 complete -c jhpatch -n '_shtab_jhpatch_using status' -s h -l help -d 'show this help message and exit'
+complete -c jhpatch -n '_shtab_jhpatch_using status' -l all -d 'the environments of the hub and of the users'"'"' servers that run now'
 complete -c jhpatch -n '_shtab_jhpatch_using status' -l python -x -d 'the Python (or its environment'"'"'s folder) to look at, in place of the one that runs jhpatch; may repeat'
 complete -c jhpatch -n '_shtab_jhpatch_using status' -l site -x -d 'a site-packages folder by itself, such as one in an image; may repeat'
 complete -c jhpatch -n '_shtab_jhpatch_using status' -l patches -x -d 'another tree of patches beside jhpatch'"'"'s own; may repeat'

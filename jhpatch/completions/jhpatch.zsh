@@ -239,6 +239,7 @@ _shtab_jhpatch_revert_defaults_added=0
 
 _shtab_jhpatch_status_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--all[the environments of the hub and of the users\' servers that run now]"
   "*--python[the Python (or its environment\'s folder) to look at, in place of the one that runs jhpatch\; may repeat]:PATH:"
   "*--site[a site-packages folder by itself, such as one in an image\; may repeat]:DIR:"
   "*--patches[another tree of patches beside jhpatch\'s own\; may repeat]:DIR:"

@@ -1,0 +1,161 @@
+"""``status --all``: the environments that run, each looked at by who may, in one table."""
+
+import os
+import pty
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+
+from jhpatch import processes
+from jhpatch.cli import main
+from tests.conftest import ROOT
+
+NOBODY = 65534
+ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become a user")
+
+
+@pytest.fixture
+def run():
+    """``run(env, "jupyterhub")``: a process that looks as if it were that program of an env."""
+    children = []
+
+    def start(env, name, uid=None):
+        script = os.path.join(env.prefix, "bin", name)
+        with open(script, "w") as file:
+            file.write("import time\nprint('up', flush=True)\ntime.sleep(600)\n")
+        become = (
+            ["setpriv", "--reuid=%d" % uid, "--regid=%d" % uid, "--clear-groups"] if uid else []
+        )
+        child = subprocess.Popen(become + [env.python, script], cwd="/", stdout=subprocess.PIPE)
+        children.append(child)
+        assert child.stdout.readline() == b"up\n"
+        return child
+
+    yield start
+    for child in children:
+        child.kill()
+        child.wait()
+        child.stdout.close()
+
+
+@pytest.fixture
+def two(tmp_path, make_site):
+    """A hub's environment, and that of a user's server."""
+    hub = make_site(tmp_path, [("jupyterhub", "6.1.1")], slim=True, name="hub")
+    own = make_site(tmp_path, [("jupyter_server", "2.21.1")], slim=True, name="own")
+    for folder in [str(tmp_path)] + [str(parent) for parent in tmp_path.parents]:
+        if os.stat(folder).st_uid == os.geteuid() and folder != "/":
+            os.chmod(folder, os.stat(folder).st_mode | 0o055)
+    return hub, own
+
+
+def states(answer, env):
+    """What an environment's row says."""
+    sites = answer.document["sites"]
+    found = [one for one in sites if one["site"] == env.site]
+    assert len(found) == 1, [(one["site"], one["error"]) for one in sites]
+    (site,) = found
+    return {one["patch"]: one["state"] for one in site["patches"] if one["state"] != "absent"}
+
+
+def test_what_runs_is_found(two, run, jhpatch):
+    """The hub's and the server's; not what does not run. The next command names them."""
+    hub, own = two
+    run(hub, "jupyterhub")
+    run(own, "jupyterhub-singleuser")
+    assert jhpatch(hub, "apply").code == 0
+    answer = jhpatch(None, "status", "--all")
+    assert states(answer, hub) == {"jupyterhub/kerberos-login": "applied"}
+    assert states(answer, own) == {"jupyter_server/kerberos-contents": "pristine"}
+    assert answer.code == 3
+
+
+@ROOT_ONLY
+def test_a_users_environment_is_looked_at_as_that_user(two, run, jhpatch, monkeypatch):
+    """A folder that only its owner can pass; and root itself opens nothing of it."""
+    own = two[1]
+    subprocess.run(["chown", "-R", str(NOBODY), own.prefix], check=True)
+    run(own, "jupyterhub-singleuser", NOBODY)
+    # The tests' own Python may lie where nobody can go; which one it is does not count here.
+    os.unlink(own.python)
+    os.mknod(own.python, 0o100755)
+    opened = []
+    real = os.open
+
+    def spy(path, *rest, **more):
+        if isinstance(path, str) and path.startswith(own.prefix):
+            opened.append((os.geteuid(), path))
+        return real(path, *rest, **more)
+
+    monkeypatch.setattr(os, "open", spy)
+    answer = jhpatch(None, "status", "--all")
+    assert states(answer, own) == {"jupyter_server/kerberos-contents": "pristine"}
+    assert opened == []
+
+
+@ROOT_ONLY
+@pytest.mark.parametrize("trap", ["fifo", "loop", "huge"])
+def test_a_users_trap_is_their_row_and_no_more(two, run, jhpatch, trap):
+    """A site that is a FIFO, a loop of links, a monstrous METADATA: the hub's row is there."""
+    hub, own = two
+    run(hub, "jupyterhub")
+    run(own, "jupyterhub-singleuser", NOBODY)
+    target = own.prefix + "/pyvenv.cfg"
+    os.unlink(target)
+    if trap == "fifo":
+        os.mkfifo(target)
+    elif trap == "loop":
+        os.symlink(target, target)
+    else:
+        with open(target, "wb") as file:
+            file.truncate(1 << 33)
+    subprocess.run(["chown", "-hR", str(NOBODY), own.prefix], check=True)
+    began = time.monotonic()
+    answer = jhpatch(None, "status", "--all")
+    assert states(answer, hub) == {"jupyterhub/kerberos-login": "pristine"}
+    assert time.monotonic() - began < 20
+
+
+def test_a_process_that_names_no_environment_is_a_row_with_its_error(two, run, jhpatch, tmp_path):
+    """The environment was taken away under it."""
+    hub, own = two
+    run(hub, "jupyterhub")
+    run(own, "jupyterhub-singleuser")
+    shutil.move(own.prefix, str(tmp_path / "away"))
+    answer = jhpatch(None, "status", "--all")
+    assert states(answer, hub)
+    (row,) = [one for one in answer.document["sites"] if one["error"]]
+    assert row["site"] == own.python and answer.code in (1, 2)
+
+
+def test_nothing_runs(jhpatch, monkeypatch):
+    """Refused, with the command that names an environment."""
+    monkeypatch.setattr(processes, "interpreters", lambda: iter(()))
+    answer = jhpatch(None, "status", "--all")
+    assert answer.code == 5 and "status --python" in answer.error["next"]
+
+
+def test_many_environments_are_one_table(tmp_path, make_site, capsys):
+    """A line for each patch that is there, its Python last; in columns on a terminal."""
+    envs = [
+        make_site(tmp_path, [("notebook", "5.7.9")], slim=True, name="env%d" % number)
+        for number in range(3)
+    ]
+    where = [word for env in envs for word in ("--python", env.python)]
+    assert main(["apply", "--python", envs[1].python]) == 0
+    capsys.readouterr()
+    assert main(["status"] + where) == 3
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [row[0] for row in rows[:-1]] == ["pristine"] * 2 + ["applied"] * 2 + ["pristine"] * 2
+    assert [row[3] for row in rows[:-1]] == [env.python for env in envs for _ in range(2)]
+    assert all(env.python in rows[-1][0] for env in envs)
+    master, slave = pty.openpty()
+    argv = [sys.executable, "-m", "jhpatch", "status"] + where
+    subprocess.call(argv, env={"PYTHONPATH": ROOT, "NO_COLOR": "1"}, cwd="/", stdout=slave)
+    os.close(slave)
+    shown = os.read(master, 65536).decode().splitlines()
+    os.close(master)
+    assert len({line.index("notebook/") for line in shown if "notebook/" in line}) == 1
