@@ -1,0 +1,73 @@
+"""What the pages for people say: commands that exist, a reference that is the program's own."""
+
+import glob
+import importlib.util
+import os
+import re
+import shlex
+import sys
+
+import pytest
+
+from jhpatch import cli
+from tests.conftest import ROOT
+
+PAGES = sorted(
+    os.path.relpath(path, ROOT)
+    for pattern in ("*.md", "docs/*.md", "docs/*/*.md", "patches/*.md", "deploy/**/*.md")
+    for path in glob.glob(os.path.join(ROOT, pattern), recursive=True)
+)
+_COMMAND = re.compile(r"(?:(?:^|\s)\S*python\S* (?:-I )?-m|^) ?jhpatch +([^|;&#`]*)")
+
+
+def text_of(page):
+    """A page's text."""
+    with open(os.path.join(ROOT, page), encoding="utf-8") as file:
+        return file.read()
+
+
+def code(page):
+    """The lines of a page's code blocks, indented or fenced; a line that goes on is one."""
+    fenced, lines = False, []
+    for line in text_of(page).replace("\\\n", " ").splitlines():
+        if line.startswith("```"):
+            fenced = not fenced
+        elif fenced or line.startswith("    "):
+            lines.append(line.strip())
+    return lines
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_each_command_on_a_page_is_one(page):
+    """The parser takes it, options and all: nobody types what was renamed."""
+    for line in code(page):
+        if line.startswith(("usage:", "jhpatch:", "#")):
+            continue
+        for match in _COMMAND.finditer(line.partition("  #")[0]):
+            words = match.group(1).strip()
+            if not words or re.search(r"[…<>\[\]=]|\.\.\.|NAME|PYTHON", words):
+                continue  # not to be typed as it stands
+            arguments = shlex.split(words)
+            if arguments[0] in ("--version", "--help"):
+                continue
+            assert cli.parser(arguments[0]).parse_args(arguments).command == arguments[0], line
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_each_link_between_pages_leads_somewhere(page):
+    """A file of the checkout, for who reads it there."""
+    for target in re.findall(r"\]\(([^)#: ]+)[^):]*\)", text_of(page)):
+        here = os.path.dirname(os.path.join(ROOT, page))
+        assert os.path.exists(os.path.join(here, target)), (page, target)
+
+
+@pytest.mark.skipif(
+    sys.version_info[:2] not in ((3, 11), (3, 12)), reason="argparse of others has other words"
+)
+def test_the_reference_is_the_programs_own_help():
+    """docs/commands.md, made anew, is the same."""
+    path = os.path.join(ROOT, "tools", "commands.py")
+    spec = importlib.util.spec_from_file_location("commands", path)
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    assert text_of("docs/commands.md") == tool.made()
