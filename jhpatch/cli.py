@@ -286,7 +286,18 @@ def _text(result: Result, terminal: bool, verbose: bool) -> str:
         return telling.text(result, terminal, colour, verbose)
     from jhpatch import rendering
 
-    return rendering.text(result, terminal, colour, verbose)
+    return rendering.text(result, terminal, colour, verbose, _width() if terminal else 0)
+
+
+def _width() -> int:
+    """The terminal's columns, or what COLUMNS says."""
+    said = os.environ.get("COLUMNS", "")
+    if said.isdigit() and int(said):
+        return int(said)
+    try:
+        return os.get_terminal_size(1).columns or 80
+    except OSError:
+        return 80
 
 
 def _json(result: Result) -> str:

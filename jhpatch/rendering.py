@@ -21,8 +21,8 @@ _WIDTH = 88
 _SEVERAL = 3  # environments from which on status is one table
 
 
-def text(result: Result, terminal: bool, colour: bool, verbose: bool) -> str:
-    """What goes to standard output."""
+def text(result: Result, terminal: bool, colour: bool, verbose: bool, width: int = _WIDTH) -> str:
+    """What goes to standard output; ``width``: the terminal's, in columns."""
     if result.command == "diff":
         return "".join(_diff(site.diff or "", terminal, colour) for site in result.sites)
     if result.command in KEEPERS:
@@ -33,7 +33,7 @@ def text(result: Result, terminal: bool, colour: bool, verbose: bool) -> str:
         return "".join(line + "\n" for line in lines + list(_summary(result)))
     for site in result.sites:
         lines.append("%s%s" % (plain(site.site), " (%s)" % site.owner if site.owner else ""))
-        lines += _table(result, site, terminal, colour, verbose)
+        lines += _table(result, site, terminal and width, colour, verbose)
         lines += ["  " + plain(note) for note in site.notes]
         lines += _restart(site)
     lines += _summary(result)
@@ -108,9 +108,10 @@ def painted(words: str, code: Optional[str], colour: bool) -> str:
 
 
 def _table(
-    result: Result, site: SiteReport, terminal: bool, colour: bool, verbose: bool
+    result: Result, site: SiteReport, terminal: int, colour: bool, verbose: bool
 ) -> Iterator[str]:
-    """Columns on a terminal; elsewhere a line a patch, its fields with a tab between them."""
+    """Columns on a terminal of that width; elsewhere (0) a line a patch, its fields with a tab
+    between them."""
     rows = [[plain(cell) for cell in _row(result, patch)] for patch in site.patches]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
     for row, patch in zip(rows, site.patches):
@@ -118,13 +119,18 @@ def _table(
         if not terminal:
             yield "\t".join(row[:3] + ["; ".join([row[3]] * bool(row[3]) + details)])
             continue
+        if patch.state == "not-needed" and not verbose and result.command != "list":
+            row[3] = ""  # all is as it should be
         cells = [cell.ljust(width) for cell, width in zip(row, widths)]
         cells[2] = painted(cells[2], _COLOURS.get(row[2].split(" ")[0]), colour)
         if result.command == "list":
             yield "  " + "  ".join(cells).rstrip()
-            details = _wrapped(row[3]) + details
-        else:
+            details = _wrapped(row[3], terminal) + details
+        elif sum(widths) + len(row[3]) + 8 <= terminal:
             yield "  " + "  ".join(cells + [row[3]]).rstrip()
+        else:
+            yield "  " + "  ".join(cells).rstrip()
+            details = _wrapped(row[3], terminal) + details
         for detail in details:
             yield "      " + detail
 
@@ -167,10 +173,10 @@ def _details(patch: PatchReport) -> Iterator[str]:
         yield plain("%s %s %s" % (file.path, file.state, file.found or "none"))
 
 
-def _wrapped(words: str) -> List[str]:
+def _wrapped(words: str, width: int) -> List[str]:
     import textwrap
 
-    return textwrap.wrap(words, _WIDTH - 6)
+    return textwrap.wrap(words, max(min(width, _WIDTH) - 6, 20), break_on_hyphens=False)
 
 
 def _restart(site: SiteReport) -> Iterator[str]:

@@ -122,3 +122,19 @@ def test_bash_completes(words, wanted):
         stderr=subprocess.PIPE,
     )
     assert set(done.stdout.decode().split()) == wanted, done.stderr.decode()
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 200])
+def test_no_line_is_longer_than_the_terminal(tmp_path, make_site, columns):
+    """Reasons that do not fit go below their row, wrapped; 80 columns look right."""
+    env = make_site(tmp_path, [("notebook", "7.6.5"), ("jupyterhub", "6.1.1")], slim=True)
+    master, slave = pty.openpty()
+    argv = [sys.executable, "-m", "jhpatch", "status", "--python", env.python]
+    environment = {"PYTHONPATH": ROOT, "NO_COLOR": "1", "COLUMNS": str(columns)}
+    subprocess.call(argv, env=environment, cwd="/", stdout=slave)
+    os.close(slave)
+    lines = os.read(master, 65536).decode().splitlines()
+    os.close(master)
+    rows = [line for line in lines if not line.startswith(("/", "next:"))]
+    assert rows and max(map(len, rows)) <= max(columns, 60)
+    assert sum("not-needed" in row for row in rows) == 2
