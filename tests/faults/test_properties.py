@@ -4,6 +4,7 @@ import base64
 import difflib
 import hashlib
 import json
+import re
 
 import pytest
 
@@ -11,6 +12,7 @@ from jhpatch import engine, journal, patchfile, record, state, versions
 from jhpatch.beneath import is_relative
 from jhpatch.engine import sha256
 from jhpatch.errors import BadPatch, Untrusted
+from jhpatch.nginx import Front, render
 from jhpatch.patchfile import Change, Edition
 from jhpatch.plan import plan_apply, plan_revert
 from jhpatch.record import Entry
@@ -521,3 +523,86 @@ def test_the_order_of_patches_does_not_count(every, editions):
         assert site.files == at_once.files
 
     every(check, own_records(), st.permutations(PATCHES), examples=40)
+
+
+# A front's site file.
+
+FRONT = Front(
+    server_names=("name.example",),
+    upstreams=("https://upstream.example:8000",),
+    version="1.22.1",
+    listens=("8443",),
+    certificates=(("/certificate", "/key"),),
+    redirect_http=True,
+    stapling="192.0.2.53",
+    max_body="123457k",
+    read_timeout="123457s",
+    base_url="/base-path/",
+    upstream_ca="/upstream-ca",
+)
+WORDS = {
+    "server_names": "name.example",
+    "upstreams": "upstream.example",
+    "listens": "8443",
+    "certificates": "/certificate",
+    "stapling": "192.0.2.53",
+    "max_body": "123457k",
+    "read_timeout": "123457s",
+    "base_url": "/base-path/",
+    "upstream_ca": "/upstream-ca",
+}
+"""Each field, and a word that is in no other field's."""
+
+
+def with_word(field, word):
+    """The front with another word in that field, and nothing else changed."""
+
+    def put(value):
+        if isinstance(value, tuple):
+            return tuple(map(put, value))
+        return word if value == WORDS[field] else value.replace("//" + WORDS[field], "//" + word)
+
+    return FRONT._replace(**{field: put(getattr(FRONT, field))})
+
+
+def shape(text):
+    """The text without the hash of its own and the names that are derived from values."""
+    return re.sub(r"front_[a-z0-9]*_[0-9a-f]{6}", "front", text.partition("\n")[2])
+
+
+SIGNS = st.text(st.sampled_from("a0-._/:[]@~% \t\n\r;{}$\"'\\#\0\u00e4*=kd"), max_size=12)
+PLAIN = st.from_regex(r"[a-z0-9/][a-z0-9./:-]{0,9}", fullmatch=True)
+
+
+@pytest.mark.parametrize("field", sorted(WORDS))
+def test_no_value_breaks_out_of_its_directive(every, field):
+    """A value is refused, or the file is the same but for that word, which ends nothing."""
+    benign, own = shape(render(FRONT)), WORDS[field]
+    assert own in benign
+    taken = []
+
+    def check(word):
+        try:
+            text = shape(render(with_word(field, word)))
+        except ValueError:
+            return
+        taken.append(word)
+        if field == "stapling" and ":" in word:
+            word = "[%s]" % word
+        if field == "base_url":
+            own_bare, bare = own[:-1], word[:-1]
+            assert text in (benign.replace(own_bare, bare), render_at_root(benign, own))
+        else:
+            assert text == benign.replace(own, word)
+        assert not set(word) & set(" \t\n\r;{}$\"'\\#\0")
+
+    every(check, st.one_of(SIGNS, PLAIN, st.text(max_size=8)), examples=300)
+    check(own)
+    assert taken
+
+
+def render_at_root(benign, own):
+    """Without a base path there is no second location to send browsers there."""
+    begin = benign.index("    location = " + own[:-1])
+    end = benign.index("        return 404;\n    }\n") + len("        return 404;\n    }\n")
+    return (benign[:begin] + benign[end:]).replace(own, "/")
