@@ -40,6 +40,7 @@ JUPYTER = [
     "jinja2<3; " + OLD,
     "markupsafe<2; " + OLD,
 ]
+NGINX = ["crossplane>=0.5.8"]  # `nginx check` reads configurations with it
 TEST = [
     "build",
     "ipykernel",  # for kernelspec: with jupyter_client
@@ -65,7 +66,7 @@ setup(
     author="The jhpatch contributors",
     python_requires=">=3.6",
     packages=[
-        *("jhpatch", "jhpatch.commands", "jhpatch.diagnosis", "jhpatch.helper"),
+        *("jhpatch", "jhpatch.commands", "jhpatch.diagnosis", "jhpatch.front", "jhpatch.helper"),
         "jhpatch.patches",
     ],
     package_dir={"jhpatch.patches": "patches"},
@@ -80,7 +81,7 @@ setup(
         "packaging",
         'importlib-metadata; python_version < "3.8"',
     ],
-    extras_require={"jupyter": JUPYTER, "test": TEST},
+    extras_require={"jupyter": JUPYTER, "nginx": NGINX, "test": TEST + NGINX},
     entry_points={"console_scripts": ["jhpatch = jhpatch.__main__:main"]},
     classifiers=[
         "Development Status :: 4 - Beta",

@@ -13,7 +13,7 @@ from typing import Any, Callable, Iterator, List, NoReturn, Optional, TextIO, Tu
 from jhpatch import __version__
 from jhpatch.commands import COMMANDS, EXAMPLES
 from jhpatch.errors import Failed, JhpatchError, Usage
-from jhpatch.result import Result, addressed, error_of, shown
+from jhpatch.result import HOST, Result, addressed, error_of, shown
 
 _EXIT_CODES = """\
 exit codes: 0 done or nothing to do; 1 failed; 2 usage; 3 a check found something;
@@ -280,7 +280,7 @@ def _text(result: Result, terminal: bool, verbose: bool) -> str:
     if result.script is not None:
         return result.script
     colour = terminal and "NO_COLOR" not in os.environ
-    if (result.tickets, result.diagnosis, result.kernels) != (None, None, None):
+    if result.command in HOST:
         from jhpatch import telling
 
         return telling.text(result, terminal, colour, verbose)

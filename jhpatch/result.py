@@ -11,7 +11,7 @@ from jhpatch.errors import REINSTALL, JhpatchError, worst
 SCHEMA = 1
 KEEPERS = ("lint", "rebase", "survey")
 """The commands for who keeps the patches: they look at no site."""
-HOST = ("ticket", "doctor", "kernelspec")
+HOST = ("ticket", "doctor", "kernelspec", "nginx")
 """The commands that look at the host: ``sites`` is empty."""
 
 
@@ -115,8 +115,8 @@ class TicketReport(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """Of ``doctor``: ``severity`` is ``error``, ``warning`` or ``note``; ``next`` is a command
-    to type or a line to write."""
+    """Of ``doctor`` and ``nginx check``: ``severity`` is ``error``, ``warning`` or ``note``;
+    ``next`` is a command to type or a line to write."""
 
     code: str
     severity: str
@@ -154,6 +154,14 @@ class Candidate(NamedTuple):
     diff: str
 
 
+class SiteFile(NamedTuple):
+    """Of ``nginx render``: where it lies (or would), its text, the diff to what lies there."""
+
+    path: Optional[str]
+    text: str
+    diff: str
+
+
 class Result(NamedTuple):
     """All that a command has to say."""
 
@@ -175,13 +183,15 @@ class Result(NamedTuple):
     tickets: Optional[Tuple[TicketReport, ...]] = None
     """Of ``ticket``."""
     diagnosis: Optional[Tuple[Finding, ...]] = None
-    """Of ``doctor``, and of ``kernelspec check``."""
+    """Of ``doctor``, ``kernelspec check`` and ``nginx check``."""
     kernels: Optional[Tuple[KernelReport, ...]] = None
     """Of ``kernelspec``."""
+    site_file: Optional[SiteFile] = None
+    """Of ``nginx render``."""
     script: Optional[str] = None
     """Of ``completion``."""
     changed: bool = False
-    """Whether a patch file or a kernel was written, or a kernel taken away."""
+    """Whether a patch file, a kernel or a site file was written, or a kernel taken away."""
     would_change: bool = False
     """In a dry run: whether one would be."""
     notes: Tuple[str, ...] = ()
@@ -256,6 +266,8 @@ def document(result: Result) -> Dict[str, Any]:
         fields["script"] = result.script
     if result.kernels is not None:
         fields["kernels"] = [one._asdict() for one in result.kernels]
+    if result.site_file is not None:
+        fields["file"] = result.site_file._asdict()
     if result.tickets is not None:
         fields["tickets"] = [one._asdict() for one in result.tickets]
     if result.command in KEEPERS + HOST:

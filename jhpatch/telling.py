@@ -1,11 +1,11 @@
-"""What ``ticket``, ``doctor`` and ``kernelspec`` found → text for people."""
+"""What ``ticket``, ``doctor``, ``kernelspec`` and ``nginx`` have to say → text for people."""
 
 import time
 from typing import Iterator, List, Optional
 
 from jhpatch import processes
 from jhpatch.rendering import painted, plain
-from jhpatch.result import Finding, KernelReport, Result, TicketReport
+from jhpatch.result import Finding, KernelReport, Result, SiteFile, TicketReport
 
 _COLOURS = {
     "valid": "32",
@@ -27,6 +27,8 @@ _LABELS = {
 
 def text(result: Result, terminal: bool, colour: bool, verbose: bool) -> str:
     """What goes to standard output."""
+    if result.site_file is not None:
+        return _site_file(result, result.site_file, terminal)
     lines: List[str] = []
     for ticket in result.tickets or ():
         lines += _ticket(ticket, colour) if terminal else [_fields(ticket)]
@@ -47,6 +49,17 @@ def _kernel(result: Result, one: KernelReport, terminal: bool) -> Iterator[str]:
     yield ("  " if terminal else "\t").join(plain(cell) for cell in cells)
     if one.text and result.dry_run:
         yield from (plain(line) for line in one.text.splitlines())
+
+
+def _site_file(result: Result, one: SiteFile, terminal: bool) -> str:
+    """The file itself; where it has a place, what is new in it, and what was done."""
+    if one.path is None:
+        return one.text
+    shown = one.diff if result.dry_run or result.error else ""
+    lines = [plain(line) for line in shown.splitlines()] if terminal else shown.splitlines()
+    lines += [plain(note) for note in result.notes]
+    lines += ["next: " + plain(result.next)] if result.next else []
+    return "".join(line + "\n" for line in lines)
 
 
 def _fields(ticket: TicketReport) -> str:

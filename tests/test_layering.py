@@ -45,6 +45,15 @@ ARROWS = {
     "sparks": {"helper", "trust", "errors"},
     "pyspark": set(),
     "commands.completion": {"errors", "result", "targets"},
+    "commands.nginx": {"targets", "nginx", "front", "unified", "errors", "result"},
+    "nginx": set(),
+    "front": set(),
+    "front.findings": {"result"},
+    "front.config": {"front", "errors", "result"},
+    "front.faults": {"front", "nginx", "errors", "result"},
+    "front.outside": {"front", "diagnosis", "result"},
+    "front.sitefile": {"errors"},
+    "front.installed": set(),
     "tickets": {"documents", "processes", "result"},
     "telling": {"processes", "rendering", "result"},
     "diagnosis": set(),
@@ -185,6 +194,12 @@ def test_who_imports_patch_ng():
     """The engine, and only when a diff is taken apart."""
     users = {name for name, tree in MODULES.items() if "patch_ng" in set(imported(tree))}
     assert users == {"engine"}
+
+
+def test_who_imports_crossplane():
+    """The room that reads nginx's configuration."""
+    users = {name for name, tree in MODULES.items() if "crossplane" in set(imported(tree))}
+    assert users == {"front.config"}
 
 
 def test_the_helper_uses_what_all_its_hosts_have():

@@ -10,6 +10,7 @@ COMMANDS = {
     "doctor": "what Kerberos lacks on this host, and the next step; changes nothing",
     "kernelspec": "PySpark kernels: install, list, check, remove",
     "completion": "the words that a shell completes: for bash, zsh or fish",
+    "nginx": "the front: write its site file, find what is wrong with the one that is there",
     "lint": "for who keeps patches: whether they are sound",
     "rebase": "for who keeps patches: carry one to another release",
     "survey": "for who keeps patches: which releases no patch names yet",
