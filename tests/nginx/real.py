@@ -1,8 +1,15 @@
-"""A real nginx, in a network of its own: it takes the ports that a file says."""
+"""A real nginx: in a network of its own, where it takes the ports that a file says, or here."""
 
+import contextlib
+import http.server
+import json
 import os
 import shutil
+import socket
+import socketserver
 import subprocess
+import threading
+import time
 
 import pytest
 
@@ -63,3 +70,110 @@ def certificate(folder, name, *names, days=90):
     argv += ["-keyout", stem + ".key", "-out", stem + ".pem"]
     subprocess.run(argv, check=True, stderr=subprocess.DEVNULL)
     return stem + ".pem"
+
+
+@contextlib.contextmanager
+def running(text, folder, port):
+    """An nginx with that site file, in the machine's own network; it listens on ``port``."""
+    with open(os.path.join(str(folder), "site.conf"), "w") as file:
+        file.write(text)
+    main = os.path.join(str(folder), "nginx.conf")
+    with open(main, "w") as file:
+        user = "user root;\n" if os.geteuid() == 0 else ""  # pytest's folders are nobody else's
+        file.write(user + "daemon off;\nworker_processes 1;" + MAIN % {"folder": folder})
+    log = os.path.join(str(folder), "nginx.log")
+    with open(log, "wb") as out:
+        child = subprocess.Popen([NGINX, "-c", main], stdout=out, stderr=out)
+    try:
+        deadline = time.monotonic() + 20
+        while not _is_open(port):
+            with open(log) as file:
+                assert child.poll() is None and time.monotonic() < deadline, file.read()
+            time.sleep(0.02)
+        yield child
+    finally:
+        child.terminate()
+        child.wait(20)
+
+
+def _is_open(port):
+    with contextlib.closing(socket.socket()) as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
+
+
+def free_ports(count):
+    """As many that nobody listens on."""
+    found = [socket.socket() for _ in range(count)]
+    for one in found:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in found]
+    for one in found:
+        one.close()
+    return ports
+
+
+class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    daemon_threads = True  # Python 3.6 has no ThreadingHTTPServer
+
+
+class Upstream:
+    """What a front passes on: it answers with the request, or as a user's server does.
+
+    Who has the cookie ``user=1`` has logged in. ``checks``: whether Origin is compared with
+    Host, as jupyter_server does.
+    """
+
+    def __init__(self, checks=True):
+        self.checks = checks
+        self.requests = []
+        self._server = _Server(("127.0.0.1", 0), self._handler())
+        self.port = self._server.server_address[1]
+
+    def __enter__(self):
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _handler(self):
+        upstream = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                length = int(self.headers.get("Content-Length") or 0)
+                upstream.requests.append((self.command, self.path, self.rfile.read(length)))
+                status, body = upstream.answer(self.path, self.headers)
+                self.send_response(status)
+                if status == 101:
+                    self.send_header("Upgrade", "websocket")
+                    self.send_header("Connection", "Upgrade")
+                    self.close_connection = True
+                else:
+                    self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_POST = do_PUT = do_GET
+
+            def log_message(self, *_):
+                pass
+
+        return Handler
+
+    def answer(self, path, headers):
+        """Status and body."""
+        if "/api/events/subscribe" not in path:
+            return 200, json.dumps(
+                {name.lower(): value for name, value in headers.items()}
+            ).encode()
+        if "user=1" not in headers.get("Cookie", ""):
+            return 403, b"<h1>Forbidden</h1>"
+        if headers.get("Upgrade", "").lower() != "websocket":
+            return 400, b'Can "Upgrade" only to "WebSocket".'
+        origin = headers.get("Origin")
+        foreign = origin is not None and origin.partition("://")[2] != headers.get("Host")
+        return (403, b"Cross origin") if self.checks and foreign else (101, b"")

@@ -1,0 +1,273 @@
+"""What render writes, in a real nginx: who is let through, to what, and as what."""
+
+import contextlib
+import json
+import re
+import socket
+import ssl
+
+import pytest
+
+from jhpatch.front import installed
+from jhpatch.nginx import render
+from tests.nginx.cases import HUB, TLS
+from tests.nginx.real import Upstream, free_ports, running, with_nginx
+
+pytestmark = with_nginx
+UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket"}
+
+
+def whole(data):
+    """Whether an answer is all there."""
+    head, end, body = data.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
+    return bool(end) and (b" 101 " in head[:14] or (length and len(body) >= int(length.group(1))))
+
+
+class Front:
+    """A front that runs, and its upstream; ``names`` are its own."""
+
+    def __init__(self, upstream, port, tls=True):
+        self.upstream = upstream
+        self.port = port
+        self.own = "hub.example.org:%d" % port
+        self._tls = tls
+
+    def ask(self, path="/hub/home", method="GET", host=None, body=b"", sni=None, **headers):
+        """Status and body; status None where the connection was closed without an answer."""
+        rows = ["%s %s HTTP/1.1" % (method, path), "Host: " + (host or self.own)]
+        rows += ["%s: %s" % (name.replace("_", "-"), value) for name, value in headers.items()]
+        rows += ["Content-Length: %d" % len(body)]
+        rows += [] if "Connection" in headers else ["Connection: close"]
+        try:
+            with contextlib.closing(self._connection(sni or "hub.example.org")) as made:
+                made.sendall(("\r\n".join(rows) + "\r\n\r\n").encode() + body)
+                data = b""
+                while not whole(data):
+                    block = made.recv(65536)
+                    if not block:
+                        break
+                    data += block
+        except (ssl.SSLError, ConnectionError):
+            return None, b""
+        head, _, rest = data.partition(b"\r\n\r\n")
+        return (int(head.split()[1]), rest) if head else (None, b"")
+
+    def _connection(self, name):
+        plain = socket.create_connection(("127.0.0.1", self.port), 10)
+        if not self._tls:
+            return plain
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context.wrap_socket(plain, server_hostname=name)
+
+    def seen(self, **arguments):
+        """The headers that the upstream got."""
+        status, body = self.ask(**arguments)
+        assert status == 200, (status, body)
+        return json.loads(body.decode())
+
+
+@contextlib.contextmanager
+def front_of(folder, tls, **values):
+    """A front of the case HUB with other values, on a free port."""
+    (port,) = free_ports(1)
+    with Upstream() as upstream:
+        given = HUB._replace(
+            server_names=("hub.example.org", "notebooks.example.com"),
+            listens=("127.0.0.1:%d" % port,),
+            upstreams=("127.0.0.1:%d" % upstream.port,),
+            version=installed.version(),
+        )._replace(**values)
+        with running(render(given).replace(TLS, tls), folder, port):
+            yield Front(upstream, port, bool(given.certificates))
+
+
+@pytest.fixture(scope="module")
+def front(tmp_path_factory, certificates):
+    """Two names, one certificate, a port of its own."""
+    with front_of(tmp_path_factory.mktemp("front"), certificates) as one:
+        yield one
+
+
+def origins(front):
+    """Those that are foreign."""
+    port = front.port
+    return [
+        "https://evil.example",
+        "https://blog.example.org:%d" % port,  # a sibling
+        "https://sub.hub.example.org:%d" % port,
+        "https://hub.example.org",  # another port
+        "https://hub.example.org:%d0" % port,
+        "https://hub.example.org:%d.evil.example" % port,
+        "http://hub.example.org:%d" % port,  # another scheme
+        "https://notebooks.example.com:%d" % port,  # another name of ours
+        "null",
+        "https://hub.example.org:%d https://evil.example" % port,
+        "https://evil.example https://hub.example.org:%d" % port,
+    ]
+
+
+def test_own_pages_and_scripts_pass(front):
+    """On each name, to an upgrade and to the API; in any case of letters."""
+    for host in (front.own, "notebooks.example.com:%d" % front.port):
+        for origin in ({"Origin": "https://" + host}, {"Origin": "HTTPS://" + host.upper()}, {}):
+            assert front.ask("/user/a/api/contents", host=host, **origin)[0] == 200
+            cookie = dict(UPGRADE, Cookie="user=1", **origin)
+            if origin.get("Origin", "https").startswith("https"):
+                assert front.ask("/user/a/api/events/subscribe", host=host, **cookie)[0] == 101
+
+
+def test_foreign_pages_are_refused_before_the_hub(front):
+    """Upgrades anywhere, and all that is below /user/*/api: 403, and no request passed on."""
+    before = len(front.upstream.requests)
+    for origin in origins(front):
+        for path in ("/user/a/api/kernels/x/channels", "/services/x", "/hub/", "/user/a/lab"):
+            assert front.ask(path, Origin=origin, **UPGRADE)[0] == 403, (origin, path)
+        for path in ("/user/a/api", "/user/a/api/contents?x=1", "/user/a/second/api/kernels"):
+            for method in ("GET", "POST", "PUT"):
+                assert front.ask(path, method, Origin=origin)[0] == 403, (origin, path)
+    assert len(front.upstream.requests) == before
+
+
+ODD = [
+    *("/user/a/%61pi/contents", "//user//a//api/contents", "/user/a/./api/contents"),
+    *("/hub/../user/a/api/contents", "/user/%2e%2e/user/a/api/contents", "/USER/../user/a/api/"),
+    "/user/a/api/contents/x%2f..%2f..%2f..%2f..",
+    "/user/a/api%2fcontents",
+    "/user/a%2fapi/contents",
+    "/user/a/api?x",
+]
+
+
+@pytest.mark.parametrize("path", ODD)
+def test_no_spelling_of_the_path_gets_by(front, path):
+    """Neither the one that nginx decodes, nor the one that the server gets."""
+    assert front.ask(path, Origin="https://evil.example")[0] == 403
+
+
+def test_single_sign_on_passes(front):
+    """A form that the identity provider's page posts, and the page that a link leads to."""
+    for origin in ("https://idp.example", "null"):
+        for path in ("/hub/saml/acs", "/hub/oauth_callback", "/hub/login?next=/user/a/api/x"):
+            assert front.ask(path, "POST", body=b"SAMLResponse=x", Origin=origin)[0] == 200
+    assert front.ask("/user/a/lab")[0] == 200
+
+
+def test_what_the_upstream_sees(front):
+    """Host whole, Origin as it was, the client's address and no other, https."""
+    origin = "https://" + front.own
+    seen = front.seen(
+        Origin=origin, X_Forwarded_For="6.6.6.6", X_Forwarded_Proto="gopher", X_Real_IP="6.6.6.6"
+    )
+    assert seen["host"] == front.own and seen["origin"] == origin
+    assert seen["x-forwarded-for"] == seen["x-real-ip"] == "127.0.0.1"
+    assert seen["x-forwarded-proto"] == seen["x-scheme"] == "https"
+    assert seen["x-forwarded-host"] == front.own
+    assert "upgrade" not in seen and "connection" not in seen
+
+
+def test_other_upgrades_are_not_passed_on(front):
+    """h2c would be a tunnel past all that is checked here."""
+    seen = front.seen(Connection="Upgrade, close", Upgrade="h2c")
+    assert "upgrade" not in seen and "connection" not in seen
+
+
+def test_other_names_are_closed(front):
+    """By SNI, by Host, by neither; nothing comes to the hub."""
+    before = len(front.upstream.requests)
+    assert front.ask(sni="evil.example") == (None, b"")
+    assert front.ask(host="evil.example") == (None, b"")
+    assert front.ask(host="evil.example:%d" % front.port, sni="evil.example") == (None, b"")
+    assert front.ask(host="127.0.0.1:%d" % front.port) == (None, b"")
+    assert len(front.upstream.requests) == before
+
+
+def test_a_large_save_passes_and_a_larger_one_does_not(front, tmp_path, certificates):
+    """20 MB within the limit of 100m; 2 kB above one of 1k."""
+    origin = "https://" + front.own
+    body = b"x" * (20 << 20)
+    path = "/user/a/api/contents/x"
+    assert front.ask(path, "PUT", body=body, Origin=origin)[0] == 200
+    assert front.upstream.requests[-1][2] == body
+    with front_of(tmp_path, certificates, max_body="1k") as other:
+        assert other.ask(path, "PUT", body=body[:2000])[0] == 413
+
+
+def test_a_terminator_says_the_scheme(tmp_path, certificates):
+    """Behind it nginx speaks http, and browsers https: that is what Origin must say."""
+    values = dict(certificates=(), external_scheme="https")
+    with front_of(tmp_path, certificates, **values) as front:
+        # The terminator's port, not nginx's own, is what browsers see.
+        host = {"host": "hub.example.org"}
+        own = front.ask("/user/a/api/x", Origin="https://hub.example.org", **host)
+        assert own[0] == 200
+        assert front.ask("/user/a/api/x", Origin="http://hub.example.org", **host)[0] == 403
+        seen = front.seen(X_Forwarded_For="192.0.2.7", **host)
+        assert seen["x-forwarded-for"] == "192.0.2.7, 127.0.0.1"
+        assert seen["x-forwarded-proto"] == "https"
+
+
+def test_a_base_url(tmp_path, certificates):
+    """Its path goes through as it is, what is beside it is not there, and the gate holds."""
+    with front_of(tmp_path, certificates, base_url="/jupyter/") as front:
+        assert front.ask("/jupyter/hub/home")[0] == 200
+        assert front.upstream.requests[-1][1] == "/jupyter/hub/home"
+        assert front.ask("/hub/home")[0] == 404
+        assert front.ask("/jupyter")[0] == 308
+        foreign = {"Origin": "https://evil.example"}
+        assert front.ask("/jupyter/user/a/api/contents", **foreign)[0] == 403
+        assert front.ask("/jupyter/hub/", **dict(UPGRADE, **foreign))[0] == 403
+
+
+def test_a_backup_is_asked_when_the_first_does_not_answer(tmp_path, certificates):
+    """And a POST is never sent twice to one that has it."""
+    (dead,) = free_ports(1)
+    with Upstream() as second:
+        upstreams = ("127.0.0.1:%d" % dead, "127.0.0.1:%d" % second.port)
+        with front_of(tmp_path, certificates, upstreams=upstreams) as front:
+            assert front.ask("/hub/login", "POST", body=b"x")[0] == 200
+            assert [request[0] for request in second.requests] == ["POST"]
+
+
+def test_the_upstreams_certificate_is_checked(tmp_path, certificates):
+    """A hub that somebody else's authority vouches for is 502; the right one answers."""
+    import threading
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates + "/hub.pem", certificates + "/hub.key")
+    with contextlib.closing(socket.socket()) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(5)
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    with contextlib.suppress(ssl.SSLError):
+                        made = context.wrap_socket(listener.accept()[0], server_side=True)
+                        made.recv(65536)
+                        made.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                        made.close()
+
+        threading.Thread(target=serve, daemon=True).start()
+        port = listener.getsockname()[1]
+        for number, (ca, status) in enumerate((("hub.pem", 200), ("notebooks.pem", 502))):
+            # localhost is what it is called, and the certificate is hub.example.org's.
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            values = dict(upstreams=("https://localhost:%d" % port,), upstream_ca=TLS + "/" + ca)
+            with front_renamed(folder, certificates, **values) as front:
+                assert front.ask()[0] == status
+
+
+@contextlib.contextmanager
+def front_renamed(folder, certificates, **values):
+    """The upstream is asked for by the name in its certificate, which no name server knows."""
+    (port,) = free_ports(1)
+    text = render(
+        HUB._replace(listens=("127.0.0.1:%d" % port,), version=installed.version(), **values)
+    )
+    text = text.replace("proxy_ssl_name localhost;", "proxy_ssl_name hub.example.org;")
+    with running(text.replace(TLS, certificates), folder, port):
+        yield Front(None, port)
