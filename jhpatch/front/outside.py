@@ -101,15 +101,21 @@ def asked(
 ) -> Tuple[Finding, ...]:
     """All that could be found out in that time."""
     found: List[Finding] = []
+    errors: List[Exception] = []
 
     def ask() -> None:
-        for row in _asked(one, clock, Deadline(seconds)):
-            found.append(row)
+        try:
+            for row in _asked(one, clock, Deadline(seconds)):
+                found.append(row)
+        except Exception as error:
+            errors.append(error)
 
-    # A name service has no time limit of its own, and a handshake may come byte by byte.
+    # A name service has no time limit of its own.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(seconds)
+    if errors:
+        raise errors[0]
     if thread.is_alive():
         words = "no end within %.0f s" % seconds
         return (*found, finding("unreachable", words, host=one.host, port=one.port))
@@ -231,9 +237,9 @@ def _certificate(one: Target, line: _Line, now: float) -> Iterator[Finding]:
         context = ssl.create_default_context(cafile=one.ca)
         with line.tls(context, one.host) as made:
             end = str((made.getpeercert() or {}).get("notAfter"))
-    except OSError as error:
-        words = getattr(error, "verify_message", "") or error.strerror or str(error)
-        yield finding("certificate-refused", str(words), host=one.host, port=one.port)
+    except (OSError, ssl.CertificateError) as error:  # an OSError since Python 3.7
+        words = getattr(error, "verify_message", "") or str(error)
+        yield finding("certificate-refused", words, host=one.host, port=one.port)
         return
     days = (ssl.cert_time_to_seconds(end) - now) / 86400
     words = "for %s, until %s" % (one.host, end)

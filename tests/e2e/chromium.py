@@ -7,9 +7,7 @@ the interpreter of an older stack may be too old for it.
 import importlib.util
 import os
 import shutil
-from typing import Any, NamedTuple, Optional, Type
-
-from tests.e2e.hub import Hub
+from typing import Any, List, NamedTuple, Optional, Sequence, Type
 
 _SECONDS = 90  # the longest wait for a page; a cold JupyterLab on a busy machine needs some
 _FLAGS = (
@@ -53,10 +51,14 @@ def missing() -> str:
 
 
 class Chromium:
-    """One user's browser on ``hub``, with a profile of its own below ``folder``."""
+    """One user's browser on ``hub``, with a profile of its own below ``folder``.
 
-    def __init__(self, hub: Hub, name: str, folder: str) -> None:
+    Of the hub its ``url`` alone is used: the hub's own, or that of a front.
+    """
+
+    def __init__(self, hub: Any, name: str, folder: str, flags: Sequence[str] = ()) -> None:
         self._hub = hub
+        self._flags = tuple(flags)
         self._name = name
         self._folder = folder
         self._driver: Any = None
@@ -68,7 +70,9 @@ class Chromium:
         os.makedirs(self._folder)
         options = ChromeOptions()
         options.binary_location = str(shutil.which("chromium"))
-        for flag in _FLAGS + ("--user-data-dir=" + os.path.join(self._folder, "profile"),):
+        for flag in (
+            _FLAGS + self._flags + ("--user-data-dir=" + os.path.join(self._folder, "profile"),)
+        ):
             options.add_argument(flag)
         # With both paths given selenium looks for no driver and downloads none.
         service = Service(
@@ -121,6 +125,30 @@ class Chromium:
         self._until("a cell to click on", lambda: self._element(front_end.code).click() is None)
         ActionChains(self._driver).send_keys(Keys.END, text).perform()
         self._until_shown(front_end, text)
+
+    def run(self, front_end: FrontEnd) -> None:
+        """Ctrl+Enter in the first cell."""
+        from selenium.webdriver.common.action_chains import ActionChains
+        from selenium.webdriver.common.keys import Keys
+
+        self._until("a cell to click on", lambda: self._element(front_end.code).click() is None)
+        keys = ActionChains(self._driver).key_down(Keys.CONTROL).send_keys(Keys.ENTER)
+        keys.key_up(Keys.CONTROL).perform()
+
+    def see(self, selector: str, text: str) -> None:
+        """Returns when the text is to be seen there."""
+        self._until(repr(text), lambda: text in self._element(selector).text)
+
+    def on_page(self, url: str, script: str, *arguments: Any) -> Any:
+        """What a script of that page hands to its last argument, within a minute."""
+        self._driver.get(url)
+        self._driver.set_script_timeout(60)
+        return self._driver.execute_async_script(script, *arguments)
+
+    def complaints(self) -> List[str]:
+        """The errors on the console since the last look."""
+        entries = self._driver.get_log("browser")
+        return [entry["message"] for entry in entries if entry["level"] == "SEVERE"]
 
     def press_save(self) -> None:
         """Ctrl+S, as each front end understands it."""

@@ -1,10 +1,11 @@
 """What a browser does: the login form, a notebook's page, its contents, a cell."""
 
+import contextlib
 import json
 import re
 import time
 import uuid
-from typing import Any, Dict
+from typing import Any, Dict, Iterator, Optional
 
 import requests
 import websocket
@@ -66,9 +67,9 @@ class Browser:
         """The release of the distribution that the user's server runs on."""
         return str(self._api("GET", "")["version"])
 
-    def save(self, path: str) -> None:
-        """Saves an empty notebook."""
-        body = {"type": "notebook", "format": "json", "content": notebook()}
+    def save(self, path: str, content: Optional[Dict[str, Any]] = None) -> None:
+        """Saves a notebook; an empty one if nothing is said."""
+        body = {"type": "notebook", "format": "json", "content": content or notebook()}
         self._api("PUT", "contents/" + path, body)
 
     def open(self, path: str) -> None:
@@ -87,20 +88,35 @@ class Browser:
 
     def run(self, code: str) -> str:
         """What a cell prints."""
+        with self.kernel() as path:
+            channel = self.connected(path, self._hub.url)
+            try:
+                return executed(channel, code)
+            finally:
+                channel.close()
+
+    @contextlib.contextmanager
+    def kernel(self) -> Iterator[str]:
+        """The path of a kernel's websocket, below the server's, while the block runs."""
         kernel = self._api("POST", "kernels", {"name": "python3"})["id"]
-        url = "%sapi/kernels/%s/channels" % (self._base.replace("http", "ws", 1), kernel)
+        try:
+            yield "api/kernels/%s/channels" % kernel
+        finally:
+            self._api("DELETE", "kernels/" + kernel)
+
+    def connected(self, path: str, origin: Optional[str]) -> websocket.WebSocket:
+        """A websocket with the user's cookies, as a page of ``origin`` opens it; None: a script.
+
+        Raises WebSocketBadStatusException.
+        """
         cookies = {one.name: one.value for one in self._session.cookies if self._is_ours(one)}
-        channel = websocket.create_connection(
-            url,
+        return websocket.create_connection(
+            self._base.replace("http", "ws", 1) + path,
             timeout=60,
-            origin=self._hub.url,
+            origin=origin,
+            suppress_origin=origin is None,
             cookie="; ".join("%s=%s" % pair for pair in cookies.items()),
         )
-        try:
-            return _executed(channel, code)
-        finally:
-            channel.close()
-            self._api("DELETE", "kernels/" + kernel)
 
     def _is_ours(self, cookie: Any) -> bool:
         return cookie.path in ("/", self._path)
@@ -127,7 +143,8 @@ class Browser:
         return dict(answer.json()) if answer.content else {}
 
 
-def _executed(channel: Any, code: str) -> str:
+def executed(channel: Any, code: str) -> str:
+    """What code prints, in the kernel of a websocket."""
     message_id = uuid.uuid4().hex
     content = dict(code=code, silent=False, store_history=False, user_expressions={})
     header = dict(

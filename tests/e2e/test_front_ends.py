@@ -65,12 +65,12 @@ def patched(stack: Stack, *patches: str) -> Iterator[None]:
     assert tree(site_of(stack)) == upstream
 
 
-def notebook_of_alice(name: str) -> str:
+def notebook_of_alice(name: str, code: str = CODE) -> str:
     """A notebook of one cell in alice's home; its path."""
     cell = dict(cell_type="code", id="a", execution_count=None, metadata={}, outputs=[])
     spec = dict(name="python3", display_name="Python 3", language="python")
     content = dict(
-        cells=[dict(cell, source=[CODE])],
+        cells=[dict(cell, source=[code])],
         metadata=dict(kernelspec=spec),
         nbformat=4,
         nbformat_minor=5,

@@ -174,6 +174,8 @@ class Upstream:
             return 403, b"<h1>Forbidden</h1>"
         if headers.get("Upgrade", "").lower() != "websocket":
             return 400, b'Can "Upgrade" only to "WebSocket".'
+        if headers.get("Connection", "").lower() != "upgrade":
+            return 400, b'"Connection" must be "Upgrade".'
         origin = headers.get("Origin")
         foreign = origin is not None and origin.partition("://")[2] != headers.get("Host")
         return (403, b"Cross origin") if self.checks and foreign else (101, b"")

@@ -218,15 +218,47 @@ def floods(made):
             made.sendall(b"x" * 65536)
 
 
-@pytest.mark.parametrize("serve", [silent, drips, floods])
-def test_whatever_answers_it_ends(serve):
+def shakes_hands(made):
+    """A handshake without an end, a byte now and then: each read of it has its time anew."""
+    with contextlib.suppress(OSError):
+        made.sendall(b"\x16\x03\x03\x3f\xff")  # a record of 16383 bytes (RFC 8446, 5.1)
+        while True:
+            made.sendall(b"\x02")
+            time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    "serve, scheme",
+    [
+        (silent, "http"),
+        (drips, "http"),
+        (floods, "http"),
+        (silent, "https"),
+        (shakes_hands, "https"),
+    ],
+)
+def test_whatever_answers_it_ends(serve, scheme):
     """In the time that it has, with a finding that says so."""
     with listening(serve) as port:
-        one = outside.target("http://127.0.0.1:%d/" % port, None, None, None)
+        one = outside.target("%s://127.0.0.1:%d/" % (scheme, port), None, None, None)
         began = time.monotonic()
         rows = outside.asked(one, seconds=2)
         assert time.monotonic() - began < 3
-        assert {row.code for row in rows} & {"unreachable", "not-a-front"}
+        assert {row.code for row in rows} & {"unreachable", "not-a-front"}, rows
+
+
+def test_a_name_service_that_does_not_answer(monkeypatch):
+    """It has no time limit of its own."""
+    monkeypatch.setattr(outside.socket, "getaddrinfo", lambda *_, **__: time.sleep(20))
+    began = time.monotonic()
+    rows = outside.asked(outside.target("https://x/", None, None, None), seconds=0.5)
+    assert time.monotonic() - began < 2 and [row.code for row in rows] == ["unreachable"]
+
+
+def test_a_mistake_is_no_success(jhpatch, monkeypatch):
+    """What goes wrong while it asks is exit 1, not an answer without findings."""
+    monkeypatch.setattr(outside, "_asked", lambda *_: 1 / 0)
+    assert jhpatch(None, "nginx", "check", "--url", "https://x/").code == 1
 
 
 def test_nobody_is_there(jhpatch):
