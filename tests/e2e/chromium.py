@@ -7,7 +7,7 @@ the interpreter of an older stack may be too old for it.
 import importlib.util
 import os
 import shutil
-from typing import Any, List, NamedTuple, Optional, Sequence, Type
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Type
 
 _SECONDS = 90  # the longest wait for a page; a cold JupyterLab on a busy machine needs some
 _FLAGS = (
@@ -56,9 +56,17 @@ class Chromium:
     Of the hub its ``url`` alone is used: the hub's own, or that of a front.
     """
 
-    def __init__(self, hub: Any, name: str, folder: str, flags: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        hub: Any,
+        name: str,
+        folder: str,
+        flags: Sequence[str] = (),
+        preferences: Optional[Dict[str, Any]] = None,
+    ) -> None:
         self._hub = hub
         self._flags = tuple(flags)
+        self._preferences = preferences or {}
         self._name = name
         self._folder = folder
         self._driver: Any = None
@@ -74,6 +82,7 @@ class Chromium:
             _FLAGS + self._flags + ("--user-data-dir=" + os.path.join(self._folder, "profile"),)
         ):
             options.add_argument(flag)
+        options.add_experimental_option("prefs", self._preferences)
         # With both paths given selenium looks for no driver and downloads none.
         service = Service(
             executable_path=str(shutil.which("chromedriver")),

@@ -19,6 +19,7 @@ NAMES = ("hub.example.org", "notebooks.example.com")
 PORT, RECIPE, PAGES = 8443, 9443, 7443
 FOREIGN = "https://evil.example:%d" % PAGES
 SIBLING = "https://blog.example.org:%d" % PAGES
+OTHER_PORT = "https://%s:%d" % (NAMES[0], PAGES)
 RECIPE_FILE = os.path.join(REPOSITORY, "tests", "nginx", "corpus", "widespread.conf")
 
 # What the servers send by themselves must not keep an idle websocket alive, nor end it.
@@ -30,7 +31,7 @@ c.Spawner.args = ["--ServerApp." + quiet, "--NotebookApp." + quiet]
 _PAGES = """
 server {
     listen %(port)d ssl;
-    server_name evil.example blog.example.org;
+    server_name evil.example blog.example.org %(name)s;
     ssl_certificate %(folder)s/pages.pem;
     ssl_certificate_key %(folder)s/pages.key;
     default_type text/html;
@@ -75,7 +76,7 @@ def fronted(hub: Hub, folder: str) -> Iterator[Scene]:
     for name in NAMES:
         certificate(folder, name, name)
     certificate(folder, "both", *NAMES)
-    certificate(folder, "pages", "evil.example", "blog.example.org")
+    certificate(folder, "pages", "evil.example", "blog.example.org", NAMES[0])
     with open("/etc/hosts", "a") as file:
         file.write("\n127.0.0.1 %s evil.example blog.example.org\n" % " ".join(NAMES))
     _believe(folder)
@@ -89,7 +90,11 @@ def fronted(hub: Hub, folder: str) -> Iterator[Scene]:
             certificates=tuple(pair(folder, name) for name in NAMES),
         )
     )
-    site += widespread(folder, upstream) + _PAGES % {"folder": folder, "port": PAGES}
+    site += widespread(folder, upstream) + _PAGES % {
+        "folder": folder,
+        "port": PAGES,
+        "name": NAMES[0],
+    }
     with running(site, folder, PORT) as nginx:
         yield Scene(hub, nginx, folder)
 

@@ -9,7 +9,17 @@ import pytest
 from tests.e2e import chromium
 from tests.e2e.chromium import FRONT_ENDS, Chromium
 from tests.e2e.client import Browser
-from tests.e2e.front import FOREIGN, NAMES, PORT, RECIPE, SIBLING, Scene, flags, fronted
+from tests.e2e.front import (
+    FOREIGN,
+    NAMES,
+    OTHER_PORT,
+    PORT,
+    RECIPE,
+    SIBLING,
+    Scene,
+    flags,
+    fronted,
+)
 from tests.e2e.hub import running
 from tests.e2e.stacks import STACKS, Stack
 from tests.e2e.test_front_ends import notebook_of_alice, within
@@ -23,11 +33,12 @@ CODE = "print(6 * 7)"
 LAB = FRONT_ENDS[0]
 OUTPUT = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-OutputArea-output"
 
-# Cookies as hubs have them whose pages are shown in frames of others: without it Chromium
-# keeps them from foreign sites, though not from siblings.
+# Cookies as hubs have them whose pages are shown in frames of others, and a browser that sends
+# them there: else Chromium keeps them from foreign sites, though not from siblings.
 FRAMED = """
 c.JupyterHub.tornado_settings = {"cookie_options": {"samesite": "None", "secure": True}}
 """
+SENT = {"profile.cookie_controls_mode": 0}
 
 # As a page of somebody else would: what it gets of the kernel, or that it gets nothing.
 ATTACK = """
@@ -35,8 +46,8 @@ const [url, done] = arguments;
 const socket = new WebSocket(url);
 socket.onerror = () => done("refused");
 socket.onopen = () => socket.send(JSON.stringify({
-    header: {msg_id: "1", msg_type: "execute_request", session: "s", username: "", version: "5.3",
-             date: "2026-01-01T00:00:00Z"},
+    header: {msg_id: String(Math.random()), msg_type: "execute_request", session: "s",
+             username: "", version: "5.3", date: "2026-01-01T00:00:00Z"},
     parent_header: {}, metadata: {}, channel: "shell", buffers: [],
     content: {code: "print('taken')", silent: false, store_history: false,
               user_expressions: {}, allow_stdin: false},
@@ -63,7 +74,7 @@ def scene(stack: Stack, scratch: str) -> Iterator[Scene]:
 def browser_at(scene: Scene, name: str, port: int, profile: str) -> Chromium:
     """A new profile's browser."""
     folder = os.path.join(scene.folder, "chromium-" + profile)
-    return Chromium(scene.at(name, port), "alice", folder, flags(scene.folder))
+    return Chromium(scene.at(name, port), "alice", folder, flags(scene.folder), SENT)
 
 
 def saved(path: str) -> Any:
@@ -87,6 +98,7 @@ def test_a_cell_runs_and_is_saved(scene: Scene, name: str, port: int) -> None:
         browser.login(PASSWORDS["alice"])
         browser.spawn()
         browser.open(workspace, os.path.basename(path), CODE)
+        browser.see("#jp-main-statusbar", "Idle")  # what is run before a kernel is there is lost
         browser.run(workspace)
         browser.see(OUTPUT, "42")
         browser.press_save()
@@ -95,16 +107,16 @@ def test_a_cell_runs_and_is_saved(scene: Scene, name: str, port: int) -> None:
 
 
 def test_pages_of_other_origins(scene: Scene) -> None:
-    """A foreign page and a sibling's, in the browser of a user who has logged in: refused, and
-    with the widespread recipe they run code in the user's kernel."""
+    """A foreign page, a sibling's and another port's, in the browser of a user who has logged
+    in: refused; with the widespread recipe each runs code in the user's kernel."""
     script = Browser(scene.at(NAMES[0]), "alice")
     script.login(PASSWORDS["alice"])
     script.spawn()
     server = scene.at(NAMES[0]).url + "/user/alice/"
     with script.kernel() as kernel, browser_at(scene, NAMES[0], PORT, "attacked") as browser:
         browser.login(PASSWORDS["alice"])
-        browser.on_page(server + "api/status", "arguments[0]('')")  # the server's own cookie
-        for page in (FOREIGN, SIBLING):
+        browser.on_page(server + "lab", "arguments[0]('')")  # sets the server's own cookie
+        for page in (FOREIGN, SIBLING, OTHER_PORT):
             for port, found in ((PORT, "refused"), (RECIPE, "taken\n")):
                 url = scene.at(NAMES[0], port).url.replace("https", "wss", 1)
                 url += "/user/alice/" + kernel
