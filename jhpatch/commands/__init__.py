@@ -26,6 +26,7 @@ EXAMPLES = {
     "ticket": "ticket --watch 10",
     "doctor": "doctor --user alice --config /etc/jupyterhub/jupyterhub_config.py",
     "kernelspec": "kernelspec install --spark-home /opt/spark --lazy --dry-run",
+    "nginx": "nginx check /etc/nginx",
     "completion": "completion bash",
     "lint": "lint",
     "rebase": "rebase jupyterhub/kerberos-login --to 6.1.2",

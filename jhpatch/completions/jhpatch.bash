@@ -6,7 +6,8 @@
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
 _shtab_jhpatch_kernelspec_subparsers=(install list check remove)
-_shtab_jhpatch_subparsers=(list status diff apply revert ticket doctor kernelspec completion lint rebase survey)
+_shtab_jhpatch_nginx_subparsers=(render check)
+_shtab_jhpatch_subparsers=(list status diff apply revert ticket doctor kernelspec completion nginx lint rebase survey)
 
 _shtab_jhpatch_list_option_strings=(-h --help --python --site --patches --json -q --quiet -v --verbose)
 _shtab_jhpatch_status_option_strings=(-h --help --all --python --site --patches --json -q --quiet -v --verbose)
@@ -21,6 +22,9 @@ _shtab_jhpatch_kernelspec_check_option_strings=(-h --help --json -q --quiet -v -
 _shtab_jhpatch_kernelspec_remove_option_strings=(-h --help --json -q --quiet -v --verbose --dry-run)
 _shtab_jhpatch_kernelspec_option_strings=(-h --help)
 _shtab_jhpatch_completion_option_strings=(-h --help --json -q --quiet -v --verbose)
+_shtab_jhpatch_nginx_render_option_strings=(-h --help --server-name --listen --upstream --certificate --certificate-key --external-scheme --redirect-http --hsts --stapling --max-body --read-timeout --base-url --upstream-ca --no-default-server --nginx-version --output --dry-run --json -q --quiet -v --verbose)
+_shtab_jhpatch_nginx_check_option_strings=(-h --help --server-name --url --user --cookie-file --ca --json -q --quiet -v --verbose)
+_shtab_jhpatch_nginx_option_strings=(-h --help)
 _shtab_jhpatch_lint_option_strings=(-h --help --patches --wheels --wheel --fix-hashes --installed --json -q --quiet -v --verbose)
 _shtab_jhpatch_rebase_option_strings=(-h --help --to --release --from --output --dry-run --wheels --patches --json -q --quiet -v --verbose)
 _shtab_jhpatch_survey_option_strings=(-h --help --wheels --patches --json -q --quiet -v --verbose)
@@ -30,7 +34,8 @@ _shtab_jhpatch_option_strings=(-h --help --version)
 
 _shtab_jhpatch_kernelspec_pos_0_choices=(install list check remove)
 _shtab_jhpatch_completion_pos_0_choices=(bash zsh fish)
-_shtab_jhpatch_pos_0_choices=(list status diff apply revert ticket doctor kernelspec completion lint rebase survey)
+_shtab_jhpatch_nginx_pos_0_choices=(render check)
+_shtab_jhpatch_pos_0_choices=(list status diff apply revert ticket doctor kernelspec completion nginx lint rebase survey)
 
 _shtab_jhpatch_list__h_nargs=0
 _shtab_jhpatch_list___help_nargs=0
@@ -134,6 +139,27 @@ _shtab_jhpatch_completion__q_nargs=0
 _shtab_jhpatch_completion___quiet_nargs=0
 _shtab_jhpatch_completion__v_nargs=0
 _shtab_jhpatch_completion___verbose_nargs=0
+_shtab_jhpatch_nginx_render__h_nargs=0
+_shtab_jhpatch_nginx_render___help_nargs=0
+_shtab_jhpatch_nginx_render___redirect_http_nargs=0
+_shtab_jhpatch_nginx_render___hsts_nargs='?'
+_shtab_jhpatch_nginx_render___no_default_server_nargs=0
+_shtab_jhpatch_nginx_render___dry_run_nargs=0
+_shtab_jhpatch_nginx_render___json_nargs=0
+_shtab_jhpatch_nginx_render__q_nargs=0
+_shtab_jhpatch_nginx_render___quiet_nargs=0
+_shtab_jhpatch_nginx_render__v_nargs=0
+_shtab_jhpatch_nginx_render___verbose_nargs=0
+_shtab_jhpatch_nginx_check__h_nargs=0
+_shtab_jhpatch_nginx_check___help_nargs=0
+_shtab_jhpatch_nginx_check___json_nargs=0
+_shtab_jhpatch_nginx_check__q_nargs=0
+_shtab_jhpatch_nginx_check___quiet_nargs=0
+_shtab_jhpatch_nginx_check__v_nargs=0
+_shtab_jhpatch_nginx_check___verbose_nargs=0
+_shtab_jhpatch_nginx_pos_0_nargs=A...
+_shtab_jhpatch_nginx__h_nargs=0
+_shtab_jhpatch_nginx___help_nargs=0
 _shtab_jhpatch_lint__h_nargs=0
 _shtab_jhpatch_lint___help_nargs=0
 _shtab_jhpatch_lint___fix_hashes_nargs=0

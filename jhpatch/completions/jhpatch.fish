@@ -50,8 +50,8 @@ function _shtab_jhpatch_using
   test "$_shtab_jhpatch_cmdpath" = "$argv"
 end
 
-set -g _shtab_jhpatch_commands list status diff apply revert ticket doctor kernelspec 'kernelspec install' 'kernelspec list' 'kernelspec check' 'kernelspec remove' completion lint rebase survey
-set -g _shtab_jhpatch_opts_with_value --ccache --conf --config --deploy-mode --display-name --env --from --hadoop-conf-dir --idle-stop --java-home --keytab --lock-timeout --master --name --output --patches --prefix --principal --python --release --site --spark-home --timeout --to --unit --user --watch --wheel --wheels --worker-python
+set -g _shtab_jhpatch_commands list status diff apply revert ticket doctor kernelspec 'kernelspec install' 'kernelspec list' 'kernelspec check' 'kernelspec remove' completion nginx 'nginx render' 'nginx check' lint rebase survey
+set -g _shtab_jhpatch_opts_with_value --base-url --ca --ccache --certificate --certificate-key --conf --config --cookie-file --deploy-mode --display-name --env --external-scheme --from --hadoop-conf-dir --hsts --idle-stop --java-home --keytab --listen --lock-timeout --master --max-body --name --nginx-version --output --patches --prefix --principal --python --read-timeout --release --server-name --site --spark-home --stapling --timeout --to --unit --upstream --upstream-ca --url --user --watch --wheel --wheels --worker-python
 
 complete -c jhpatch -e
 complete -c jhpatch -f
@@ -173,6 +173,40 @@ complete -c jhpatch -n '_shtab_jhpatch_using completion' -l json -d 'one JSON do
 complete -c jhpatch -n '_shtab_jhpatch_using completion' -s q -l quiet -d 'say nothing but what is wrong'
 complete -c jhpatch -n '_shtab_jhpatch_using completion' -s v -l verbose -d 'say more: hashes, reasons, what is fine'
 complete -c jhpatch -n '_shtab_jhpatch_using completion; and test $_shtab_jhpatch_npos -eq 0' -ka "bash zsh fish" -d 'eval "$(jhpatch completion bash)"'
+complete -c jhpatch -n '_shtab_jhpatch_using; and test $_shtab_jhpatch_npos -eq 0' -a nginx -d 'the front: write its site file, find what is wrong with the one that is there'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx' -s h -l help -d 'show this help message and exit'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx; and test $_shtab_jhpatch_npos -eq 0' -a render -d 'write the site file of a front that works and is safe'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -s h -l help -d 'show this help message and exit'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l server-name -x -d 'a name of the front; may repeat'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l listen -x -d 'may repeat; [::]:443 for IPv6 (default: 443 and [::]:443)'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l upstream -x -d 'where the hub'"'"'s proxy listens, https:// where it speaks TLS, or unix:/PATH; those after the first are asked when it does not answer'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l certificate -x -d 'one for all names, or one each'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l certificate-key -x -d 'one for each --certificate'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l external-scheme -x -d 'what browsers see, where something in front of nginx ends TLS'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l redirect-http -d 'port 80 sends browsers to https'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l hsts -x -d 'browsers refuse plain http for so long (default: two years)'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l stapling -x -d 'OCSP stapling, by this name server'"'"'s address'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l max-body -x -d 'the largest save (default: 100m)'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l read-timeout -x -d 'of a websocket (default: 1d)'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l base-url -x -d 'c.JupyterHub.base_url (default: /)'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l upstream-ca -x -d 'who vouches for an https:// upstream (default: Debian'"'"'s authorities)'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l no-default-server -d 'another file closes what comes with an unknown name to these ports'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l nginx-version -x -d 'the nginx that reads it (default: the one that is installed)'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l output -x -d 'write it there, not over what others wrote'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l dry-run -d 'with --output: show the diff, write nothing'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l json -d 'one JSON document on standard output'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -s q -l quiet -d 'say nothing but what is wrong'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -s v -l verbose -d 'say more: hashes, reasons, what is fine'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx; and test $_shtab_jhpatch_npos -eq 0' -a check -d 'what is wrong with a front: its configuration, or its answers'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx check' -s h -l help -d 'show this help message and exit'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx check' -l server-name -x -d 'only the servers of this name; may repeat'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx check' -l url -x -d 'ask the front at https://NAME:PORT/ instead'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx check' -l user -x -d 'with --url: whose server'"'"'s path is asked for'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx check' -l cookie-file -x -d 'with --url: a browser'"'"'s Cookie header, to ask as a user who has logged in'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx check' -l ca -x -d 'with --url: who vouches for its certificate'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx check' -l json -d 'one JSON document on standard output'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx check' -s q -l quiet -d 'say nothing but what is wrong'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx check' -s v -l verbose -d 'say more: hashes, reasons, what is fine'
 complete -c jhpatch -n '_shtab_jhpatch_using; and test $_shtab_jhpatch_npos -eq 0' -a lint -d 'for who keeps patches: whether they are sound'
 complete -c jhpatch -n '_shtab_jhpatch_using lint' -s h -l help -d 'show this help message and exit'
 complete -c jhpatch -n '_shtab_jhpatch_using lint' -l patches -x -d 'a tree of patches to look at in place of jhpatch'"'"'s own; may repeat'

@@ -17,6 +17,7 @@ _shtab_jhpatch_commands() {
     kernelspec:'PySpark kernels: install, list, check, remove'
     lint:'for who keeps patches: whether they are sound'
     list:'every patch: distribution, versions, what for; which fit here'
+    nginx:'the front: write its site file, find what is wrong with the one that is there'
     rebase:'for who keeps patches: carry one to another release'
     revert:'give every byte back'
     status:'the state of each patch; only reads'
@@ -34,6 +35,14 @@ _shtab_jhpatch_kernelspec_commands() {
     remove:'take away a kernel that jhpatch wrote'
   )
   _describe 'jhpatch kernelspec commands' _commands
+}
+
+_shtab_jhpatch_nginx_commands() {
+  local _commands=(
+    check:'what is wrong with a front: its configuration, or its answers'
+    render:'write the site file of a front that works and is safe'
+  )
+  _describe 'jhpatch nginx commands' _commands
 }
 
 _shtab_jhpatch_options=(
@@ -202,6 +211,56 @@ _shtab_jhpatch_list_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_jhpatch_list_defaults_added=0
 
+_shtab_jhpatch_nginx_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_jhpatch_nginx_defaults_added=0
+
+_shtab_jhpatch_nginx_check_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "*--server-name[only the servers of this name\; may repeat]:NAME:"
+  "--url[ask the front at https\:\/\/NAME\:PORT\/ instead]:URL:"
+  "--user[with --url\: whose server\'s path is asked for]:NAME:"
+  "--cookie-file[with --url\: a browser\'s Cookie header, to ask as a user who has logged in]:FILE:"
+  "--ca[with --url\: who vouches for its certificate]:FILE:"
+  "--json[one JSON document on standard output]"
+  {-q,--quiet}"[say nothing but what is wrong]"
+  {-v,--verbose}"[say more\: hashes, reasons, what is fine]"
+  ":nginx.conf, a site file, or a folder of them (default\: \/etc\/nginx\/nginx.conf):"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_jhpatch_nginx_check_defaults_added=0
+
+_shtab_jhpatch_nginx_render_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "*--server-name[a name of the front\; may repeat]:NAME:"
+  "*--listen[may repeat\; \[\:\:\]\:443 for IPv6 (default\: 443 and \[\:\:\]\:443)]:PORT|ADDRESS:PORT:"
+  "*--upstream[where the hub\'s proxy listens, https\:\/\/ where it speaks TLS, or unix\:\/PATH\; those after the first are asked when it does not answer]:HOST:PORT:"
+  "*--certificate[one for all names, or one each]:FILE:"
+  "*--certificate-key[one for each --certificate]:FILE:"
+  "--external-scheme[what browsers see, where something in front of nginx ends TLS]:http|https:"
+  "--redirect-http[port 80 sends browsers to https]"
+  "--hsts[browsers refuse plain http for so long (default\: two years)]:SECONDS:"
+  "--stapling[OCSP stapling, by this name server\'s address]:RESOLVER:"
+  "--max-body[the largest save (default\: 100m)]:SIZE:"
+  "--read-timeout[of a websocket (default\: 1d)]:TIME:"
+  "--base-url[c.JupyterHub.base_url (default\: \/)]:PATH:"
+  "--upstream-ca[who vouches for an https\:\/\/ upstream (default\: Debian\'s authorities)]:FILE:"
+  "--no-default-server[another file closes what comes with an unknown name to these ports]"
+  "--nginx-version[the nginx that reads it (default\: the one that is installed)]:VERSION:"
+  "--output[write it there, not over what others wrote]:FILE:"
+  "--dry-run[with --output\: show the diff, write nothing]"
+  "--json[one JSON document on standard output]"
+  {-q,--quiet}"[say nothing but what is wrong]"
+  {-v,--verbose}"[say more\: hashes, reasons, what is fine]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_jhpatch_nginx_render_defaults_added=0
+
 _shtab_jhpatch_rebase_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--to[a release, which pip brings\; its wheel\; or its unpatched file, with --release]:VERSION|FILE|WHEEL:"
@@ -301,6 +360,7 @@ _shtab_jhpatch() {
         kernelspec) _shtab_jhpatch_kernelspec ;;
         lint) _arguments -C -s $_shtab_jhpatch_lint_options ;;
         list) _arguments -C -s $_shtab_jhpatch_list_options ;;
+        nginx) _shtab_jhpatch_nginx ;;
         rebase) _arguments -C -s $_shtab_jhpatch_rebase_options ;;
         revert) _arguments -C -s $_shtab_jhpatch_revert_options ;;
         status) _arguments -C -s $_shtab_jhpatch_status_options ;;
@@ -332,6 +392,30 @@ _shtab_jhpatch_kernelspec() {
         install) _arguments -C -s $_shtab_jhpatch_kernelspec_install_options ;;
         list) _arguments -C -s $_shtab_jhpatch_kernelspec_list_options ;;
         remove) _arguments -C -s $_shtab_jhpatch_kernelspec_remove_options ;;
+      esac
+  esac
+}
+
+_shtab_jhpatch_nginx() {
+  local context state line curcontext="$curcontext" one_or_more='(*)' remainder='(-)*:' default='*::: :->nginx'
+
+  # Add default positional/remainder specs only if none exist, and only once per session
+  if (( ! _shtab_jhpatch_nginx_defaults_added )); then
+    if (( ${_shtab_jhpatch_nginx_options[(I)${(q)one_or_more}*]} +          ${_shtab_jhpatch_nginx_options[(I)${(q)remainder}*]} +          ${_shtab_jhpatch_nginx_options[(I)${(q)default}]} == 0 )); then
+      _shtab_jhpatch_nginx_options+=(': :_shtab_jhpatch_nginx_commands' '*::: :->nginx')
+    fi
+    _shtab_jhpatch_nginx_defaults_added=1
+  fi
+  _arguments -C -s $_shtab_jhpatch_nginx_options
+
+  case $state in
+    nginx)
+      words=($line[1] "${words[@]}")
+      (( CURRENT += 1 ))
+      curcontext="${curcontext%:*:*}:_shtab_jhpatch_nginx-$line[1]:"
+      case $line[1] in
+        check) _arguments -C -s $_shtab_jhpatch_nginx_check_options ;;
+        render) _arguments -C -s $_shtab_jhpatch_nginx_render_options ;;
       esac
   esac
 }
