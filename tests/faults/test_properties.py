@@ -540,7 +540,7 @@ FRONT = Front(
     base_url="/base-path/",
     upstream_ca="/upstream-ca",
 )
-WORDS = {
+FRONT_WORDS = {
     "server_names": "name.example",
     "upstreams": "upstream.example",
     "listens": "8443",
@@ -560,7 +560,11 @@ def with_word(field, word):
     def put(value):
         if isinstance(value, tuple):
             return tuple(map(put, value))
-        return word if value == WORDS[field] else value.replace("//" + WORDS[field], "//" + word)
+        return (
+            word
+            if value == FRONT_WORDS[field]
+            else value.replace("//" + FRONT_WORDS[field], "//" + word)
+        )
 
     return FRONT._replace(**{field: put(getattr(FRONT, field))})
 
@@ -570,14 +574,14 @@ def shape(text):
     return re.sub(r"front_[a-z0-9]*_[0-9a-f]{6}", "front", text.partition("\n")[2])
 
 
-SIGNS = st.text(st.sampled_from("a0-._/:[]@~% \t\n\r;{}$\"'\\#\0\u00e4*=kd"), max_size=12)
-PLAIN = st.from_regex(r"[a-z0-9/][a-z0-9./:-]{0,9}", fullmatch=True)
+FRONT_SIGNS = st.text(st.sampled_from("a0-._/:[]@~% \t\n\r;{}$\"'\\#\0\u00e4*=kd"), max_size=12)
+FRONT_PLAIN = st.from_regex(r"[a-z0-9/][a-z0-9./:-]{0,9}", fullmatch=True)
 
 
-@pytest.mark.parametrize("field", sorted(WORDS))
+@pytest.mark.parametrize("field", sorted(FRONT_WORDS))
 def test_no_value_breaks_out_of_its_directive(every, field):
     """A value is refused, or the file is the same but for that word, which ends nothing."""
-    benign, own = shape(render(FRONT)), WORDS[field]
+    benign, own = shape(render(FRONT)), FRONT_WORDS[field]
     assert own in benign
     taken = []
 
@@ -596,7 +600,7 @@ def test_no_value_breaks_out_of_its_directive(every, field):
             assert text == benign.replace(own, word)
         assert not set(word) & set(" \t\n\r;{}$\"'\\#\0")
 
-    every(check, st.one_of(SIGNS, PLAIN, st.text(max_size=8)), examples=300)
+    every(check, st.one_of(FRONT_SIGNS, FRONT_PLAIN, st.text(max_size=8)), examples=300)
     check(own)
     assert taken
 
