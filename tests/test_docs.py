@@ -71,3 +71,16 @@ def test_the_reference_is_the_programs_own_help():
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
     assert text_of("docs/commands.md") == tool.made()
+
+
+def test_the_translation_is_in_step():
+    """README.zh-CN.md has the same commands, links, sections and rows as README.md."""
+    pages = [text_of(page) for page in ("README.md", "README.zh-CN.md")]
+    shapes = []
+    for page, text in zip(("README.md", "README.zh-CN.md"), pages):
+        commands = [line.partition("  #")[0].rstrip() for line in code(page)]
+        links = sorted(set(re.findall(r"\]\(([^)]+)\)", text)) - {"README.md", "README.zh-CN.md"})
+        rows = [line.count("|") for line in text.splitlines() if line.startswith("|")]
+        bold = len(re.findall(r"^\*\*", text, re.M))
+        shapes.append((commands, links, len(re.findall(r"^## ", text, re.M)), rows, bold))
+    assert shapes[0] == shapes[1]
