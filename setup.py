@@ -46,6 +46,7 @@ TEST = [
     "ipykernel",  # for kernelspec: with jupyter_client
     "pytest",
     "requests",
+    'rich; python_version >= "3.8"',
     'shtab>=1.8; python_version >= "3.9"',
     'selenium>=4.12,<5; python_version >= "3.9"',
     "tornado<5; " + OLD,  # what the helper's oldest hosts run on
@@ -81,7 +82,12 @@ setup(
         "packaging",
         'importlib-metadata; python_version < "3.8"',
     ],
-    extras_require={"jupyter": JUPYTER, "nginx": NGINX, "test": TEST + NGINX},
+    extras_require={
+        "jupyter": JUPYTER,
+        "nginx": NGINX,
+        "terminal": ["rich"],
+        "test": TEST + NGINX,
+    },
     entry_points={"console_scripts": ["jhpatch = jhpatch.__main__:main"]},
     classifiers=[
         "Development Status :: 4 - Beta",

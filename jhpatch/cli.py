@@ -47,11 +47,11 @@ def main(argv: Optional[List[str]] = None) -> int:
             options = _options(parsed)
             _speaks("--json" in arguments)
             parsed.environ = os.environ
-            parsed.say = lambda line: _talk(line + "\n")
             run = _module(parsed.command).run
             if getattr(parsed, "watch", None):
                 return _watched(run, parsed, "--json" in arguments)
-            result = run(parsed)
+            with _progress(parsed, "--json" in arguments):
+                result = run(parsed)
             options = _options(parsed)  # status --all has found some
     except JhpatchError as error:
         result = _failed(arguments, error)
@@ -61,6 +61,30 @@ def main(argv: Optional[List[str]] = None) -> int:
         result = _failed(arguments, Failed(*_said(error), next=_NEXT))
     result = addressed(result, sys.executable or "python", options)
     return _print(result, "--json" in arguments, verbose, bool({"-q", "--quiet"} & set(arguments)))
+
+
+@contextlib.contextmanager
+def _progress(parsed: argparse.Namespace, as_json: bool) -> Iterator[None]:
+    """``parsed.step(words)`` says what a command does now, and ``say`` what is worth a line of
+    its own where nothing is drawn: on a terminal the last words are, after a second."""
+    drawn: List[Any] = []
+
+    def step(words: str) -> None:
+        if not drawn:
+            from jhpatch.progress import Progress
+
+            drawn.append(Progress(sys.stderr))
+        drawn[0].step(words)
+
+    quiet = as_json or getattr(parsed, "quiet", False)
+    terminal = sys.stderr is not None and sys.stderr.isatty() and not quiet
+    parsed.step = step if terminal else lambda words: None
+    parsed.say = step if terminal else lambda words: None if quiet else _talk(words + "\n")
+    try:
+        yield
+    finally:
+        for one in drawn:
+            one.end()
 
 
 def _watched(run: Callable[[Any], Result], parsed: argparse.Namespace, as_json: bool) -> int:

@@ -38,7 +38,8 @@ def older_than(
         if ours is None and os.path.exists("%s/%d" % (proc, one.pid)):
             return None
         if ours:
-            old.append(Process(one.pid, _short(one.argv), iso(one.started)))
+            user = _user("%s/%d" % (proc, one.pid))
+            old.append(Process(one.pid, _short(one.argv), iso(one.started), user))
     return tuple(old)
 
 
@@ -112,6 +113,17 @@ def _uid(here: str) -> Optional[int]:
     except OSError:
         return None
     return int(found.group(1)) if found else None
+
+
+def _user(here: str) -> Optional[str]:
+    """The name of a process's user, or their uid where it has none."""
+    import pwd
+
+    uid = _uid(here)
+    try:
+        return None if uid is None else pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 def program_of(pid: int, proc: str = "/proc") -> Optional[str]:

@@ -182,8 +182,9 @@ def _wrapped(words: str, width: int) -> List[str]:
 def _restart(site: SiteReport) -> Iterator[str]:
     if site.restart is None:
         yield "  restart: cannot tell: %s" % site.restart_reason
-    for pid, command, started in site.restart or ():
-        yield "  restart needed: pid %d %s, running since %s" % (pid, plain(command), started)
+    for one in site.restart or ():
+        words = (one.pid, plain(one.command), plain(one.user or "?"), one.started)
+        yield "  restart needed: pid %d %s of %s, running since %s" % words
 
 
 def _summary(result: Result) -> Iterator[str]:

@@ -55,6 +55,8 @@ class Process(NamedTuple):
     pid: int
     command: str
     started: str
+    user: Optional[str] = None
+    """Whose: of a server, the user's who works in it."""
 
 
 class SiteReport(NamedTuple):

@@ -10,7 +10,8 @@ from tests.conftest import ROOT
 PACKAGE = os.path.join(ROOT, "jhpatch")
 ARROWS = {
     "__main__": {"cli"},
-    "cli": {"catalog", "commands", "errors", "result", "rendering", "telling"},
+    "progress": set(),
+    "cli": {"progress", "catalog", "commands", "errors", "result", "rendering", "telling"},
     "commands": set(),
     "commands.list": {"targets", "reporting", "patchfile", "result"},
     "commands.status": {

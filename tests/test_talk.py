@@ -1,16 +1,19 @@
 """How the command line talks: help, version, quiet, a pager, what a shell completes."""
 
 import importlib.util
+import io
 import os
 import pty
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 
 from jhpatch import cli
 from jhpatch.commands import COMMANDS, EXAMPLES, completion
+from jhpatch.diagnosis import running
 from tests.conftest import ROOT
 
 
@@ -138,3 +141,37 @@ def test_no_line_is_longer_than_the_terminal(tmp_path, make_site, columns):
     rows = [line for line in lines if not line.startswith(("/", "next:"))]
     assert rows and max(map(len, rows)) <= max(columns, 60)
     assert sum("not-needed" in row for row in rows) == 2
+
+
+class Terminal(io.StringIO):
+    """A stream that says that it is one."""
+
+    encoding = "utf-8"
+
+    def isatty(self):
+        return True
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("rich"), reason="no rich for this Python")
+@pytest.mark.parametrize("seconds, drawn", [(0.0, False), (1.8, True)])
+def test_what_lasts_says_where_it_is(monkeypatch, seconds, drawn):
+    """After a second, on a terminal, as text and not as rich's marks; at the end it is gone."""
+
+    def slow(deadline):
+        time.sleep(seconds)
+        return []
+
+    monkeypatch.setenv("TERM", "xterm")
+    for name in ("kerberos", "spark"):
+        check = [running.Check("the [red]KDC", slow)] if name == "kerberos" else []
+        monkeypatch.setattr(
+            "jhpatch.commands.doctor.%s.checks" % name, lambda *asked, found=check: list(found)
+        )
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    cli.main(["doctor", "--site", ROOT])
+    text = sys.stderr.getvalue()
+    assert ("the [red]KDC" in text) == drawn
+    assert not text or text.rstrip("\r\n").endswith(("\x1b[2K", "\x1b[?25h"))
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    cli.main(["doctor", "--site", ROOT])
+    assert sys.stderr.getvalue() == ""

@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> Result:
     )
     checks = kerberos.checks(host) + spark.checks(arguments.environ, host.users)
     checks.append(Check("restart", lambda deadline: _restart(arguments)))
-    rows = running.conduct(checks)
+    rows = running.conduct(checks, step=arguments.step)
     counts = [sum(row.severity == one for row in rows) for one in _SEVERITIES]
     words = ["%d %s%s" % (n, one, "" if n == 1 else "s") for n, one in zip(counts, _SEVERITIES)]
     note = "%d checks: %s" % (len(checks), ", ".join(words))
@@ -67,7 +67,8 @@ def _restart(arguments: argparse.Namespace) -> Iterator[Finding]:
             if site.restart is None:
                 found.append(finding("restart-unknown", str(site.restart_reason), site.site))
             for process in site.restart or ():
-                words = "pid %d %s, running since %s" % process
+                words = "pid %d %s of %s, running since %s"
+                words = words % (process.pid, process.command, process.user, process.started)
                 found.append(finding("restart-needed", words, site.site))
     except JhpatchError as error:
         found.append(finding("site-unreadable", error.message, error.path))

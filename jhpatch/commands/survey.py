@@ -1,7 +1,7 @@
 """``jhpatch survey``: which releases on the package index no patch names yet."""
 
 import argparse
-from typing import Dict, Iterator, List, Optional
+from typing import Callable, Dict, Iterator, List, Optional
 
 from jhpatch import catalog, engine, targets, versions, wheels
 from jhpatch.errors import Usage
@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> Result:
     """0: every release is covered; 3: some are not."""
     by_name = _editions(arguments)
     with wheels.kept_in(arguments.wheels) as folder:
-        found = list(_releases(by_name, folder))
+        found = list(_releases(by_name, folder, arguments.step))
     then = None
     for one in found:
         if one.uncovered:
@@ -58,12 +58,15 @@ def _editions(arguments: argparse.Namespace) -> Dict[str, List[Edition]]:
     return {name: by_name[name] for name in wanted}
 
 
-def _releases(by_name: Dict[str, List[Edition]], folder: str) -> Iterator[Release]:
+def _releases(
+    by_name: Dict[str, List[Edition]], folder: str, step: Callable[[str], None]
+) -> Iterator[Release]:
     """Each release on the index, the newest of a distribution first."""
     for editions in by_name.values():
         listed = wheels.released(editions[0].package)
         newest = next((one for one in listed if not _is_prerelease(one)), None)
         for version in listed:
+            step("%s %s" % (editions[0].package, version))
             yield _release(version, newest, editions, folder)
 
 

@@ -140,12 +140,19 @@ class Check(NamedTuple):
 
 
 def conduct(
-    checks: Iterable[Check], each: float = EACH, total: float = ALL
+    checks: Iterable[Check],
+    each: float = EACH,
+    total: float = ALL,
+    step: Callable[[str], None] = lambda name: None,
 ) -> Tuple[Finding, ...]:
-    """The findings of all checks, one check after the other; none can hold the others up."""
+    """The findings of all checks, one check after the other; none can hold the others up.
+
+    ``step`` is told the name of each as it begins.
+    """
     found: List[Finding] = []
     end = time.monotonic() + total
     for check in checks:
+        step(check.name)
         seconds = min(each, end - time.monotonic())
         if seconds <= 0:
             found.append(finding("check-left-out", "%s: no time was left for it" % check.name))
