@@ -3,27 +3,29 @@
     bash tests/run -e e2e --notest
     .tox/e2e/bin/python -m benchmarks.front [--stack NAME] [--saves N] [--json]
 
-As root, in the checkout. One hub of a stack of tests/e2e/stacks.py in a private world, and in
-front of it nginx with what ``jhpatch nginx render`` writes. One user saves the same notebook,
-now through nginx (TLS), now at the hub's own proxy (``direct``), in turns that begin with
-the other each time, so that noise hits both alike; ``again`` is ``direct`` once more, whose
+As root, in the checkout. Two hubs of a stack of tests/e2e/stacks.py in a private world: one
+with nginx in front, as ``jhpatch nginx render`` writes it, and one that does TLS itself, by
+``c.JupyterHub.ssl_cert``. One user saves the same notebook through nginx (``nginx``), at the
+same hub's own proxy without TLS (``plain``), and at the other hub (``tls``), in turns of which
+each begins with another, so that noise hits all alike; ``again`` is ``plain`` once more: their
 ratio is the noise. Connections are kept, as a browser keeps them.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import statistics
 import subprocess
 import sys
 import time
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Tuple
 
 from benchmarks.hub import chosen
 from tests.e2e import stacks, world
 from tests.e2e.client import Browser
-from tests.e2e.front import NAMES, fronted
-from tests.e2e.hub import notebook, running
+from tests.e2e.front import NAMES, fronted, pair
+from tests.e2e.hub import Hub, notebook, running
 from tests.e2e.stacks import Stack
 from tests.e2e.world import PASSWORDS
 
@@ -46,9 +48,10 @@ def measured(savers: Dict[str, Callable[[Any], None]], size: int, count: int) ->
     """Milliseconds of each save, by the way that it took."""
     content = sized(size)
     found: Dict[str, List[float]] = {name: [] for name in savers}
-    for turn in range(max(2, count // _BURST)):
-        order = list(savers) if turn % 2 else list(savers)[::-1]
-        for name in order:
+    names = list(savers)
+    for turn in range(max(len(names), count // _BURST)):
+        first = turn % len(names)
+        for name in names[first:] + names[:first]:
             for _ in range(_BURST):
                 began = time.perf_counter()
                 savers[name](content)
@@ -62,8 +65,12 @@ def inside(stack: Stack, saves: int) -> Dict[str, Any]:
     needed = [stacks.REPOSITORY, stacks.FOLDER, sys.prefix, sys.base_prefix, python]
     scratch = world.enter(needed, [])
     folder = scratch + "/front"
-    with running(stack, scratch + "/hub", "") as hub, fronted(hub, folder) as scene:
-        ways = {"nginx": scene.at(NAMES[0]), "direct": hub, "again": hub}
+    with contextlib.ExitStack() as running_:
+        hub = running_.enter_context(running(stack, scratch + "/hub", ""))
+        scene = running_.enter_context(fronted(hub, folder))
+        tls = with_tls(stack, scratch + "/tls", pair(folder, NAMES[0]))
+        running_.callback(tls.stop)
+        ways = {"nginx": scene.at(NAMES[0]), "plain": hub, "tls": tls, "again": hub}
         savers = {}
         for name, address in ways.items():
             browser = Browser(address, "alice")
@@ -77,13 +84,25 @@ def inside(stack: Stack, saves: int) -> Dict[str, Any]:
         return {"schema": 1, "stack": stack.name, "saves": saves, "save_ms": rows}
 
 
+def with_tls(stack: Stack, folder: str, files: Tuple[str, str]) -> Hub:
+    """A hub that does TLS itself, as the name of that certificate."""
+    os.mkdir(folder)
+    hub = Hub(stack, folder, "c.JupyterHub.ssl_cert, c.JupyterHub.ssl_key = %r\n" % (files,))
+    hub.url = hub.url.replace("http://127.0.0.1", "https://" + NAMES[0])
+    hub.start()
+    return hub
+
+
 def table(found: Dict[str, Any]) -> str:
-    """For a person: medians, and their ratios to the saves without nginx."""
+    """For a person: medians, and the ratios of those through nginx to those without."""
     lines = ["%s, %d saves" % (found["stack"], found["saves"])]
-    lines += ["%-10s%12s%12s%18s%18s" % ("save, ms", "direct", "nginx", "nginx/direct", "noise")]
+    head = ("save, ms", "plain", "tls", "nginx", "nginx/tls", "nginx/plain", "noise")
+    lines += ["%-10s%10s%10s%10s%14s%14s%10s" % head]
     for title, row in found["save_ms"].items():
-        ratios = (row["nginx"] / row["direct"], row["again"] / row["direct"])
-        lines += ["%-10s%12.2f%12.2f%18.3f%18.3f" % (title, row["direct"], row["nginx"], *ratios)]
+        ratios = [row["nginx"] / row["tls"], row["nginx"] / row["plain"]]
+        ratios += [row["again"] / row["plain"]]
+        cells = (title, row["plain"], row["tls"], row["nginx"], *ratios)
+        lines += ["%-10s%10.2f%10.2f%10.2f%14.3f%14.3f%10.3f" % cells]
     return "\n".join(lines)
 
 
