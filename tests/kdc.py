@@ -16,7 +16,7 @@ _KRB5 = """[libdefaults]
  dns_lookup_kdc = false
  dns_lookup_realm = false
  rdns = false
-[realms]
+{defaults}[realms]
  {realm} = {{
   kdc = 127.0.0.1:{port}
  }}
@@ -42,7 +42,10 @@ def missing() -> str:
 
 
 class Kdc:
-    """A realm of its own; ``with`` starts and stops it."""
+    """A realm of its own; ``with`` starts and stops it.
+
+    ``defaults`` are lines for krb5.conf's ``[libdefaults]``.
+    """
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class Kdc:
         realm: str = "EXAMPLE.TEST",
         ticket_lifetime: str = "10h",
         renewable_life: str = "7d",
+        defaults: str = "",
     ) -> None:
         self.folder = str(folder)
         self.realm = realm
@@ -57,6 +61,7 @@ class Kdc:
         self.log = os.path.join(self.folder, "kdc.log")
         self._life = ticket_lifetime
         self._renewable = renewable_life
+        self._defaults = defaults
         self._port = _free_port()
         self._process: Optional[subprocess.Popen[bytes]] = None
         os.makedirs(self.folder, exist_ok=True)
@@ -71,6 +76,7 @@ class Kdc:
             folder=self.folder,
             life=self._life,
             renewable=self._renewable,
+            defaults=self._defaults,
         )
         for path, text in ((self.krb5_conf, _KRB5), (self._kdc_conf, _KDC)):
             with open(path, "w") as file:
@@ -112,10 +118,18 @@ class Kdc:
         self.stop()
 
     def add_principal(
-        self, name: str, keytab: Optional[str] = None, password: Optional[str] = None
+        self,
+        name: str,
+        keytab: Optional[str] = None,
+        password: Optional[str] = None,
+        life: str = "",
     ) -> None:
-        """A principal, with its keys in ``keytab`` or with a password."""
+        """A principal, with its keys in ``keytab`` or with a password.
+
+        Its own tickets may be given a shorter life than the KDC's.
+        """
         how = "-pw " + password if password else "-randkey"
+        how += ' -maxlife "%s"' % life if life else ""
         self._call("kadmin.local", "-q", "addprinc +requires_preauth %s %s" % (how, name))
         if keytab:
             self._call("kadmin.local", "-q", "ktadd -k %s -norandkey %s" % (keytab, name))
@@ -165,7 +179,7 @@ class SilentKdc:
         self._streams.bind(("127.0.0.1", port))
         self._streams.listen(128)
         with open(self.krb5_conf, "w") as file:
-            file.write(_KRB5.format(realm=realm, port=port))
+            file.write(_KRB5.format(realm=realm, port=port, defaults=""))
         os.chmod(self.krb5_conf, 0o644)
 
     def __enter__(self) -> "SilentKdc":

@@ -5,7 +5,7 @@ import json
 import re
 import time
 import uuid
-from typing import Any, Dict, Iterator, Optional
+from typing import Any, Dict, Iterator, Optional, Type
 
 import requests
 import websocket
@@ -65,12 +65,12 @@ class Browser:
 
     def server(self) -> str:
         """The release of the distribution that the user's server runs on."""
-        return str(self._api("GET", "")["version"])
+        return str(self.api("GET", "")["version"])
 
     def save(self, path: str, content: Optional[Dict[str, Any]] = None) -> None:
         """Saves a notebook; an empty one if nothing is said."""
         body = {"type": "notebook", "format": "json", "content": content or notebook()}
-        self._api("PUT", "contents/" + path, body)
+        self.api("PUT", "contents/" + path, body)
 
     def open(self, path: str) -> None:
         """The notebook's page, then its contents, as the front end asks for them."""
@@ -79,7 +79,7 @@ class Browser:
         if self._hub.stack.serves_lab:
             page = self._session.get(self._base + "lab/tree/" + path, timeout=60)
             assert page.status_code == 200, page.text[-400:]
-        model = self._api("GET", "contents/%s?content=1" % path)
+        model = self.api("GET", "contents/%s?content=1" % path)
         assert model["type"] == "notebook"
 
     def get(self, path: str) -> requests.Response:
@@ -88,23 +88,22 @@ class Browser:
 
     def run(self, code: str) -> str:
         """What a cell prints."""
-        with self.kernel() as path:
-            channel = self.connected(path, self._hub.url)
-            try:
-                return executed(channel, code)
-            finally:
-                channel.close()
+        with self.start_kernel("python3") as kernel:
+            return kernel.run(code)
+
+    def start_kernel(self, name: str) -> "Kernel":
+        """A new kernel of that kernelspec."""
+        return Kernel(self, name, self._hub.url)
 
     @contextlib.contextmanager
     def kernel(self) -> Iterator[str]:
         """The path of a kernel's websocket, below the server's, while the block runs."""
-        kernel = self._api("POST", "kernels", {"name": "python3"})["id"]
-        try:
-            yield "api/kernels/%s/channels" % kernel
-        finally:
-            self._api("DELETE", "kernels/" + kernel)
+        with self.start_kernel("python3") as kernel:
+            yield kernel.path
 
-    def connected(self, path: str, origin: Optional[str]) -> websocket.WebSocket:
+    def connected(
+        self, path: str, origin: Optional[str], timeout: float = 60
+    ) -> websocket.WebSocket:
         """A websocket with the user's cookies, as a page of ``origin`` opens it; None: a script.
 
         Raises WebSocketBadStatusException.
@@ -112,7 +111,7 @@ class Browser:
         cookies = {one.name: one.value for one in self._session.cookies if self._is_ours(one)}
         return websocket.create_connection(
             self._base.replace("http", "ws", 1) + path,
-            timeout=60,
+            timeout=timeout,
             origin=origin,
             suppress_origin=origin is None,
             cookie="; ".join("%s=%s" % pair for pair in cookies.items()),
@@ -121,7 +120,8 @@ class Browser:
     def _is_ours(self, cookie: Any) -> bool:
         return cookie.path in ("/", self._path)
 
-    def _api(self, method: str, path: str, body: Any = None) -> Dict[str, Any]:
+    def api(self, method: str, path: str, body: Any = None) -> Dict[str, Any]:
+        """What the API of the user's server answers."""
         headers = {"Referer": self._base, "Origin": self._hub.url}
         token = [one.value for one in self._session.cookies if one.name == "_xsrf"]
         ours = [
@@ -143,8 +143,40 @@ class Browser:
         return dict(answer.json()) if answer.content else {}
 
 
-def executed(channel: Any, code: str) -> str:
-    """What code prints, in the kernel of a websocket."""
+class Kernel:
+    """A kernel that stays until it is closed; no client is connected but while a cell runs."""
+
+    def __init__(self, browser: Browser, name: str, origin: str) -> None:
+        self._browser = browser
+        self._id = browser.api("POST", "kernels", {"name": name})["id"]
+        self._origin = origin
+        self.path = "api/kernels/%s/channels" % self._id
+        """Of its websocket, below the server's."""
+
+    def run(self, code: str, timeout: float = 60) -> str:
+        """What a cell prints within so many seconds."""
+        deadline = time.monotonic() + timeout
+        # A server that knows nothing of a kernel yet first asks it what it is.
+        channel = self._browser.connected(self.path, self._origin, timeout)
+        try:
+            return executed(channel, code, deadline - time.monotonic())
+        finally:
+            channel.close()
+
+    def close(self) -> None:
+        """Ends the kernel, as the front end's menu does."""
+        self._browser.api("DELETE", "kernels/" + self._id)
+
+    def __enter__(self) -> "Kernel":
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: object, trace: object) -> None:
+        self.close()
+
+
+def executed(channel: Any, code: str, timeout: float = 60) -> str:
+    """What code prints within so many seconds, in the kernel of a websocket."""
+    deadline = time.monotonic() + timeout
     message_id = uuid.uuid4().hex
     content = dict(code=code, silent=False, store_history=False, user_expressions={})
     header = dict(
@@ -169,6 +201,9 @@ def executed(channel: Any, code: str) -> str:
     )
     out = []
     while True:
+        left = deadline - time.monotonic()
+        assert left > 0, "the cell did not end: " + "".join(out)
+        channel.settimeout(left)
         message = json.loads(channel.recv())
         if message["parent_header"].get("msg_id") != message_id:
             continue

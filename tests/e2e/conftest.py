@@ -18,7 +18,7 @@ import pytest
 from tests.e2e import stacks, world
 from tests.e2e.stacks import REPOSITORY, STACKS, Stack
 
-_INNER = "JHPATCH_E2E_INNER"
+INNER = "JHPATCH_E2E_INNER"
 _WHEEL = "JHPATCH_E2E_WHEEL"
 
 
@@ -35,16 +35,16 @@ def pytest_addoption(parser: Any) -> None:
 
 def pytest_cmdline_main(config: Any) -> Optional[int]:
     """In the outer run: everything; in the inner one: leave it to pytest."""
-    if os.environ.get(_INNER) or config.option.collectonly or config.option.help:
+    if os.environ.get(INNER) or config.option.collectonly or config.option.help:
         return None
     chosen = _chosen(config.option.stack)
     lacking = world.missing_rights()
     if lacking:
-        return _skipped("the real servers are not tested: %s" % lacking)
+        return skipped("the real servers are not tested: %s" % lacking)
     runnable = [one for one in chosen if stacks.interpreter(one)]
     missing = [one for one in chosen if one not in runnable]
     codes = [
-        _skipped("%s is not tested: no Python %s" % (one.name, " or ".join(one.pythons)))
+        skipped("%s is not tested: no Python %s" % (one.name, " or ".join(one.pythons)))
         for one in missing
     ]
     if runnable:
@@ -61,9 +61,9 @@ def _chosen(names: List[str]) -> List[Stack]:
     return [one for one in STACKS if not wanted or one.name in wanted]
 
 
-def _skipped(why: str) -> int:
-    """0 on a newcomer's machine, 1 in CI."""
-    print("SKIPPED tests/e2e: " + why)
+def skipped(why: str) -> int:
+    """Says so: 0 on a newcomer's machine, 1 in CI."""
+    print("SKIPPED: " + why)
     return 1 if os.environ.get("CI", "") not in ("", "0", "false") else 0
 
 
@@ -79,19 +79,24 @@ def _run_all(config: Any, runnable: List[Stack]) -> List[int]:
 
 
 def _run(config: Any, stack: Stack) -> int:
-    """Builds a stack and runs the tests on it; its output comes in one piece."""
+    """Builds a stack and runs the tests on it."""
+    with stacks.built(stack) as wheel:
+        return run_inside(config, stack, wheel)
+
+
+def run_inside(config: Any, stack: Stack, wheel: str) -> int:
+    """Runs the tests again in a new world; their output comes in one piece."""
     chosen = list(config.invocation_params.args)
     argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--basetemp=/tmp/pytest"]
     argv += _without(chosen, ("--stack", "--basetemp"))
-    with stacks.built(stack) as wheel:
-        done = subprocess.run(
-            world.command(argv),
-            cwd=REPOSITORY,
-            env=dict(os.environ, **{_INNER: stack.name, _WHEEL: wheel}),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
+    done = subprocess.run(
+        world.command(argv),
+        cwd=REPOSITORY,
+        env=dict(os.environ, **{INNER: stack.name, _WHEEL: wheel}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     print("===== %s =====\n%s" % (stack.name, done.stdout.decode(errors="replace")), flush=True)
     return done.returncode
 
@@ -109,23 +114,28 @@ def _without(arguments: List[str], names: Tuple[str, ...]) -> List[str]:
 @pytest.fixture(scope="session")
 def stack(request: Any) -> Stack:
     """The stack of this run."""
-    name = os.environ[_INNER]
+    name = os.environ[INNER]
     return next(one for one in STACKS if one.name == name)
 
 
 @pytest.fixture(scope="session")
 def scratch(stack: Stack) -> str:
     """The private world; a folder in it."""
+    return enter(stack, [], [])
+
+
+def enter(stack: Stack, needed: List[str], changed: List[str]) -> str:
+    """Makes the world of a stack with this run's jhpatch; other folders may be needed in it."""
     python = stacks.interpreter(stack)
     assert python is not None
-    needed = [
+    own = [
         REPOSITORY,
         stacks.FOLDER,
         sys.prefix,
         sys.base_prefix,
         os.path.dirname(os.path.dirname(python)),
     ]
-    folder = world.enter(needed, [stack.venv])
+    folder = world.enter(own + needed, [stack.venv] + changed)
     pip = [os.path.join(stack.venv, "bin", "python"), "-m", "pip", "install", "-q", "--no-index"]
     subprocess.run(pip + ["--no-deps", os.environ[_WHEEL]], check=True)
     return folder

@@ -231,16 +231,16 @@ def built(stack: Stack) -> Iterator[str]:
 
     No other run builds the environment anew until the block ends.
     """
-    with _lock("proxy", fcntl.LOCK_EX):
+    with locked("proxy", fcntl.LOCK_EX):
         _build_proxy()
     python = interpreter(stack)
     assert python is not None
     wanted = hashlib.sha256(repr((stack, python)).encode()).hexdigest()
     marker = os.path.join(stack.venv, "built-from")
-    with _lock(stack.name, fcntl.LOCK_SH) as lock:
-        while _text(marker) != wanted:
+    with locked(stack.name, fcntl.LOCK_SH) as lock:
+        while text_of(marker) != wanted:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if _text(marker) != wanted:
+            if text_of(marker) != wanted:
                 _build_venv(stack, python)
                 with open(marker, "w") as file:
                     file.write(wanted)
@@ -252,20 +252,20 @@ def built(stack: Stack) -> Iterator[str]:
 
 def _build_venv(stack: Stack, python: str) -> None:
     shutil.rmtree(stack.venv, ignore_errors=True)
-    _call([python, "-m", "venv", stack.venv])
+    call([python, "-m", "venv", stack.venv])
     pip = [os.path.join(stack.venv, "bin", "python"), "-m", "pip", "install", "-q"]
-    _call(pip + ["--upgrade", stack.pip])
-    _call(pip + ["--prefer-binary"] + list(stack.requirements))
+    call(pip + ["--upgrade", stack.pip])
+    call(pip + ["--prefer-binary"] + list(stack.requirements))
 
 
 def _build_proxy() -> None:
     """configurable-http-proxy from npm, in a folder of its own."""
     folder = os.path.join(FOLDER, "proxy")
-    if _text(os.path.join(folder, "built-from")) == PROXY:
+    if text_of(os.path.join(folder, "built-from")) == PROXY:
         return
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
-    _call(["npm", "install", "--prefix", folder, "--no-audit", "--no-fund", "--silent", PROXY])
+    call(["npm", "install", "--prefix", folder, "--no-audit", "--no-fund", "--silent", PROXY])
     with open(os.path.join(folder, "built-from"), "w") as file:
         file.write(PROXY)
 
@@ -287,12 +287,12 @@ def _build_wheel(folder: str) -> str:
             ".*", "tests", "build", "dist", "jhpatch-*", "__pycache__"
         )
         shutil.copytree(REPOSITORY, copy, ignore=ignored)
-        _call([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, copy])
+        call([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, copy])
     return glob.glob(os.path.join(folder, "*.whl"))[0]
 
 
 @contextlib.contextmanager
-def _lock(name: str, kind: int) -> Iterator[IO[str]]:
+def locked(name: str, kind: int) -> Iterator[IO[str]]:
     """Holds ``name`` as flock(2) has it, alone or shared: two runs may share the folder."""
     os.makedirs(FOLDER, exist_ok=True)
     with open(os.path.join(FOLDER, name + ".lock"), "w") as file:
@@ -300,12 +300,14 @@ def _lock(name: str, kind: int) -> Iterator[IO[str]]:
         yield file
 
 
-def _call(argv: List[str]) -> None:
+def call(argv: List[str]) -> None:
+    """Runs a program that builds something; raises where it fails."""
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, env=environment)
 
 
-def _text(path: str) -> str:
+def text_of(path: str) -> str:
+    """What a file says; empty where it cannot be read."""
     try:
         with open(path) as file:
             return file.read()
