@@ -46,6 +46,8 @@ def built(tmp_path_factory) -> Built:
 def test_wheel_holds_the_modules_and_the_patches(built):
     """A wheel that went through an sdist has each module and patch, byte for byte."""
     expected = {"jhpatch/" + name for name in _files(os.path.join(ROOT, "jhpatch"), ".py")}
+    expected |= {"jhpatch/" + name for name in _files(os.path.join(ROOT, "jhpatch"), ".png")}
+    expected |= {"jhpatch/completions/jhpatch." + shell for shell in ("bash", "zsh", "fish")}
     expected |= {"jhpatch/patches/" + name for name in _files(PATCHES, ".patch", ".md")}
     assert any(name.endswith(".patch") for name in expected)
     with zipfile.ZipFile(built.wheel) as wheel:

@@ -124,6 +124,9 @@ class Session:
                         self._start()
                 except NotStarted as error:
                     self._error = error
+                except Exception as error:  # a mistake of ours is no silence either
+                    words = _words(error)
+                    self._error = NotStarted(reasons.meaning(words), words)
 
         begun = threading.Event()
         threading.Thread(target=start, name="jhpatch-pyspark", daemon=True).start()
@@ -150,10 +153,11 @@ class Session:
         except BaseException as error:
             listener.stop()
             over.set()
+            last = _words(error)  # py4j asks the JVM for them
             self._tear_down()
             if isinstance(error, (KeyboardInterrupt, GeneratorExit)):
                 raise
-            said = "%s\n%s" % (error, listener.last_words())
+            said = "%s\n%s" % (last, listener.last_words())
             raise NotStarted(reasons.meaning(said), said) from None
         listener.stop()
         over.set()
@@ -241,6 +245,14 @@ class Session:
             return False
 
 
+def _words(error: BaseException) -> str:
+    """What an error says, with its type: one of Java's may be gone with its JVM."""
+    try:
+        return "%s: %s" % (type(error).__name__, error)
+    except Exception:
+        return type(error).__name__
+
+
 def _created(environ: "os._Environ[str]") -> Dict[str, Any]:
     """A session as Spark's own shell.py makes it, and its context."""
     _pass_on_krb5_conf(environ)
@@ -248,14 +260,26 @@ def _created(environ: "os._Environ[str]") -> Dict[str, Any]:
 
     sql = __import__("pyspark.sql", fromlist=["sql"])
     pyspark.SparkContext._ensure_initialized()
+    conf = pyspark.SparkConf()
+    # As _create_shell_session does, which would submit a second time where the first fails.
+    if _has_hive(pyspark.SparkContext._jvm) and not conf.get(_CATALOG, None):
+        conf.set(_CATALOG, "hive")
+    context = pyspark.SparkContext.getOrCreate(conf)
     if not hasattr(sql, "SparkSession"):  # Spark 1
-        context = pyspark.SparkContext()
         return {"sc": context, "sqlContext": sql.HiveContext(context)}
-    if hasattr(sql.SparkSession, "_create_shell_session"):  # 2.4 and later
-        spark = sql.SparkSession._create_shell_session()
-    else:
-        spark = sql.SparkSession.builder.getOrCreate()
-    return {"spark": spark, "sc": spark.sparkContext}
+    return {"spark": sql.SparkSession.builder.getOrCreate(), "sc": context}
+
+
+_CATALOG = "spark.sql.catalogImplementation"
+
+
+def _has_hive(jvm: Any) -> bool:
+    """Whether this Spark was built with Hive."""
+    try:
+        jvm.org.apache.hadoop.hive.conf.HiveConf()
+    except Exception:  # it is a package then, which cannot be called; or it is broken
+        return False
+    return True
 
 
 def _pass_on_krb5_conf(environ: "os._Environ[str]") -> None:

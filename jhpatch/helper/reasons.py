@@ -241,8 +241,16 @@ def java_fits(spark: str, java: int) -> Tuple[int, int]:
     return 0, 99
 
 
-# Each Spark's own "Downloading" page; what runs beyond it is not refused.
-_JAVAS = (((4,), 17, 99), ((3, 3), 8, 99), ((3,), 8, 11), ((2,), 8, 8), ((1,), 7, 8))
+# Each Spark's own "Downloading" page; what runs beyond it is not refused. From Java 24 on there
+# is no Subject.getSubject (JEP 486), without which Hadoop before 3.4.2 has no user.
+_JAVAS = (
+    ((4, 1), 17, 99),
+    ((4,), 17, 23),
+    ((3, 3), 8, 23),
+    ((3,), 8, 11),
+    ((2,), 8, 8),
+    ((1,), 7, 8),
+)
 _PYTHONS = (
     ((4, 3), (3, 11), (3, 14)),
     ((4, 1), (3, 10), (3, 14)),
@@ -564,7 +572,8 @@ _MEANINGS: Tuple[Tuple[str, str], ...] = (
     (
         "spark-java-unfit",
         r"UnsupportedClassVersionError|InaccessibleObjectException"
-        r"|Unsupported class file major version|module java\.base does not",
+        r"|Unsupported class file major version|module java\.base does not"
+        r"|getSubject is (?:not supported|supported only if)",  # Java 24 and an older Hadoop
     ),
     ("spark-python-mismatch", r"PYTHON_VERSION_MISMATCH|Python in worker has different version"),
     ("spark-py4j", r"No module named '?py4j"),
@@ -590,8 +599,9 @@ def meaning(text: str) -> Fault:
             inode = re.search(r'inode="([^"]*)"', line)
             fill = {"path": inode.group(1) if inode else "/", "address": "HOST 8032"}
             return Fault(code, line, fill=fill)
-    lines = [line.strip() for line in text.splitlines() if re.search(r"Error|Exception|:", line)]
-    return Fault("spark-failed", (lines or ["no word of why"])[0][:400])
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if re.search(r"(?:Error|Exception)\b", line)]
+    return Fault("spark-failed", (errors or lines or ["no word of why"])[0][:400])
 
 
 def _line_of(text: str, at: int) -> str:

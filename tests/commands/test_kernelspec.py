@@ -484,7 +484,7 @@ def test_check_of_a_kernel_that_jhpatch_did_not_write(install, jhpatch, host, as
     answer = jhpatch(None, "kernelspec", "check", "--timeout", "60")
     (finding,) = answer.document["findings"]
     assert finding["code"] == "spark-failed" and "NameError" in finding["message"]
-    write(startup, "import pyspark.sql as s\nspark = s.SparkSession._create_shell_session()\n")
+    write(startup, "import pyspark.sql as s\nspark = s.SparkSession.builder.getOrCreate()\n")
     assert jhpatch(None, "kernelspec", "check", "--timeout", "60").code == 0
 
 

@@ -91,6 +91,8 @@ def test_real_layouts(tmp_path, name):
         ("3.5.1", 21, True),
         ("4.0.1", 11, False),
         ("4.0.1", 17, True),
+        ("4.0.1", 25, False),
+        ("4.3.0", 25, True),
         ("", 7, True),
     ],
 )
@@ -374,6 +376,7 @@ SAID = [
         "java.net.ConnectException: Call From a to b:8032 failed on connection exception: x",
         "yarn-unreachable",
     ),
+    ("UnsupportedOperationException: getSubject is not supported", "spark-java-unfit"),
     ("KeyError: 'nothing that we know'", "spark-failed"),
 ]
 

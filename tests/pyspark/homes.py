@@ -24,6 +24,15 @@ class Gateway:
         note("gateway shut down")
 
 
+class JavaError(Exception):
+    # As py4j's: what it says lies in the JVM.
+
+    def __str__(self):
+        if SparkContext._gateway is None:
+            raise ConnectionRefusedError("the JVM is gone")
+        return self.args[0]
+
+
 class RDD:
     def __init__(self, rows):
         self._rows = rows
@@ -40,6 +49,14 @@ class Tracker:
         return [1] if os.path.exists(LOG + ".busy") else []
 
 
+class SparkConf:
+    def get(self, name, default=None):
+        return default
+
+    def set(self, name, value):
+        note("%s=%s" % (name, value))
+
+
 class SparkContext:
     _gateway = _jvm = _active_spark_context = None
     version = "VERSION"
@@ -47,11 +64,16 @@ class SparkContext:
     master = "local[2]"
 
     @classmethod
+    def getOrCreate(cls, conf=None):
+        return cls._active_spark_context or cls()
+
+    @classmethod
     def _ensure_initialized(cls):
         note("started " + os.environ.get("SPARK_SUBMIT_OPTS", ""))
         if os.path.exists(LOG + ".fault"):
             os.write(2, open(LOG + ".fault", "rb").read())
-            raise RuntimeError("Java gateway process exited before sending its port number")
+            cls._gateway = Gateway()
+            raise JavaError("Java gateway process exited before sending its port number")
         cls._gateway = Gateway()
 
     def __init__(self):
@@ -79,18 +101,24 @@ class Streams:
 class SparkSession:
     _instantiatedSession = None
 
-    @classmethod
-    def _create_shell_session(cls):
-        session = cls()
-        session.sparkContext = SparkContext()
-        session.streams = Streams()
-        cls._instantiatedSession = session
-        return session
+
+    def __init__(self):
+        self.sparkContext = SparkContext.getOrCreate()
+        self.streams = Streams()
+        SparkSession._instantiatedSession = self
 
     def range(self, count):
         frame = RDD(list(range(count)))
         frame.rdd = frame
         return frame
+
+
+class Builder:
+    def getOrCreate(self):
+        return SparkSession._instantiatedSession or SparkSession()
+
+
+SparkSession.builder = Builder()
 """
 _SQL_1 = """\
 class HiveContext:
