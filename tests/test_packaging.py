@@ -68,6 +68,8 @@ def test_sdist_holds_what_the_tests_need(built):
         names = {name.partition("/")[2] for name in sdist.getnames()}
     expected = {"tests/" + name for name in _files(os.path.join(ROOT, "tests"), ".py")}
     expected |= {"patches/" + name for name in _files(PATCHES, ".patch", ".md")}
+    recipes = (".yml", ".md", ".py", "Containerfile", ".conf", "upgrade", "update")
+    expected |= {"deploy/" + name for name in _files(os.path.join(ROOT, "deploy"), *recipes)}
     expected |= {"docs/" + name for name in _files(os.path.join(ROOT, "docs"), ".md", ".json")}
     expected |= {
         ".ci/run",

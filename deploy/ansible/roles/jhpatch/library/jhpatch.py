@@ -1,0 +1,272 @@
+#!/usr/bin/python
+"""Ansible's module for jhpatch: one command, its JSON document, and what Ansible wants of it."""
+
+import json
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+module: jhpatch
+short_description: Apply, check or revert jhpatch's patches to installed Jupyter servers
+description:
+  - Runs jhpatch on the host and tells what it did by its JSON document.
+  - All environments that are named are one run. One refusal, and none of them is changed.
+options:
+  python:
+    description: The Pythons of the environments, as jhpatch's C(--python).
+    type: list
+    elements: path
+    default: []
+  site:
+    description: Site-packages folders by themselves, as jhpatch's C(--site).
+    type: list
+    elements: path
+    default: []
+  state:
+    description:
+      - V(applied) and V(reverted) change what is not so yet.
+      - V(checked) changes nothing, and fails where a patch is not as it should be.
+    type: str
+    choices: [applied, reverted, checked]
+    default: applied
+  patches:
+    description: The names of patches, as C(jhpatch list) prints them; all of them by default.
+    type: list
+    elements: str
+    default: []
+  trees:
+    description: Folders with patches of one's own, as jhpatch's C(--patches).
+    type: list
+    elements: path
+    default: []
+  allow_unlisted:
+    description: Also a release that no patch names, where its bytes are those of a known one.
+    type: bool
+    default: false
+  force:
+    description: Revert also a file that was changed since; its bytes are kept beside.
+    type: bool
+    default: false
+  lock_timeout:
+    description: The seconds to wait for another run to end.
+    type: float
+    default: 10
+  runner:
+    description:
+      - The Python that has jhpatch installed.
+      - By default the first of O(python).
+    type: path
+attributes:
+  check_mode:
+    support: full
+    description: Runs jhpatch's C(--dry-run), which neither locks nor writes.
+  diff_mode:
+    support: full
+    description: Shows what C(jhpatch diff) prints; for V(reverted) the list of files.
+author:
+  - The jhpatch contributors
+"""
+
+EXAMPLES = r"""
+- name: The hub is patched
+  jhpatch:
+    python: [/opt/jupyterhub/bin/python]
+
+- name: The hub is as upstream released it
+  jhpatch:
+    python: [/opt/jupyterhub/bin/python]
+    state: reverted
+"""
+
+RETURN = r"""
+document:
+  description: What jhpatch printed with C(--json); docs/json.md has its fields.
+  returned: where jhpatch could be run
+  type: dict
+touched_patches:
+  description: The patches that this run has changed; none in check mode.
+  returned: always
+  type: list
+  elements: str
+touched_pythons:
+  description: The environments in which it has changed them.
+  returned: always
+  type: list
+  elements: str
+restart:
+  description: The processes that run the old code until they are restarted.
+  returned: where jhpatch could be run
+  type: list
+  elements: dict
+"""
+
+COMMANDS = {"applied": "apply", "reverted": "revert", "checked": "status"}
+
+
+class Missing(Exception):
+    """The runner has no jhpatch."""
+
+
+def main():
+    """One run of the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "python": {"type": "list", "elements": "path", "default": []},
+            "site": {"type": "list", "elements": "path", "default": []},
+            "state": {"choices": ["applied", "reverted", "checked"], "default": "applied"},
+            "patches": {"type": "list", "elements": "str", "default": []},
+            "trees": {"type": "list", "elements": "path", "default": []},
+            "allow_unlisted": {"type": "bool", "default": False},
+            "force": {"type": "bool", "default": False},
+            "lock_timeout": {"type": "float", "default": 10},
+            "runner": {"type": "path"},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    # Without either jhpatch would take its own environment for what is meant.
+    if not (params["python"] or params["site"]):
+        module.fail_json(msg="no environment is named: give python, or site and runner")
+    if not (params["python"] or params["runner"]):
+        module.fail_json(msg="nothing says where jhpatch is: give runner beside site")
+    try:
+        if module.params["state"] == "checked":
+            checked(module)
+        else:
+            changing(module)
+    except Missing as missing:
+        without_jhpatch(module, str(missing))
+
+
+def changing(module):
+    """``applied`` and ``reverted``. In check mode what would be done, in diff mode what is."""
+    command = COMMANDS[module.params["state"]]
+    dry = module.check_mode or module._diff
+    planned = run(module, command, "--dry-run") if dry else None
+    shown = texts(module, planned) if module._diff else []
+    document = planned if module.check_mode else run(module, command)
+    answer = answer_of(document)
+    if answer["changed"] and shown:
+        answer["diff"] = [{"prepared": text} for text in shown]
+    if document["exit_code"]:
+        module.fail_json(msg=complaint(document), **answer)
+    module.exit_json(**answer)
+
+
+def checked(module):
+    """``checked``: fails where apply has something to do or to refuse. Writes nothing."""
+    named = module.params["patches"]
+    # status looks at all patches; whether some are applied is what apply says of them.
+    document = run(module, "apply", "--dry-run") if named else run(module, "status")
+    answer = answer_of(document)
+    answer["changed"] = False
+    if document["exit_code"] not in (0, 3):
+        module.fail_json(msg=complaint(document), **answer)
+    if document["exit_code"] or (named and document["would_change"]):
+        again = line(module, "diff")
+        module.fail_json(msg=finding(document, named) + "; next: " + " ".join(again), **answer)
+    module.exit_json(**answer)
+
+
+def line(module, command, *options):
+    """A command line of jhpatch, on the environments and patches that the task names."""
+    params = module.params
+    # -I: no variable and no current folder may put another jhpatch ahead of the installed.
+    words = [params["runner"] or params["python"][0], "-I", "-m", "jhpatch", command]
+    words += options
+    for option, values in (("python", "python"), ("site", "site"), ("patches", "trees")):
+        words += [word for value in params[values] for word in ("--" + option, value)]
+    if command in ("apply", "revert"):
+        words += ["--lock-timeout", str(params["lock_timeout"])]
+    if command == "apply" and params["allow_unlisted"]:
+        words.append("--allow-unlisted")
+    if command == "revert" and params["force"]:
+        words.append("--force")
+    return words if command == "status" else words + params["patches"]
+
+
+def run(module, command, *options):
+    """The document that a command prints. Fails the task where it prints none.
+
+    Raises Missing where the runner has no jhpatch.
+    """
+    words = line(module, command, "--json", *options)
+    code, out, talk = module.run_command(words, cwd="/", handle_exceptions=False)
+    try:
+        document = json.loads(out)
+    except ValueError:
+        document = None
+    if isinstance(document, dict) and document.get("exit_code") == code:
+        return document
+    if code == 1 and "No module named jhpatch" in talk:
+        raise Missing(words[0])
+    module.fail_json(
+        msg="%s gave no document: exit code %s: %s" % (" ".join(words), code, talk.strip()),
+        touched_patches=[],
+        touched_pythons=[],
+    )
+
+
+def answer_of(document):
+    """What Ansible is told of a document; ``changed`` is the document's own word."""
+    sites = document["sites"]
+    patches = {one["patch"] for site in sites for one in site["patches"] if one["changed"]}
+    return {
+        "changed": document["would_change" if document["dry_run"] else "changed"],
+        "document": document,
+        "restart": [process for site in sites for process in site["restart"] or []],
+        "touched_patches": sorted(patches),
+        "touched_pythons": [site["python"] for site in sites if site["changed"]],
+    }
+
+
+def texts(module, planned):
+    """What the change does to each site: the exact diff, or the list of the plan's files."""
+    exact = {}
+    if module.params["state"] == "applied":
+        document = run(module, "diff")
+        exact = {one["site"]: one["diff"] for one in document["sites"] if not one["exit_code"]}
+    found = []
+    for site in planned["sites"]:
+        listed = "".join("%s in %s\n" % (note, site["site"]) for note in site["notes"])
+        found.append(exact.get(site["site"]) or (listed if site["would_change"] else ""))
+    return [text for text in found if text]
+
+
+def complaint(document):
+    """Each error of a document with the file, what was expected and found, and what to type."""
+    errors = [document["error"]] + [one["error"] for one in document["sites"]]
+    words = []
+    for error in filter(None, errors):
+        parts = [error["message"]]
+        for field in ("path", "expected", "found", "next"):
+            parts += ["%s: %s" % (field, error[field])] if error[field] else []
+        words.append("; ".join(parts))
+    return "jhpatch, exit code %d: %s" % (document["exit_code"], " | ".join(words))
+
+
+def finding(document, named):
+    """The patches that are not as they should be."""
+    words = []
+    for site in document["sites"]:
+        for one in site["patches"]:
+            wanted = not named or one["patch"] in named
+            if wanted and one["state"] not in ("applied", "not-needed", "absent"):
+                reason = " (%s)" % one["reason"] if one["reason"] else ""
+                words.append("%s is %s%s" % (one["patch"], one["state"], reason))
+    return "; ".join(words) or "something of ours is left where its distribution has gone"
+
+
+def without_jhpatch(module, runner):
+    """Before the first run has installed jhpatch, check mode cannot know; it says so."""
+    words = "jhpatch is not installed for " + runner
+    nothing = {"touched_patches": [], "touched_pythons": []}
+    if not module.check_mode or module.params["state"] == "checked":
+        module.fail_json(msg=words + "; next: %s -m pip install jhpatch" % runner, **nothing)
+    words += " yet: what it would change can be told once it is"
+    module.warn(words)
+    module.exit_json(changed=True, msg=words, **nothing)
+
+
+if __name__ == "__main__":
+    main()
