@@ -1,6 +1,7 @@
 """``python -m jhpatch``, and the console script."""
 
 import _signal  # type: ignore[import-not-found]  # built in: signal.py gives Ctrl-C time
+import gc
 import sys
 
 # While we import, Ctrl-C ends us as it ends a program in C: without a traceback.
@@ -10,6 +11,8 @@ if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
 
 def main() -> int:
     """Runs one command; gives the process's exit code."""
+    # A short life makes little rubbish: looking for it costs more than all imports of ours.
+    gc.set_threshold(100000)
     try:
         from jhpatch import cli
 
@@ -20,6 +23,8 @@ def main() -> int:
 
         os.write(2, b"jhpatch: out of memory; nothing is left half done\n")
         return 1
+    finally:
+        getattr(gc, "freeze", int)()  # nor at the end; Python 3.6 has no freeze
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ leading ``/`` is refused before it reaches the kernel.
 """
 
 import errno
+import functools
 import os
 import re
 import stat
@@ -32,6 +33,7 @@ class NotPlain(OSError):
     """A path that is a symlink, runs through one, or is no regular file, or is too large."""
 
 
+@functools.lru_cache(maxsize=4096)  # a change looks at each of its paths some twenty times
 def is_relative(path: str) -> bool:
     """Whether ``path`` names something beneath a root, written in its only normal form."""
     try:
@@ -145,7 +147,7 @@ class Folder:
             found = os.fstat(fd)
             if not stat.S_ISREG(found.st_mode):
                 raise NotPlain(errno.EINVAL, "not a regular file", name)
-            data = b"" if found.st_size > cap else b"".join(_blocks(fd, cap))
+            data = b"" if found.st_size > cap else _all(fd, found.st_size, cap)
             if max(found.st_size, len(data)) > cap:
                 raise NotPlain(errno.EFBIG, "larger than %d bytes" % cap, name)
             return Found(data, found)
@@ -222,6 +224,12 @@ def _set_attribute(fd: int, key: str, value: Optional[bytes]) -> None:
         # A label that only root or the kernel may set is the kernel's own for the new file.
         if not re.match(r"^(security|trusted)\.", key):
             raise
+
+
+def _all(fd: int, size: int, cap: int) -> bytes:
+    """What a file holds; of one that grows meanwhile, at least a byte more than ``cap``."""
+    data = os.read(fd, size + 1)  # one byte less than asked for: that is the end
+    return data if len(data) == size else b"".join([data, *_blocks(fd, cap - len(data))])
 
 
 def _blocks(fd: int, cap: int) -> Iterator[bytes]:

@@ -175,6 +175,7 @@ def files(trees: Iterable[str], wanted: Optional[Container[str]] = None) -> Iter
     for tree in trees:
         for folder in folders(tree):
             if wanted is None or normalized(folder) in wanted:
-                for name in sorted(os.listdir(os.path.join(tree, folder))):
+                above = os.path.join(tree, folder)
+                for name in sorted(os.listdir(above)):
                     if name.endswith(".patch"):
-                        yield os.path.join(tree, folder, name)
+                        yield above + os.sep + name

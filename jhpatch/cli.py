@@ -13,7 +13,7 @@ from typing import Any, Callable, Iterator, List, NoReturn, Optional, TextIO, Tu
 from jhpatch import __version__
 from jhpatch.commands import COMMANDS, EXAMPLES
 from jhpatch.errors import Failed, JhpatchError, Usage
-from jhpatch.result import HOST, Result, addressed, error_of, shown
+from jhpatch.result import HOST, Result, addressed, error_of, quoted, shown
 
 _EXIT_CODES = """\
 exit codes: 0 done or nothing to do; 1 failed; 2 usage; 3 a check found something;
@@ -203,7 +203,8 @@ def parser(name: Optional[str], whole: bool = False) -> argparse.ArgumentParser:
     )
     words = "the tool, the Python, and the newest release that each patch knows"
     parser.add_argument("--version", action=_Version, nargs=0, help=words)
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    # Given its prog, argparse does not write a usage to find it.
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", prog="jhpatch")
     for command, purpose in COMMANDS.items():
         if name not in (None, command):
             continue  # only what is typed is built
@@ -222,16 +223,11 @@ def parser(name: Optional[str], whole: bool = False) -> argparse.ArgumentParser:
 
 def _options(arguments: argparse.Namespace) -> str:
     """The options that say where, as they must be typed again."""
-    pairs = [
-        (name, value)
+    return "".join(
+        " --%s %s" % (name, quoted(value))
         for name in ("python", "site", "patches")
         for value in _several(arguments, name)
-    ]
-    if not pairs:
-        return ""
-    from shlex import quote
-
-    return "".join(" --%s %s" % (name, quote(value)) for name, value in pairs)
+    )
 
 
 def _several(arguments: argparse.Namespace, name: str) -> List[str]:

@@ -6,8 +6,12 @@ context line and every removed line must stand at the stated line, and the resul
 counts only with the SHA-256 that the patch declares.
 """
 
+import contextlib
+import functools
 import hashlib
 import re
+import sys
+import types
 from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
 
 from jhpatch.errors import BadPatch
@@ -23,6 +27,7 @@ class Hunk(NamedTuple):
     new: Tuple[bytes, ...]
 
 
+@functools.lru_cache(maxsize=4096)  # an apply asks for each file's some fifteen times
 def sha256(data: bytes) -> str:
     """The SHA-256 of ``data`` as hex digits."""
     return hashlib.sha256(data).hexdigest()
@@ -111,12 +116,14 @@ def hunks(edition: Edition) -> Dict[str, Tuple[Hunk, ...]]:
     """The hunks of an edition's diff, by file. Raises BadPatch for anything else than a
     plain change of the files that the header declares.
     """
-    diff = diff_of(edition)
-    counted = _counted(diff, edition)
-    import patch_ng
+    return _hunks(diff_of(edition), edition)
 
+
+@functools.lru_cache(maxsize=64)  # one apply plans twice: before the lock, and behind it
+def _hunks(diff: bytes, edition: Edition) -> Dict[str, Tuple[Hunk, ...]]:
+    counted = _counted(diff, edition)
     try:
-        parsed = patch_ng.fromstring(diff)
+        parsed = _parser().fromstring(diff)
     except Exception as error:  # whatever a parser of others makes of odd bytes
         raise BadPatch("the diff cannot be parsed: %r" % error, path=edition.file)
     if not parsed or parsed.errors or parsed.warnings:
@@ -131,6 +138,47 @@ def hunks(edition: Edition) -> Dict[str, Tuple[Hunk, ...]]:
     if {path: len(several) for path, several in found.items()} != counted:
         raise BadPatch("the diff cannot be parsed: it has other hunks", path=edition.file)
     return found
+
+
+# What patch_ng wants for what we never ask of it, to fetch a patch from a URL and to write
+# files: 25 ms of http, ssl and email, more than the rest of an apply; logging is 5 ms.
+_UNUSED = ("urllib.request", "tempfile", "shutil", "logging")
+
+
+def _parser() -> Any:
+    """patch_ng, with empty modules in the places of those that it does not need to parse."""
+    with contextlib.suppress(ImportError, AttributeError), _emptied():
+        import patch_ng
+
+        return patch_ng
+    import patch_ng  # a release that needs more of them
+
+    return patch_ng
+
+
+@contextlib.contextmanager
+def _emptied() -> Iterator[None]:
+    empty = [name for name in _UNUSED if name not in sys.modules]
+    for name in empty:
+        sys.modules[name] = types.ModuleType(name)
+        vars(sys.modules[name]).update(_SILENCE)
+    try:
+        yield
+    finally:
+        for name in empty:
+            del sys.modules[name]
+
+
+class _Silent:
+    """A logger, and a handler of one: what a parser says of a diff, we say in our words."""
+
+    def addHandler(self, *ignored: Any) -> None:
+        """Nothing, as all of these."""
+
+    debug = info = warning = error = addHandler
+
+
+_SILENCE = {name: lambda *_: _Silent() for name in ("getLogger", "StreamHandler", "NullHandler")}
 
 
 _HEADER = re.compile(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@(?: .*)?\Z")

@@ -23,7 +23,7 @@ FIELDS = frozenset(
 )
 _REPEATED = frozenset(["Before", "After", "Adds", "Bug", "Author"])
 _SIZE_CAP = 1024 * 1024
-_HEADER_CAP = 64 * 1024
+_HEADER_CAP = 512 * 1024  # the hashes of two thousand files
 _NAME = re.compile(r"([0-9][0-9A-Za-z.+!_]{0,63})-([a-z0-9][a-z0-9-]*)\Z")
 _HASHED = re.compile(r"(\S+) sha256:([0-9a-f]{64})\Z")
 _HELPER = re.compile(r"helper:([a-z]+)\Z")
@@ -97,6 +97,11 @@ def edition_of(path: str, data: Optional[bytes] = None) -> Edition:
     """A patch file in the folder of its distribution; ``data`` for one that is not yet
     written there. Raises BadPatch.
     """
+    return _edition(path, _read(path) if data is None else data)
+
+
+@functools.lru_cache(maxsize=1024)  # a change looks three times: before, locked and after
+def _edition(path: str, data: bytes) -> Edition:
     folder = os.path.basename(os.path.dirname(path))
     stem = os.path.basename(path)[: -len(".patch")]
     named = _NAME.match(stem)
@@ -107,7 +112,7 @@ def edition_of(path: str, data: Optional[bytes] = None) -> Edition:
             expected="<first release>-<slug>.patch",
             found=os.path.basename(path),
         )
-    fields = tuple(_fields(_split(_read(path) if data is None else data, path)[0], path))
+    fields = tuple(_fields(_split(data, path)[0], path))
     one = {name: value for name, value in fields if name not in _REPEATED}
     _require(one, path, folder)
     not_needed = one.get("Not-Needed")
@@ -167,7 +172,7 @@ def _require(one: Dict[str, str], path: str, folder: str) -> None:
 
 
 def _refuse_repeated(edition: Edition) -> None:
-    paths = [change.path for change in edition.changes]
+    paths = {change.path for change in edition.changes}
     for addition in edition.adds:
         if addition.path in paths:
             raise BadPatch(
@@ -176,7 +181,7 @@ def _refuse_repeated(edition: Edition) -> None:
                 expected="each file once, in Before and After or in Adds",
                 found=addition.path,
             )
-        paths.append(addition.path)
+        paths.add(addition.path)
 
 
 @functools.lru_cache(maxsize=None)

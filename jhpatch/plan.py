@@ -166,11 +166,16 @@ class _Job:
         self.view = view
         self.name = name
         self.ours = ours
-        self.changes: List[Change] = []
         self.originals: List[bytes] = []
+        self._changed: Dict[str, Change] = {}
         self.distribution = next((one.distribution for one in ours if one.distribution), None)
         self.entry = view.state.of(name) if view.state else None
         self._wanted = wanted
+
+    @property
+    def changes(self) -> List[Change]:
+        """In the order in which they were found."""
+        return list(self._changed.values())
 
     def run(self, dropped: Set[str], when: str) -> Optional[Patched]:
         """Fills ``changes``; gives the distribution's new entry for the state, or None."""
@@ -249,8 +254,10 @@ class _Job:
         if one.state in ("absent", "not-needed", "unsupported", "superseded"):
             self._drop(one.leftovers, stays)
         elif one.applied:
+            odd = {file.path for file in one.files if file.state == "other"}
             for file in one.applied.files:
-                self._keep_forced(one, file)
+                if file.path in odd:
+                    self._keep_forced(file)
                 if file.before is not None:
                     self._change(file.path, self.view.original(file.before), self._guard())
             added = [file for file in one.applied.files if file.before is None]
@@ -261,10 +268,10 @@ class _Job:
             added = [File(path, None, "") for path in patchfile.added_bytes(one.edition)]
             self._drop(added, stays)
 
-    def _keep_forced(self, one: Assessment, file: File) -> None:
+    def _keep_forced(self, file: File) -> None:
         """Bytes that ``--force`` overwrites are somebody's work: they stay in .jhpatch."""
         data = self.view.read(file.path)
-        if data is not None and any(f.path == file.path and f.state == "other" for f in one.files):
+        if data is not None:
             path = "%s/%s-%s" % (FORCED, sha256(data)[:16], file.path.replace("/", "-"))
             self._change(path, data, None)
 
@@ -279,8 +286,8 @@ class _Job:
 
     def _change(self, path: str, after: Optional[bytes], guard: Optional[str]) -> None:
         before = self.view.read(path)
-        if before != after and all(change.path != path for change in self.changes):
-            self.changes.append(Change(path, before, after, guard))
+        if before != after and path not in self._changed:
+            self._changed[path] = Change(path, before, after, guard)
 
     # RECORD: a function of the original one and of the patches that are applied.
 
@@ -326,10 +333,8 @@ class _Job:
 
     def _planned(self, path: str) -> bytes:
         """A file as it will be."""
-        for change in self.changes:
-            if change.path == path:
-                return change.after or b""
-        return self.view.read(path) or b""
+        change = self._changed.get(path)
+        return (change.after if change else self.view.read(path)) or b""
 
 
 # Refusals.

@@ -49,13 +49,17 @@ def _can_see(proc: str) -> bool:
 
 def _running(proc: str) -> Iterator[Seen]:
     boot = time.time() - _uptime()
-    tick = os.sysconf("SC_CLK_TCK")
+    tick, own = os.sysconf("SC_CLK_TCK"), str(os.getpid())
+    words = [word.encode("ascii") for word in _SERVERS]
     for name in os.listdir(proc):
-        if not name.isdigit() or int(name) == os.getpid():
+        if not name.isdigit() or name == own:
             continue
         here = "%s/%s" % (proc, name)
-        argv = _argv(here)
-        if not argv or not any(_names_a_server(part) for part in argv[:4]):
+        line = _command_line(here) or b""
+        if not any(word in line for word in words):
+            continue  # most of them: a hub's host has thousands
+        argv = _parts(line)
+        if not any(_names_a_server(part) for part in argv[:4]):
             continue
         ticks = _ticks(here)
         # Without ticks it ended meanwhile; else its number may be another process's by now.
@@ -133,11 +137,20 @@ def program_of(pid: int, proc: str = "/proc") -> Optional[str]:
 
 
 def _argv(here: str) -> Optional[Tuple[str, ...]]:
+    line = _command_line(here)
+    return None if line is None else _parts(line)
+
+
+def _command_line(here: str) -> Optional[bytes]:
     try:
-        with open(here + "/cmdline", "rb") as file:
-            return tuple(os.fsdecode(part) for part in file.read(65536).split(b"\0")[:-1])
+        with open(here + "/cmdline", "rb", buffering=0) as file:
+            return file.read(65536)
     except OSError:
         return None
+
+
+def _parts(line: bytes) -> Tuple[str, ...]:
+    return tuple(os.fsdecode(part) for part in line.split(b"\0")[:-1])
 
 
 def _uptime() -> float:

@@ -7,6 +7,7 @@ stays as it is: pip writes CRLF, others LF, some no final newline.
 """
 
 import base64
+import functools
 from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 
@@ -25,6 +26,7 @@ class Entry(NamedTuple):
     size: int
 
 
+@functools.lru_cache(maxsize=8)  # a change plans twice: before the lock, and behind it
 def parse(data: bytes) -> Tuple[Row, ...]:
     """The rows of a RECORD; their ``raw`` bytes joined are ``data`` again.
 

@@ -219,10 +219,10 @@ def addressed(result: Result, python: str, options: str) -> Result:
     """
 
     def typed(words: str, its_own: Optional[str]) -> str:
-        again = REINSTALL.replace("python", _quoted(its_own or python), 1)
+        again = REINSTALL.replace("python", quoted(its_own or python), 1)
         words = words.replace(REINSTALL, again)
         words = re.sub(r"(-m jhpatch [a-z]+)(?= |$|;)", lambda m: m.group(1) + options, words)
-        return re.sub(r"(?<![^ ])python(?= (-I )?-m )", lambda m: _quoted(python), words)
+        return re.sub(r"(?<![^ ])python(?= (-I )?-m )", lambda m: quoted(python), words)
 
     def fill(error: Optional[Error], its_own: Optional[str] = None) -> Optional[Error]:
         return error._replace(next=typed(error.next, its_own)) if error and error.next else error
@@ -233,10 +233,11 @@ def addressed(result: Result, python: str, options: str) -> Result:
     if whole.diagnosis is not None:
         rows = (row._replace(next=row.next and typed(row.next, None)) for row in whole.diagnosis)
         whole = whole._replace(diagnosis=tuple(rows))
-    return whole._replace(python=_quoted(python), options=options)
+    return whole._replace(python=quoted(python), options=options)
 
 
-def _quoted(path: str) -> str:
+def quoted(path: str) -> str:
+    """A path as a shell takes it."""
     if re.fullmatch(r"[\w./-]+", path):
         return path
     from shlex import quote

@@ -4,6 +4,7 @@ State says what was meant; only hashes say what is. Nothing in it is believed
 without one, and a state that jhpatch did not write is refused whole.
 """
 
+import functools
 import re
 from typing import Any, NamedTuple, Optional, Tuple
 
@@ -61,6 +62,7 @@ class State(NamedTuple):
         return tuple(sorted({file.before for file in files if file.before is not None}))
 
 
+@functools.lru_cache(maxsize=8)  # a change plans twice: before the lock, and behind it
 def dump(state: State) -> bytes:
     """The state as JSON: the same state gives the same bytes."""
     import json

@@ -88,8 +88,11 @@ def trusted_catalog_of(arguments: argparse.Namespace) -> Catalog:
     from jhpatch import trust  # status does without
 
     known = catalog_of(arguments)
-    for folder in (os.path.dirname(os.path.abspath(__file__)),) + known.trees:
-        trust.refuse_foreign(folder)
+    package = os.path.dirname(os.path.abspath(__file__))
+    trust.refuse_foreign(package)
+    for tree in known.trees:
+        if os.path.dirname(tree) != package or os.path.islink(tree):  # else looked at already
+            trust.refuse_foreign(tree)
     return known
 
 

@@ -8,9 +8,8 @@ that user first, in a child.
 
 import json
 import os
-import shlex
 import stat
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from jhpatch.errors import BadPatch, Failed, JhpatchError, Locked, Refused, Untrusted, Usage
 
@@ -104,34 +103,47 @@ def refuse_foreign(folder: str) -> None:
     """Root does not go on with a folder of which somebody else can write any part.
 
     Raises Refused, with the path, its owner and its mode; Failed where a part cannot be
-    looked at.
+    looked at; OSError where a folder cannot be listed.
     """
     if os.geteuid() != 0:
         return
-    writer = writer_of(folder) or next(filter(None, map(_writer_below, _below(folder))), None)
+    below = (_writer_below(*one) for one in _below(folder))
+    writer = writer_of(folder) or next(filter(None, below), None)
     if writer is not None:
         raise Refused(
             "root does not trust what somebody else can write",
             path=writer.path,
             expected="a path that root alone can write, as all of " + folder,
             found="owner uid %d, mode %o" % (writer.uid, writer.mode),
-            next="chown -h root {0} && chmod go-w {0}".format(shlex.quote(writer.path)),
+            next="chown -h root {0} && chmod go-w {0}".format(_quoted(writer.path)),
         )
 
 
-def _below(folder: str) -> Iterator[str]:
-    """All that lies in a folder, at any depth."""
-    for above, folders, names in os.walk(folder):
-        for name in sorted(folders + names):
-            yield os.path.join(above, name)
+def _quoted(path: str) -> str:
+    from shlex import quote
+
+    return quote(path)
 
 
-def _writer_below(path: str) -> Optional[Writer]:
-    """Who else can write a path whose folders have been looked at already."""
+def _below(folder: str) -> Iterator[Tuple[str, os.stat_result]]:
+    """All that lies in a folder, at any depth, each with its own stat."""
     try:
-        found = os.lstat(path)
-    except FileNotFoundError:
-        return None  # a .pyc that another run has renamed meanwhile
+        with os.scandir(folder) as entries:
+            ordered = sorted(entries, key=lambda one: one.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return  # whoever reads it next says so
+    for entry in ordered:
+        try:
+            found = entry.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            continue  # a .pyc that another run has renamed meanwhile
+        yield entry.path, found
+        if stat.S_ISDIR(found.st_mode):
+            yield from _below(entry.path)
+
+
+def _writer_below(path: str, found: os.stat_result) -> Optional[Writer]:
+    """Who else can write a path whose folders have been looked at already."""
     if stat.S_ISLNK(found.st_mode):
         if not os.path.exists(path):
             raise Failed("a symlink that leads nowhere", path=path, found=os.readlink(path))
@@ -157,7 +169,7 @@ def owner_to_become(paths: List[str]) -> Optional[int]:
                 path=writer.path,
                 expected="a path that root alone, or one user alone, can write",
                 found="owner uid %d, mode %o" % (writer.uid, writer.mode),
-                next="chmod go-w " + shlex.quote(writer.path),
+                next="chmod go-w " + _quoted(writer.path),
             )
     return writers[0].uid if writers else None
 

@@ -137,6 +137,18 @@ def test_editions_that_overlap_are_refused(tmp_path, versions):
     assert "1.0-slug.patch" in (refused.value.expected + refused.value.path)
 
 
+def test_a_patch_may_change_a_thousand_files(tmp_path):
+    """Its header has two lines for each."""
+    rows = [
+        "%s: app/a_%d.py sha256:%s\n" % (word, number, digest)
+        for word, digest in (("Before", ZERO), ("After", ONE))
+        for number in range(1000)
+    ]
+    head = HEAD.partition("Before:")[0] + "".join(rows) + "---\n"
+    (edition,) = catalog.editions([tree(tmp_path, text=head)])
+    assert len(edition.changes) == 1000
+
+
 def test_only_wanted_distributions_are_read(tmp_path):
     """A broken header of a distribution that is not installed costs and breaks nothing."""
     tree(tmp_path, text=b"broken", folder="other")

@@ -3,12 +3,15 @@
 import hashlib
 import os
 import random
+import subprocess
+import sys
 import zipfile
 
 import pytest
 
 from jhpatch import catalog, engine
 from jhpatch.errors import BadPatch
+from tests.conftest import ROOT
 
 BEFORE = b"".join(b"line %d\n" % number for number in range(1, 21))
 DIFF = b"""\
@@ -144,4 +147,22 @@ def test_patch_ng_is_imported_by_the_engine_alone():
     """And by it only when a diff is applied: it costs 40 ms."""
     with open(os.path.join(os.path.dirname(engine.__file__), "engine.py")) as file:
         lines = [line for line in file if "import patch_ng" in line]
-    assert lines == ["    import patch_ng\n"]
+    assert {line.partition("#")[0].strip() for line in lines} == {"import patch_ng"}
+    assert all(line.startswith(" ") for line in lines)
+
+
+def test_what_patch_ng_is_given():
+    """It parses without http, ssl and email, and nothing of that is seen by whoever comes next."""
+    script = """
+import sys
+from jhpatch import engine
+parser = engine._parser()
+print(sorted({"ssl", "email", "http.client", "urllib.request", "logging"} & set(sys.modules)))
+import logging, tempfile, urllib.request
+print(callable(urllib.request.urlopen), callable(tempfile.mkdtemp), logging.getLogger().level)
+print(engine._parser() is parser)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert done.stdout.decode() == "[]\nTrue True 30\nTrue\n"
