@@ -54,9 +54,17 @@ def main() -> int:
             [*command, sys.executable, __file__, *sys.argv[1:]],
             env=dict(os.environ, **{_INNER: wheel}),
             stdin=subprocess.DEVNULL,
+            start_new_session=True,
         )
+
+        def pass_on(*signal_and_frame: Any) -> None:
+            """To the world's first process, which tidies up; unshare itself heeds no Ctrl-C."""
+            with open("/proc/%d/task/%d/children" % (child.pid, child.pid)) as file:
+                for pid in file.read().split():
+                    os.kill(int(pid), signal.SIGINT)
+
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: None)  # the child tidies up
+            signal.signal(number, pass_on)
         return child.wait()
 
 

@@ -138,6 +138,24 @@ def test_nothing_runs(jhpatch, monkeypatch):
     assert answer.code == 5 and "status --python" in answer.error["next"]
 
 
+def test_fifty_environments_side_by_side(tmp_path, make_site, jhpatch):
+    """One document, a site each, in the order in which they were named."""
+    first = make_site(tmp_path, [("notebook", "5.7.9")], slim=True)
+    folders = [str(tmp_path / ("copy%d" % number)) for number in range(49)]
+    for folder in folders:
+        shutil.copytree(first.prefix, folder, symlinks=True)
+    sites = [first.site] + [folder + first.site[len(first.prefix) :] for folder in folders]
+    where = [word for folder in [first.prefix] + folders for word in ("--python", folder)]
+    assert jhpatch(None, "apply", "--python", folders[7]).code == 0
+    answer = jhpatch(None, "status", *where)
+    assert [site["site"] for site in answer.document["sites"]] == sites
+    states = ["applied" if number == 8 else "pristine" for number in range(50)]
+    for site, state in zip(answer.document["sites"], states):
+        found = {one["state"] for one in site["patches"] if one["state"] != "absent"}
+        assert found == {state}
+    assert answer.code == 3
+
+
 def test_many_environments_are_one_table(tmp_path, make_site, capsys):
     """A line for each patch that is there, its Python last; in columns on a terminal."""
     envs = [
