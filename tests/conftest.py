@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,11 @@ import pytest
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CACHE = os.path.abspath(os.environ.get("JHPATCH_WHEELS") or os.path.join(ROOT, ".tox", "wheels"))
 PYTHON = "python%d.%d" % sys.version_info[:2]
+
+# A shell's background job has Ctrl-C ignored, and so would all that the tests start: a hub
+# stops servers by it, and `ticket --watch` ends by it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The checkout that the tests belong to, before any other jhpatch that is installed.
 if ROOT not in sys.path:

@@ -9,7 +9,6 @@ import concurrent.futures
 import glob
 import os
 import re
-import signal
 import subprocess
 import sys
 from typing import Any, Dict, Iterator, List, Optional, Tuple
@@ -127,9 +126,6 @@ def scratch(stack: Stack) -> str:
 
 def enter(stack: Stack, needed: List[str], changed: List[str]) -> str:
     """Makes the world of a stack with this run's jhpatch; other folders may be needed in it."""
-    # A shell's background job has Ctrl-C ignored, and so would all that we start: a hub stops
-    # servers by it, and waits ten seconds for one that does not heed it.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     python = stacks.interpreter(stack)
     assert python is not None
     own = [
