@@ -226,14 +226,8 @@ def _options(arguments: argparse.Namespace) -> str:
     return "".join(
         " --%s %s" % (name, quoted(value))
         for name in ("python", "site", "patches")
-        for value in _several(arguments, name)
+        for value in getattr(arguments, name, [])
     )
-
-
-def _several(arguments: argparse.Namespace, name: str) -> List[str]:
-    """An option's values; none for a command that takes one alone: it means another thing."""
-    found = getattr(arguments, name, None)
-    return found if isinstance(found, list) else []
 
 
 def _module(command: str) -> Any:
@@ -249,10 +243,10 @@ def _print(result: Result, as_json: bool, verbose: bool, quiet: bool) -> int:
     if as_json:
         return _output(_json(result)) or result.exit_code
     text = "" if quiet else _text(result, terminal, verbose)
-    if terminal and result.command == "diff" and _paged(text):
-        return result.exit_code
+    is_diff = result.command == "diff"
     # A diff that goes to a file or to patch(1) must be the exact bytes.
-    lost = _output(text, escaped=terminal or result.command != "diff")
+    paged = terminal and is_diff and _paged(text)
+    lost = 0 if paged else _output(text, escaped=terminal or not is_diff)
     from jhpatch import rendering
 
     _talk(rendering.talk(result))
@@ -261,6 +255,7 @@ def _print(result: Result, as_json: bool, verbose: bool, quiet: bool) -> int:
 
 def _paged(text: str) -> bool:
     """Shows more lines than the terminal has by a pager, as git does; whether it did."""
+    import _signal
     import shutil
     import subprocess
 
@@ -269,11 +264,15 @@ def _paged(text: str) -> bool:
         return False
     environment = dict({"LESS": "FRX", "LV": "-c"}, **os.environ)
     data = shown(text).encode("utf-8", "backslashreplace")
+    # Ctrl-C is the pager's: without us it would go on with the terminal as it has set it.
+    old = _signal.signal(_signal.SIGINT, lambda *_: None)
     try:
         child = subprocess.Popen(command, shell=True, stdin=subprocess.PIPE, env=environment)
         child.communicate(data)
     except OSError:
         return False
+    finally:
+        _signal.signal(_signal.SIGINT, old)
     return child.returncode != 127  # sh(1): there is no such program
 
 

@@ -8,11 +8,12 @@ import time
 from typing import Any, Callable, Mapping, NamedTuple, Optional, Tuple
 
 from jhpatch.helper import reasons
+from jhpatch.helper.pyspark import CHECKED
 from jhpatch.helper.reasons import Fault
 
 _MODULE = "jhpatch_pyspark"
 _OWN = "import %s; %s.check()" % (_MODULE, _MODULE)
-_MARK = _MODULE + ".check "  # what that prints first
+_MARK = CHECKED + " "  # what that prints first
 # A kernel that jhpatch did not write has ``spark`` or ``sc`` of Spark's own shell.py.
 _OTHER = (
     "print('%s' + str({'count': spark.range(1000).count()}).replace(chr(39), chr(34)))" % _MARK

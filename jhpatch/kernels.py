@@ -123,11 +123,12 @@ def _order(files: Dict[str, bytes]) -> List[str]:
 
 
 def write(folder: str, files: Dict[str, bytes]) -> None:
-    """Makes a kernel's folder and files, each replaced whole. Raises Failed, Refused."""
+    """Makes a kernel's folder, and in it those files that have ``changed``, each replaced
+    whole, in the order of ``files``. Raises Failed, Refused."""
     _refuse_foreign(folder)
     try:
-        for name in changed(folder, files):
-            os.makedirs(folder, mode=0o755, exist_ok=True)
+        os.makedirs(folder, mode=0o755, exist_ok=True)
+        for name in files:
             _replace(os.path.join(folder, name), files[name])
     except OSError as error:
         raise _failed(error, folder)

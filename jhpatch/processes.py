@@ -81,12 +81,7 @@ def started(pid: int, uid: int, proc: str = "/proc") -> Optional[float]:
     """When a process of that user started (seconds since the epoch); None where there is none."""
     here = "%s/%d" % (proc, pid)
     ticks = _ticks(here)
-    try:
-        with open(here + "/status", "rb") as file:
-            found = re.search(rb"^Uid:\s+(\d+)\s+(\d+)", file.read(), re.M)
-    except OSError:
-        return None
-    if ticks is None or not found or uid not in (int(found.group(1)), int(found.group(2))):
+    if ticks is None or uid not in _uids(here):
         return None
     return time.time() - _uptime() + ticks / os.sysconf("SC_CLK_TCK")
 
@@ -102,32 +97,32 @@ def interpreters(proc: str = "/proc") -> Iterator[Tuple[str, int]]:
             if part.startswith("/"):
                 is_python = os.path.basename(part).startswith("python")
                 python = part if is_python else os.path.join(os.path.dirname(part), "python")
-                uid = _uid("%s/%d" % (proc, one.pid))
-                if uid is not None and (python, uid) not in seen:
-                    seen.add((python, uid))
-                    yield python, uid
+                for uid in _uids("%s/%d" % (proc, one.pid))[:1]:
+                    if (python, uid) not in seen:
+                        seen.add((python, uid))
+                        yield python, uid
                 break
 
 
-def _uid(here: str) -> Optional[int]:
-    """The real uid of a process; None where it has ended."""
+def _uids(here: str) -> Tuple[int, ...]:
+    """The real and the effective uid of a process; empty where it has ended."""
     try:
         with open(here + "/status", "rb") as file:
-            found = re.search(rb"^Uid:\s+(\d+)", file.read(), re.M)
+            found = re.search(rb"^Uid:\s+(\d+)\s+(\d+)", file.read(), re.M)
     except OSError:
-        return None
-    return int(found.group(1)) if found else None
+        return ()
+    return (int(found.group(1)), int(found.group(2))) if found else ()
 
 
 def _user(here: str) -> Optional[str]:
     """The name of a process's user, or their uid where it has none."""
     import pwd
 
-    uid = _uid(here)
+    uids = _uids(here)
     try:
-        return None if uid is None else pwd.getpwuid(uid).pw_name
+        return pwd.getpwuid(uids[0]).pw_name if uids else None
     except KeyError:
-        return str(uid)
+        return str(uids[0])
 
 
 def program_of(pid: int, proc: str = "/proc") -> Optional[str]:

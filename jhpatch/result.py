@@ -129,6 +129,20 @@ class Finding(NamedTuple):
     user: Optional[str] = None
 
 
+class Kind(NamedTuple):
+    """What a finding's code means: ``next`` is a command to type or a line to write, with
+    {names} that are filled in."""
+
+    severity: str
+    why: str
+    next: str = ""
+
+
+def checked(rows: Iterable[Finding]) -> int:
+    """The exit code of a command that only checks: 3 for an error or a warning, 0 for notes."""
+    return 3 if any(row.severity != "note" for row in rows) else 0
+
+
 class KernelReport(NamedTuple):
     """A PySpark kernel; ``text`` is the kernel.json that ``install`` writes, or would."""
 

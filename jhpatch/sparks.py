@@ -2,7 +2,6 @@
 
 import glob
 import os
-import subprocess
 from typing import Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 from jhpatch import trust
@@ -124,7 +123,7 @@ def hadoop_conf_of(named: Optional[str], environ: Mapping[str, str]) -> str:
     return folder
 
 
-def python_of(path: str) -> Tuple[Tuple[int, ...], str]:
+def python_of(path: str, environ: Mapping[str, str]) -> Tuple[Tuple[int, ...], str]:
     """``(the release of a Python, or empty; why it is not known)``.
 
     Root runs none that somebody else can write.
@@ -136,27 +135,17 @@ def python_of(path: str) -> Tuple[Tuple[int, ...], str]:
             return (), "%s can be written by another user, and was not run" % path
     except JhpatchError as error:
         return (), error.message
-    code = "import sys; print('%d.%d' % sys.version_info[:2])"
-    try:
-        done = subprocess.run(
-            [path, "-I", "-c", code],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            timeout=20,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        return (), "%s: %s" % (path, error)
-    release = reasons.numbers(done.stdout.decode("ascii", "replace"))
+    release = reasons.minor_of(path, environ, 20)
     return release, "" if release else "%s is no Python" % path
 
 
-def judged_pythons(spark: str, driver: str, worker: str) -> Iterator[Tuple[Optional[Fault], str]]:
+def judged_pythons(
+    spark: str, driver: str, worker: str, environ: Mapping[str, str]
+) -> Iterator[Tuple[Optional[Fault], str]]:
     """Faults, and notes on what is not known, of the two Pythons of a kernel."""
     releases = {}
     for path in dict.fromkeys((driver, worker)):
-        releases[path], why = python_of(path)
+        releases[path], why = python_of(path, environ)
         if why:
             yield None, why
     for fault in reasons.judged_python(spark, releases[driver], releases[worker], worker):

@@ -175,3 +175,14 @@ def test_what_lasts_says_where_it_is(monkeypatch, seconds, drawn):
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     cli.main(["doctor", "--site", ROOT])
     assert sys.stderr.getvalue() == ""
+
+
+def test_a_long_diff_that_is_refused_says_so_too(env):
+    """The edit in the pager, and behind it the error with the next step: exit code 5."""
+    with open(env.site + "/notebook/notebook/handlers.py", "a") as file:
+        file.write("# an edit\n" * 60)
+    code, text = on_terminal(["diff", "--python", env.python], "sed 's/^/by the pager: /'")
+    assert code == 5 and text.count("by the pager: ") > 24
+    assert (
+        "jhpatch: " in text and "notebook/notebook/handlers.py" in text.partition("jhpatch: ")[2]
+    )

@@ -8,7 +8,7 @@ from jhpatch.diagnosis import kerberos, running, spark
 from jhpatch.diagnosis.findings import finding
 from jhpatch.diagnosis.running import Check
 from jhpatch.errors import JhpatchError
-from jhpatch.result import Finding, Result
+from jhpatch.result import Finding, Result, checked
 
 _SEVERITIES = ("error", "warning", "note")
 _TEMPLATES = ("keytab", "principal", "ccache")
@@ -51,8 +51,7 @@ def run(arguments: argparse.Namespace) -> Result:
     counts = [sum(row.severity == one for row in rows) for one in _SEVERITIES]
     words = ["%d %s%s" % (n, one, "" if n == 1 else "s") for n, one in zip(counts, _SEVERITIES)]
     note = "%d checks: %s" % (len(checks), ", ".join(words))
-    bad = counts[0] + counts[1]
-    return Result("doctor", diagnosis=rows, notes=(note,), own_exit_code=3 if bad else 0)
+    return Result("doctor", diagnosis=rows, notes=(note,), own_exit_code=checked(rows))
 
 
 def _restart(arguments: argparse.Namespace) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from jhpatch import kernels, pyspark, targets
 from jhpatch.errors import Failed, Refused, Usage
 from jhpatch.kernels import Installed
 from jhpatch.pyspark import Kernel
-from jhpatch.result import KernelReport, Result
+from jhpatch.result import KernelReport, Result, checked
 
 _NAME = re.compile(r"[a-z0-9._-]+", re.I)  # jupyter_client's own rule
 _MASTER = re.compile(r"yarn(-client)?|local(\[[\d*]+(,\d+)?\])?|(spark|k8s|mesos)://[^\s$]+")
@@ -49,7 +49,12 @@ def _add_install(parser: argparse.ArgumentParser) -> None:
     add("--spark-home", metavar="DIR", help="default: SPARK_HOME, else the one that is found")
     add("--hadoop-conf-dir", metavar="DIR", help="default: HADOOP_CONF_DIR, /etc/hadoop/conf")
     add("--java-home", metavar="DIR", help="default: the first that fits this Spark")
-    add("--python", metavar="PATH", help="of the notebook and the workers (default: this one)")
+    add(
+        "--python",
+        dest="interpreter",  # of a kernel: ``python`` are environments to look at
+        metavar="PATH",
+        help="of the notebook and the workers (default: this one)",
+    )
     add("--worker-python", metavar="PATH", help="of the workers, where theirs lies elsewhere")
     add("--master", default="yarn", metavar="URL", help="yarn (default), local[2], spark://…")
     add("--deploy-mode", default="client", metavar="MODE", help="client: a notebook has no other")
@@ -105,7 +110,7 @@ def _install(arguments: argparse.Namespace) -> Result:
     files["startup.py"] = pyspark.startup(kernel).encode("utf-8")
     stale = kernels.changed(kernel.folder, files)
     if stale and not arguments.dry_run:
-        kernels.write(kernel.folder, files)
+        kernels.write(kernel.folder, {name: files[name] for name in stale})
     known = pyspark.known_of(text)
     row = _report(Installed(os.path.basename(kernel.folder), kernel.folder, known), text)
     done = bool(stale) and not arguments.dry_run
@@ -125,14 +130,14 @@ def _kernel(arguments: argparse.Namespace) -> Tuple[Kernel, List[str]]:
     from jhpatch import sparks
 
     _refuse_nonsense(arguments)
-    python = os.path.abspath(arguments.python or sys.executable)
+    python = os.path.abspath(arguments.interpreter or sys.executable)
     worker = arguments.worker_python or python
     environ = arguments.environ
     spark = sparks.spark_of(arguments.spark_home, environ, python)
     java = sparks.java_of(arguments.java_home, environ, spark.version)
     yarn = arguments.master.startswith("yarn")
     conf_dir = sparks.hadoop_conf_of(arguments.hadoop_conf_dir, environ) if yarn else ""
-    judged = list(sparks.judged_pythons(spark.version, python, worker))
+    judged = list(sparks.judged_pythons(spark.version, python, worker, environ))
     for fault in sparks.severe(fault for fault, _ in judged if fault):
         raise sparks.refusal(fault)
     notes = [why or (fault.message if fault else "") for fault, why in judged]
@@ -197,9 +202,9 @@ def _list(arguments: argparse.Namespace) -> Result:
 
 def _report(one: Installed, text: Optional[str] = None) -> KernelReport:
     from jhpatch.helper import reasons
+    from jhpatch.helper.pyspark import VARIABLE, options_of
 
     environment = one.known.environment
-    options = _options(environment.get("JHPATCH_PYSPARK", ""))
     return KernelReport(
         name=one.name,
         path=one.folder,
@@ -209,18 +214,9 @@ def _report(one: Installed, text: Optional[str] = None) -> KernelReport:
         spark_home=environment.get("SPARK_HOME"),
         spark=one.known.spark or reasons.spark_version(environment.get("SPARK_HOME", "")) or None,
         master=reasons.settings_of(environment).get("spark.master"),
-        lazy=options.get("lazy") is True,
+        lazy=options_of(environment.get(VARIABLE, ""))["lazy"] is True,
         text=text,
     )
-
-
-def _options(text: str) -> Dict[str, Any]:
-    import json
-
-    try:
-        return dict(json.loads(text or "{}"))
-    except (ValueError, TypeError):
-        return {}
 
 
 def _named(name: str) -> Installed:
@@ -281,8 +277,7 @@ def _check(arguments: argparse.Namespace) -> Result:
         if arguments.verbose:
             notes += tuple(outcome.said.splitlines())
     rows = tuple(map(spark.found, faults))
-    bad = any(row.severity != "note" for row in rows)
-    return Result("kernelspec", diagnosis=rows, notes=notes, own_exit_code=3 if bad else 0)
+    return Result("kernelspec", diagnosis=rows, notes=notes, own_exit_code=checked(rows))
 
 
 def _words(figures: Any) -> Tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from jhpatch import nginx, targets, unified
 from jhpatch.errors import Usage
 from jhpatch.nginx import Front
-from jhpatch.result import Error, Finding, Result, SiteFile
+from jhpatch.result import Error, Finding, Result, SiteFile, checked
 
 _CONFIG = "/etc/nginx/nginx.conf"
 _YEARS = 63072000  # Mozilla's two, in seconds
@@ -251,4 +251,4 @@ def _of_answers(arguments: argparse.Namespace) -> Tuple[Tuple[Finding, ...], str
 def _judged(rows: Tuple[Finding, ...], note: str) -> Result:
     bad = sum(row.severity != "note" for row in rows)
     words = "%s: %d finding%s" % (note, bad, "" if bad == 1 else "s")
-    return Result("nginx", diagnosis=rows, notes=(words,), own_exit_code=3 if bad else 0)
+    return Result("nginx", diagnosis=rows, notes=(words,), own_exit_code=checked(rows))

@@ -4,18 +4,9 @@ docs/doctor.md shows this table; a test compares the two.
 """
 
 import shlex
-from typing import Dict, NamedTuple, Optional
+from typing import Dict, Optional
 
-from jhpatch.result import Finding
-
-
-class Kind(NamedTuple):
-    """A row: ``next`` is a command or a line to write, with {names} that are filled in."""
-
-    severity: str
-    why: str
-    next: str = ""
-
+from jhpatch.result import Finding, Kind
 
 _E, _W, _N = "error", "warning", "note"
 

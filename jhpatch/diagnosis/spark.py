@@ -43,25 +43,25 @@ def _look(name: str, environ: Mapping[str, str], users: Tuple[str, ...]) -> Iter
     if os.geteuid() != 0:
         yield from map(found, reasons.look(environ))
         return
-    yield from map(found, reasons.look(environ, mine=False))
+    host = list(reasons.look(environ, mine=False))
+    yield from map(found, host)
     for user in users:
         account = running.account_of(user)
         if account is not None and account.uid != 0:
             for fault in _as(account, environ):
-                yield found(fault, user)
+                if fault.code not in {one.code for one in host}:
+                    yield found(fault, user)
 
 
 def _as(account: running.Account, environ: Mapping[str, str]) -> List[Fault]:
     """What only the user sees: their ticket, the workers' Python. Root becomes them for it."""
     known = {key: environ[key] for key in sorted(environ) if key not in _ROOTS}
     known["HOME"] = account.home
-    host = {fault.code for fault in reasons.look(environ, mine=False)}
 
     def job() -> List[Dict[str, Any]]:
         return [reasons.packed(fault) for fault in reasons.look(known)]
 
-    faults = map(reasons.unpacked, trust.run_as(account.uid, job))
-    return [fault for fault in faults if fault.code not in host]
+    return [reasons.unpacked(row) for row in trust.run_as(account.uid, job)]
 
 
 _ROOTS = {"KRB5CCNAME", "KRB5_CLIENT_KTNAME", "HOME"}

@@ -3,18 +3,9 @@
 docs/nginx.md shows this table; a test compares the two.
 """
 
-from typing import Dict, NamedTuple, Optional
+from typing import Dict, Optional
 
-from jhpatch.result import Finding
-
-
-class Kind(NamedTuple):
-    """A row: ``next`` is a line to write, or what to do, with {names} that are filled in."""
-
-    severity: str
-    why: str
-    next: str = ""
-
+from jhpatch.result import Finding, Kind
 
 _E, _W, _N = "error", "warning", "note"
 

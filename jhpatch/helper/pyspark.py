@@ -405,7 +405,7 @@ def begin(shell: Any) -> None:
     ``shell``: IPython's. Its user sees, in the first cell that is run, why the start failed.
     """
     global SESSION
-    options = _options(os.environ.get(VARIABLE, ""))
+    options = options_of(os.environ.get(VARIABLE, ""))
     SESSION = session = Session(os.environ, _show, 60 * options["idle_stop"])
     names = Names(session, shell)
     names.put()
@@ -419,7 +419,8 @@ def begin(shell: Any) -> None:
         register("pre_run_cell", _first_words(session))
 
 
-def _options(text: str) -> Dict[str, Any]:
+def options_of(text: str) -> Dict[str, Any]:
+    """What the variable says: ``lazy``, and ``idle_stop`` in minutes; else the defaults."""
     found: Dict[str, Any] = {"lazy": False, "idle_stop": 0}
     try:
         found.update(json.loads(text or "{}"))

@@ -457,13 +457,13 @@ def _has_ticket(cache: str, environ: Mapping[str, str]) -> bool:
         return False
 
 
-def _ran(argv: List[str], environ: Mapping[str, str]) -> str:
+def _ran(argv: List[str], environ: Mapping[str, str], seconds: float = 5) -> str:
     """What a program says on both its streams; nothing where it cannot run."""
     try:
         done = subprocess.run(
             argv,
             env=dict(environ),
-            timeout=5,
+            timeout=seconds,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -523,9 +523,15 @@ def worker_python(environ: Mapping[str, str]) -> Tuple[str, Tuple[int, ...]]:
     path = environ.get("PYSPARK_PYTHON", "") or sys.executable
     if os.path.realpath(path) == os.path.realpath(sys.executable):
         return path, sys.version_info[:2]
+    return path, minor_of(path, environ) if shutil.which(path) else ()
+
+
+def minor_of(path: str, environ: Mapping[str, str], seconds: float = 5) -> Tuple[int, ...]:
+    """The minor release of a Python, which is run; empty where it does not say one."""
     code = "import sys; print('%d.%d' % sys.version_info[:2])"
     known = {key: value for key, value in environ.items() if not key.startswith("PYTHON")}
-    return path, numbers(_ran([path, "-c", code], known)) if shutil.which(path) else ()
+    found = re.search(r"^\d+\.\d+$", _ran([path, "-I", "-c", code], known, seconds), re.M)
+    return numbers(found.group()) if found else ()
 
 
 def look(environ: Mapping[str, str], mine: bool = True) -> Iterator[Fault]:

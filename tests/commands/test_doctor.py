@@ -18,6 +18,7 @@ from jhpatch.commands import doctor
 from jhpatch.diagnosis.findings import KINDS
 from tests.commands.conftest import reachable
 from tests.conftest import ROOT
+from tests.pages import documented, table_of
 from tests.trees import times
 
 USER, UID = "nobody", 65534
@@ -548,16 +549,7 @@ def test_a_server_from_before_the_patches(doctor_of, jhpatch, make_site, tmp_pat
 
 def test_the_documented_table_is_the_code():
     """docs/doctor.md has each finding with its severity, its meaning and its next step."""
-    with open(os.path.join(ROOT, "docs", "doctor.md"), encoding="utf-8") as file:
-        text = file.read()
-    rows = re.findall(r"^\| `([\w-]+)` \| (\w+) \| (.+?) \| (.*?) \|$", text, re.M)
-    shown = {code: (severity, why, step.strip("`")) for code, severity, why, step in rows}
-    kinds = {code: (one.severity, one.why, _shown(one.next)) for code, one in KINDS.items()}
-    assert shown == kinds and len(rows) == len(shown)
-
-
-def _shown(step):
-    return step.replace("{{", "{").replace("}}", "}").replace("|", "\\|")
+    assert table_of("doctor.md") == documented(KINDS)
 
 
 def test_each_finding_can_be_had():

@@ -11,6 +11,7 @@ from jhpatch.nginx import render
 from tests.conftest import ROOT
 from tests.nginx.cases import CASES, TLS
 from tests.nginx.real import judged_by_nginx, with_nginx
+from tests.pages import documented, table_of
 
 CORPUS = os.path.join(ROOT, "tests", "nginx", "corpus")
 NAMES = sorted(name for name in os.listdir(CORPUS) if name.endswith(".conf"))
@@ -233,16 +234,7 @@ def test_it_judges_as_nginx_inherits(jhpatch, tmp_path, values, codes):
 
 def test_the_documented_table_is_the_code():
     """docs/nginx.md has each finding with its severity, its meaning and its next step."""
-    with open(os.path.join(ROOT, "docs", "nginx.md"), encoding="utf-8") as file:
-        text = file.read()
-    rows = re.findall(r"^\| `([\w.-]+)` \| (\w+) \| (.+?) \| (.*?) \|$", text, re.M)
-    shown = {code: (severity, why, step.strip("`")) for code, severity, why, step in rows}
-    kinds = {code: (one.severity, one.why, _shown(one.next)) for code, one in KINDS.items()}
-    assert shown == kinds and len(rows) == len(shown)
-
-
-def _shown(step):
-    return step.replace("{{", "{").replace("}}", "}").replace("|", "\\|")
+    assert table_of("nginx.md") == documented(KINDS)
 
 
 def test_each_finding_can_be_had_and_filled_in():

@@ -2,7 +2,6 @@
 
 import ast
 import os
-import re
 import shlex
 
 import pytest
@@ -11,6 +10,7 @@ from jhpatch import pyspark
 from jhpatch.helper.reasons import CAUSES
 from jhpatch.pyspark import Kernel
 from tests.conftest import ROOT
+from tests.pages import documented, table_of
 
 GOLDEN = os.path.join(ROOT, "tests", "pyspark", "golden")
 ONE = Kernel(
@@ -85,11 +85,4 @@ def test_the_startup_file_is_python_whatever_the_folder():
 
 def test_the_documented_table_is_the_code():
     """docs/pyspark.md has each cause with its severity, its meaning and its next step."""
-    with open(os.path.join(ROOT, "docs", "pyspark.md"), encoding="utf-8") as file:
-        rows = re.findall(r"^\| `([\w-]+)` \| (\w+) \| (.+?) \| `(.*?)` \|$", file.read(), re.M)
-    shown = {code: (severity, why, then) for code, severity, why, then in rows}
-    kinds = {
-        code: (one.severity, one.why, one.next.replace("{{", "{").replace("}}", "}"))
-        for code, one in CAUSES.items()
-    }
-    assert shown == kinds and len(rows) == len(shown)
+    assert table_of("pyspark.md") == documented(CAUSES)

@@ -112,8 +112,8 @@ def test_where_hadoops_configuration_is(tmp_path):
 
 def test_what_a_python_says_of_itself(tmp_path):
     """Its minor release; a reason where there is none to be had."""
-    assert sparks.python_of(sys.executable)[0] in (sys.version_info[:2], ())
-    assert sparks.python_of("/nowhere/python") == (
+    assert sparks.python_of(sys.executable, os.environ)[0] in (sys.version_info[:2], ())
+    assert sparks.python_of("/nowhere/python", {}) == (
         (),
         "/nowhere/python is no program of this host",
     )
@@ -126,5 +126,5 @@ def test_root_runs_no_python_that_a_user_can_write(tmp_path):
     path.write_text("#!/bin/sh\ntouch %s\necho 3.11\n" % seen)
     path.chmod(0o755)
     os.chown(str(path), 65534, 65534)
-    release, why = sparks.python_of(str(path))
+    release, why = sparks.python_of(str(path), os.environ)
     assert release == () and "can be written by another user" in why and not seen.exists()
