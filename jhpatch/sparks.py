@@ -33,7 +33,6 @@ class Spark(NamedTuple):
 
     home: str
     version: str
-    hadoop: str
     python_path: Tuple[str, ...]
 
 
@@ -60,8 +59,7 @@ def spark_of(
     entries, fault = reasons.python_path(home)
     if fault:
         raise refusal(fault)
-    version, hadoop = reasons.spark_version(home), reasons.hadoop_version(home)
-    return Spark(home, version, hadoop, tuple(entries))
+    return Spark(home, reasons.spark_version(home), tuple(entries))
 
 
 def _homes(python: str, root: str) -> List[str]:

@@ -71,19 +71,21 @@ def _notes(name: str, environ: Mapping[str, str]) -> Iterator[Finding]:
     """What there is, where all is well too."""
     home = environ.get("SPARK_HOME", "")
     java = reasons.java_of(environ.get("JAVA_HOME", ""), environ.get("PATH", ""))
-    words = "%s: Spark %s, Java %s, Python %s" % (
+    hadoop = reasons.hadoop_version(home)
+    words = "%s: Spark %s%s, Java %s, Python %s" % (
         name,
         reasons.spark_version(home) or "of an unknown release",
+        " with Hadoop %s's client" % hadoop if hadoop else "",
         (java.release or "of an unknown release") if java else "none",
         environ.get("PYSPARK_PYTHON") or "as the kernel's",
     )
     yield finding("spark", words, home or None)
     folder = environ.get("HADOOP_CONF_DIR") or environ.get("YARN_CONF_DIR", "")
-    hadoop = reasons.hadoop_of(folder)[0] if folder else None
-    if hadoop:
-        kind = "Kerberized" if hadoop.kerberized else "without Kerberos"
-        realm = ", realm " + hadoop.realm if hadoop.realm else ""
-        managers = ", ".join(hadoop.managers) or "none"
+    cluster = reasons.hadoop_of(folder)[0] if folder else None
+    if cluster:
+        kind = "Kerberized" if cluster.kerberized else "without Kerberos"
+        realm = ", realm " + cluster.realm if cluster.realm else ""
+        managers = ", ".join(cluster.managers) or "none"
         words = "%s: a cluster %s%s, ResourceManager %s, file system %s"
-        words = words % (name, kind, realm, managers, hadoop.default_fs or "not said")
+        words = words % (name, kind, realm, managers, cluster.default_fs or "not said")
         yield finding("hadoop", words, folder)

@@ -51,6 +51,12 @@ def test_what_a_kernel_runs_and_where(environ):
     assert "hdfs://nn" in words and rows["hadoop"].severity == "note"
 
 
+def test_the_hadoop_client_that_a_spark_brings(environ, tmp_path):
+    """By the names of its jars; it has to fit the cluster's."""
+    write(str(tmp_path / "spark" / "jars" / "hadoop-client-api-3.3.4.jar"), "")
+    assert "Spark 3.5.1 with Hadoop 3.3.4's client, Java" in rows_of(environ)["spark"].message
+
+
 def test_a_resourcemanager_that_does_not_answer(environ):
     """With the command that shows it."""
     row = rows_of(environ)["yarn-unreachable"]
