@@ -83,6 +83,7 @@ class Scene:
         self.began = self.restarted = self.resumed_at = 0.0
         self.asked_from = 0
         self._renewers: List[Any] = []
+        self._kdc_is_back = threading.Event()
         self._timeline = threading.Thread(target=self._happen)
         self._errors: List[BaseException] = []
 
@@ -147,6 +148,7 @@ class Scene:
             self.kdc.stop()
             time.sleep(KDC_PAUSE)
             self.kdc.start()
+            self._kdc_is_back.set()
             self._at(RESUMED)
             self.resumed_at = time.time()
             # The hub last: it is the server itself that must see what time it is.
@@ -162,6 +164,11 @@ class Scene:
 
     def _at(self, second: float) -> None:
         time.sleep(max(0.0, self.began + second - time.time()))
+
+    def wait_for_the_kdc(self) -> None:
+        """Returns when the KDC that all hubs of this file have is there for the rest of it."""
+        while not self._kdc_is_back.wait(0.1):
+            assert self._timeline.is_alive(), self._errors
 
     def over(self) -> float:
         """When the watch ended; waits until then."""
@@ -288,9 +295,10 @@ def test_a_session_keyring_is_refused_when_the_hub_starts(
 
 
 def test_a_hub_that_is_not_root_gets_its_own_users_tickets(
-    patched: Stack, scratch: str, kdc: Any
+    patched: Stack, scratch: str, kdc: Any, scene: Scene
 ) -> None:
     """Said once when it starts; its user has a ticket at login and in the server."""
+    scene.wait_for_the_kdc()
     add_person(kdc, "henry")
     with running(patched, scratch + "/henry", user="henry") as hub:
         browser = Browser(hub, "henry")
@@ -312,11 +320,12 @@ c.PAMAuthenticator.open_sessions = False
 
 
 def test_a_server_of_sudospawners_keeps_its_ticket_by_itself(
-    patched: Stack, scratch: str, kdc: Any
+    patched: Stack, scratch: str, kdc: Any, scene: Scene
 ) -> None:
     """A hub that is not root gets none for another; what it tells the server travels by sudo."""
     if not patched.version("sudospawner"):
         return  # its releases want a newer hub
+    scene.wait_for_the_kdc()
     add_person(kdc, "ivan")
     world.add_user("rhea", PASSWORD)
     subprocess.run(["usermod", "-a", "-G", "shadow", "rhea"], check=True)
