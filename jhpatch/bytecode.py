@@ -1,10 +1,12 @@
 """The compile check ahead of a change, and the .pyc files after it, by a site's own Python."""
 
+import contextlib
 import os
 import sys
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from jhpatch import compiling
+from jhpatch.beneath import Folder, Root
 from jhpatch.errors import Failed
 
 _TIMEOUT = 120  # seconds, for all files of a site
@@ -14,13 +16,30 @@ with open(compiling.__file__, encoding="utf-8") as _file:
     _SCRIPT = _file.read()
 
 
-def check(python: Optional[str], sources: Dict[str, bytes]) -> None:
+class Code(NamedTuple):
+    """What the sources were compiled to: not to do it a second time for their .pyc files."""
+
+    tag: str
+    head: bytes
+    """Of each .pyc: see ``compiling.form``."""
+    files: Dict[str, Tuple[bytes, bytes]]
+    """By the source's path from the site's root: the source, and its code."""
+
+
+def check(python: Optional[str], sources: Dict[str, bytes], site: str = "") -> Code:
     """Compiles every source. ``python``: None for the interpreter that runs us.
 
     Raises Failed where one does not compile, or where the interpreter does not run.
     """
     texts = {path: data.decode("latin-1") for path, data in sources.items()}
-    bad = compiling.check(texts) if python is None else _ask(python, {"sources": texts})
+    if python is None:
+        made: Dict[str, bytes] = {}
+        bad = compiling.check(texts, site, made)
+        code = Code(*compiling.form(), {path: (sources[path], made[path]) for path in made})
+    else:
+        bad, code = _ask(
+            python, {"sources": texts, "site": site}, lambda answer: _parsed(answer, sources)
+        )
     for path, message in bad:
         raise Failed(
             "a patched file does not compile: %s" % message,
@@ -28,21 +47,74 @@ def check(python: Optional[str], sources: Dict[str, bytes]) -> None:
             expected="source that %s compiles" % (python or sys.executable),
             found=message,
         )
+    return code
 
 
-def rebuilder(python: Optional[str], site: str) -> Callable[[List[str]], None]:
-    """What rebuilds the .pyc files of ``site`` that it is given (paths from the site's root)."""
+def _parsed(answer: Any, sources: Dict[str, bytes]) -> Tuple[List[Tuple[str, str]], Code]:
+    """The sources that do not compile, with the reason, and the code of the others."""
+    bad = [(str(path), str(message)) for path, message in answer["bad"]]
+    texts = answer["code"].items()
+    made = {path: (sources[path], text.encode("latin-1")) for path, text in texts}
+    return bad, Code(str(answer["tag"]), answer["head"].encode("latin-1"), made)
+
+
+def rebuilder(
+    python: Optional[str], site: str, code: Optional[Code] = None
+) -> Callable[[List[str]], None]:
+    """What rebuilds the .pyc files of ``site`` that it is given (paths from the site's root).
+
+    Of a source that is still as it was compiled to ``code``, by that alone.
+    """
 
     def rebuild(dropped: List[str]) -> None:
+        if code:
+            with Root(site) as root:
+                dropped = [path for path in dropped if not _is_written(root, path, code)]
+        if not dropped:
+            return
         if python is None:
             compiling.rebuild(site, dropped)
         else:
-            _ask(python, {"site": site, "dropped": dropped})
+            _ask(python, {"site": site, "dropped": dropped}, list)
 
     return rebuild
 
 
-def _ask(python: str, job: Dict[str, Any]) -> Any:
+def _is_written(root: Root, path: str, code: Code) -> bool:
+    """Whether nothing is left to do for a .pyc: it is there again, or another Python's."""
+    match = compiling.PYC.match(path)
+    if not match or match.group(3) != code.tag:
+        return True
+    source = "%s%s.py" % match.group(1, 2)
+    with contextlib.suppress(OSError):
+        found = root.read(source)
+        made = code.files.get(source)
+        if found and made and found.data == made[0] and not match.group(4):
+            when = int(found.stat.st_mtime) & 0xFFFFFFFF
+            numbers = (number.to_bytes(4, "little") for number in (when, len(found.data)))
+            folder, name = root.parent(path)
+            with folder:
+                data = code.head + b"".join(numbers) + made[1]
+                _write(folder, name, data, (found.stat.st_mode | 0o200) & 0o666)
+            return True
+    return False
+
+
+def _write(folder: Folder, name: str, data: bytes, mode: int) -> None:
+    """As py_compile does: replaced at once, and not fsynced. Who misses it compiles."""
+    temp = "%s.%d" % (name, os.getpid())
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with os.fdopen(os.open(temp, flags, mode, dir_fd=folder.fd), "wb") as file:
+            file.write(data)
+        folder.rename(temp, name)
+    except OSError:
+        folder.unlink(temp)
+        raise
+
+
+def _ask(python: str, job: Dict[str, Any], read: Callable[[Any], Any]) -> Any:
+    """The answer of a child, as ``read`` takes it. Raises Failed."""
     import json
     import subprocess
 
@@ -59,10 +131,16 @@ def _ask(python: str, job: Dict[str, Any]) -> Any:
         )
         if done.returncode:
             raise ValueError(done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2])
-        return json.loads(done.stdout.decode("ascii"))
+        return read(json.loads(done.stdout.decode("ascii")))
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        raise Failed(
-            "the site's own Python could not compile for us: %s" % error,
-            path=python,
-            expected="a Python 3.6 or later that runs",
-        )
+        raise _failed(python, error)
+    except (KeyError, TypeError, AttributeError):
+        raise _failed(python, "an odd answer")
+
+
+def _failed(python: str, error: object) -> Failed:
+    return Failed(
+        "the site's own Python could not compile for us: %s" % error,
+        path=python,
+        expected="a Python 3.6 or later that runs",
+    )

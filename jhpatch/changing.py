@@ -28,6 +28,8 @@ class _Job(NamedTuple):
     planned: Planned
     known: Catalog
     timeout: float
+    dated: bool
+    """Whether SOURCE_DATE_EPOCH is set: py_compile then makes .pyc files of another form."""
 
 
 def change(
@@ -38,7 +40,8 @@ def change(
     arguments: argparse.Namespace,
 ) -> Result:
     """Does what ``planned`` says of each site. Raises nothing that is one site's."""
-    job = _Job(command, planned, known, arguments.lock_timeout)
+    dated = "SOURCE_DATE_EPOCH" in arguments.environ
+    job = _Job(command, planned, known, arguments.lock_timeout, dated)
     looks = [_undisturbed(job, one) for one in inspections]
     inspections = [one for one, _, _ in looks]
     refused = any(error for _, _, error in looks)
@@ -158,7 +161,8 @@ def _carried_out(job: _Job, todo: List[Inspection]) -> Iterator[Tuple[str, SiteR
 
 
 def _as_user(uid: int, job: _Job, inspections: List[Inspection]) -> Tuple[SiteReport, ...]:
-    import py_compile  # noqa: F401  the child may not be able to read our files any more
+    import importlib.util  # noqa: F401  the child may not be able to read our files any more
+    import py_compile  # noqa: F401
     import subprocess  # noqa: F401
 
     job = job._replace(known=job.known.looked_up())
@@ -220,13 +224,12 @@ def _changed(job: _Job, one: Inspection, plan: Plan, locked: Transaction) -> Sit
     python = None if one.environment.own else one.environment.python
     try:
         if plan.changes:
-            _compile(one, plan, python)
             locked.commit(
                 [FileChange(*change) for change in plan.changes],
                 one.environment.python,
                 plan.originals,
                 plan.keep,
-                bytecode.rebuilder(python, one.site.path) if _has_python(one) else None,
+                _compiled(job, one, plan, python) if _has_python(one) else None,
             )
         else:
             locked.prune(plan.keep)
@@ -256,15 +259,18 @@ def _has_python(one: Inspection) -> bool:
     return one.environment.own or one.environment.python is not None
 
 
-def _compile(one: Inspection, plan: Plan, python: Optional[str]) -> None:
-    if _has_python(one):
-        sources = {
-            change.path: change.after
-            for change in plan.changes
-            if change.after is not None and change.path.endswith(".py")
-        }
-        if sources:
-            bytecode.check(python, sources)
+def _compiled(
+    job: _Job, one: Inspection, plan: Plan, python: Optional[str]
+) -> Callable[[List[str]], None]:
+    """Compiles what shall be there, before the first write; gives what rebuilds .pyc files."""
+    site = one.site.path
+    sources = {
+        change.path: change.after
+        for change in plan.changes
+        if change.after is not None and change.path.endswith(".py")
+    }
+    code = bytecode.check(python, sources, site) if sources else None
+    return bytecode.rebuilder(python, site, None if job.dated else code)
 
 
 def _recovery_notes(locked: Transaction) -> Tuple[str, ...]:

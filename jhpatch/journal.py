@@ -86,7 +86,7 @@ def dump(journal: Journal) -> bytes:
 
     document = dict(journal._asdict(), schema=SCHEMA)
     document["rows"] = [row._asdict() for row in journal.rows]
-    return json.dumps(document, indent=1, sort_keys=True).encode("utf-8") + b"\n"
+    return json.dumps(document, sort_keys=True).encode("utf-8") + b"\n"
 
 
 def parse(data: bytes, path: str) -> Journal:

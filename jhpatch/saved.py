@@ -114,13 +114,19 @@ def set_mode(fd: int, mode: int) -> None:
 
 def write(root: Root, path: str, data: bytes, step: Callable[[str], None]) -> None:
     """A file of .jhpatch: replaced at once, and on the disk when this returns."""
-    folder, name = root.parent(path)
+    folder, _ = root.parent(path)
     with folder:
-        folder.unlink(name + ".new")
-        folder.write_new(name + ".new", data, lambda fd: os.fchmod(fd, 0o644))
-        step("rename " + path)
-        folder.rename(name + ".new", name)
+        _put(folder, path, data, step)
         folder.sync()
+
+
+def _put(folder: Folder, path: str, data: bytes, step: Callable[[str], None]) -> None:
+    """Its bytes are on the disk when this returns; its name is once its folder is synced."""
+    name = os.path.basename(path)
+    folder.unlink(name + ".new")
+    folder.write_new(name + ".new", data, lambda fd: os.fchmod(fd, 0o644))
+    step("rename " + path)
+    folder.rename(name + ".new", name)
 
 
 def save_originals(
@@ -128,18 +134,18 @@ def save_originals(
 ) -> Iterator[str]:
     """Each under its hash; one that lies there already is not written again.
 
-    Gives the SHA-256 of each that was not there.
+    Gives the SHA-256 of each that was not there. All are on the disk when it ends, by one
+    fsync of their folder: until then no journal needs them.
     """
     make_folders(root, ORIGINALS + "/")
-    for data in originals:
-        step("original")
-        name = _sha256(data)
-        path = "%s/%s" % (ORIGINALS, name)
-        found = root.read(path)
-        if found is None or found.data != data:
-            yield name
-            write(root, path, data, step)
     with root.folder(ORIGINALS) as folder:
+        for data in originals:
+            step("original")
+            name = _sha256(data)
+            found = folder.read(name)
+            if found is None or found.data != data:
+                yield name
+                _put(folder, "%s/%s" % (ORIGINALS, name), data, step)
         folder.sync()  # those that were there may be a dead run's, which had not come so far
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import os
-from typing import Iterable, List, Optional
+from typing import Dict, Iterable, List, Optional, Set
 
 from jhpatch.beneath import NotPlain, Root
 from jhpatch.journal import Row
@@ -62,10 +62,15 @@ def drop_empty_folders(root: Root, paths: Iterable[str]) -> None:
     A folder without files imports as a namespace package, and one that is named
     ``….dist-info`` passes for a distribution.
     """
+    full: Set[str] = set()  # not to look a second time for the next file of the same folder
     for path in paths:
         above = path.rpartition("/")[0]
-        while above and not above.startswith(".jhpatch") and _drop_empty(root, above):
+        while above and not above.startswith(".jhpatch") and above not in full:
+            if not _drop_empty(root, above):
+                full.add(above)
+                break
             above = above.rpartition("/")[0]
+            full.discard(above)
 
 
 def _drop_empty(root: Root, path: str) -> bool:
@@ -87,23 +92,43 @@ def _drop_empty(root: Root, path: str) -> bool:
     return True
 
 
-def drop_bytecode(root: Root, path: str) -> List[str]:
-    """Drops every .pyc of a module, of every interpreter; says which there were."""
-    above, slash, name = path.rpartition("/")
-    if not name.endswith(".py"):
-        return []
-    return _drop_in(root, above + slash + "__pycache__", name[:-2]) + _drop_in(
-        root, above, name + "c"
-    )
+class Bytecode:
+    """The .pyc files of a site, of every interpreter; each folder is read once."""
+
+    def __init__(self, root: Root) -> None:
+        self._root = root
+        self._known: Dict[str, Dict[str, List[str]]] = {}
+
+    def drop(self, path: str) -> List[str]:
+        """Drops every .pyc of a module; says which there were."""
+        above, slash, name = path.rpartition("/")
+        if not name.endswith(".py"):
+            return []
+        cache = above + slash + "__pycache__"
+        names = self._in(cache).get(name[: -len(".py")], [])
+        return _dropped(self._root, cache, names) + _dropped(self._root, above, [name + "c"])
+
+    def _in(self, cache: str) -> Dict[str, List[str]]:
+        """The .pyc files of a __pycache__ by all that may be their module's name."""
+        if cache not in self._known:
+            found: Dict[str, List[str]] = {}
+            with contextlib.suppress(FileNotFoundError, NotPlain), self._root.folder(cache) as one:
+                for name in one.names():
+                    parts = name.split(".") if name.endswith(".pyc") else []
+                    for end in range(1, len(parts)):
+                        found.setdefault(".".join(parts[:end]), []).append(name)
+            self._known[cache] = found
+        return self._known[cache]
 
 
-def _drop_in(root: Root, path: str, prefix: str) -> List[str]:
+def _dropped(root: Root, path: str, names: List[str]) -> List[str]:
     dropped: List[str] = []
+    if not names:
+        return dropped
     with contextlib.suppress(FileNotFoundError, NotPlain), root.folder(path) as folder:
-        for name in folder.names():
-            if name.startswith(prefix) and name.endswith(".pyc"):
-                with contextlib.suppress(IsADirectoryError):
-                    folder.unlink(name)
+        for name in names:
+            with contextlib.suppress(IsADirectoryError):
+                if folder.unlink(name):
                     dropped.append(path + "/" + name if path else name)
     return dropped
 

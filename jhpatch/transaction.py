@@ -29,10 +29,10 @@ The existing file is never opened for writing, nor is its mode or time changed: 
 and conda hardlink it into other environments.
 """
 
+import _signal  # type: ignore[import-not-found]  # signal.py makes enums of it, for a millisecond
 import contextlib
 import hashlib
 import os
-import signal
 import stat
 import time
 from typing import (
@@ -54,7 +54,7 @@ from jhpatch.journal import Journal, Row
 from jhpatch.lock import acquire, not_writable
 from jhpatch.saved import FOLDER, JOURNAL
 
-_HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_HELD = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP)
 
 
 class FileChange(NamedTuple):
@@ -309,10 +309,11 @@ class Transaction:
 
     def _drop_bytecode(self, rows: Iterable[Row]) -> List[str]:
         dropped: List[str] = []
+        bytecode = staging.Bytecode(self.root)
         for row in rows:
             if row.before != row.after:
                 self._at("bytecode", row.path)
-                dropped += staging.drop_bytecode(self.root, row.path)
+                dropped += bytecode.drop(row.path)
         return dropped
 
     def _sync(self, rows: Iterable[Row]) -> None:
@@ -435,11 +436,11 @@ class Transaction:
 @contextlib.contextmanager
 def _signals_held() -> Iterator[None]:
     """Ctrl-C, a closed terminal and a polite kill wait until the site is whole again."""
-    old = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+    old = _signal.pthread_sigmask(_signal.SIG_BLOCK, _HELD)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, old)
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, old)
 
 
 def _put(folder: Folder, name: str, temp: Optional[str]) -> None:

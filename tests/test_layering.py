@@ -106,7 +106,7 @@ ARROWS = {
     "documents": set(),
     "beneath": set(),
     "trust": {"errors"},
-    "bytecode": {"compiling", "errors"},
+    "bytecode": {"compiling", "errors", "beneath"},
     "compiling": set(),
     "processes": {"result"},
     "errors": set(),

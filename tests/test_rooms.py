@@ -2,6 +2,7 @@
 
 import glob
 import os
+import py_compile
 import subprocess
 import sys
 import time
@@ -59,6 +60,31 @@ def test_another_minor_rebuilds_its_own(tmp_path):
     tag = "cpython-" + os.path.basename(others[0])[len("python") :].replace(".", "")
     bytecode.rebuilder(others[0], str(tmp_path))(["app/__pycache__/a.%s.pyc" % tag])
     assert os.listdir(str(tmp_path / "app/__pycache__")) == ["a.%s.pyc" % tag]
+
+
+@pytest.mark.parametrize("python", [None, sys.executable], ids=["ourselves", "a child"])
+def test_what_was_compiled_ahead_is_not_compiled_again(tmp_path, monkeypatch, python):
+    """Its .pyc is the one that py_compile makes, and no process is started for it."""
+    tag = sys.implementation.cache_tag
+    names = ["app/__pycache__/%s.%s.pyc" % (module, tag) for module in "abc"]
+    (tmp_path / "app/__pycache__").mkdir(parents=True)
+    sources = {"app/%s.py" % module: b"def f():\n    return 1\n" for module in "abc"}
+    for path, data in sources.items():
+        (tmp_path / path).write_bytes(data)
+    code = bytecode.check(python, sources, str(tmp_path))
+    rebuild = bytecode.rebuilder(python, str(tmp_path), code)
+    with monkeypatch.context() as patched:
+        patched.setattr(bytecode, "_ask", None)
+        patched.setattr(bytecode.compiling, "rebuild", None)
+        rebuild(names[:2] + ["app/__pycache__/a.other-27.pyc"])
+    assert len(os.listdir(str(tmp_path / "app/__pycache__"))) == 2
+    for name, module in zip(names, "ab"):
+        made = (tmp_path / name).read_bytes()
+        py_compile.compile(str(tmp_path / ("app/%s.py" % module)), str(tmp_path / name))
+        assert made == (tmp_path / name).read_bytes()
+    (tmp_path / "app/c.py").write_bytes(b"changed = since\n")
+    rebuild(names[2:])
+    assert b"since" in (tmp_path / names[2]).read_bytes()
 
 
 # processes

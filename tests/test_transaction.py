@@ -14,6 +14,7 @@ import time
 
 import pytest
 
+from jhpatch.beneath import Folder
 from jhpatch.errors import Failed, Locked, Untrusted
 from jhpatch.transaction import FileChange, locked
 from tests.trees import tree
@@ -366,6 +367,17 @@ def test_every_pyc_of_a_changed_module_goes(site):
     assert sorted(os.listdir(str(cache))) == ["ab.cpython-36.pyc", "c.cpython-36.pyc"]
     assert not (site / "app/a.pyc").exists()
     assert sorted(dropped) == sorted(["app/__pycache__/" + name for name in gone] + ["app/a.pyc"])
+
+
+def test_bytecode_is_looked_for_once_in_a_folder(site, monkeypatch):
+    """However many of its files change: 1,000 files shall not list it 1,000 times."""
+    listed = []
+    real = Folder.names
+    monkeypatch.setattr(Folder, "names", lambda self: listed.append(self) or real(self))
+    new = [FileChange("app/n%d.py" % number, None, b"x = 1\n") for number in range(50)]
+    with locked(str(site)) as t:
+        t.commit(new)
+    assert len(listed) < 20
 
 
 def test_a_before_that_has_changed_is_refused(site):
