@@ -26,13 +26,24 @@ class Code(NamedTuple):
     """By the source's path from the site's root: the source, and its code."""
 
 
+def _is_ours(python: str) -> bool:
+    """Whether it is the very program that runs us, which compiles as we do: no need to start it.
+
+    As that of a virtual environment is, which was made with the Python that runs us.
+    """
+    try:
+        return os.path.samefile(python, sys.executable)
+    except OSError:
+        return False
+
+
 def check(python: Optional[str], sources: Dict[str, bytes], site: str = "") -> Code:
     """Compiles every source. ``python``: None for the interpreter that runs us.
 
     Raises Failed where one does not compile, or where the interpreter does not run.
     """
     texts = {path: data.decode("latin-1") for path, data in sources.items()}
-    if python is None:
+    if python is None or _is_ours(python):
         made: Dict[str, bytes] = {}
         bad = compiling.check(texts, site, made)
         code = Code(*compiling.form(), {path: (sources[path], made[path]) for path in made})
@@ -72,7 +83,7 @@ def rebuilder(
                 dropped = [path for path in dropped if not _is_written(root, path, code)]
         if not dropped:
             return
-        if python is None:
+        if python is None or _is_ours(python):
             compiling.rebuild(site, dropped)
         else:
             _ask(python, {"site": site, "dropped": dropped}, list)

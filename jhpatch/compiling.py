@@ -5,7 +5,6 @@ only, Python 3.6 and later; JSON on standard input and output.
 """
 
 import contextlib
-import json
 import marshal
 import os
 import re
@@ -88,6 +87,8 @@ def _opened(top: str, below: str) -> Iterator[str]:
 
 def main() -> None:
     """One job from standard input; its answer on standard output."""
+    import json
+
     job = json.load(sys.stdin)
     if "sources" in job:
         code: Dict[str, bytes] = {}

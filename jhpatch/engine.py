@@ -8,12 +8,12 @@ counts only with the SHA-256 that the patch declares.
 
 import contextlib
 import functools
-import hashlib
 import re
 import sys
 import types
 from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
 
+from jhpatch.digest import sha256
 from jhpatch.errors import BadPatch
 from jhpatch.patchfile import Change, Edition, diff_of
 
@@ -25,12 +25,6 @@ class Hunk(NamedTuple):
     new_start: int
     old: Tuple[bytes, ...]
     new: Tuple[bytes, ...]
-
-
-@functools.lru_cache(maxsize=4096)  # an apply asks for each file's some fifteen times
-def sha256(data: bytes) -> str:
-    """The SHA-256 of ``data`` as hex digits."""
-    return hashlib.sha256(data).hexdigest()
 
 
 def after_of(edition: Edition, before: Dict[str, bytes]) -> Dict[str, bytes]:

@@ -11,7 +11,7 @@ from jhpatch import journal as journals
 from jhpatch import saved, state, states
 from jhpatch.beneath import NotPlain, Root
 from jhpatch.catalog import Catalog
-from jhpatch.engine import sha256
+from jhpatch.digest import sha256
 from jhpatch.errors import REINSTALL, Failed, JhpatchError, Untrusted
 from jhpatch.patchfile import normalized
 from jhpatch.site import Environment, Site, distributions

@@ -8,7 +8,7 @@ After from it.
 import os
 from typing import Dict, Iterator, List, Tuple
 
-from jhpatch import catalog, compiling, engine, patchfile
+from jhpatch import catalog, compiling, digest, engine, patchfile
 from jhpatch.errors import BadPatch, JhpatchError
 from jhpatch.patchfile import Edition
 
@@ -68,7 +68,7 @@ def of_release(edition: Edition, version: str, files: Dict[str, bytes]) -> Itera
     """What is wrong with the bytes: ``files`` are those of a release, by path."""
     what = "%s %s" % (edition.package, version)
     for change in edition.changes:
-        found = engine.sha256(files[change.path]) if change.path in files else None
+        found = digest.sha256(files[change.path]) if change.path in files else None
         if found != change.before:
             yield _bad(
                 edition,

@@ -7,13 +7,13 @@ it must be applied.
 
 import errno
 import functools
-import hashlib
 import os
 import re
 import stat
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from jhpatch.beneath import Root, is_relative
+from jhpatch.digest import hasher
 from jhpatch.errors import BadPatch
 from jhpatch.versions import Range, parse
 
@@ -142,10 +142,10 @@ def _edition(path: str, data: bytes) -> Edition:
 
 def digest(edition: Edition) -> str:
     """The SHA-256, as hex digits, of a patch's bytes and of the files that it adds."""
-    total = hashlib.sha256(_read(edition.file))
+    total = hasher(_read(edition.file))
     for addition in edition.adds:
         total.update(_source(edition, addition))
-    return total.hexdigest()
+    return str(total.hexdigest())
 
 
 def diff_of(edition: Edition) -> bytes:

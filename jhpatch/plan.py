@@ -7,7 +7,7 @@ import contextlib
 from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from jhpatch import engine, patchfile, record, state, versions
-from jhpatch.engine import sha256
+from jhpatch.digest import sha256
 from jhpatch.errors import REINSTALL, BadPatch, JhpatchError, Refused
 from jhpatch.patchfile import Edition, normalized
 from jhpatch.state import STATE, Applied, File, Patched, State

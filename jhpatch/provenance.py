@@ -10,7 +10,7 @@ from typing import Dict, Iterator, Optional
 
 from jhpatch import record
 from jhpatch.beneath import NotPlain, Root
-from jhpatch.engine import sha256
+from jhpatch.digest import sha256
 from jhpatch.errors import REINSTALL, Failed, Refused
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))

@@ -10,7 +10,7 @@ same; the result counts only if, but for the pieces, its tree is the new release
 import ast
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
 
-from jhpatch import compiling, drafting, engine, unified, versions
+from jhpatch import compiling, digest, drafting, engine, unified, versions
 from jhpatch.errors import Refused
 from jhpatch.patchfile import Edition
 
@@ -56,7 +56,7 @@ def carried(
         if name in ("Before", "After"):
             path = value.partition(" ")[0]
             data = target[path] if name == "Before" else made[path]
-            value = "%s sha256:%s" % (path, engine.sha256(data))
+            value = "%s sha256:%s" % (path, digest.sha256(data))
         rows.append((name, "==" + version if name == "Versions" else value))
     diffs = (unified.diff(path, target[path], made[path]) for path in sorted(made))
     return drafting.text_of(rows, "".join(diffs))

@@ -8,7 +8,7 @@ from typing import Callable, Collection, Iterable, Iterator, List, Optional
 
 from jhpatch import journal as journals
 from jhpatch.beneath import Folder, Found, NotPlain, Root, is_sha256
-from jhpatch.engine import sha256 as _sha256
+from jhpatch.digest import sha256 as _sha256
 from jhpatch.errors import Untrusted
 from jhpatch.journal import Journal
 

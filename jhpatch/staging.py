@@ -1,11 +1,11 @@
 """Single steps on the files of a site; in which order they do no harm is transaction.py's."""
 
 import contextlib
-import hashlib
 import os
 from typing import Dict, Iterable, List, Optional, Set
 
 from jhpatch.beneath import NotPlain, Root
+from jhpatch.digest import sha256
 from jhpatch.journal import Row
 
 
@@ -15,7 +15,7 @@ def hash_of(root: Root, path: str) -> Optional[str]:
         found = root.read(path)
     except NotPlain:
         return ""
-    return None if found is None else hashlib.sha256(found.data).hexdigest()
+    return None if found is None else sha256(found.data)
 
 
 def write_temp(root: Root, row: Row, data: bytes) -> None:

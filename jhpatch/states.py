@@ -9,7 +9,7 @@ from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tu
 
 from jhpatch import patchfile, versions
 from jhpatch.beneath import NotPlain
-from jhpatch.engine import sha256
+from jhpatch.digest import sha256
 from jhpatch.patchfile import Edition, normalized
 from jhpatch.site import Distribution
 from jhpatch.state import Applied, File, State

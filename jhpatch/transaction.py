@@ -31,7 +31,6 @@ and conda hardlink it into other environments.
 
 import _signal  # type: ignore[import-not-found]  # signal.py makes enums of it, for a millisecond
 import contextlib
-import hashlib
 import os
 import stat
 import time
@@ -49,6 +48,7 @@ from typing import (
 from jhpatch import journal as journals
 from jhpatch import saved, staging
 from jhpatch.beneath import Folder, Found, Root, is_relative
+from jhpatch.digest import sha256
 from jhpatch.errors import Failed
 from jhpatch.journal import Journal, Row
 from jhpatch.lock import acquire, not_writable
@@ -472,4 +472,4 @@ def _shown(sha256: Optional[str]) -> str:
 
 
 def _sha256(data: Optional[bytes]) -> Optional[str]:
-    return None if data is None else hashlib.sha256(data).hexdigest()
+    return None if data is None else sha256(data)

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from jhpatch import catalog, site
-from jhpatch.engine import sha256
+from jhpatch.digest import sha256
 from jhpatch.inspection import inspect
 from jhpatch.plan import plan_apply, plan_revert
 from tests.trees import times

@@ -15,7 +15,34 @@ from jhpatch.errors import Failed, Refused
 # bytecode
 
 
-@pytest.mark.parametrize("python", [None, sys.executable], ids=["ourselves", "a child"])
+@pytest.fixture(params=["ourselves", "the same program", "a child"])
+def python(request, tmp_path_factory):
+    """A site's Python, as it may be: None for our own; a copy of it is another program."""
+    if request.param == "a child":
+        child = tmp_path_factory.mktemp("child") / "python"
+        child.write_text('#!/bin/sh\nexec "%s" "$@"\n' % sys.executable)
+        child.chmod(0o755)
+        return str(child)
+    if request.param == "ourselves":
+        return None
+    link = tmp_path_factory.mktemp("link") / "python"
+    link.symlink_to(sys.executable)
+    return str(link)
+
+
+def test_the_program_that_runs_us_is_not_started_again(tmp_path, monkeypatch):
+    """The Python of an environment beside ours: a third of an apply's time."""
+    link = tmp_path / "python"
+    link.symlink_to(sys.executable)
+    (tmp_path / "a.py").write_text("a = 1\n")
+    monkeypatch.setattr(subprocess, "run", None)
+    code = bytecode.check(str(link), {"a.py": b"a = 1\n"})
+    bytecode.rebuilder(str(link), str(tmp_path), code)(["__pycache__/a.%s.pyc" % code.tag])
+    with pytest.raises(Failed) as failed:
+        bytecode.check(str(link), {"a.py": b"a = = 1\n"})
+    assert str(link) in failed.value.expected
+
+
 def test_a_source_that_does_not_compile_is_named(python):
     """By the interpreter that will import it."""
     bytecode.check(
@@ -37,14 +64,14 @@ def test_an_interpreter_that_does_not_work_is_an_error(tmp_path, text):
     assert failed.value.path == str(python)
 
 
-def test_a_pyc_is_rebuilt_only_where_there_was_one(tmp_path):
+def test_a_pyc_is_rebuilt_only_where_there_was_one(tmp_path, python):
     """For the tag of the site's own Python, at the levels that there were."""
     tag = sys.implementation.cache_tag
     (tmp_path / "app/__pycache__").mkdir(parents=True)
     (tmp_path / "app/a.py").write_text("a = 1\n")
     (tmp_path / "app/b.py").write_text("b = 1\n")
     names = ["a.%s.pyc" % tag, "a.%s.opt-1.pyc" % tag, "a.other-27.pyc"]
-    rebuild = bytecode.rebuilder(sys.executable, str(tmp_path))
+    rebuild = bytecode.rebuilder(python, str(tmp_path))
     rebuild(["app/__pycache__/" + name for name in names] + ["app/gone.pyc"])
     assert sorted(os.listdir(str(tmp_path / "app/__pycache__"))) == sorted(names[:2])
 
@@ -62,7 +89,6 @@ def test_another_minor_rebuilds_its_own(tmp_path):
     assert os.listdir(str(tmp_path / "app/__pycache__")) == ["a.%s.pyc" % tag]
 
 
-@pytest.mark.parametrize("python", [None, sys.executable], ids=["ourselves", "a child"])
 def test_what_was_compiled_ahead_is_not_compiled_again(tmp_path, monkeypatch, python):
     """Its .pyc is the one that py_compile makes, and no process is started for it."""
     tag = sys.implementation.cache_tag

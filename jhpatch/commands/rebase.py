@@ -8,6 +8,7 @@ from typing import Dict, List, NamedTuple, Optional
 
 from jhpatch import (
     catalog,
+    digest,
     drafting,
     engine,
     patchfile,
@@ -152,7 +153,7 @@ def _one_file(path: str, paths: List[str]) -> Dict[str, bytes]:
 
 def _is_before(edition: Edition, target: _Target) -> bool:
     return all(
-        change.path in target.files and engine.sha256(target.files[change.path]) == change.before
+        change.path in target.files and digest.sha256(target.files[change.path]) == change.before
         for change in edition.changes
     )
 
@@ -170,7 +171,7 @@ def _covered(edition: Edition, target: _Target) -> Result:
         "%s names %s, whose file has other bytes" % (edition.name, target.version),
         path=edition.file,
         expected="%s sha256:%s" % (change.path, change.before),
-        found="sha256:" + engine.sha256(found) if found is not None else "no such file",
+        found="sha256:" + digest.sha256(found) if found is not None else "no such file",
         next="end its Versions (%s) before %s" % (edition.versions, target.version),
     )
 

@@ -10,7 +10,7 @@ import zipfile
 import pytest
 
 from jhpatch import catalog, engine, patchfile
-from jhpatch.engine import sha256
+from jhpatch.digest import sha256
 from jhpatch.errors import BadPatch
 from tests.conftest import fetched_wheel
 from tests.faults.watched import answer, bounded, picture

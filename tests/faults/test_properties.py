@@ -10,7 +10,7 @@ import pytest
 
 from jhpatch import engine, journal, patchfile, record, state, versions
 from jhpatch.beneath import is_relative
-from jhpatch.engine import sha256
+from jhpatch.digest import sha256
 from jhpatch.errors import BadPatch, Untrusted
 from jhpatch.nginx import Front, render
 from jhpatch.patchfile import Change, Edition

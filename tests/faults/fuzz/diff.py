@@ -20,7 +20,7 @@ def target():
     """Gives the check."""
     import patch_ng  # noqa: F401
 
-    from jhpatch import engine
+    from jhpatch import digest, engine
     from jhpatch.errors import BadPatch
     from jhpatch.patchfile import Change, Edition
 
@@ -29,7 +29,7 @@ def target():
 
     def edition(before, after):
         changes = tuple(
-            Change(path, engine.sha256(before), engine.sha256(after)) for path in ("a.py", "b.py")
+            Change(path, digest.sha256(before), engine.sha256(after)) for path in ("a.py", "b.py")
         )
         return Edition(
             *("app/slug", "1.0-slug", "app", "==1.0", (), "d", None),
@@ -52,7 +52,7 @@ def target():
             assert set(made) == set(files)
             back = edition(BEFORE, next(iter(made.values())))._replace(
                 changes=tuple(
-                    Change(path, engine.sha256(BEFORE), engine.sha256(after))
+                    Change(path, digest.sha256(BEFORE), engine.sha256(after))
                     for path, after in made.items()
                 )
             )
