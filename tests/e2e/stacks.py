@@ -206,7 +206,7 @@ STACKS = (
             jupyterlab_server==2.28.1 jupyter_events==0.12.1 jupyter-lsp==2.3.1
             notebook_shim==0.2.4 nbconvert==7.17.2 nbformat==5.11.1 nbclient==0.11.0
             anyio==4.16.0 jsonschema==4.23.0 terminado==0.18.1 packaging==26.4
-            sudospawner==1.0.0
+            sudospawner==1.0.0 crossplane==0.5.8
             """
         ),
         keep_seconds=240,

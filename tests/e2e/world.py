@@ -12,6 +12,7 @@ import pwd
 import shutil
 import subprocess
 import sys
+import tempfile
 from typing import Dict, Iterable, List
 
 PASSWORDS = {"alice": "correct horse", "bob": "battery staple"}
@@ -64,8 +65,8 @@ def enter(needed: Iterable[str], changed: Iterable[str]) -> str:
     _call("ip", "link", "set", "lo", "up")
     _call("mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", _SCRATCH)
     _cover(sorted({os.path.realpath(path) for path in needed}))
-    for number, path in enumerate(["/etc"] + list(changed)):
-        _overlay(path, os.path.join(_SCRATCH, "overlay-%d" % number))
+    for path in ["/etc"] + list(changed):
+        overlay(path)
     _unreachable(needed)
     for name, password in PASSWORDS.items():
         add_user(name, password)
@@ -104,7 +105,10 @@ def _cover(needed: List[str]) -> None:
             _call("mount", "--rbind", place, path)
 
 
-def _overlay(path: str, upper: str) -> None:
+def overlay(path: str) -> None:
+    """What is written below ``path`` from here on leaves no trace on the machine."""
+    upper = tempfile.mkdtemp(prefix="overlay-", dir=_SCRATCH)
+    os.chmod(upper, 0o755)
     for name in ("upper", "work"):
         os.makedirs(os.path.join(upper, name))
     layers = "lowerdir=%s,upperdir=%s/upper,workdir=%s/work" % (path, upper, upper)
