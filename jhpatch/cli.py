@@ -40,11 +40,11 @@ def main(argv: Optional[List[str]] = None) -> int:
     """Runs one command; gives the process's exit code."""
     arguments = sys.argv[1:] if argv is None else argv
     verbose = bool({"-v", "--verbose"} & set(arguments))
-    options = ""
+    options = trees = ""
     try:
         with _interruptible():
             parsed = _parsed(arguments)
-            options = _options(parsed)
+            options, trees = _options(parsed), _options(parsed, ("patches",))
             _speaks("--json" in arguments)
             parsed.environ = os.environ
             run = _module(parsed.command).run
@@ -59,7 +59,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         if verbose:
             _trace()
         result = _failed(arguments, Failed(*_said(error), next=_NEXT))
-    result = addressed(result, sys.executable or "python", options)
+    result = addressed(result, sys.executable or "python", options, trees)
     return _print(result, "--json" in arguments, verbose, bool({"-q", "--quiet"} & set(arguments)))
 
 
@@ -221,11 +221,13 @@ def parser(name: Optional[str], whole: bool = False) -> argparse.ArgumentParser:
     return parser
 
 
-def _options(arguments: argparse.Namespace) -> str:
+def _options(
+    arguments: argparse.Namespace, names: Tuple[str, ...] = ("python", "site", "patches")
+) -> str:
     """The options that say where, as they must be typed again."""
     return "".join(
         " --%s %s" % (name, quoted(value))
-        for name in ("python", "site", "patches")
+        for name in names
         for value in getattr(arguments, name, [])
     )
 

@@ -225,21 +225,27 @@ def error_of(error: JhpatchError) -> Error:
     return Error(error.code, error.message, error.path, error.expected, error.found, error.next)
 
 
-def addressed(result: Result, python: str, options: str) -> Result:
+def addressed(result: Result, python: str, options: str, trees: str = "") -> Result:
     """The result with each command that it says to type next as it works from any shell.
 
-    ``python`` runs jhpatch, ``options`` (``--python …``) say where; a distribution is
-    installed again by the Python of its own site.
+    ``python`` runs jhpatch, ``options`` (``--python …``) say where; of these the commands of
+    who keeps the patches know ``trees`` (``--patches …``) alone. A distribution is installed
+    again by the Python of its own site. No error is left without a next command.
     """
+
+    def placed(match: Any) -> str:
+        of_keepers = match.group(0).rpartition(" ")[2] in KEEPERS
+        return str(match.group(0)) + (trees if of_keepers else options)
 
     def typed(words: str, its_own: Optional[str]) -> str:
         again = REINSTALL.replace("python", quoted(its_own or python), 1)
         words = words.replace(REINSTALL, again)
-        words = re.sub(r"(-m jhpatch [a-z]+)(?= |$|;)", lambda m: m.group(1) + options, words)
+        words = re.sub(r"-m jhpatch [a-z]+(?= |$|;)", placed, words)
         return re.sub(r"(?<![^ ])python(?= (-I )?-m )", lambda m: quoted(python), words)
 
     def fill(error: Optional[Error], its_own: Optional[str] = None) -> Optional[Error]:
-        return error._replace(next=typed(error.next, its_own)) if error and error.next else error
+        then = error and (error.next or _fallback(error, result.command))
+        return error._replace(next=typed(then, its_own)) if error and then else error
 
     sites = tuple(site._replace(error=fill(site.error, site.python)) for site in result.sites)
     then = typed(result.next, None) if result.next else None
@@ -248,6 +254,15 @@ def addressed(result: Result, python: str, options: str) -> Result:
         rows = (row._replace(next=row.next and typed(row.next, None)) for row in whole.diagnosis)
         whole = whole._replace(diagnosis=tuple(rows))
     return whole._replace(python=quoted(python), options=options)
+
+
+def _fallback(error: Error, command: Optional[str]) -> Optional[str]:
+    """What to type next where an error does not say."""
+    if error.code == "usage":
+        return "python -m jhpatch %s" % " ".join(filter(None, (command, "--help")))
+    if error.code == "bad-patch":
+        return None if command == "lint" else "python -m jhpatch lint"  # lint wants an editor
+    return "ls -ld " + quoted(error.path) if error.path else None
 
 
 def quoted(path: str) -> str:

@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from typing import Dict, Iterable, List, Set, Tuple
+from typing import Callable, Dict, Iterable, List, Set, Tuple
 
 from jhpatch import catalog, inspection, site
 from jhpatch.catalog import Catalog
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser, changes: bool, patches: bool)
         add("--dry-run", action="store_true", help="say what would be done; write nothing")
         add(
             "--lock-timeout",
-            type=_seconds,
+            type=number(0, 86400, "seconds"),
             default=10.0,
             metavar="SECONDS",
             help="how long to wait for another run to end (default: 10)",
@@ -67,16 +67,42 @@ def add_wheels(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--wheels", metavar="DIR", help=text)
 
 
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 86400:
-        raise argparse.ArgumentTypeError("0 to 86400 seconds")
-    return value
+def number(least: float, most: float, unit: str) -> Callable[[str], float]:
+    """What reads an option's value, for argparse: a number in that range."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not least <= value <= most:
+            words = "expected %g to %g %s, found %r" % (least, most, unit, text)
+            raise argparse.ArgumentTypeError(words)
+        return value
+
+    return read
 
 
 def catalog_of(arguments: argparse.Namespace, whole: bool = True) -> Catalog:
-    """jhpatch's own patches and those of each ``--patches``; ``whole`` as ``Catalog`` has it."""
-    return Catalog((catalog.own_tree(),) + tuple(arguments.patches), whole)
+    """jhpatch's own patches and those of each ``--patches``; ``whole`` as ``Catalog`` has it.
+
+    Raises Usage as ``trees_of``.
+    """
+    return Catalog((catalog.own_tree(),) + tuple(trees_of(arguments)), whole)
+
+
+def trees_of(arguments: argparse.Namespace) -> List[str]:
+    """What ``--patches`` names. Raises Usage for a tree that is not there: it is no empty one."""
+    trees: List[str] = arguments.patches
+    for tree in trees:
+        if not os.path.isdir(tree):
+            raise Usage(
+                "--patches names no folder",
+                path=tree,
+                expected="a folder with <distribution>/<release>-<slug>.patch in it",
+                found="a file" if os.path.exists(tree) else "nothing",
+            )
+    return trees
 
 
 def trusted_catalog_of(arguments: argparse.Namespace) -> Catalog:

@@ -54,13 +54,38 @@ def test_the_document_has_always_the_same_fields(env, jhpatch):
         (["nonsense", "--json"], 2),
         (["--json"], 2),
         (["apply", "--lock-timeout", "soon"], 2),
-        (["status", "--patches", "/nowhere"], 1),
+        (["status", "--patches", "/nowhere"], 2),
     ):
         done = typed(*(arguments + ["--json"] * ("--json" not in arguments)))
         document = json.loads(done.stdout.decode())
         assert set(document) == FIELDS and set(document["error"]) == ERROR_FIELDS
         assert (done.returncode, document["exit_code"]) == (code, code), arguments
         assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["list", "status", "diff", "apply", "revert", "lint"])
+def test_a_tree_of_patches_that_is_not_there_is_no_empty_one(command):
+    """Exit code 2 and its name, also where no release would have needed it."""
+    done = typed(command, "--patches", "/nowhere", "--json")
+    error = json.loads(done.stdout.decode())["error"]
+    assert done.returncode == 2
+    assert (error["path"], error["found"]) == ("/nowhere", "nothing")
+    assert error["next"].endswith(" --help")
+
+
+def test_no_error_leaves_a_reader_without_a_next_command(tmp_path):
+    """Of the command line, of a patch file, of a file: each has one that can be typed."""
+    (tmp_path / "jupyterhub").mkdir()
+    broken = tmp_path / "jupyterhub/6.1.0-broken.patch"
+    broken.write_text("no header\n")
+    for arguments, words in (
+        (("apply", "--lock-timeout", "soon"), " -m jhpatch apply --help"),
+        (("list", "--patches", str(tmp_path)), " -m jhpatch lint --patches " + str(tmp_path)),
+    ):
+        done = typed(*arguments, "--json")
+        assert json.loads(done.stdout.decode())["error"]["next"].endswith(words), arguments
+    said = typed("apply", "--lock-timeout", "soon").stderr.decode()
+    assert "expected 0 to 86400 seconds, found 'soon'" in said
 
 
 def test_files_say_what_was_expected_and_found(env, jhpatch):

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument("--static", action="store_true", help="look, and start nothing")
     check.add_argument(
         "--timeout",
-        type=_seconds,
+        type=targets.number(1, 86400, "seconds"),
         default=180.0,
         metavar="SECONDS",
         help="for all of it (default: 180)",
@@ -65,26 +65,13 @@ def _add_install(parser: argparse.ArgumentParser) -> None:
     words = "a variable of the kernel's environment; may repeat"
     add("--env", action="append", default=[], metavar="NAME=VALUE", help=words)
     add("--lazy", action="store_true", help="start Spark when it is used, not with the notebook")
-    add("--idle-stop", type=_minutes, default=0.0, metavar="MINUTES", help="stop it when unused")
+    minutes = targets.number(0, 10080, "minutes")
+    add("--idle-stop", type=minutes, default=0.0, metavar="MINUTES", help="stop it when unused")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--user", action="store_true", help="for yourself (default: all users)")
     where.add_argument("--sys-prefix", action="store_true", help="in this Python's environment")
     where.add_argument("--prefix", metavar="DIR", help="in another environment")
     add("--dry-run", action="store_true", help="show kernel.json; write nothing")
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 1 <= value <= 86400:
-        raise argparse.ArgumentTypeError("1 to 86400 seconds")
-    return value
-
-
-def _minutes(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 10080:
-        raise argparse.ArgumentTypeError("0 to 10080 minutes")
-    return value
 
 
 def run(arguments: argparse.Namespace) -> Result:
@@ -170,9 +157,17 @@ def _kernel(arguments: argparse.Namespace) -> Tuple[Kernel, List[str]]:
 
 def _refuse_nonsense(arguments: argparse.Namespace) -> None:
     if not _NAME.fullmatch(arguments.name):
-        raise Usage("--name", expected="letters, digits, . _ and -", found=arguments.name)
+        raise Usage(
+            "--name is none for a kernel",
+            expected="letters, digits, . _ and -",
+            found=arguments.name,
+        )
     if not _MASTER.fullmatch(arguments.master):
-        raise Usage("--master", expected="yarn, local[N], spark://HOST", found=arguments.master)
+        raise Usage(
+            "--master names no cluster",
+            expected="yarn, local[N], spark://HOST",
+            found=arguments.master or "nothing",
+        )
     if arguments.deploy_mode != "client":
         raise Usage(
             "a notebook is the driver, and cannot be one on the cluster (--deploy-mode)",
@@ -186,7 +181,7 @@ def _pairs(texts: List[str], option: str, names: "re.Pattern[str]") -> Tuple[Tup
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not names.fullmatch(name) or "\n" in value or "\0" in value:
-            raise Usage(option, expected="NAME=VALUE on one line", found=text)
+            raise Usage(option + " cannot be read", expected="NAME=VALUE on one line", found=text)
         found[name] = value
     return tuple(sorted(found.items()))
 

@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> Result:
     """0: no finding; 3: some; 5: a hash that cannot be filled in."""
     if arguments.installed:
         return _installed()
-    trees = arguments.patches or [catalog.own_tree()]
+    trees = targets.trees_of(arguments) or [catalog.own_tree()]
     if arguments.fix_hashes:
         if not arguments.wheel:
             raise Usage(

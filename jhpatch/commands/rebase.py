@@ -86,7 +86,7 @@ def _rebased(arguments: argparse.Namespace, editions: List[Edition], folder: str
 
 def _editions(arguments: argparse.Namespace) -> List[Edition]:
     """The editions of the patch, at least one that changes something. Raises Usage."""
-    trees = [catalog.own_tree()] + arguments.patches
+    trees = [catalog.own_tree()] + targets.trees_of(arguments)
     distribution, _, slug = arguments.patch.partition("/")
     name = (normalized(distribution), slug)
     every = catalog.editions(trees)

@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> Result:
 def _editions(arguments: argparse.Namespace) -> Dict[str, List[Edition]]:
     """The editions of each distribution. Raises Usage."""
     by_name: Dict[str, List[Edition]] = {}
-    for one in catalog.editions([catalog.own_tree()] + arguments.patches):
+    for one in catalog.editions([catalog.own_tree()] + targets.trees_of(arguments)):
         by_name.setdefault(one.distribution, []).append(one)
     wanted = [normalized(name) for name in arguments.distribution] or sorted(by_name)
     for name in wanted:

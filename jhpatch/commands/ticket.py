@@ -16,19 +16,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--watch",
         nargs="?",
-        type=_seconds,
+        type=targets.number(0.2, 86400, "seconds"),
         const=5.0,
         metavar="SECONDS",
         help="look again every 5 (or SECONDS) seconds, until Ctrl-C",
     )
     targets.add_talk(parser)
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0.2 <= value <= 86400:
-        raise argparse.ArgumentTypeError("0.2 to 86400 seconds")
-    return value
 
 
 def run(arguments: argparse.Namespace) -> Result:

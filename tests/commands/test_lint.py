@@ -210,7 +210,7 @@ def test_hashes_that_cannot_be_filled_in(lint, tree, tmp_path, code, text, files
         (2, ["--fix-hashes"]),
         (2, ["--wheel", "app.zip"]),
         (1, ["--wheel", "/nowhere/app-1.0-py3-none-any.whl"]),
-        (1, ["--patches", "/nowhere"]),
+        (2, ["--patches", "/nowhere"]),
     ],
 )
 def test_wrong_arguments(lint, tree, code, arguments):
