@@ -161,8 +161,7 @@ def _carried_out(job: _Job, todo: List[Inspection]) -> Iterator[Tuple[str, SiteR
 
 
 def _as_user(uid: int, job: _Job, inspections: List[Inspection]) -> Tuple[SiteReport, ...]:
-    import importlib.util  # noqa: F401  the child may not be able to read our files any more
-    import py_compile  # noqa: F401
+    import py_compile  # noqa: F401  the child may not be able to read our files any more
     import subprocess  # noqa: F401
 
     job = job._replace(known=job.known.looked_up())
