@@ -17,10 +17,14 @@ def main() -> int:
         from jhpatch import cli
 
         return cli.main()
-    except (MemoryError, SystemError):
-        # CPython makes the second of a first that it has no memory for.
+    except (MemoryError, SystemError, OSError) as error:
+        # CPython makes the second of a first that it has no memory for; the third is of an
+        # import that could not list its folder.
+        import errno
         import os
 
+        if isinstance(error, OSError) and error.errno != errno.ENOMEM:
+            raise
         os.write(2, b"jhpatch: out of memory; nothing is left half done\n")
         return 1
     finally:

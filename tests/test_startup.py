@@ -53,3 +53,17 @@ def test_what_status_imports(tmp_path, make_site, jhpatch, applied):
         "notebook/5.2.0-kerberos-save.patch",
         "helper/kerberos.py",
     }
+
+
+@pytest.mark.parametrize("number, code, words", [(12, 1, "out of memory"), (5, 1, "Traceback")])
+def test_an_import_in_which_memory_ends_is_no_traceback(number, code, words):
+    """ENOMEM of a folder that an import lists; another error there is a bug, and is shown."""
+    script = "import jhpatch.__main__ as main; from jhpatch import cli\n"
+    script += "def no_memory(): raise OSError(%d, 'Cannot allocate memory')\n" % number
+    script += "cli.main = no_memory\nraise SystemExit(main.main())"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert (done.returncode, done.stdout) == (code, b"")
+    assert words in done.stderr.decode()
+    assert ("Traceback" in done.stderr.decode()) == (words == "Traceback")
