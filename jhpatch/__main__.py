@@ -17,18 +17,27 @@ def main() -> int:
         from jhpatch import cli
 
         return cli.main()
-    except (MemoryError, SystemError, OSError) as error:
-        # CPython makes the second of a first that it has no memory for; the third is of an
-        # import that could not list its folder.
-        import errno
-        import os
-
-        if isinstance(error, OSError) and error.errno != errno.ENOMEM:
+    except Exception as error:
+        if {"-v", "--verbose"} & set(sys.argv):
             raise
-        os.write(2, b"jhpatch: out of memory; nothing is left half done\n")
-        return 1
+        return _last_words(error)
     finally:
         getattr(gc, "freeze", int)()  # nor at the end; Python 3.6 has no freeze
+
+
+def _last_words(error: Exception) -> int:
+    """One line where a result could not be told: no memory, or a fault of ours."""
+    import errno
+    import os
+
+    # CPython makes the second of a first that it has no memory for, and an import the third.
+    short = isinstance(error, (MemoryError, SystemError))
+    if short or getattr(error, "errno", None) == errno.ENOMEM:
+        os.write(2, b"jhpatch: out of memory; nothing is left half done\n")
+    else:
+        words = b"jhpatch: the result cannot be told (%s); nothing is left half done\n"
+        os.write(2, words % type(error).__name__.encode())
+    return 1
 
 
 if __name__ == "__main__":

@@ -55,15 +55,27 @@ def test_what_status_imports(tmp_path, make_site, jhpatch, applied):
     }
 
 
-@pytest.mark.parametrize("number, code, words", [(12, 1, "out of memory"), (5, 1, "Traceback")])
-def test_an_import_in_which_memory_ends_is_no_traceback(number, code, words):
-    """ENOMEM of a folder that an import lists; another error there is a bug, and is shown."""
+@pytest.mark.parametrize(
+    "error, words",
+    [
+        ("OSError(12, 'Cannot allocate memory')", "out of memory"),
+        ("MemoryError()", "out of memory"),
+        ("OSError(5, 'Input/output error')", "the result cannot be told (OSError)"),
+        ("TypeError('takes 1 positional argument')", "the result cannot be told (TypeError)"),
+    ],
+)
+def test_what_ends_the_telling_of_a_result_is_one_line(error, words):
+    """Memory that ends in an import, or a fault of ours; -v shows where."""
     script = "import jhpatch.__main__ as main; from jhpatch import cli\n"
-    script += "def no_memory(): raise OSError(%d, 'Cannot allocate memory')\n" % number
-    script += "cli.main = no_memory\nraise SystemExit(main.main())"
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    assert (done.returncode, done.stdout) == (code, b"")
-    assert words in done.stderr.decode()
-    assert ("Traceback" in done.stderr.decode()) == (words == "Traceback")
+    script += "def told(): raise %s\ncli.main = told\nraise SystemExit(main.main())" % error
+    for verbose in ([], ["-v"]):
+        done = subprocess.run(
+            [sys.executable, "-c", script] + verbose,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert (done.returncode, done.stdout) == (1, b"")
+        said = done.stderr.decode()
+        assert ("Traceback" in said) == bool(verbose)
+        assert verbose or said == "jhpatch: %s; nothing is left half done\n" % words
