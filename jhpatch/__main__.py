@@ -1,12 +1,17 @@
 """``python -m jhpatch``, and the console script."""
 
 import _signal  # type: ignore[import-not-found]  # built in: signal.py gives Ctrl-C time
+import errno
 import gc
+import os
 import sys
 
 # While we import, Ctrl-C ends us as it ends a program in C: without a traceback.
 if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+
+
+_NO_MEMORY = b"jhpatch: out of memory; nothing is left half done\n"
 
 
 def main() -> int:
@@ -17,27 +22,25 @@ def main() -> int:
         from jhpatch import cli
 
         return cli.main()
+    except (MemoryError, SystemError):
+        # CPython makes the second of a first that it has no memory for. Nothing new is made here.
+        os.write(2, _NO_MEMORY)
     except Exception as error:
-        if {"-v", "--verbose"} & set(sys.argv):
+        if "-v" in sys.argv or "--verbose" in sys.argv:
             raise
-        return _last_words(error)
+        _last_words(error)
     finally:
         getattr(gc, "freeze", int)()  # nor at the end; Python 3.6 has no freeze
+    return 1
 
 
-def _last_words(error: Exception) -> int:
-    """One line where a result could not be told: no memory, or a fault of ours."""
-    import errno
-    import os
-
-    # CPython makes the second of a first that it has no memory for, and an import the third.
-    short = isinstance(error, (MemoryError, SystemError))
-    if short or getattr(error, "errno", None) == errno.ENOMEM:
-        os.write(2, b"jhpatch: out of memory; nothing is left half done\n")
+def _last_words(error: Exception) -> None:
+    """One line where a result could not be told: an import without memory, or a fault of ours."""
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        os.write(2, _NO_MEMORY)
     else:
         words = b"jhpatch: the result cannot be told (%s); nothing is left half done\n"
         os.write(2, words % type(error).__name__.encode())
-    return 1
 
 
 if __name__ == "__main__":

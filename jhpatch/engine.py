@@ -118,6 +118,8 @@ def _hunks(diff: bytes, edition: Edition) -> Dict[str, Tuple[Hunk, ...]]:
     counted = _counted(diff, edition)
     try:
         parsed = _parser().fromstring(diff)
+    except MemoryError:
+        raise  # which is no fault of the patch
     except Exception as error:  # whatever a parser of others makes of odd bytes
         raise BadPatch("the diff cannot be parsed: %r" % error, path=edition.file)
     if not parsed or parsed.errors or parsed.warnings:
