@@ -230,7 +230,8 @@ def addressed(result: Result, python: str, options: str, trees: str = "") -> Res
 
     ``python`` runs jhpatch, ``options`` (``--python …``) say where; of these the commands of
     who keeps the patches know ``trees`` (``--patches …``) alone. A distribution is installed
-    again by the Python of its own site. No error is left without a next command.
+    again by the Python of its own site. An error that says no next command gets one, but for
+    a patch that lint finds broken and for one that names no file.
     """
 
     def placed(match: Any) -> str:
