@@ -25,6 +25,7 @@ CHECKED = "jhpatch_pyspark.check"
 _PROGRESS = 2.0  # seconds between two words on how far it is
 _LINES = 400  # lines of what the JVM says that are kept
 _LOOK = 15.0  # seconds between two looks at an idle session
+_PATIENCE = 3.0  # seconds that a first cell waits for what is known before any JVM starts
 
 
 # The session.
@@ -94,6 +95,7 @@ class Session:
         self._say = say
         self._lock = threading.RLock()
         self._error: Optional[NotStarted] = None
+        self._looked = threading.Event()
         self._used = time.monotonic()
         self._cells = threading.Lock()  # not the other: a cell that needs no Spark runs on
         self._busy = 0
@@ -127,13 +129,16 @@ class Session:
                 except Exception as error:  # a mistake of ours is no silence either
                     words = _words(error)
                     self._error = NotStarted(reasons.meaning(words), words)
+                finally:
+                    self._looked.set()
 
         begun = threading.Event()
         threading.Thread(target=start, name="jhpatch-pyspark", daemon=True).start()
         begun.wait(5)  # whoever asks now waits for it, and starts no other
 
     def failure(self) -> Optional[NotStarted]:
-        """Why the start in the background failed; waits for nothing."""
+        """Why the start in the background failed, as far as it is known without a JVM."""
+        self._looked.wait(_PATIENCE)  # "Run all" is quicker than a look at Java and the ticket
         return self._error
 
     def _start(self) -> None:
@@ -141,6 +146,7 @@ class Session:
             if reasons.CAUSES[fault.code].severity == "error":
                 raise NotStarted(fault)
             self._say(reasons.told(fault), False)
+        self._looked.set()
         began, over = time.monotonic(), threading.Event()
         settings = reasons.settings_of(self._environ)
         where = settings.get("spark.master", "local")

@@ -6,6 +6,7 @@ The kernel, ipykernel and IPython are real; Spark is a small one of the tests' o
 
 import json
 import os
+import pathlib
 import re
 import stat
 import sys
@@ -305,8 +306,9 @@ def kernel(install):
     """``kernel("--lazy")``: installed with these options, and started."""
     running = []
 
-    def start(*options):
+    def start(*options, between=lambda: None):
         assert install(*options).code == 0
+        between()
         running.append(Running("pyspark"))
         return running[-1]
 
@@ -363,8 +365,9 @@ def test_a_start_that_fails_says_why(kernel, host, options):
     fault = host / "log.fault"
     fault.write_text("Exception: Application a_1 submitted by user u to unknown queue: nosuch\n")
     one = kernel(*options)
-    until(lambda: started(host) or options)
-    text = one.run("1 + 1" if not options else "spark.range(1)")
+    code, texts = "1 + 1" if not options else "spark.range(1)", []
+    until(lambda: texts.append(one.run(code)) or "[yarn-queue]" in texts[-1])
+    text = texts[-1]
     assert "unknown queue: nosuch" in text and "[yarn-queue]" in text
     assert "spark.yarn.queue=QUEUE" in text and "Traceback" not in text
     fault.unlink()
@@ -379,6 +382,15 @@ def test_what_lies_on_the_host_is_looked_at_before_a_jvm_is_started(kernel, host
     (host / "java" / "bin" / "java").unlink()
     text = one.run("sc.parallelize([1])")
     assert "[spark-java-missing]" in text and started(host) == []
+
+
+def test_run_all_does_not_outrun_the_look_at_the_host(kernel, host, script):
+    """The very first cell says why, also where it took the look a second to see it."""
+    python = script("echo %d.%d\n" % sys.version_info[:2])
+    slow = "#!/bin/sh\nsleep 1\necho 3.2\n"
+    one = kernel("--worker-python", python, between=lambda: pathlib.Path(python).write_text(slow))
+    assert "[spark-python-mismatch]" in one.run("print('first')")
+    assert started(host) == []
 
 
 def test_krb5_config_reaches_the_jvm(kernel, host, monkeypatch):
