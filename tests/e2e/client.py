@@ -104,18 +104,25 @@ class Browser:
     def connected(
         self, path: str, origin: Optional[str], timeout: float = 60
     ) -> websocket.WebSocket:
-        """A websocket with the user's cookies, as a page of ``origin`` opens it; None: a script.
+        """A kernel's websocket with the user's cookies, as a page of ``origin`` opens it; None: a
+        script. It hears what the kernel says to all.
 
         Raises WebSocketBadStatusException.
         """
         cookies = {one.name: one.value for one in self._session.cookies if self._is_ours(one)}
-        return websocket.create_connection(
+        channel = websocket.create_connection(
             self._base.replace("http", "ws", 1) + path,
             timeout=timeout,
             origin=origin,
             suppress_origin=origin is None,
             cookie="; ".join("%s=%s" % pair for pair in cookies.items()),
         )
+        try:
+            _wait_until_subscribed(channel, timeout)
+        except BaseException:
+            channel.close()
+            raise
+        return channel
 
     def _is_ours(self, cookie: Any) -> bool:
         return cookie.path in ("/", self._path)
@@ -174,14 +181,27 @@ class Kernel:
         self.close()
 
 
-def executed(channel: Any, code: str, timeout: float = 60) -> str:
-    """What code prints within so many seconds, in the kernel of a websocket."""
+def _wait_until_subscribed(channel: Any, timeout: float) -> None:
+    """Returns when something of the kernel's IOPub has come: before notebook 6.3 the websocket
+    opens before that subscription has reached the kernel, and what it says until then is lost.
+    """
     deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        _send(channel, "kernel_info_request", {})
+        channel.settimeout(1)
+        with contextlib.suppress(websocket.WebSocketTimeoutException):
+            while json.loads(channel.recv())["channel"] != "iopub":
+                pass
+            return
+    raise AssertionError("nothing of the kernel's IOPub in %d s" % timeout)
+
+
+def _send(channel: Any, kind: str, content: Dict[str, Any]) -> str:
+    """Sends a request to the kernel; returns its id, which the answers have as their parent's."""
     message_id = uuid.uuid4().hex
-    content = dict(code=code, silent=False, store_history=False, user_expressions={})
     header = dict(
         msg_id=message_id,
-        msg_type="execute_request",
+        msg_type=kind,
         username="",
         session=uuid.uuid4().hex,
         version="5.2",
@@ -193,12 +213,20 @@ def executed(channel: Any, code: str, timeout: float = 60) -> str:
                 header=header,
                 parent_header={},
                 metadata={},
-                content=dict(content, allow_stdin=False),
+                content=content,
                 channel="shell",
                 buffers=[],
             )
         )
     )
+    return message_id
+
+
+def executed(channel: Any, code: str, timeout: float = 60) -> str:
+    """What code prints within so many seconds, in the kernel of a websocket."""
+    deadline = time.monotonic() + timeout
+    content = dict(code=code, silent=False, store_history=False, user_expressions={})
+    message_id = _send(channel, "execute_request", dict(content, allow_stdin=False))
     out = []
     while True:
         left = deadline - time.monotonic()
