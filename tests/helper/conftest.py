@@ -3,6 +3,8 @@
 import logging
 import os
 import shutil
+import threading
+import time
 
 import pytest
 
@@ -25,6 +27,33 @@ def kdc(tmp_path_factory):
             if os.geteuid() == 0:
                 os.chown(keytab, 65534, 65534)
         yield server
+
+
+def _leave():
+    raise SystemExit
+
+
+def _keepers():
+    return [one for one in threading.enumerate() if one.name == "jhpatch-kerberos"]
+
+
+@pytest.fixture(autouse=True)
+def keepers_leave():
+    """A keeper lives as long as its process: these leave at their next turn, which is now."""
+    yield
+    for one in _keepers():
+        one._turn = _leave
+        one._wake.set()
+
+
+@pytest.fixture(autouse=True, scope="package")
+def no_keeper_stays():
+    """Other tests fork this process: a lock that a thread holds there is never released."""
+    yield
+    deadline = time.monotonic() + 60
+    while _keepers():
+        assert time.monotonic() < deadline, _keepers()
+        time.sleep(0.1)
 
 
 def reachable(folder):
