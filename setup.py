@@ -45,6 +45,7 @@ TEST = [
     "build",
     "ipykernel",  # for kernelspec: with jupyter_client
     "pytest",
+    "pytest-timeout",
     "requests",
     'rich; python_version >= "3.8"',
     'shtab>=1.8; python_version >= "3.9"',

@@ -20,6 +20,8 @@ from tests.e2e.stacks import REPOSITORY, STACKS, Stack
 
 INNER = "JHPATCH_E2E_INNER"
 _WHEEL = "JHPATCH_E2E_WHEEL"
+SECONDS = 5400 if os.environ.get("JHPATCH_LONG") else 2700
+"""How long an inner run may last."""
 
 
 def pytest_addoption(parser: Any) -> None:
@@ -89,16 +91,22 @@ def run_inside(config: Any, stack: Stack, wheel: str) -> int:
     chosen = list(config.invocation_params.args)
     argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--basetemp=/tmp/pytest"]
     argv += _without(chosen, ("--stack", "--basetemp"))
-    done = subprocess.run(
+    with subprocess.Popen(
         world.command(argv),
         cwd=REPOSITORY,
         env=dict(os.environ, **{INNER: stack.name, _WHEEL: wheel}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-    )
-    print("===== %s =====\n%s" % (stack.name, done.stdout.decode(errors="replace")), flush=True)
-    return done.returncode
+    ) as inner:
+        try:
+            said, _ = inner.communicate(timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            inner.kill()  # and by --kill-child everything in the world
+            said, _ = inner.communicate()
+            said += b"FAILED: did not end in %d s\n" % SECONDS
+    print("===== %s =====\n%s" % (stack.name, said.decode(errors="replace")), flush=True)
+    return abs(inner.returncode)
 
 
 def _without(arguments: List[str], names: Tuple[str, ...]) -> List[str]:

@@ -22,6 +22,8 @@ FOLDER = os.path.abspath(
     os.environ.get("JHPATCH_E2E_DIR") or os.path.join(REPOSITORY, ".tox", "e2e-stacks")
 )
 PROXY = "configurable-http-proxy@5.3.0"
+BUILD_SECONDS = 600
+"""How long one program that builds or downloads something may take."""
 
 
 class Stack(NamedTuple):
@@ -301,9 +303,20 @@ def locked(name: str, kind: int) -> Iterator[IO[str]]:
 
 
 def call(argv: List[str]) -> None:
-    """Runs a program that builds something; raises where it fails."""
+    """Runs a program that builds something, again where a download fails or stalls.
+
+    Raises CalledProcessError or TimeoutExpired.
+    """
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, env=environment)
+    for last in (False, True):
+        try:
+            options = dict(check=True, stdin=subprocess.DEVNULL, env=environment)
+            subprocess.run(argv, timeout=BUILD_SECONDS, **options)
+            return
+        except subprocess.SubprocessError as error:
+            print("%s: %s" % (" ".join(argv), error), file=sys.stderr, flush=True)
+            if last:
+                raise
 
 
 def text_of(path: str) -> str:

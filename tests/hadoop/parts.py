@@ -125,6 +125,7 @@ def _fetch_jars(pom: str) -> None:
         file.write(pom)
     repository = os.path.join(jars(), "repository")
     argv = ["mvn", "-B", "-q", "-f", path, "-Dmaven.repo.local=" + repository, _COPY]
+    argv.append("-Dmaven.wagon.rto=60000")  # ms; half an hour where nothing is said
     stacks.call(argv + ["-DincludeScope=runtime", "-DoutputDirectory=" + jars()])
     shutil.rmtree(repository)
 
