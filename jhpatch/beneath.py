@@ -11,7 +11,9 @@ import functools
 import os
 import re
 import stat
-from typing import Callable, Iterator, List, NamedTuple, Optional, Tuple, Type
+from typing import Callable, Iterator, List, Optional, Tuple, Type
+
+from jhpatch.named import NamedTuple
 
 # Larger than any Python module or RECORD; a saved file of a gigabyte is an attack.
 SIZE_CAP = 16 * 1024 * 1024

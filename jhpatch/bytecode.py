@@ -3,11 +3,12 @@
 import contextlib
 import os
 import sys
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from jhpatch import compiling
 from jhpatch.beneath import Folder, Root
 from jhpatch.errors import Failed
+from jhpatch.named import NamedTuple
 
 _TIMEOUT = 120  # seconds, for all files of a site
 

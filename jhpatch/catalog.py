@@ -2,9 +2,10 @@
 
 import itertools
 import os
-from typing import Container, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Container, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from jhpatch.errors import BadPatch
+from jhpatch.named import NamedTuple
 from jhpatch.patchfile import Edition, edition_of, normalized
 from jhpatch.versions import clashes, key
 

@@ -7,12 +7,13 @@ changed one after the other, each as a whole.
 
 import argparse
 import contextlib
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from jhpatch import bytecode, reporting, result, targets, transaction, trust
 from jhpatch.catalog import Catalog
 from jhpatch.errors import Failed, JhpatchError
 from jhpatch.inspection import Inspection, inspect, stamp_of, with_way_back
+from jhpatch.named import NamedTuple
 from jhpatch.plan import Plan
 from jhpatch.result import Result, SiteReport, error_of
 from jhpatch.transaction import FileChange, Transaction

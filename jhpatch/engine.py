@@ -11,10 +11,11 @@ import functools
 import re
 import sys
 import types
-from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
 from jhpatch.digest import sha256
 from jhpatch.errors import BadPatch
+from jhpatch.named import NamedTuple
 from jhpatch.patchfile import Change, Edition, diff_of
 
 
@@ -177,7 +178,7 @@ class _Silent:
 _SILENCE = {name: lambda *_: _Silent() for name in ("getLogger", "StreamHandler", "NullHandler")}
 
 
-_HEADER = re.compile(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@(?: .*)?\Z")
+_HEADER = rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@(?: .*)?\Z"
 _PLAIN = "--- a/ and +++ b/ of one file, @@, a context line, + or -"
 
 
@@ -190,7 +191,7 @@ def _counted(diff: bytes, edition: Edition) -> Dict[str, int]:
     lines = diff.split(b"\n")
     path, old, new = b"", 0, 0
     for number, line in enumerate(lines[:-1], 1):
-        head = _HEADER.match(line) if path and not (old or new) else None
+        head = re.match(_HEADER, line) if path and not (old or new) else None
         if b"\r" in line or b"\0" in line:
             raise _odd(number, line, edition)
         if old or new:

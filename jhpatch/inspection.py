@@ -5,7 +5,7 @@ Only reads. Where a run has died, the view is of the site as recovery will leave
 
 import contextlib
 import os
-from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
+from typing import Callable, Dict, FrozenSet, Iterable, List, Optional, Set, Tuple
 
 from jhpatch import journal as journals
 from jhpatch import saved, state, states
@@ -13,6 +13,7 @@ from jhpatch.beneath import NotPlain, Root
 from jhpatch.catalog import Catalog
 from jhpatch.digest import sha256
 from jhpatch.errors import REINSTALL, Failed, JhpatchError, Untrusted
+from jhpatch.named import NamedTuple
 from jhpatch.patchfile import normalized
 from jhpatch.site import Environment, Site, distributions
 from jhpatch.states import Assessment, View

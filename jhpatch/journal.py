@@ -7,14 +7,15 @@ and no state, so a newer or an older jhpatch, without the patches, can recover.
 
 import os
 import re
-from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
 from jhpatch import documents
 from jhpatch.beneath import is_relative, is_sha256
 from jhpatch.errors import Untrusted
+from jhpatch.named import NamedTuple
 
 SCHEMA = 1
-_TEMP = re.compile("[.]jhpatch-[0-9a-f]{16}-[0-9]{1,6}")
+_TEMP = "[.]jhpatch-[0-9a-f]{16}-[0-9]{1,6}"
 
 
 class Row(NamedTuple):
@@ -134,7 +135,7 @@ def _row(row: Dict[str, Any]) -> Row:
 
 def _is_temp(name: object) -> bool:
     """``.jhpatch-<16 hex digits>-<number>``: no journal can name any other file to remove."""
-    return isinstance(name, str) and bool(_TEMP.fullmatch(name))
+    return isinstance(name, str) and bool(re.fullmatch(_TEMP, name))
 
 
 def _untrusted(path: str, expected: str, found: str) -> Untrusted:

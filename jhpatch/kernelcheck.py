@@ -5,11 +5,12 @@ import json
 import os
 import tempfile
 import time
-from typing import Any, Callable, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Mapping, Optional, Tuple
 
 from jhpatch.helper import reasons
 from jhpatch.helper.pyspark import CHECKED
 from jhpatch.helper.reasons import Fault
+from jhpatch.named import NamedTuple
 
 _MODULE = "jhpatch_pyspark"
 _OWN = "import %s; %s.check()" % (_MODULE, _MODULE)

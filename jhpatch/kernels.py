@@ -7,10 +7,11 @@ import importlib
 import json
 import os
 import stat
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from jhpatch import pyspark, trust
 from jhpatch.errors import Failed, Refused
+from jhpatch.named import NamedTuple
 from jhpatch.pyspark import Known
 
 MANIFEST = "kernel.json"

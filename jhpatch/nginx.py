@@ -7,7 +7,9 @@ character which could end a directive, open a block or name a variable.
 import hashlib
 import ipaddress
 import re
-from typing import Iterator, NamedTuple, Optional, Tuple
+from typing import Iterator, Optional, Tuple
+
+from jhpatch.named import NamedTuple
 
 OLDEST = (1, 18, 0)
 """The oldest nginx that a file is written for: Debian 11's."""

@@ -10,11 +10,12 @@ import functools
 import os
 import re
 import stat
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple
 
 from jhpatch.beneath import Root, is_relative
 from jhpatch.digest import hasher
 from jhpatch.errors import BadPatch
+from jhpatch.named import NamedTuple
 from jhpatch.versions import Range, parse
 
 FIELDS = frozenset(
@@ -26,14 +27,6 @@ _SIZE_CAP = 1024 * 1024
 _HEADER_CAP = 512 * 1024  # the hashes of two thousand files
 _NAME = re.compile(r"([0-9][0-9A-Za-z.+!_]{0,63})-([a-z0-9][a-z0-9-]*)\Z")
 _HASHED = re.compile(r"(\S+) sha256:([0-9a-f]{64})\Z")
-_HELPER = re.compile(r"helper:([a-z]+)\Z")
-# What is not a package's own: our folder, the metadata that proves what a release shipped,
-# and bytecode. Names that a diff or a RECORD would have to quote are nobody's.
-_FOREIGN = re.compile(
-    r"(\.jhpatch|[^/]*\.(dist|egg)-info)(/|\Z)|(.*/)?__pycache__(/|\Z)|.*\.py[co]\Z|"
-    r".*[\s\"\\\x00-\x1f\x7f]",
-    re.S,
-)
 _HELPERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "helper")
 
 
@@ -294,12 +287,20 @@ def _is_of_a_package(path: str) -> bool:
     """Whether ``path`` may be of what a release has shipped, and the file system takes it."""
     parts = path.split("/")
     fits = len(path) < 1024 and max(len(part.encode("utf-8")) for part in parts) < 256
-    return is_relative(path) and fits and not _FOREIGN.match(path)
+    return is_relative(path) and fits and not _is_foreign(path, parts)
+
+
+def _is_foreign(path: str, parts: List[str]) -> bool:
+    """What is not a package's own: our folder, the metadata that proves what a release shipped,
+    and bytecode. Names that a diff or a RECORD would have to quote are nobody's."""
+    ours = parts[0] == ".jhpatch" or parts[0].endswith((".dist-info", ".egg-info"))
+    bytecode = "__pycache__" in parts or path.endswith((".pyc", ".pyo"))
+    return ours or bytecode or re.search(r'[\s"\\\x00-\x1f\x7f]', path) is not None
 
 
 def _addition(value: str, path: str) -> Addition:
     target, _, source = (part.strip() for part in value.partition("<"))
-    helper = _HELPER.match(source)
+    helper = re.match(r"helper:([a-z]+)\Z", source)
     if _is_of_a_package(target) and helper:
         name = helper.group(1) + ".py"
         if not _is_helper(name):

@@ -4,11 +4,12 @@ Nothing is written here. Whoever reads this module knows what jhpatch does to a 
 """
 
 import contextlib
-from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+from typing import Dict, Iterable, List, Optional, Set, Tuple
 
 from jhpatch import engine, patchfile, record, state, versions
 from jhpatch.digest import sha256
 from jhpatch.errors import REINSTALL, BadPatch, JhpatchError, Refused
+from jhpatch.named import NamedTuple
 from jhpatch.patchfile import Edition, normalized
 from jhpatch.state import STATE, Applied, File, Patched, State
 from jhpatch.states import Assessment, View

@@ -6,12 +6,13 @@ psutil would cost more to import than everything else that ``status`` does.
 import os
 import re
 import time
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple
 
+from jhpatch.named import NamedTuple
 from jhpatch.result import Process
 
 _SERVERS = ("jupyter", "notebook", "ipython")
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9_.+][A-Za-z0-9_.+-]*")
+_PLAIN_NAME = r"[A-Za-z0-9_.+][A-Za-z0-9_.+-]*"
 
 
 class Seen(NamedTuple):
@@ -156,7 +157,7 @@ def _uptime() -> float:
 def _names_a_server(part: str) -> bool:
     """Whether an argument is the name of a server's program, and not an option or a script."""
     name = os.path.basename(part)
-    return any(word in name for word in _SERVERS) and bool(_PLAIN_NAME.fullmatch(name))
+    return any(word in name for word in _SERVERS) and bool(re.fullmatch(_PLAIN_NAME, name))
 
 
 def _is_server_of(

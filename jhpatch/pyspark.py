@@ -6,7 +6,9 @@ from its environment is in its own bin/pyspark and python/pyspark/java_gateway.p
 
 import json
 import shlex
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
+
+from jhpatch.named import NamedTuple
 
 SCHEMA = 1
 RENEWAL = "spark.kerberos.renewal.credentials"

@@ -8,10 +8,11 @@ same; the result counts only if, but for the pieces, its tree is the new release
 """
 
 import ast
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
+from typing import Dict, Iterable, Iterator, List, Optional, Tuple, Union
 
 from jhpatch import compiling, digest, drafting, engine, unified, versions
 from jhpatch.errors import Refused
+from jhpatch.named import NamedTuple
 from jhpatch.patchfile import Edition
 
 Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]

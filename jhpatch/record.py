@@ -8,7 +8,9 @@ stays as it is: pip writes CRLF, others LF, some no final newline.
 
 import base64
 import functools
-from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterable, List, Optional, Tuple
+
+from jhpatch.named import NamedTuple
 
 
 class Row(NamedTuple):

@@ -4,9 +4,10 @@ The fields are a contract (docs/json.md): they are always there, on errors too.
 """
 
 import re
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 from jhpatch.errors import REINSTALL, JhpatchError, worst
+from jhpatch.named import NamedTuple
 
 SCHEMA = 1
 KEEPERS = ("lint", "rebase", "survey")

@@ -11,10 +11,11 @@ import os
 import re
 import stat
 import sys
-from typing import Dict, Iterable, Iterator, List, Match, NamedTuple, Optional, Tuple
+from typing import Dict, Iterable, Iterator, List, Match, Optional, Tuple
 
 from jhpatch.beneath import Root
 from jhpatch.errors import Usage
+from jhpatch.named import NamedTuple
 
 _INFO = re.compile(
     r"^(?P<name>.+?)-(?P<version>[0-9][^-]*)(-py[0-9.]+)?\.(?P<kind>dist-info|egg-info|egg)$"

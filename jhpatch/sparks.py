@@ -2,12 +2,13 @@
 
 import glob
 import os
-from typing import Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from jhpatch import trust
 from jhpatch.errors import JhpatchError, Refused
 from jhpatch.helper import reasons
 from jhpatch.helper.reasons import Fault, Java
+from jhpatch.named import NamedTuple
 
 # Cloudera's parcels, Hortonworks' links, Bigtop's packages, and what people unpack by hand.
 _HOMES = (

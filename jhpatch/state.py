@@ -6,11 +6,12 @@ without one, and a state that jhpatch did not write is refused whole.
 
 import functools
 import re
-from typing import Any, NamedTuple, Optional, Tuple
+from typing import Any, Optional, Tuple
 
 from jhpatch import documents
 from jhpatch.beneath import is_relative, is_sha256
 from jhpatch.errors import Untrusted
+from jhpatch.named import NamedTuple
 
 SCHEMA = 1
 STATE = ".jhpatch/state.json"

@@ -5,11 +5,12 @@ says what was meant, hashes say what is. The disk is seen only through the ``Vie
 that is passed in.
 """
 
-from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+from typing import Callable, Dict, Iterable, List, Optional, Set, Tuple
 
 from jhpatch import patchfile, versions
 from jhpatch.beneath import NotPlain
 from jhpatch.digest import sha256
+from jhpatch.named import NamedTuple
 from jhpatch.patchfile import Edition, normalized
 from jhpatch.site import Distribution
 from jhpatch.state import Applied, File, State

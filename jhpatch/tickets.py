@@ -7,9 +7,10 @@ user, can write: it is read as if an enemy had made it.
 import os
 import re
 import stat
-from typing import Any, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, List, Mapping, Optional, Tuple
 
 from jhpatch import documents, processes
+from jhpatch.named import NamedTuple
 from jhpatch.result import TicketReport
 
 SCHEMA = 1

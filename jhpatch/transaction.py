@@ -34,16 +34,7 @@ import contextlib
 import os
 import stat
 import time
-from typing import (
-    Callable,
-    Collection,
-    Iterable,
-    Iterator,
-    List,
-    NamedTuple,
-    Optional,
-    Tuple,
-)
+from typing import Callable, Collection, Iterable, Iterator, List, Optional, Tuple
 
 from jhpatch import journal as journals
 from jhpatch import saved, staging
@@ -52,6 +43,7 @@ from jhpatch.digest import sha256
 from jhpatch.errors import Failed
 from jhpatch.journal import Journal, Row
 from jhpatch.lock import acquire, not_writable
+from jhpatch.named import NamedTuple
 from jhpatch.saved import FOLDER, JOURNAL
 
 _HELD = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP)

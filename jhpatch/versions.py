@@ -6,7 +6,9 @@ is asked only about the others. Pure.
 
 import functools
 import re
-from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Tuple
+
+from jhpatch.named import NamedTuple
 
 # int() of a million digits takes Python hours, or is refused (CVE-2020-10735).
 _RELEASE = r"[0-9]{1,18}(?:\.[0-9]{1,18})*"

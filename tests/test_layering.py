@@ -108,6 +108,7 @@ ARROWS = {
     "journal": {"beneath", "documents", "errors"},
     "documents": set(),
     "digest": set(),
+    "named": set(),
     "beneath": set(),
     "trust": {"errors"},
     "bytecode": {"compiling", "errors", "beneath"},
@@ -157,7 +158,9 @@ def test_no_arrow_that_is_not_drawn(name):
         parts = full.split(".")
         if parts[0] == "jhpatch" and len(parts) > 1 and parts[1] in ARROWS:
             found.add(parts[1])
-    assert found <= ARROWS[name], found - ARROWS[name]
+    # As typing's own; the helper is deployed without the rest.
+    drawn = ARROWS[name] | (set() if name.startswith("helper") else {"named"})
+    assert found <= drawn, found - drawn
 
 
 def test_the_picture_has_no_ghosts():

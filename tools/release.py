@@ -45,7 +45,9 @@ def built(folder: str, when: int) -> Dict[str, str]:
 
 
 def _run(argv: List[str], environment: Dict[str, str]) -> None:
-    done = subprocess.run(argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    done = subprocess.run(
+        argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600
+    )
     if done.returncode:
         sys.exit(done.stdout.decode("utf-8", "replace"))
 

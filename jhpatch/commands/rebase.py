@@ -4,7 +4,7 @@ import argparse
 import os
 import re
 import sys
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, Optional
 
 from jhpatch import (
     catalog,
@@ -19,6 +19,7 @@ from jhpatch import (
     wheels,
 )
 from jhpatch.errors import Failed, Refused, Usage
+from jhpatch.named import NamedTuple
 from jhpatch.patchfile import Edition, normalized
 from jhpatch.result import Candidate, Result
 

@@ -5,7 +5,9 @@ Any answer shows that the KDC works, and a KRB-ERROR tells its time.
 
 import calendar
 import re
-from typing import Dict, NamedTuple, Optional, Tuple
+from typing import Dict, Optional, Tuple
+
+from jhpatch.named import NamedTuple
 
 CLIENT = "jhpatch-doctor"
 """A principal that no realm has: the KDC's log names who asked, and nobody is locked out."""

@@ -2,13 +2,14 @@
 
 import ast
 import os
-from typing import Any, Dict, Iterator, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
 
 from jhpatch import trust
 from jhpatch.diagnosis import krb5conf
 from jhpatch.diagnosis.findings import finding
 from jhpatch.diagnosis.running import Account
 from jhpatch.errors import JhpatchError
+from jhpatch.named import NamedTuple
 from jhpatch.result import Finding
 
 TEMPLATES = ("principal", "keytab", "ccache")

@@ -3,7 +3,7 @@
 import os
 import shlex
 import stat
-from typing import Callable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Callable, Iterator, List, Mapping, Optional, Tuple
 
 from jhpatch.diagnosis import caches, host, hubconfig, kdcs, keytabs, kinits, krb5conf, running
 from jhpatch.diagnosis.findings import finding
@@ -11,6 +11,7 @@ from jhpatch.diagnosis.hubconfig import Config, Wanted
 from jhpatch.diagnosis.keytabs import Part
 from jhpatch.diagnosis.kinits import Program
 from jhpatch.diagnosis.running import Account, Check, Deadline
+from jhpatch.named import NamedTuple
 from jhpatch.result import Finding
 
 

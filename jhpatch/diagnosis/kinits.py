@@ -2,13 +2,14 @@
 
 import os
 import re
-from typing import Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Iterator, List, Mapping, Optional, Tuple
 
 from jhpatch import trust
 from jhpatch.diagnosis import running
 from jhpatch.diagnosis.findings import finding
 from jhpatch.diagnosis.running import Deadline
 from jhpatch.errors import JhpatchError
+from jhpatch.named import NamedTuple
 from jhpatch.result import Finding
 
 # MIT krb5 1.15 to 1.21: src/lib/krb5/error_tables/krb5_err.et, k5e1_err.et, kv5m_err.et, and

@@ -3,10 +3,11 @@
 import os
 import re
 import stat
-from typing import Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Iterator, List, Mapping, Optional, Tuple
 
 from jhpatch import trust
 from jhpatch.errors import JhpatchError
+from jhpatch.named import NamedTuple
 
 _CAP = 1024 * 1024  # bytes of one file
 _FILES = 64

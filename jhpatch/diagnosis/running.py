@@ -5,9 +5,10 @@ import signal
 import subprocess
 import threading
 import time
-from typing import Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from jhpatch.diagnosis.findings import finding
+from jhpatch.named import NamedTuple
 from jhpatch.result import Finding
 
 PATH = "/usr/bin:/bin:/usr/sbin:/sbin"

@@ -6,10 +6,11 @@ The only room that imports crossplane, and only when a configuration is read.
 import glob
 import os
 import stat
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from jhpatch.errors import Failed
 from jhpatch.front.findings import finding
+from jhpatch.named import NamedTuple
 from jhpatch.result import Finding
 
 _CAP = 4 << 20  # bytes of one file

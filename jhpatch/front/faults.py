@@ -1,12 +1,13 @@
 """What is wrong in a configuration of nginx for a hub behind it: a tree in, findings out."""
 
 import re
-from typing import Dict, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Dict, Iterator, List, Sequence, Tuple
 
 from jhpatch import nginx
 from jhpatch.errors import Failed
 from jhpatch.front.config import Directive, Tree
 from jhpatch.front.findings import finding
+from jhpatch.named import NamedTuple
 from jhpatch.result import Finding
 
 _BODY = 10 << 20  # bytes that a notebook with pictures may well have
