@@ -15,6 +15,9 @@ from jhpatch.commands import COMMANDS, EXAMPLES
 from jhpatch.errors import Failed, JhpatchError, Usage
 from jhpatch.result import HOST, Result, addressed, error_of, quoted, shown
 
+# argparse has no translations, and looks in three folders for that of each of its words.
+argparse._ = str  # type: ignore[attr-defined]
+
 _EXIT_CODES = """\
 exit codes: 0 done or nothing to do; 1 failed; 2 usage; 3 a check found something;
 4 another run holds the lock; 5 refused, nothing changed"""

@@ -71,8 +71,8 @@ def widened(edition: Edition, version: str, others: Iterable[Edition]) -> str:
     """
     last = edition.ranges[-1]
     follows = (
-        versions.PLAIN.match(version)
-        and versions.PLAIN.match(last.high)
+        versions.is_plain(version)
+        and versions.is_plain(last.high)
         and versions.key(version) > versions.key(last.high)
         and version.partition(".")[0] == last.high.partition(".")[0]
     )

@@ -16,7 +16,7 @@ _COLOURS = {
     "busy": "31",
 }
 _DIFF_COLOURS = {"+": "32", "-": "31", "@": "36"}
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL = "[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 _WIDTH = 88
 _SEVERAL = 3  # environments from which on status is one table
 
@@ -87,7 +87,9 @@ def _releases(releases: Sequence[Release], verbose: bool) -> Iterator[str]:
 
 def plain(words: str) -> str:
     """Words on one line: a path or a version may hold what a terminal would obey."""
-    return _CONTROL.sub(_escape, words.replace("\n", "\\n").replace("\t", "\\t"))
+    if words.isprintable():
+        return words
+    return re.sub(_CONTROL, _escape, words.replace("\n", "\\n").replace("\t", "\\t"))
 
 
 def _escape(match: "re.Match[str]") -> str:
@@ -98,7 +100,7 @@ def _diff(diff: str, terminal: bool, colour: bool) -> str:
     """The exact text; on a terminal without what it would obey, such as CR."""
     if not terminal:
         return diff
-    lines = _CONTROL.sub(_escape, diff).split("\n")
+    lines = re.sub(_CONTROL, _escape, diff).split("\n")
     return "\n".join(painted(line, _DIFF_COLOURS.get(line[:1]), colour) for line in lines)
 
 

@@ -202,9 +202,8 @@ def _linked(root: Root, entry: str) -> Optional[str]:
 
 def _is_editable(root: Root, entry: str) -> bool:
     """PEP 610 and PEP 660: direct_url.json says so."""
-    return (
-        re.search(r'"editable"\s*:\s*true', _small(root, entry + "/direct_url.json")) is not None
-    )
+    said = _small(root, entry + "/direct_url.json")
+    return bool(said) and re.search(r'"editable"\s*:\s*true', said) is not None
 
 
 def _parsed_version(head: str) -> str:

@@ -11,13 +11,14 @@ from typing import Any, Dict, Iterable, Iterator, List, Tuple
 from jhpatch.named import NamedTuple
 
 # int() of a million digits takes Python hours, or is refused (CVE-2020-10735).
-_RELEASE = r"[0-9]{1,18}(?:\.[0-9]{1,18})*"
-PLAIN = re.compile(_RELEASE + r"\Z")
-_NUMBER = re.compile("[0-9]{1,18}")
-_EXACT = re.compile(r"==([0-9][0-9A-Za-z.+!_-]{0,99})\Z")
-_CLOSED = re.compile(r">=(%s),\s*<=(%s)\Z" % (_RELEASE, _RELEASE))
-_PREFIX = re.compile(r"(%s\.)\*\Z" % _RELEASE)
+_MOST_DIGITS = 18
 _FIELD_CAP = 2000
+
+
+def is_plain(version: str) -> bool:
+    """Whether it is numbers with dots between them."""
+    parts = version.split(".")  # a regular expression would take longer to make than all of them
+    return all(0 < len(part) <= _MOST_DIGITS and not part.strip("0123456789") for part in parts)
 
 
 class Range(NamedTuple):
@@ -31,7 +32,7 @@ class Range(NamedTuple):
         """Whether ``version`` lies in it; a prerelease only where it is named exactly."""
         if self.wildcard:
             return (version + ".").startswith(self.wildcard)
-        if PLAIN.match(version) and PLAIN.match(self.low):
+        if is_plain(version) and is_plain(self.low):
             return key(self.low) <= key(version) <= key(self.high)
         return self._names(version)
 
@@ -41,7 +42,7 @@ class Range(NamedTuple):
             prefix, rest = (self, other) if self.wildcard else (other, self)
             ends = (rest.low, rest.high, rest.wildcard[:-1])
             return any(prefix.holds(end) for end in ends if end)
-        if not all(PLAIN.match(end) for end in (self.low, other.low)):
+        if not all(is_plain(end) for end in (self.low, other.low)):
             return other._names(self.low) or self._names(other.low)
         return key(self.low) <= key(other.high) and key(other.low) <= key(self.high)
 
@@ -64,23 +65,28 @@ def parse(text: str, wildcard: bool) -> Tuple[Range, ...]:
 
 
 def _range(part: str, wildcard: bool) -> Range:
-    exact, closed, prefix = _EXACT.match(part), _CLOSED.match(part), _PREFIX.match(part)
-    if exact and PLAIN.match(exact.group(1)):
-        return Range(exact.group(1), exact.group(1))
-    if exact and _parsed(exact.group(1)) is not None:
-        named = str(_parsed(exact.group(1)))  # 0!1.0 is 1.0, and compares as that
-        return Range(named, named)
-    if closed and key(closed.group(1)) <= key(closed.group(2)):
-        return Range(closed.group(1), closed.group(2))
-    if prefix and wildcard:
-        return Range("", "", prefix.group(1))
+    sign, version = part[:2], part[2:]
+    low, _, high = version.partition(",")
+    high = high.lstrip()
+    if sign == "==" and len(version) <= 100:
+        if is_plain(version):
+            return Range(version, version)
+        if re.match(r"[0-9][0-9A-Za-z.+!_-]*\Z", version) and _parsed(version) is not None:
+            named = str(_parsed(version))  # 0!1.0 is 1.0, and compares as that
+            return Range(named, named)
+    elif sign == ">=" and high[:2] == "<=" and is_plain(low) and is_plain(high[2:]):
+        if key(low) <= key(high[2:]):
+            return Range(low, high[2:])
+    elif wildcard and part[-2:] == ".*" and is_plain(part[:-2]):
+        return Range("", "", part[:-1])
     raise ValueError(part)
 
 
 @functools.lru_cache(maxsize=None)
 def key(version: str) -> Tuple[int, ...]:
     """A release's numbers without trailing zeros: 6.1 and 6.1.0 are the same (PEP 440)."""
-    numbers = [int(digits) for digits in _NUMBER.findall(version)]
+    digits = version.split(".") if is_plain(version) else re.findall("[0-9]{1,18}", version)
+    numbers = list(map(int, digits))
     while numbers and numbers[-1] == 0:
         numbers.pop()
     return tuple(numbers)
@@ -102,7 +108,7 @@ def clashes(ranges: List[Range]) -> Iterator[Tuple[int, int]]:
 
     Of three plain ones that meet, only neighbours are sure to be named.
     """
-    plain = [place for place, one in enumerate(ranges) if PLAIN.match(one.low)]
+    plain = [place for place, one in enumerate(ranges) if is_plain(one.low)]
     widest = None
     for place in sorted(plain, key=lambda place: key(ranges[place].low)):
         if widest is not None and key(ranges[place].low) <= key(ranges[widest].high):
@@ -119,12 +125,12 @@ def _odd_clashes(ranges: List[Range]) -> Iterator[Tuple[int, int]]:
             if (other < place or not another.wildcard) and one.meets(another):
                 yield place, other
     exact = [place for place, one in enumerate(ranges) if one.low and one.low == one.high]
-    if all(PLAIN.match(ranges[place].low) for place in exact):
+    if all(is_plain(ranges[place].low) for place in exact):
         return  # without packaging
     first: Dict[Any, int] = {}
     for place in exact:
         other = first.setdefault(_parsed(ranges[place].low), place)
-        if other != place and not all(PLAIN.match(ranges[n].low) for n in (place, other)):
+        if other != place and not all(is_plain(ranges[n].low) for n in (place, other)):
             yield place, other
 
 

@@ -53,11 +53,54 @@ def test_near_few():
     assert near("1", []) == "none"
 
 
-@pytest.mark.parametrize("text", ["", ">=1", "<=1", "==1.*", "1.*", ">=2,<=1", ">=1,<=2 |", "~=1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "",
+            ">=1",
+            "<=1",
+            "==1.*",
+            "1.*",
+            ">=2,<=1",
+            ">=1,<=2 |",
+            "~=1",
+            "1",
+            "==",
+            "==1.",
+            "==.1",
+        ),
+        *("== 1", ">= 1,<=2", ">=1 ,<=2", ">=1,<= 2", ">=1,2", ">=1rc1,<=2", ">=1,<=2,<=3"),
+        *(
+            "==1\n.0",
+            "==\u0661",
+            "==v1",
+            "==1" + 100 * "0",
+            "==1" + 50 * ".0",
+            ">=" + 19 * "1" + ",<=2",
+        ),
+    ],
+)
 def test_what_is_open_or_odd_is_no_range(text):
     """A release that nobody has seen must not lie in it by chance."""
     with pytest.raises(ValueError):
         parse(text, wildcard=False)
+
+
+@pytest.mark.parametrize(
+    "text, low, high, wildcard",
+    [
+        ("==1.0", "1.0", "1.0", ""),
+        (">=1.0,<=2.10", "1.0", "2.10", ""),
+        (">=1,\t<=1.0", "1", "1.0", ""),
+        ("7.1.*", "", "", "7.1."),
+        ("==1" + 49 * ".0", "1" + 49 * ".0", "1" + 49 * ".0", ""),
+        ("==2.0.0.RC1", "2.0.0rc1", "2.0.0rc1", ""),
+    ],
+)
+def test_what_is_a_range(text, low, high, wildcard):
+    """A release, two ends, or a prefix."""
+    assert parse(text, wildcard=True) == ((low, high, wildcard),)
 
 
 @pytest.mark.parametrize("text", ["==0!1.0", "==0!1"])

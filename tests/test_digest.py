@@ -1,0 +1,29 @@
+"""SHA-256 by Python's own code and by OpenSSL's."""
+
+import hashlib
+import subprocess
+import sys
+
+import pytest
+
+from jhpatch import digest
+
+LARGE = digest._LARGE
+
+
+@pytest.mark.parametrize("size", [0, 1, 64, LARGE - 1, LARGE, LARGE + 1, 3 * LARGE])
+def test_both_give_the_same(size):
+    """On each side of the size from which OpenSSL's is taken."""
+    data = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+    assert digest.sha256(data) == hashlib.sha256(data).hexdigest()
+    one = digest.hasher(data)
+    one.update(b"more")
+    assert one.hexdigest() == hashlib.sha256(data + b"more").hexdigest()
+
+
+@pytest.mark.parametrize("size, loads", [(LARGE - 1, False), (LARGE, True)])
+def test_openssl_is_loaded_where_it_saves_more_than_that_takes(size, loads):
+    """Not for what a command hashes as a rule."""
+    code = "import sys; from jhpatch import digest; digest.sha256(bytes(%d)); sys.exit(%s)"
+    done = subprocess.run([sys.executable, "-c", code % (size, "'_hashlib' in sys.modules")])
+    assert done.returncode == loads
