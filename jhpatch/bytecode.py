@@ -27,15 +27,13 @@ class Code(NamedTuple):
     """By the source's path from the site's root: the source, and its code."""
 
 
-def _is_ours(python: str) -> bool:
-    """Whether it is the very program that runs us, which compiles as we do: no need to start it.
-
-    As that of a virtual environment is, which was made with the Python that runs us.
-    """
+def _other(python: Optional[str]) -> Optional[str]:
+    """None where it is the very program that runs us, which compiles as we do: as that of a
+    virtual environment that was made with it. There is no need to start it."""
     try:
-        return os.path.samefile(python, sys.executable)
+        return None if python is None or os.path.samefile(python, sys.executable) else python
     except OSError:
-        return False
+        return python
 
 
 def check(python: Optional[str], sources: Dict[str, bytes], site: str = "") -> Code:
@@ -44,13 +42,14 @@ def check(python: Optional[str], sources: Dict[str, bytes], site: str = "") -> C
     Raises Failed where one does not compile, or where the interpreter does not run.
     """
     texts = {path: data.decode("latin-1") for path, data in sources.items()}
-    if python is None or _is_ours(python):
+    other = _other(python)
+    if other is None:
         made: Dict[str, bytes] = {}
         bad = compiling.check(texts, site, made)
         code = Code(*compiling.form(), {path: (sources[path], made[path]) for path in made})
     else:
         bad, code = _ask(
-            python, {"sources": texts, "site": site}, lambda answer: _parsed(answer, sources)
+            other, {"sources": texts, "site": site}, lambda answer: _parsed(answer, sources)
         )
     for path, message in bad:
         raise Failed(
@@ -84,10 +83,11 @@ def rebuilder(
                 dropped = [path for path in dropped if not _is_written(root, path, code)]
         if not dropped:
             return
-        if python is None or _is_ours(python):
+        other = _other(python)
+        if other is None:
             compiling.rebuild(site, dropped)
         else:
-            _ask(python, {"site": site, "dropped": dropped}, list)
+            _ask(other, {"site": site, "dropped": dropped}, list)
 
     return rebuild
 
