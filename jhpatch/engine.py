@@ -190,8 +190,9 @@ def _counted(diff: bytes, edition: Edition) -> Dict[str, int]:
     counts: Dict[str, int] = {}
     lines = diff.split(b"\n")
     path, old, new = b"", 0, 0
+    header = re.compile(_HEADER)
     for number, line in enumerate(lines[:-1], 1):
-        head = re.match(_HEADER, line) if path and not (old or new) else None
+        head = header.match(line) if path and not (old or new) else None
         if b"\r" in line or b"\0" in line:
             raise _odd(number, line, edition)
         if old or new:
