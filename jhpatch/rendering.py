@@ -16,7 +16,8 @@ _COLOURS = {
     "busy": "31",
 }
 _DIFF_COLOURS = {"+": "32", "-": "31", "@": "36"}
-_CONTROL = "[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+# But for newline and tab; and what turns the rest of a line around.
+_CONTROL = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 _WIDTH = 88
 _SEVERAL = 3  # environments from which on status is one table
 
@@ -86,21 +87,22 @@ def _releases(releases: Sequence[Release], verbose: bool) -> Iterator[str]:
 
 
 def plain(words: str) -> str:
-    """Words on one line: a path or a version may hold what a terminal would obey."""
+    """Words on one line: a path or a version may hold what a terminal would obey, or what turns
+    the rest of a line around."""
     if words.isprintable():
         return words
-    return re.sub(_CONTROL, _escape, words.replace("\n", "\\n").replace("\t", "\\t"))
+    return "".join(one if one.isprintable() else _escaped(one) for one in words)
 
 
-def _escape(match: "re.Match[str]") -> str:
-    return "\\x%02x" % ord(match.group())
+def _escaped(one: str) -> str:
+    return one.encode("unicode_escape").decode("ascii")
 
 
 def _diff(diff: str, terminal: bool, colour: bool) -> str:
     """The exact text; on a terminal without what it would obey, such as CR."""
     if not terminal:
         return diff
-    lines = re.sub(_CONTROL, _escape, diff).split("\n")
+    lines = re.sub(_CONTROL, lambda match: _escaped(match.group()), diff).split("\n")
     return "\n".join(painted(line, _DIFF_COLOURS.get(line[:1]), colour) for line in lines)
 
 

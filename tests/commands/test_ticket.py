@@ -359,6 +359,13 @@ def test_text_survives_any_locale_and_obeys_nobody(home, server):
     assert b"\\x1b[31m\\tred\\n\\u20ac" in out and b"\x1b" not in out
 
 
+def test_nothing_turns_the_rest_of_a_line_around(home, server):
+    """U+202E and the like have no width, and put what follows them in another order."""
+    put(home, server(), error="gnp.\u202etxt.\u2066\xad\u20ac")
+    out, talk = typed(PYTHONIOENCODING="utf-8").communicate()
+    assert talk == b"" and r"gnp.\u202etxt.\u2066\xad€".encode() in out
+
+
 def test_watch_in_a_pipe_writes_a_line_a_change(home, kinit, server):
     """Nothing while nothing changes; Ctrl-C ends it with the last look's exit code."""
     pid = server()
