@@ -1,6 +1,7 @@
 """SHA-256 by Python's own code and by OpenSSL's."""
 
 import hashlib
+import importlib.util
 import subprocess
 import sys
 
@@ -23,7 +24,7 @@ def test_both_give_the_same(size):
 
 @pytest.mark.parametrize("size, loads", [(LARGE - 1, False), (LARGE, True)])
 def test_openssl_is_loaded_where_it_saves_more_than_that_takes(size, loads):
-    """Not for what a command hashes as a rule."""
+    """Not for what a command hashes as a rule; a Python may have none."""
     code = "import sys; from jhpatch import digest; digest.sha256(bytes(%d)); sys.exit(%s)"
     done = subprocess.run([sys.executable, "-c", code % (size, "'_hashlib' in sys.modules")])
-    assert done.returncode == loads
+    assert done.returncode == (loads and importlib.util.find_spec("_hashlib") is not None)

@@ -479,7 +479,8 @@ def test_check_names_what_happens(install, jhpatch, host, script, as_a_user, spo
         (host / "log.fault").write_text("x to unknown queue: nosuch\n")
     began = time.monotonic()
     answer = jhpatch(None, "kernelspec", "check", "--timeout", "8" if spoil else "60")
-    assert [row["code"] for row in answer.document["findings"]] == ([code] if code else [])
+    found = answer.document["findings"]
+    assert [row["code"] for row in found] == ([code] if code else []), found
     assert answer.code == (3 if code else 0) and time.monotonic() - began < 40
     notes = answer.document["notes"]
     assert [note for note in notes if "application_1_0001" in note] or spoil

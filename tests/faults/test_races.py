@@ -395,6 +395,7 @@ def test_pip_at_the_same_time(place, pip, tmp_path, tally, thorough, action):
     lasts = time.monotonic() - start
     assert place.picture() == pristine
     halves = 0
+    said = []
     for number in range(60 if thorough else 3):
         if number % 2:
             succeeded(place, "apply")
@@ -404,7 +405,7 @@ def test_pip_at_the_same_time(place, pip, tmp_path, tally, thorough, action):
             child = installed(pip, wheels, "1.0" if action == "reinstall" else "2.0")
         time.sleep(chance.uniform(0.3, 1) * lasts)
         codes = _many_while(place, child, number)
-        finished(child)
+        said.append(finished(child))
         assert set(codes) <= {0, 1, 3, 4, 5}, codes
         code, version, state = claim_of(place)
         if state in ("applied", "pristine"):
@@ -413,7 +414,7 @@ def test_pip_at_the_same_time(place, pip, tmp_path, tally, thorough, action):
             assert state == "applied", (code, state)
         halves += not whole_kinds(place.site)
         tally("race: pip")
-        _recovered(place, pip, wheels, pristine)
+        _recovered(place, pip, wheels, pristine, said)
     print("half states that were made and recovered:", halves)
 
 
@@ -428,15 +429,18 @@ def _many_while(place, child, number):
     return codes
 
 
-def _recovered(place, pip, wheels, pristine):
-    """Release 1.0 again by pip, whatever lies there; then apply and revert work as ever."""
-    worked, out = finished(installed(pip, wheels, "1.0"))
+def _recovered(place, pip, wheels, pristine, said):
+    """Release 1.0 again by pip, whatever lies there; then apply and revert work as ever.
+
+    ``said``: of each pip until now, whether it worked, and its words.
+    """
+    said.append(finished(installed(pip, wheels, "1.0")))
     if whole_kinds(place.site) != [("1.0", "pristine")]:
-        finished(pip("uninstall", "-y", "our-app"))
-        worked, out = finished(installed(pip, wheels, "1.0"))
-    assert worked, out
+        said.append(finished(pip("uninstall", "-y", "our-app")))
+        said.append(finished(installed(pip, wheels, "1.0")))
+    assert said[-1][0], said
     outcome = answered(place, "apply")
     assert outcome.code == 0 and is_applied(place.site), outcome.error
     succeeded(place, "revert")
     left = {path: row for path, row in place.picture().items() if pristine.get(path) != row}
-    assert not left and not is_applied(place.site), left
+    assert not left and not is_applied(place.site), (left, said)
