@@ -9,30 +9,26 @@ import pytest
 from jhpatch import named
 
 
-class Ours(named.NamedTuple):
-    """Two that must be given and two that need not."""
+def made(base, name):
+    """A class of that name: two fields that must be given, and two that need not."""
 
-    first: int
-    second: typing.Tuple[str, ...]
-    third: str = "c"
-    fourth: typing.Optional[bytes] = None
+    class Made(base):
+        """With a method."""
 
-    def twice(self) -> int:
-        """A method."""
-        return self.first * 2
+        first: int
+        second: typing.Tuple[str, ...]
+        third: str = "c"
+        fourth: typing.Optional[bytes] = None
+
+        def twice(self) -> int:
+            """Of a field."""
+            return self.first * 2
+
+    Made.__name__ = Made.__qualname__ = name  # where pickle looks for it
+    return Made
 
 
-class Theirs(typing.NamedTuple):
-    """The same."""
-
-    first: int
-    second: typing.Tuple[str, ...]
-    third: str = "c"
-    fourth: typing.Optional[bytes] = None
-
-    def twice(self) -> int:
-        """A method."""
-        return self.first * 2
+Ours, Theirs = made(named.NamedTuple, "Ours"), made(typing.NamedTuple, "Theirs")
 
 
 class Below(Ours):
