@@ -6,7 +6,6 @@ import io
 import json
 import os
 import random
-import re
 import subprocess
 import sys
 import time
@@ -444,7 +443,4 @@ def _recovered(place, pip, wheels, pristine, said):
     assert outcome.code == 0 and is_applied(place.site), outcome.error
     succeeded(place, "revert")
     left = {path: row for path, row in place.picture().items() if pristine.get(path) != row}
-    # What pip had renamed to take it away stays where pip died, or says that it could not.
-    if any(not worked or "remove it manually" in words for worked, words in said):
-        left = {path: row for path, row in left.items() if not re.search("(^|/)~", path)}
     assert not left and not is_applied(place.site), (left, said)
