@@ -310,8 +310,9 @@ def call(argv: List[str]) -> None:
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     for last in (False, True):
         try:
-            options = dict(check=True, stdin=subprocess.DEVNULL, env=environment)
-            subprocess.run(argv, timeout=BUILD_SECONDS, **options)
+            subprocess.run(
+                argv, check=True, stdin=subprocess.DEVNULL, env=environment, timeout=BUILD_SECONDS
+            )
             return
         except subprocess.SubprocessError as error:
             print("%s: %s" % (" ".join(argv), error), file=sys.stderr, flush=True)

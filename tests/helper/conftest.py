@@ -33,7 +33,8 @@ def pytest_collection_modifyitems(items):
     """No word of the keepers that ``keepers_leave`` sends away."""
     quiet = pytest.mark.filterwarnings("ignore:(?s)Exception in thread jhpatch.*SystemExit")
     for item in items:
-        item.add_marker(quiet)
+        if "keepers_leave" in getattr(item, "fixturenames", ()):
+            item.add_marker(quiet)
 
 
 def _leave():
