@@ -1,12 +1,13 @@
 """What a command line names: environments, patches, and the catalog to read them from."""
 
 import argparse
+import contextlib
 import os
 from typing import Callable, Dict, Iterable, List, Set, Tuple
 
 from jhpatch import catalog, inspection, site
 from jhpatch.catalog import Catalog
-from jhpatch.errors import Refused, Usage
+from jhpatch.errors import REINSTALL, Refused, Usage
 from jhpatch.inspection import Inspection
 from jhpatch.patchfile import normalized
 from jhpatch.site import Environment
@@ -212,13 +213,31 @@ def _is_touched(one: Assessment, reverting: bool) -> bool:
 def refuse_nothing_here(inspections: List[Inspection]) -> None:
     """Raises Refused where no site has anything that a patch is for."""
     if not any(_concerns_us(one) for one in inspections):
+        broken = [name for one in inspections for name in _abandoned(one.site.path)]
         raise Refused(
             "nothing here that jhpatch has a patch for",
             path=", ".join(one.site.path for one in inspections) or None,
             expected="jupyterhub, notebook or jupyter_server, or what --patches names",
-            found="none of them",
-            next="name the environment of the hub: --python /path/to/its/bin/python",
+            found="none of them"
+            + "; %s, which a pip left that broke off" % ", ".join(broken) * bool(broken),
+            next="%s NAME==RELEASE with the pip of this environment" % REINSTALL
+            if broken
+            else "name the environment of the hub: --python /path/to/its/bin/python",
         )
+
+
+def _abandoned(path: str) -> List[str]:
+    """What pip renamed to remove it, and would rename back: to all others it is gone.
+
+    pip's ``AdjacentTempDirectory``; one that is killed, or misses a file, leaves it for good.
+    """
+    with contextlib.suppress(OSError):
+        return [
+            name
+            for name in sorted(os.listdir(path))
+            if name.startswith("~") and name.endswith(".dist-info")
+        ]
+    return []
 
 
 def _concerns_us(one: Inspection) -> bool:
