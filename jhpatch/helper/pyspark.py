@@ -25,6 +25,7 @@ CHECKED = "jhpatch_pyspark.check"
 _PROGRESS = 2.0  # seconds between two words on how far it is
 _LINES = 400  # lines of what the JVM says that are kept
 _LOOK = 15.0  # seconds between two looks at an idle session
+_READY = 10.0  # seconds that a start in the background leaves IPython to start itself
 _PATIENCE = 3.0  # seconds that a first cell waits for what is known before any JVM starts
 
 
@@ -115,12 +116,17 @@ class Session:
                 self._start()
             return self.objects[name]
 
-    def in_background(self) -> None:
-        """Starts it while the kernel already answers; the next ``get`` says what came of it."""
+    def in_background(self, ready: Optional[threading.Event] = None) -> None:
+        """Starts it while the kernel already answers; the next ``get`` says what came of it.
+
+        ``ready``: set once the kernel runs, which is waited for, but not for ever.
+        """
 
         def start() -> None:
             with self._lock:
                 begun.set()
+                if ready is not None:
+                    ready.wait(_READY)
                 try:
                     if not self.objects:
                         self._start()
@@ -421,8 +427,24 @@ def begin(shell: Any) -> None:
     register("post_run_cell", lambda *result: session.busy(-1))
     atexit.register(session.stop)
     if not options["lazy"]:
-        session.in_background()
+        session.in_background(_running())
         register("pre_run_cell", _first_words(session))
+
+
+def _running() -> threading.Event:
+    """Set when the kernel's loop runs: IPython has run all its start-up files then.
+
+    It takes the folder of each out of ``sys.path`` (``prepended_to_syspath``), and an import
+    in another thread, which goes through that list, would skip an entry.
+    """
+    ready = threading.Event()
+    try:
+        from tornado.ioloop import IOLoop
+
+        IOLoop.current().add_callback(ready.set)
+    except Exception:  # no kernel of ipykernel's
+        ready.set()
+    return ready
 
 
 def options_of(text: str) -> Dict[str, Any]:

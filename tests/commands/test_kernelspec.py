@@ -393,6 +393,44 @@ def test_run_all_does_not_outrun_the_look_at_the_host(kernel, host, script):
     assert started(host) == []
 
 
+_SLOW_FOLDER = """
+import os, sys, threading, time
+
+class Slow:
+    asked = threading.Event()
+
+    def find_spec(self, name, target=None):
+        if name == "pyspark":
+            self.asked.set()
+            time.sleep(1)
+
+sys.path_importer_cache[os.path.dirname(__file__)] = Slow()
+Slow.asked.wait(1)
+"""
+
+
+def test_what_ipython_does_to_the_path_as_it_starts_hides_nothing(kernel, host):
+    """It has the folder of a start-up file first in sys.path, and takes it out again.
+
+    A search that is in that folder then, as it is slow, skips the entry behind it: Spark's.
+    """
+    folder = host / "home" / ".ipython" / "profile_default" / "startup"
+    write(str(folder / "slow.py"), _SLOW_FOLDER)
+    assert "5" in kernel().run("print(spark.range(5).count())")
+
+
+def test_the_start_waits_for_ipython_and_no_longer(kernel, host):
+    """The kernel's loop, whichever it is, says that it runs; not the end of our patience."""
+
+    def without_end():
+        ours = folder_of(host) / "jhpatch_pyspark.py"
+        text = ours.read_text()
+        assert text.count("_READY = 10.0") == 1
+        ours.write_text(text.replace("_READY = 10.0", "_READY = 1e6"))
+
+    assert "5" in kernel(between=without_end).run("print(spark.range(5).count())")
+
+
 def test_krb5_config_reaches_the_jvm(kernel, host, monkeypatch):
     """The JDK does not read it: spark-class gives it as an option."""
     monkeypatch.setenv("KRB5_CONFIG", "/etc/other.conf")
