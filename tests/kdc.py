@@ -7,6 +7,8 @@ import subprocess
 import time
 from typing import Dict, Optional, Type
 
+from tests import ports
+
 # krb5kdc lies where only root's PATH looks.
 _PATH = "/usr/sbin:/sbin:/usr/bin:/bin"
 PROGRAMS = ("krb5kdc", "kadmin.local", "kdb5_util", "kinit", "klist")
@@ -62,7 +64,7 @@ class Kdc:
         self._life = ticket_lifetime
         self._renewable = renewable_life
         self._defaults = defaults
-        self._port = _free_port()
+        (self._port,) = ports.free(1)
         self._process: Optional[subprocess.Popen[bytes]] = None
         os.makedirs(self.folder, exist_ok=True)
         os.chmod(self.folder, 0o755)
@@ -174,8 +176,8 @@ class SilentKdc:
         self.krb5_conf = os.path.join(folder, "silent.conf")
         self._datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._streams = socket.socket()
-        self._datagrams.bind(("127.0.0.1", 0))
-        port = self._datagrams.getsockname()[1]
+        (port,) = ports.free(1)
+        self._datagrams.bind(("127.0.0.1", port))
         self._streams.bind(("127.0.0.1", port))
         self._streams.listen(128)
         with open(self.krb5_conf, "w") as file:
@@ -192,9 +194,3 @@ class SilentKdc:
         """From then on nothing listens: a KDC that refuses."""
         self._datagrams.close()
         self._streams.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])

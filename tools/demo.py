@@ -13,7 +13,6 @@ import contextlib
 import glob
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from typing import Any, Iterator, List, Optional
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from tests import ports
 from tests.e2e import stacks, world
 from tests.e2e.hub import CLASSIC, Hub
 from tests.e2e.stacks import STACKS, Stack
@@ -140,9 +140,7 @@ def _front(hub: Hub, folder: str) -> Iterator[str]:
         return
     os.makedirs(folder)
     certificate(folder, "localhost", "localhost")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = ports.free(1)
     site = render(
         Front(
             server_names=("localhost",),

@@ -28,6 +28,7 @@ import datetime
 import functools
 import importlib
 import inspect
+import itertools
 import json
 import logging
 import os
@@ -915,6 +916,8 @@ class Breaker:
         self._silent: Dict[str, float] = {}  # realm: since when
         self._asked: Dict[str, float] = {}  # realm: when last, by the monotonic clock
         self._asking: Set[str] = set()
+        self._begun = itertools.count()
+        self._told: Dict[str, int] = {}  # realm: which question the last answer was to
 
     def check(self, principal: str) -> None:
         """Raises Silent while the KDC of a principal is known not to answer."""
@@ -946,12 +949,18 @@ class Breaker:
         ]
 
     def probe(self, principal: str) -> None:
-        """Asks the KDC, and opens or closes; one line where that is news."""
-        realm = _realm(principal)
+        """Asks the KDC, and opens or closes; one line where that is news.
+
+        Two may ask at a time, and silence takes its time: what was asked last counts.
+        """
+        realm, number = _realm(principal), next(self._begun)
         answers = self._ask(principal)
         with self._lock:
             self._asking.discard(realm)
             self._asked[realm] = time.monotonic()
+            if number < self._told.get(realm, number):
+                return  # a later question has its answer already
+            self._told[realm] = number
             was = realm in self._silent
             if answers:
                 self._silent.pop(realm, None)

@@ -16,6 +16,7 @@ import pytest
 from jhpatch import trust
 from jhpatch.commands import doctor
 from jhpatch.diagnosis.findings import KINDS
+from tests import ports
 from tests.commands.conftest import reachable
 from tests.conftest import ROOT
 from tests.pages import documented, table_of
@@ -199,9 +200,7 @@ def address(kdc):
 
 def test_a_dead_kdc(of_user, tmp_path, monkeypatch):
     """Nobody listens: an error about the KDC, and kinit's words in an administrator's."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
+    (port,) = ports.free(1)
     monkeypatch.setenv("KRB5_CONFIG", conf(tmp_path, realm("127.0.0.1:%d" % port)))
     answer = of_user()
     assert answer.code == 3 and found(answer) == {"kdc-unreachable", "kinit-no-kdc"}
@@ -212,10 +211,11 @@ def test_a_dead_kdc(of_user, tmp_path, monkeypatch):
 def silent():
     """A port that takes everything and says nothing."""
     with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-        tcp.bind(("127.0.0.1", 0))
+        (port,) = ports.free(1)
+        tcp.bind(("127.0.0.1", port))
         tcp.listen(16)
-        udp.bind(tcp.getsockname())
-        yield "127.0.0.1:%d" % tcp.getsockname()[1]
+        udp.bind(("127.0.0.1", port))
+        yield "127.0.0.1:%d" % port
 
 
 def test_a_silent_kdc_is_given_up(of_user, tmp_path, monkeypatch, silent):

@@ -4,14 +4,14 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import threading
 import time
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional
 
 import requests
 
+from tests import ports
 from tests.e2e import stacks, world
 from tests.e2e.stacks import Stack
 
@@ -69,12 +69,12 @@ class Hub:
         self.log_path = os.path.join(folder, "hub.log")
         self._user = user
         self._more = environment or {}
-        self._ports = ports = _free_ports()
-        self.url = "http://127.0.0.1:%d" % ports[0]
+        self._ports = found = ports.free(3)
+        self.url = "http://127.0.0.1:%d" % found[0]
         values: Dict[str, Any] = dict(
-            port=ports[0],
-            hub_port=ports[1],
-            api_port=ports[2],
+            port=found[0],
+            hub_port=found[1],
+            api_port=found[2],
             proxy=stacks.proxy_command(),
             folder=folder,
             singleuser=os.path.join(stack.venv, "bin", "jupyterhub-singleuser"),
@@ -199,16 +199,6 @@ def _processes() -> Dict[int, int]:
 def _reap(pid: int) -> None:
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, 0)
-
-
-def _free_ports() -> Tuple[int, int, int]:
-    found = [socket.socket() for _ in range(3)]
-    for one in found:
-        one.bind(("127.0.0.1", 0))
-    ports = tuple(one.getsockname()[1] for one in found)
-    for one in found:
-        one.close()
-    return ports[0], ports[1], ports[2]
 
 
 @contextlib.contextmanager

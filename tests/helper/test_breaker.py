@@ -10,6 +10,7 @@ import pytest
 
 from jhpatch.helper import kerberos
 from jhpatch.helper.kerberos import Breaker, Getter, Hub, KerberosTicket, Silent
+from tests import ports
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become a user")
 
@@ -18,13 +19,14 @@ ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become a
 def silence(tmp_path, monkeypatch):
     """A realm whose KDC takes what it is sent and says nothing."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-        udp.bind(("127.0.0.1", 0))
-        tcp.bind(("127.0.0.1", udp.getsockname()[1]))
+        (port,) = ports.free(1)
+        udp.bind(("127.0.0.1", port))
+        tcp.bind(("127.0.0.1", port))
         tcp.listen(100)
         conf = tmp_path / "silent.conf"
         conf.write_text(
             "[libdefaults]\n default_realm = EXAMPLE.TEST\n dns_lookup_kdc = false\n"
-            "[realms]\n EXAMPLE.TEST = {\n  kdc = 127.0.0.1:%d\n }\n" % udp.getsockname()[1]
+            "[realms]\n EXAMPLE.TEST = {\n  kdc = 127.0.0.1:%d\n }\n" % port
         )
         for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
             folder.chmod(0o755)
@@ -156,6 +158,28 @@ def test_many_suspicions_are_one_question(log):
     until(lambda: not breaker._asking)
     breaker.suspect("u@EXAMPLE.TEST")
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize("old, new", [(False, True), (True, False)])
+def test_an_older_question_does_not_overrule_a_later_one(log, old, new):
+    """A silent KDC takes the whole timeout to say nothing; meanwhile it may have come back."""
+    gate, asked = threading.Event(), []
+
+    def ask(principal):
+        asked.append(principal)
+        if len(asked) == 1:
+            gate.wait(10)
+            return old
+        return new
+
+    breaker = Breaker(KerberosTicket(), log, ask)
+    slow = threading.Thread(target=breaker.probe, args=("u@EXAMPLE.TEST",))
+    slow.start()
+    until(lambda: asked)
+    breaker.probe("u@EXAMPLE.TEST")
+    gate.set()
+    slow.join()
+    assert breaker.is_open() is not new and len(log.lines) == (not new)
 
 
 def test_a_probe_that_fails_is_a_silent_kdc(log):

@@ -10,6 +10,7 @@ import pytest
 
 from jhpatch.helper import reasons
 from jhpatch.helper.reasons import Fault, Java, Tickets
+from tests import ports
 from tests.conftest import ROOT
 from tests.pyspark.homes import make_hadoop, make_java, make_spark, write
 
@@ -210,9 +211,9 @@ def test_one_resourcemanager_of_two_is_enough(tmp_path):
 def test_who_listens_and_who_does_not():
     """A socket of ours; then the same port, closed; each answer within the time."""
     with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
+        address = "127.0.0.1:%d" % ports.free(1)[0]
+        server.bind(("127.0.0.1", int(address[10:])))
         server.listen(1)
-        address = "127.0.0.1:%d" % server.getsockname()[1]
         assert reasons.reached(address) is None
     began = time.monotonic()
     assert "refused" in reasons.reached(address) and reasons.reached("nonsense")

@@ -86,7 +86,8 @@ def running(text, folder, port):
         child = subprocess.Popen([NGINX, "-c", main], stdout=out, stderr=out)
     try:
         deadline = time.monotonic() + 20
-        while not _is_open(port):
+        # Its own pid, which it writes when it has its ports: another may listen there.
+        while not (os.path.exists(os.path.join(str(folder), "nginx.pid")) and _is_open(port)):
             with open(log) as file:
                 assert child.poll() is None and time.monotonic() < deadline, file.read()
             time.sleep(0.02)
@@ -99,17 +100,6 @@ def running(text, folder, port):
 def _is_open(port):
     with contextlib.closing(socket.socket()) as one:
         return one.connect_ex(("127.0.0.1", port)) == 0
-
-
-def free_ports(count):
-    """As many that nobody listens on."""
-    found = [socket.socket() for _ in range(count)]
-    for one in found:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in found]
-    for one in found:
-        one.close()
-    return ports
 
 
 class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):

@@ -10,8 +10,9 @@ import pytest
 
 from jhpatch.front import installed
 from jhpatch.nginx import render
+from tests import ports
 from tests.nginx.cases import HUB, TLS
-from tests.nginx.real import Upstream, free_ports, running, with_nginx
+from tests.nginx.real import Upstream, running, with_nginx
 
 pytestmark = with_nginx
 UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket"}
@@ -72,7 +73,7 @@ class Front:
 @contextlib.contextmanager
 def front_of(folder, tls, **values):
     """A front of the case HUB with other values, on a free port."""
-    (port,) = free_ports(1)
+    (port,) = ports.free(1)
     with Upstream() as upstream:
         given = HUB._replace(
             server_names=("hub.example.org", "notebooks.example.com"),
@@ -223,7 +224,7 @@ def test_a_base_url(tmp_path, certificates):
 
 def test_a_backup_is_asked_when_the_first_does_not_answer(tmp_path, certificates):
     """And a POST is never sent twice to one that has it."""
-    (dead,) = free_ports(1)
+    (dead,) = ports.free(1)
     with Upstream() as second:
         upstreams = ("127.0.0.1:%d" % dead, "127.0.0.1:%d" % second.port)
         with front_of(tmp_path, certificates, upstreams=upstreams) as front:
@@ -264,7 +265,7 @@ def test_the_upstreams_certificate_is_checked(tmp_path, certificates):
 @contextlib.contextmanager
 def front_renamed(folder, certificates, **values):
     """The upstream is asked for by the name in its certificate, which no name server knows."""
-    (port,) = free_ports(1)
+    (port,) = ports.free(1)
     text = render(
         HUB._replace(listens=("127.0.0.1:%d" % port,), version=installed.version(), **values)
     )
