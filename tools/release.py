@@ -11,6 +11,7 @@ import argparse
 import gzip
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -34,7 +35,23 @@ def built(folder: str, when: int) -> Dict[str, str]:
     environment = dict(os.environ, SOURCE_DATE_EPOCH=str(when), PYTHONHASHSEED="0")
     build = [sys.executable, "-m", "build", "--outdir"]
     with tempfile.TemporaryDirectory() as top:
-        _run([*build, top, "--sdist", ROOT], environment)
+        # setuptools writes into the tree that it builds, as others may do to this one right now.
+        copy = os.path.join(top, "checkout")
+        ignored = (
+            ".git",
+            ".tox",
+            ".venv",
+            "venv",
+            ".*_cache",
+            "__pycache__",
+            "build",
+            "dist",
+            "*.egg-info",
+            "jhpatch-*",
+        )
+        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*ignored))
+        _run([*build, top, "--sdist", copy], environment)
+        shutil.rmtree(copy)
         (name,) = os.listdir(top)
         _plain(os.path.join(top, name), os.path.join(folder, name), when)
         with tarfile.open(os.path.join(folder, name)) as archive:
