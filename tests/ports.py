@@ -17,12 +17,12 @@ def free(count: int) -> List[int]:
     for port in random.sample(_RANGE, len(_RANGE)):
         if len(found) == count:
             return found
-        if _is_claimed(port) and _is_free(port):
+        if _claim(port) and _is_free(port):
             found.append(port)
     raise RuntimeError("no free port from %d to %d" % (_RANGE[0], _RANGE[-1]))
 
 
-def _is_claimed(port: int) -> bool:
+def _claim(port: int) -> bool:
     """By a name that the kernel gives to one process, and takes back when it ends."""
     claim = socket.socket(socket.AF_UNIX)
     try:

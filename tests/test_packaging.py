@@ -4,7 +4,6 @@ import glob
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -16,6 +15,7 @@ from packaging.requirements import Requirement
 
 from jhpatch import __version__, catalog, patchfile
 
+from . import checkout
 from .conftest import ROOT
 
 PATCHES = os.path.join(ROOT, "patches")
@@ -32,11 +32,7 @@ class Built(NamedTuple):
 def built(tmp_path_factory) -> Built:
     """An sdist of the checkout, and the wheel that is built from that sdist."""
     folder = str(tmp_path_factory.mktemp("build"))
-    source, out = os.path.join(folder, "source"), os.path.join(folder, "out")
-    # setuptools writes into the tree that it builds, as tox may do to this one right now.
-    ignored = [".git", ".tox", ".venv", ".*_cache", "__pycache__", "venv"]
-    ignored += ["build", "dist", "*.egg-info", "jhpatch-*"]
-    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(*ignored))
+    source, out = checkout.copy(os.path.join(folder, "source")), os.path.join(folder, "out")
     _run(sys.executable, "-m", "build", "--outdir", out, source, cwd=folder)
     (sdist,), (wheel,) = glob.glob(out + "/*.tar.gz"), glob.glob(out + "/*.whl")
     return Built(sdist, wheel)

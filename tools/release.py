@@ -18,7 +18,10 @@ import tarfile
 import tempfile
 from typing import Dict, List, Optional
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from tests import checkout
+from tests.checkout import ROOT
 
 
 def epoch() -> int:
@@ -35,21 +38,7 @@ def built(folder: str, when: int) -> Dict[str, str]:
     environment = dict(os.environ, SOURCE_DATE_EPOCH=str(when), PYTHONHASHSEED="0")
     build = [sys.executable, "-m", "build", "--outdir"]
     with tempfile.TemporaryDirectory() as top:
-        # setuptools writes into the tree that it builds, as others may do to this one right now.
-        copy = os.path.join(top, "checkout")
-        ignored = (
-            ".git",
-            ".tox",
-            ".venv",
-            "venv",
-            ".*_cache",
-            "__pycache__",
-            "build",
-            "dist",
-            "*.egg-info",
-            "jhpatch-*",
-        )
-        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*ignored))
+        copy = checkout.copy(os.path.join(top, "checkout"))
         _run([*build, top, "--sdist", copy], environment)
         shutil.rmtree(copy)
         (name,) = os.listdir(top)

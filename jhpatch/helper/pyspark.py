@@ -116,7 +116,7 @@ class Session:
                 self._start()
             return self.objects[name]
 
-    def in_background(self, ready: Optional[threading.Event] = None) -> None:
+    def in_background(self, ready: threading.Event) -> None:
         """Starts it while the kernel already answers; the next ``get`` says what came of it.
 
         ``ready``: set once the kernel runs, which is waited for, but not for ever.
@@ -125,8 +125,7 @@ class Session:
         def start() -> None:
             with self._lock:
                 begun.set()
-                if ready is not None:
-                    ready.wait(_READY)
+                ready.wait(_READY)
                 try:
                     if not self.objects:
                         self._start()

@@ -8,6 +8,7 @@ from typing import Callable, Dict, List, Optional
 
 import pytest
 
+from tests import checkout
 from tests.conftest import ROOT, Environment, _environment
 
 DEPLOY = os.path.join(ROOT, "deploy")
@@ -31,10 +32,7 @@ def ran(*words: str, code: int = 0, env: Optional[Dict[str, str]] = None) -> str
 def wheelhouse(tmp_path_factory) -> str:
     """A folder with the wheels of this checkout and of what it depends on."""
     folder = str(tmp_path_factory.mktemp("wheelhouse"))
-    source, out = os.path.join(folder, "source"), os.path.join(folder, "wheels")
-    # setuptools writes into the tree that it builds, as tox may do to this one right now.
-    ignored = [".git", ".tox", "__pycache__", "tests", "build", "dist", "*.egg-info", "jhpatch-*"]
-    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(*ignored))
+    source, out = checkout.copy(os.path.join(folder, "source")), os.path.join(folder, "wheels")
     ran(sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", out, source)
     return out
 

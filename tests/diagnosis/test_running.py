@@ -30,7 +30,7 @@ def test_a_check_that_never_ends():
     """It is given up, what it found is kept, and the next one runs."""
     begun = time.monotonic()
     found = codes(Check("slow", slow), Check("good", good), each=0.3)
-    assert found == ["ccache", "check-timeout", "kinit"] and time.monotonic() - begun < 20
+    assert found == ["ccache", "check-timeout", "kinit"] and time.monotonic() - begun < 2
 
 
 def test_checks_for_which_no_time_is_left():
@@ -56,10 +56,10 @@ def test_a_program_is_killed_with_its_children(tmp_path):
     begun = time.monotonic()
     script = "sleep 41 & echo $! > %s/pid; sleep 41" % tmp_path
     done = running.run(["/bin/sh", "-c", script], {}, 0.3)
-    assert done.code is None and "no answer" in done.words and time.monotonic() - begun < 20
+    assert done.code is None and "no answer" in done.words and time.monotonic() - begun < 2
     stat = "/proc/%s/stat" % (tmp_path / "pid").read_text().strip()
     while os.path.exists(stat) and open(stat).read().rpartition(")")[2].split()[0] != "Z":
-        assert time.monotonic() - begun < 20
+        assert time.monotonic() - begun < 5
     assert running.run(["/nowhere/at/all"], {}, 1).code is None
 
 

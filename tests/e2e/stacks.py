@@ -15,7 +15,7 @@ import sys
 import tempfile
 from typing import IO, Iterator, List, NamedTuple, Optional, Tuple
 
-from tests import pythons
+from tests import checkout, pythons
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FOLDER = os.path.abspath(
@@ -284,11 +284,7 @@ def _build_wheel(folder: str) -> str:
     Built from a copy: pip builds in the tree, and others may build there too.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        copy = os.path.join(scratch, "jhpatch")
-        ignored = shutil.ignore_patterns(
-            ".*", "tests", "build", "dist", "jhpatch-*", "__pycache__"
-        )
-        shutil.copytree(REPOSITORY, copy, ignore=ignored)
+        copy = checkout.copy(os.path.join(scratch, "jhpatch"))
         call([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, copy])
     return glob.glob(os.path.join(folder, "*.whl"))[0]
 

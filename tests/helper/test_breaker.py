@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import os
-import socket
 import threading
 import time
 
@@ -10,7 +9,7 @@ import pytest
 
 from jhpatch.helper import kerberos
 from jhpatch.helper.kerberos import Breaker, Getter, Hub, KerberosTicket, Silent
-from tests import ports
+from tests.kdc import SilentKdc
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become a user")
 
@@ -18,20 +17,11 @@ ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become a
 @pytest.fixture
 def silence(tmp_path, monkeypatch):
     """A realm whose KDC takes what it is sent and says nothing."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-        (port,) = ports.free(1)
-        udp.bind(("127.0.0.1", port))
-        tcp.bind(("127.0.0.1", port))
-        tcp.listen(100)
-        conf = tmp_path / "silent.conf"
-        conf.write_text(
-            "[libdefaults]\n default_realm = EXAMPLE.TEST\n dns_lookup_kdc = false\n"
-            "[realms]\n EXAMPLE.TEST = {\n  kdc = 127.0.0.1:%d\n }\n" % port
-        )
+    with SilentKdc(str(tmp_path)) as silent:
         for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
             folder.chmod(0o755)
-        monkeypatch.setenv("KRB5_CONFIG", str(conf))
-        yield str(conf)
+        monkeypatch.setenv("KRB5_CONFIG", silent.krb5_conf)
+        yield silent.krb5_conf
 
 
 def hub_of(log, caches, keytab, **more):

@@ -211,9 +211,10 @@ def test_one_resourcemanager_of_two_is_enough(tmp_path):
 def test_who_listens_and_who_does_not():
     """A socket of ours; then the same port, closed; each answer within the time."""
     with socket.socket() as server:
-        address = "127.0.0.1:%d" % ports.free(1)[0]
-        server.bind(("127.0.0.1", int(address[10:])))
+        (port,) = ports.free(1)
+        server.bind(("127.0.0.1", port))
         server.listen(1)
+        address = "127.0.0.1:%d" % port
         assert reasons.reached(address) is None
     began = time.monotonic()
     assert "refused" in reasons.reached(address) and reasons.reached("nonsense")

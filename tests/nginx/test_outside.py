@@ -246,7 +246,7 @@ def test_whatever_answers_it_ends(serve, scheme):
         one = outside.target("%s://127.0.0.1:%d/" % (scheme, port), None, None, None)
         began = time.monotonic()
         rows = outside.asked(one, seconds=2)
-        assert time.monotonic() - began < 8  # of them each alone may take 5
+        assert time.monotonic() - began < 3
         assert {row.code for row in rows} & {"unreachable", "not-a-front"}, rows
 
 
@@ -255,7 +255,7 @@ def test_a_name_service_that_does_not_answer(monkeypatch):
     monkeypatch.setattr(outside.socket, "getaddrinfo", lambda *_, **__: time.sleep(20))
     began = time.monotonic()
     rows = outside.asked(outside.target("https://x/", None, None, None), seconds=0.5)
-    assert time.monotonic() - began < 10 and [row.code for row in rows] == ["unreachable"]
+    assert time.monotonic() - began < 2 and [row.code for row in rows] == ["unreachable"]
 
 
 def test_a_mistake_is_no_success(jhpatch, monkeypatch):
