@@ -1,5 +1,6 @@
 """``status --all``: the environments that run, each looked at by who may, in one table."""
 
+import functools
 import os
 import pty
 import shutil
@@ -18,9 +19,16 @@ ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become a
 
 
 @pytest.fixture
-def run():
-    """``run(env, "jupyterhub")``: a process that looks as if it were that program of an env."""
+def run(tmp_path, monkeypatch):
+    """``run(env, "jupyterhub")``: a process that looks as if it were that program of an env.
+
+    What others run on this machine meanwhile, other tests for one, is not in its /proc.
+    """
     children = []
+    proc = tmp_path / "proc"
+    proc.mkdir()
+    seen = functools.partial(processes.interpreters, str(proc))
+    monkeypatch.setattr(processes, "interpreters", seen)
 
     def start(env, name, uid=None):
         script = os.path.join(env.prefix, "bin", name)
@@ -43,6 +51,7 @@ def run():
         )
         children.append(child)
         assert child.stdout.readline() == b"up\n"
+        (proc / str(child.pid)).symlink_to("/proc/%d" % child.pid)
         return child
 
     yield start
@@ -73,16 +82,21 @@ def states(answer, env):
     return {one["patch"]: one["state"] for one in site["patches"] if one["state"] != "absent"}
 
 
-def test_what_runs_is_found(two, run, jhpatch):
-    """The hub's and the server's; not what does not run. The next command names them."""
+def test_what_runs_is_found(two, run, jhpatch, monkeypatch, capsys):
+    """The hub's and the server's, also among all processes; the next command names them."""
     hub, own = two
     run(hub, "jupyterhub")
     run(own, "jupyterhub-singleuser")
     assert jhpatch(hub, "apply").code == 0
     answer = jhpatch(None, "status", "--all")
-    assert states(answer, hub) == {"jupyterhub/kerberos-login": "applied"}
-    assert states(answer, own) == {"jupyter_server/kerberos-contents": "pristine"}
-    assert answer.code == 3
+    assert len(answer.document["sites"]) == 2 and answer.code == 3
+    main(["status", "--all"])
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert " apply " in last and hub.python in last and own.python in last
+    monkeypatch.undo()
+    for seen in (answer, jhpatch(None, "status", "--all")):
+        assert states(seen, hub) == {"jupyterhub/kerberos-login": "applied"}
+        assert states(seen, own) == {"jupyter_server/kerberos-contents": "pristine"}
 
 
 @ROOT_ONLY

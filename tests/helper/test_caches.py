@@ -53,8 +53,11 @@ def test_a_collection_gets_a_cache_of_ours(getter, kdc, keytab, caches):
 
 @pytest.fixture
 def keyring(kdc):
-    """The name of a persistent keyring of nobody's, empty."""
-    name = "KEYRING:persistent:65534:jhpatch-test"
+    """The name of a persistent keyring of nobody's, empty.
+
+    The kernel keeps it for the uid, whoever asks: other runs of the tests take another name.
+    """
+    name = "KEYRING:persistent:65534:jhpatch-test-%d" % os.getpid()
     if "not permitted" in klist(kdc, name) or "not supported" in klist(kdc, name):
         pytest.skip("no persistent keyrings here")
     yield name
