@@ -8,8 +8,10 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import stat
 import sys
+import tempfile
 import time
 
 import pytest
@@ -262,7 +264,10 @@ class Running:
     def __init__(self, name):
         from jupyter_client.manager import KernelManager
 
-        self._manager = KernelManager(kernel_name=name)
+        # By sockets in a folder: a TCP port that was free may be another's when the kernel asks.
+        self._folder = tempfile.mkdtemp()
+        ip = os.path.join(self._folder, "kernel")
+        self._manager = KernelManager(kernel_name=name, transport="ipc", ip=ip)
         self._manager.start_kernel()
         self._client = self._manager.client()
         self._client.start_channels()
@@ -299,6 +304,7 @@ class Running:
         """As a server stops it."""
         self._client.stop_channels()
         self._manager.shutdown_kernel(now=True)
+        shutil.rmtree(self._folder)
 
 
 @pytest.fixture
@@ -522,6 +528,38 @@ def test_check_names_what_happens(install, jhpatch, host, script, as_a_user, spo
     assert answer.code == (3 if code else 0) and time.monotonic() - began < 40
     notes = answer.document["notes"]
     assert [note for note in notes if "application_1_0001" in note] or spoil
+
+
+_TAKES_A_PORT = """
+import json, os, socket, sys
+connection, marks, often = sys.argv[1:4]
+with open(marks, "a+") as file:
+    file.write("x")
+    file.seek(0)
+    starts = len(file.read())
+if starts <= int(often):
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", json.load(open(connection))["shell_port"]))
+    taken.listen(1)
+    taken.set_inheritable(True)
+os.execv(sys.argv[4], sys.argv[4:])
+"""
+
+
+@pytest.mark.parametrize("often, code, starts", [(1, None, 2), (9, "kernel-died", 3)])
+def test_check_of_a_kernel_whose_port_is_taken(
+    install, jhpatch, host, as_a_user, often, code, starts
+):
+    """It is started again, as a server does it; not for ever."""
+    install()
+    document, marks = kernel_json(host), host / "marks"
+    script = write(str(host / "takes.py"), _TAKES_A_PORT)
+    first = [sys.executable, script, "{connection_file}", str(marks), str(often)]
+    document["argv"] = first + document["argv"]
+    write(str(folder_of(host) / "kernel.json"), json.dumps(document))
+    answer = jhpatch(None, "kernelspec", "check", "--timeout", "60")
+    assert [row["code"] for row in answer.document["findings"]] == ([code] if code else [])
+    assert marks.read_text() == "x" * starts
 
 
 def test_check_of_a_kernel_that_jhpatch_did_not_write(install, jhpatch, host, as_a_user):
