@@ -177,6 +177,8 @@ def _is_server_of(
         return any(part.startswith(tops) for part in absolute + folders)
     try:
         return python is not None and os.readlink(executable) == os.path.realpath(python)
+    except FileNotFoundError:
+        return False  # a zombie: it has ended
     except OSError:
         return None
 

@@ -3,6 +3,7 @@
 import glob
 import os
 import py_compile
+import shutil
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ import pytest
 
 from jhpatch import bytecode, processes, trust
 from jhpatch.errors import Failed, Refused
+from tests.conftest import ROOT
 
 # bytecode
 
@@ -146,6 +148,61 @@ def test_one_that_started_after_is_not(tmp_path, server):
 def test_one_of_another_environment_is_not(tmp_path, server):
     """A prefix is a folder, not the beginning of a name."""
     assert processes.older_than(time.time(), str(tmp_path)[:-1], None) == ()
+
+
+@pytest.fixture
+def nameless():
+    """A process that was started as ``jupyterhub``, from no folder: its executable must tell."""
+    argv = ["jupyterhub", "-c", "echo up; read line"]
+    child = subprocess.Popen(
+        argv, executable="/bin/sh", stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    child.stdout.readline()
+    yield child
+    child.stdin.close()
+    child.wait()
+    child.stdout.close()
+
+
+def test_one_whose_executable_tells(tmp_path, nameless):
+    """It counts where it is that Python; where it has ended meanwhile, a zombie for one, not."""
+    shell = os.readlink("/proc/%d/exe" % nameless.pid)
+    names = ("cmdline", "stat", "status")
+    for pid in (1, nameless.pid):
+        (tmp_path / str(pid)).mkdir()
+        for name in names:
+            shutil.copy("/proc/%d/%s" % (nameless.pid, name), str(tmp_path / str(pid)))
+    os.symlink(shell, str(tmp_path / str(nameless.pid) / "exe"))
+
+    def found(python):
+        answer = processes.older_than(time.time() + 60, "/nowhere", python, str(tmp_path))
+        return [one.pid for one in answer]
+
+    assert found(shell) == [nameless.pid]
+    assert found(sys.executable) == found(None) == []
+    os.unlink(str(tmp_path / str(nameless.pid) / "exe"))
+    assert found(shell) == []
+
+
+_AS_NOBODY = """
+import sys, time
+from jhpatch import processes, trust
+look = lambda: processes.older_than(time.time(), "/nowhere", sys.executable)
+print(look() is None, trust.run_as(65534, look) is None, trust.run_as(65534, lambda: 1))
+"""
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_what_may_not_be_seen_is_not_taken_for_nothing(nameless, hidden):
+    """A user asks: of root's process no executable is shown, or none at all (hidepid=2)."""
+    if os.geteuid() != 0:
+        pytest.skip("takes root")
+    script = ("mount -t proc -o hidepid=2 proc /proc && " if hidden else "") + 'exec "$@"'
+    argv = ["unshare", "--mount", "sh", "-c", script, "sh", sys.executable, "-c", _AS_NOBODY]
+    done = subprocess.run(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    if b"not permitted" in done.stderr:
+        pytest.skip("no mounts here")
+    assert done.stdout.decode() == "False True 1\n", done.stderr
 
 
 def test_times_come_back():
