@@ -574,6 +574,7 @@ def shape(text):
     return re.sub(r"front_[a-z0-9]*_[0-9a-f]{6}", "front", text.partition("\n")[2])
 
 
+LISTENS = ["443", "192.0.2.1:443", "192.0.2.1:9443"]
 FRONT_SIGNS = st.text(st.sampled_from("a0-._/:[]@~% \t\n\r;{}$\"'\\#\0\u00e4*=kd"), max_size=12)
 FRONT_PLAIN = st.from_regex(r"[a-z0-9/][a-z0-9./:-]{0,9}", fullmatch=True)
 
@@ -596,13 +597,20 @@ def test_no_value_breaks_out_of_its_directive(every, field):
         if field == "base_url":
             own_bare, bare = own[:-1], word[:-1]
             assert text in (benign.replace(own_bare, bare), render_at_root(benign, own))
+        elif field == "listens":
+            port = int(word.rpartition(":")[2])  # all of it that a redirect names; 443 not at all
+            where = "$host$" if port == 443 else "$host:%d$" % port
+            assert text == benign.replace("$host:%s$" % own, where).replace(
+                " %s " % own, " %s " % word
+            )
         else:
             assert text == benign.replace(own, word)
         assert not set(word) & set(" \t\n\r;{}$\"'\\#\0")
 
     every(check, st.one_of(FRONT_SIGNS, FRONT_PLAIN, st.text(max_size=8)), examples=300)
-    check(own)
-    assert taken
+    for word in [own] + (LISTENS if field == "listens" else []):
+        check(word)
+        assert taken[-1] == word
 
 
 def render_at_root(benign, own):
