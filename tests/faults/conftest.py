@@ -60,8 +60,8 @@ def table(rows):
     return "\n".join(lines) + "\n"
 
 
-def pytest_terminal_summary(terminalreporter, config):
-    """The table, and into the page where one was named."""
+def pytest_terminal_summary(terminalreporter, exitstatus, config):
+    """The table, and into the page where one was named and the run came to its end."""
     rows = counted(
         {
             outcome: [one for one in reports if getattr(one, "when", "call") == "call"]
@@ -71,7 +71,7 @@ def pytest_terminal_summary(terminalreporter, config):
     if rows:
         terminalreporter.write_line(table(rows))
     page = config.getoption("--report")
-    if rows and page:
+    if rows and page and exitstatus in (0, 1):
         with open(page, encoding="utf-8") as file:
             text = file.read()
         name = "faults-long" if config.getoption("--long") else "faults"
