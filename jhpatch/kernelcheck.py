@@ -41,13 +41,12 @@ def run(name: str, ours: bool, timeout: float, say: Callable[[str], None]) -> Ou
     ``say`` is called with each line of progress.
     """
     end = time.monotonic() + timeout
-    outcome = _run_once(name, ours, end, say)
-    for _ in range(_TRIES - 1):
+    for left in reversed(range(_TRIES)):
+        outcome = _run_once(name, ours, end, say)
         died = outcome.fault is not None and outcome.fault.code == "kernel-died"
-        if not died or _TAKEN not in outcome.said:
+        if not left or not died or _TAKEN not in outcome.said:
             break
         say("another program took the kernel's port: starting it again")
-        outcome = _run_once(name, ours, end, say)
     return outcome
 
 

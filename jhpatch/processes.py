@@ -36,6 +36,7 @@ def older_than(
     old: List[Process] = []
     for one in sorted(one for one in _running(proc) if one.started < when):
         ours = _is_server_of(one.argv, "%s/%d/exe" % (proc, one.pid), prefix, python)
+        # Of one that ends at this moment Linux says EACCES, as of another user's.
         if ours is None and os.path.exists("%s/%d" % (proc, one.pid)):
             return None
         if ours:

@@ -1,7 +1,6 @@
 """``tox -e demo`` as a person meets it: an address, two passwords, tickets that are renewed, and
 nothing left of it."""
 
-import contextlib
 import os
 import re
 import signal
@@ -45,22 +44,11 @@ class Demo:
                 return found
         raise AssertionError("no %s in:\n%s" % (pattern, "".join(self.lines)))
 
-    def world(self) -> str:
-        """Its pid namespace; other tests have a hub and an alice of their own."""
+    def namespace(self) -> str:
+        """That of its processes; other tests have a hub and an alice of their own."""
         with open("/proc/%d/task/%d/children" % (self.child.pid, self.child.pid)) as file:
             (unshare,) = file.read().split()
         return os.readlink("/proc/%s/ns/pid_for_children" % unshare)
-
-
-def commands_in(world: str) -> List[str]:
-    """The command lines of what runs in a pid namespace."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError):
-            if os.readlink("/proc/%s/ns/pid" % pid) == world:
-                with open("/proc/%s/cmdline" % pid) as file:
-                    found.append(file.read().replace("\0", " "))
-    return found
 
 
 @pytest.fixture
@@ -103,10 +91,14 @@ def test_the_demo(demo: Demo) -> None:
     log_in(url, "alice", password)
     starts = {demo.until(r"ticket of alice\s+(\S+ \S+)", 60).group(1) for _ in range(3)}
     assert len(starts) == 3
-    private = demo.world()
-    assert any("jupyterhub-singleuser" in line for line in commands_in(private))
+    private = demo.namespace()
+
+    def left() -> List[str]:
+        return list(world.commands(lambda here: os.readlink(here + "/ns/pid") == private).values())
+
+    assert any("jupyterhub-singleuser" in line for line in left())
     demo.child.send_signal(signal.SIGINT)
     demo.until("leaves nothing behind", 60)
     assert demo.child.wait(30) == 0
     assert world.fingerprint() == demo.before
-    assert commands_in(private) == []
+    assert left() == []

@@ -6,6 +6,7 @@ must reach the interpreter and the checkout, which may lie in a folder that only
 can enter, or in /tmp: those folders are covered, and what is needed is bound back.
 """
 
+import contextlib
 import hashlib
 import os
 import pwd
@@ -13,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from typing import Dict, Iterable, List
+from typing import Callable, Dict, Iterable, List
 
 PASSWORDS = {"alice": "correct horse", "bob": "battery staple"}
 _SCRATCH = "/mnt"  # covered by a tmpfs; every Debian has it, and nothing else is there
@@ -45,6 +46,17 @@ def fingerprint() -> Dict[str, str]:
     """What of the machine must be the same after a run as before."""
     found = {path: _digest(path) for path in _WATCHED}
     found["/home"] = repr(sorted(os.listdir("/home")))
+    return found
+
+
+def commands(holds: Callable[[str], bool]) -> Dict[int, str]:
+    """The command lines of the processes of which ``holds("/proc/PID")``; a zombie's is empty."""
+    found = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            if holds("/proc/" + pid):
+                with open("/proc/%s/cmdline" % pid) as file:
+                    found[int(pid)] = file.read().replace("\0", " ")
     return found
 
 

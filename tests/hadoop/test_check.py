@@ -1,6 +1,5 @@
 """``kernelspec check``, run by carol, who has no server: each cause, made for real and named."""
 
-import contextlib
 import glob
 import os
 import pwd
@@ -73,12 +72,7 @@ def test_a_kernel_that_is_well_has_no_finding(check: Any, kernels: Kernels) -> N
 def processes(name: str) -> Dict[int, str]:
     """The command lines of a user's processes; one that has ended has none."""
     uid = pwd.getpwnam(name).pw_uid
-    found = {}
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError):
-            if os.stat("/proc/" + pid).st_uid == uid:
-                with open("/proc/%s/cmdline" % pid) as file:
-                    found[int(pid)] = file.read().replace("\0", " ")
+    found = world.commands(lambda here: os.stat(here).st_uid == uid)
     return {pid: words for pid, words in found.items() if words}
 
 
