@@ -3,7 +3,7 @@
 import os
 import re
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -67,10 +67,7 @@ setup(
     license_files=["LICENSE"],
     author="The jhpatch contributors",
     python_requires=">=3.6",
-    packages=[
-        *("jhpatch", "jhpatch.commands", "jhpatch.diagnosis", "jhpatch.front", "jhpatch.helper"),
-        "jhpatch.patches",
-    ],
+    packages=find_packages(HERE, include=["jhpatch", "jhpatch.*"]) + ["jhpatch.patches"],
     package_dir={"jhpatch.patches": "patches"},
     package_data={
         "jhpatch": ["completions/*"],

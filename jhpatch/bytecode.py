@@ -5,15 +5,15 @@ import os
 import sys
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from jhpatch import compiling
-from jhpatch.beneath import Folder, Root
 from jhpatch.errors import Failed
-from jhpatch.named import NamedTuple
+from jhpatch.namedtuple import NamedTuple
+from jhpatch.system import compiler
+from jhpatch.system.rooted_files import Folder, Root
 
 _TIMEOUT = 120  # seconds, for all files of a site
 
 # Read now: a child that has become another user may not reach our files any more.
-with open(compiling.__file__, encoding="utf-8") as _file:
+with open(compiler.__file__, encoding="utf-8") as _file:
     _SCRIPT = _file.read()
 
 
@@ -45,8 +45,8 @@ def check(python: Optional[str], sources: Dict[str, bytes], site: str = "") -> C
     other = _other(python)
     if other is None:
         made: Dict[str, bytes] = {}
-        bad = compiling.check(texts, site, made)
-        code = Code(*compiling.form(), {path: (sources[path], made[path]) for path in made})
+        bad = compiler.check(texts, site, made)
+        code = Code(*compiler.form(), {path: (sources[path], made[path]) for path in made})
     else:
         bad, code = _ask(
             other, {"sources": texts, "site": site}, lambda answer: _parsed(answer, sources)
@@ -85,7 +85,7 @@ def rebuilder(
             return
         other = _other(python)
         if other is None:
-            compiling.rebuild(site, dropped)
+            compiler.rebuild(site, dropped)
         else:
             _ask(other, {"site": site, "dropped": dropped}, list)
 
@@ -94,7 +94,7 @@ def rebuilder(
 
 def _is_written(root: Root, path: str, code: Code) -> bool:
     """Whether nothing is left to do for a .pyc: it is there again, or another Python's."""
-    match = compiling.PYC.match(path)
+    match = compiler.PYC.match(path)
     if not match or match.group(3) != code.tag:
         return True
     source = "%s%s.py" % match.group(1, 2)

@@ -5,7 +5,7 @@ import os
 from typing import Container, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from jhpatch.errors import BadPatch
-from jhpatch.named import NamedTuple
+from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchfile import Edition, edition_of, normalized
 from jhpatch.versions import clashes, key
 

@@ -5,9 +5,10 @@ import re
 from shlex import quote
 from typing import Dict, Iterable, Tuple
 
-from jhpatch import digest, engine, patchfile
+from jhpatch import engine, patchfile
 from jhpatch.errors import BadPatch, Failed, Refused
 from jhpatch.patchfile import Edition
+from jhpatch.system import sha256
 
 _UNKNOWN = "0" * 64
 _ROW = re.compile(r"^(Before|After): *(\S+).*$", re.M)
@@ -44,7 +45,7 @@ def filled(edition: Edition, files: Dict[str, bytes]) -> str:
 
     def row(match: "re.Match[str]") -> str:
         name, path = match.group(1), match.group(2)
-        return "%s: %s sha256:%s" % (name, path, digest.sha256(data[name][path]))
+        return "%s: %s sha256:%s" % (name, path, sha256.sha256(data[name][path]))
 
     head, mark, diff = _text(edition.file).partition("\n---\n")
     return _ROW.sub(row, head) + mark + diff

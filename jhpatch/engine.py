@@ -13,10 +13,10 @@ import sys
 import types
 from typing import Any, Dict, Iterator, List, Tuple
 
-from jhpatch.digest import sha256
 from jhpatch.errors import BadPatch
-from jhpatch.named import NamedTuple
+from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchfile import Change, Edition, diff_of
+from jhpatch.system.sha256 import sha256
 
 
 class Hunk(NamedTuple):

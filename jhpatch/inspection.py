@@ -9,14 +9,14 @@ from typing import Callable, Dict, FrozenSet, Iterable, List, Optional, Set, Tup
 
 from jhpatch import journal as journals
 from jhpatch import saved, state, states
-from jhpatch.beneath import NotPlain, Root
 from jhpatch.catalog import Catalog
-from jhpatch.digest import sha256
 from jhpatch.errors import REINSTALL, Failed, JhpatchError, Untrusted
-from jhpatch.named import NamedTuple
+from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchfile import normalized
 from jhpatch.site import Environment, Site, distributions
 from jhpatch.states import Assessment, View
+from jhpatch.system.rooted_files import NotPlain, Root
+from jhpatch.system.sha256 import sha256
 
 Stamp = Tuple[Optional[Tuple[int, int, int]], ...]
 _LOOKS = 50  # a run takes longer than a look: the second or third is undisturbed

@@ -9,10 +9,10 @@ import os
 import re
 from typing import Any, Callable, Dict, Optional, Tuple
 
-from jhpatch import documents
-from jhpatch.beneath import is_relative, is_sha256
 from jhpatch.errors import Untrusted
-from jhpatch.named import NamedTuple
+from jhpatch.namedtuple import NamedTuple
+from jhpatch.system import untrusted_json
+from jhpatch.system.rooted_files import is_relative, is_sha256
 
 SCHEMA = 1
 _TEMP = "[.]jhpatch-[0-9a-f]{16}-[0-9]{1,6}"
@@ -93,22 +93,22 @@ def dump(journal: Journal) -> bytes:
 def parse(data: bytes, path: str) -> Journal:
     """The journal in ``data``. Raises Untrusted for anything that we did not write."""
     try:
-        document = documents.load(data)
-        schema, shown = documents.schema(document)
+        document = untrusted_json.load(data)
+        schema, shown = untrusted_json.schema(document)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise _untrusted(path, "a journal of schema %d" % SCHEMA, "something else")
     if schema != SCHEMA:
         raise _untrusted(path, "schema %d" % SCHEMA, "schema " + shown)
     try:
         journal = Journal(
-            documents.number(document["pid"]),
-            documents.text(document["started"]),
-            documents.text(document["boot"]),
-            documents.text(document["host"]),
-            None if document["python"] is None else documents.text(document["python"]),
+            untrusted_json.number(document["pid"]),
+            untrusted_json.text(document["started"]),
+            untrusted_json.text(document["boot"]),
+            untrusted_json.text(document["host"]),
+            None if document["python"] is None else untrusted_json.text(document["python"]),
             tuple(_row(row) for row in document["rows"]),
         )
-        documents.refuse_repeated([row.path for row in journal.rows])
+        untrusted_json.refuse_repeated([row.path for row in journal.rows])
         return journal
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         found = (str(error) or type(error).__name__)[:200]
@@ -121,14 +121,16 @@ def _row(row: Dict[str, Any]) -> Row:
     made = Row(**row)
     hashes = [value for value in (made.before, made.after) if value is not None]
     paths = [made.path] + ([] if made.guard is None else [made.guard])
-    if not all(is_relative(documents.text(path)) for path in paths):
+    if not all(is_relative(untrusted_json.text(path)) for path in paths):
         raise ValueError("a path that is not beneath the site: %r" % (paths,))
     if not hashes or not all(map(is_sha256, hashes)):
         raise ValueError("a hash that is none")
     if not _is_temp(made.temp):
         raise ValueError("a temporary name that is not ours: %.80r" % (made.temp,))
     # 2**32 - 1 means "leave it" to chown(2); more does not fit into a uid_t.
-    if not all(documents.number(value) < 2**32 - 1 for value in (made.mode, made.uid, made.gid)):
+    if not all(
+        untrusted_json.number(value) < 2**32 - 1 for value in (made.mode, made.uid, made.gid)
+    ):
         raise ValueError("a mode or an owner that is none")
     return made._replace(mode=made.mode & 0o777)
 

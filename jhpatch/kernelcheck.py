@@ -10,7 +10,7 @@ from typing import Any, Callable, Mapping, Optional, Tuple
 from jhpatch.helper import reasons
 from jhpatch.helper.pyspark import CHECKED
 from jhpatch.helper.reasons import Fault
-from jhpatch.named import NamedTuple
+from jhpatch.namedtuple import NamedTuple
 
 _MODULE = "jhpatch_pyspark"
 _OWN = "import %s; %s.check()" % (_MODULE, _MODULE)

@@ -8,9 +8,10 @@ After from it.
 import os
 from typing import Dict, Iterator, List, Tuple
 
-from jhpatch import catalog, compiling, digest, engine, patchfile
+from jhpatch import catalog, engine, patchfile
 from jhpatch.errors import BadPatch, JhpatchError
 from jhpatch.patchfile import Edition
+from jhpatch.system import compiler, sha256
 
 _CONTEXT = 3
 
@@ -68,7 +69,7 @@ def of_release(edition: Edition, version: str, files: Dict[str, bytes]) -> Itera
     """What is wrong with the bytes: ``files`` are those of a release, by path."""
     what = "%s %s" % (edition.package, version)
     for change in edition.changes:
-        found = digest.sha256(files[change.path]) if change.path in files else None
+        found = sha256.sha256(files[change.path]) if change.path in files else None
         if found != change.before:
             yield _bad(
                 edition,
@@ -88,7 +89,7 @@ def of_release(edition: Edition, version: str, files: Dict[str, bytes]) -> Itera
 
 def _uncompilable(files: Dict[str, bytes]) -> List[List[str]]:
     """``[path, message]`` of each file that this Python does not compile."""
-    return compiling.check({path: data.decode("latin-1") for path, data in files.items()})
+    return compiler.check({path: data.decode("latin-1") for path, data in files.items()})
 
 
 def _strays(tree: str, sources: "set[str]") -> Iterator[BadPatch]:

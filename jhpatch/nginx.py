@@ -9,7 +9,7 @@ import ipaddress
 import re
 from typing import Iterator, Optional, Tuple
 
-from jhpatch.named import NamedTuple
+from jhpatch.namedtuple import NamedTuple
 
 OLDEST = (1, 18, 0)
 """The oldest nginx that a file is written for: Debian 11's."""

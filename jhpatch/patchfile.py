@@ -12,10 +12,10 @@ import re
 import stat
 from typing import Dict, Iterator, List, Optional, Tuple
 
-from jhpatch.beneath import Root, is_relative
-from jhpatch.digest import hasher
 from jhpatch.errors import BadPatch
-from jhpatch.named import NamedTuple
+from jhpatch.namedtuple import NamedTuple
+from jhpatch.system.rooted_files import Root, is_relative
+from jhpatch.system.sha256 import hasher
 from jhpatch.versions import Range, parse
 
 FIELDS = frozenset(

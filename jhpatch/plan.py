@@ -7,12 +7,12 @@ import contextlib
 from typing import Dict, Iterable, List, Optional, Set, Tuple
 
 from jhpatch import engine, patchfile, record, state, versions
-from jhpatch.digest import sha256
 from jhpatch.errors import REINSTALL, BadPatch, JhpatchError, Refused
-from jhpatch.named import NamedTuple
+from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchfile import Edition, normalized
 from jhpatch.state import STATE, Applied, File, Patched, State
 from jhpatch.states import Assessment, View
+from jhpatch.system.sha256 import sha256
 
 FORCED = ".jhpatch/forced"
 

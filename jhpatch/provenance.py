@@ -9,9 +9,9 @@ import os
 from typing import Dict, Iterator, Optional
 
 from jhpatch import record
-from jhpatch.beneath import NotPlain, Root
-from jhpatch.digest import sha256
 from jhpatch.errors import REINSTALL, Failed, Refused
+from jhpatch.system.rooted_files import NotPlain, Root
+from jhpatch.system.sha256 import sha256
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 

@@ -8,7 +8,7 @@ import json
 import shlex
 from typing import Any, Dict, Optional, Tuple
 
-from jhpatch.named import NamedTuple
+from jhpatch.namedtuple import NamedTuple
 
 SCHEMA = 1
 RENEWAL = "spark.kerberos.renewal.credentials"

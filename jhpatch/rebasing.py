@@ -10,10 +10,11 @@ same; the result counts only if, but for the pieces, its tree is the new release
 import ast
 from typing import Dict, Iterable, Iterator, List, Optional, Tuple, Union
 
-from jhpatch import compiling, digest, drafting, engine, unified, versions
+from jhpatch import drafting, engine, unified, versions
 from jhpatch.errors import Refused
-from jhpatch.named import NamedTuple
+from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchfile import Edition
+from jhpatch.system import compiler, sha256
 
 Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]
 
@@ -57,7 +58,7 @@ def carried(
         if name in ("Before", "After"):
             path = value.partition(" ")[0]
             data = target[path] if name == "Before" else made[path]
-            value = "%s sha256:%s" % (path, digest.sha256(data))
+            value = "%s sha256:%s" % (path, sha256.sha256(data))
         rows.append((name, "==" + version if name == "Versions" else value))
     diffs = (unified.diff(path, target[path], made[path]) for path in sorted(made))
     return drafting.text_of(rows, "".join(diffs))
@@ -264,7 +265,7 @@ def _is_same_but(before: bytes, after: bytes, path: str) -> bool:
 
 
 def _compile(data: bytes, path: str) -> None:
-    for _, error in compiling.check({path: data.decode("latin-1")}):
+    for _, error in compiler.check({path: data.decode("latin-1")}):
         raise _doubtful("the patched file does not compile: %s" % error, path)
 
 

@@ -10,7 +10,7 @@ import base64
 import functools
 from typing import Dict, Iterable, List, Optional, Tuple
 
-from jhpatch.named import NamedTuple
+from jhpatch.namedtuple import NamedTuple
 
 
 class Row(NamedTuple):

@@ -3,11 +3,11 @@
 import time
 from typing import Iterable, Optional, Tuple
 
-from jhpatch import processes
 from jhpatch.errors import JhpatchError
 from jhpatch.inspection import Inspection
 from jhpatch.result import FileReport, PatchReport, Process, SiteReport, error_of
 from jhpatch.states import Assessment
+from jhpatch.system import processes
 
 _FINDINGS = ("pristine", "outdated", "superseded", "modified", "unsupported", "interrupted")
 

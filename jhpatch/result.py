@@ -7,7 +7,7 @@ import re
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 from jhpatch.errors import REINSTALL, JhpatchError, worst
-from jhpatch.named import NamedTuple
+from jhpatch.namedtuple import NamedTuple
 
 SCHEMA = 1
 KEEPERS = ("lint", "rebase", "survey")

@@ -13,9 +13,9 @@ import stat
 import sys
 from typing import Dict, Iterable, Iterator, List, Match, Optional, Tuple
 
-from jhpatch.beneath import Root
 from jhpatch.errors import Usage
-from jhpatch.named import NamedTuple
+from jhpatch.namedtuple import NamedTuple
+from jhpatch.system.rooted_files import Root
 
 _INFO = re.compile(
     r"^(?P<name>.+?)-(?P<version>[0-9][^-]*)(-py[0-9.]+)?\.(?P<kind>dist-info|egg-info|egg)$"

@@ -8,10 +8,10 @@ import functools
 import re
 from typing import Any, Optional, Tuple
 
-from jhpatch import documents
-from jhpatch.beneath import is_relative, is_sha256
 from jhpatch.errors import Untrusted
-from jhpatch.named import NamedTuple
+from jhpatch.namedtuple import NamedTuple
+from jhpatch.system import untrusted_json
+from jhpatch.system.rooted_files import is_relative, is_sha256
 
 SCHEMA = 1
 STATE = ".jhpatch/state.json"
@@ -90,15 +90,15 @@ def dump(state: State) -> bytes:
 def parse(data: bytes, path: str) -> State:
     """The state in ``data``. Raises Untrusted for anything that jhpatch did not write."""
     try:
-        document = documents.load(data)
-        schema, shown = documents.schema(document)
+        document = untrusted_json.load(data)
+        schema, shown = untrusted_json.schema(document)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise _untrusted(path, "a state of schema %d" % SCHEMA, "something else")
     if schema != SCHEMA:
         raise _untrusted(path, "schema %d" % SCHEMA, "schema " + shown)
     try:
         state = State(_version(document["tool"]), tuple(map(_patched, document["distributions"])))
-        documents.refuse_repeated([one.name for one in state.patched])
+        untrusted_json.refuse_repeated([one.name for one in state.patched])
         return state
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         found = (str(error) or type(error).__name__)[:200]
@@ -108,25 +108,25 @@ def parse(data: bytes, path: str) -> State:
 def _patched(row: Any) -> Patched:
     record = None if row["record"] is None else _file(row["record"])
     patches = tuple(map(_applied, row["patches"]))
-    documents.refuse_repeated([one.patch for one in patches])
+    untrusted_json.refuse_repeated([one.patch for one in patches])
     name = _name(row["name"], 1)
     for one in patches:
         if re.sub("[-_.]+", "_", one.patch.partition("/")[0]).lower() != name:
             raise ValueError("a patch of another distribution than %r: %r" % (name, one.patch))
-    return Patched(name, documents.text(row["version"]), record, patches)
+    return Patched(name, untrusted_json.text(row["version"]), record, patches)
 
 
 def _applied(row: Any) -> Applied:
     patch, edition, digest = (
         _name(row["patch"], 2),
-        documents.text(row["edition"]),
-        documents.text(row["digest"]),
+        untrusted_json.text(row["edition"]),
+        untrusted_json.text(row["digest"]),
     )
-    when = documents.text(row["when"])
+    when = untrusted_json.text(row["when"])
     if not _TIME.fullmatch(when):
         raise ValueError("a time that is none: %.40r" % when)
     files = tuple(map(_file, row["files"]))
-    documents.refuse_repeated([file.path for file in files])
+    untrusted_json.refuse_repeated([file.path for file in files])
     return Applied(patch, edition, digest, when, files)
 
 
@@ -134,7 +134,10 @@ def _file(row: Any) -> File:
     if set(row) != set(File._fields):
         raise ValueError("a file with other fields than ours")
     file = File(**row)
-    if not is_relative(documents.text(file.path)) or file.path.partition("/")[0] == ".jhpatch":
+    if (
+        not is_relative(untrusted_json.text(file.path))
+        or file.path.partition("/")[0] == ".jhpatch"
+    ):
         raise ValueError("a path that is not of the site: %r" % file.path)
     if not all(map(is_sha256, [file.after] + [file.before] * (file.before is not None))):
         raise ValueError("a hash that is none")
@@ -142,14 +145,14 @@ def _file(row: Any) -> File:
 
 
 def _name(value: Any, parts: int) -> str:
-    found = documents.text(value).split("/")
+    found = untrusted_json.text(value).split("/")
     if len(found) != parts or not all(re.match(r"\w[\w.-]*\Z", part) for part in found):
         raise ValueError("a name that is none: %.80r" % value)
     return str(value)
 
 
 def _version(value: Any) -> str:
-    if not re.match(r"[0-9A-Za-z.+!_-]{1,100}\Z", documents.text(value)):
+    if not re.match(r"[0-9A-Za-z.+!_-]{1,100}\Z", untrusted_json.text(value)):
         raise ValueError("a version that is none: %.80r" % value)
     return str(value)
 

@@ -8,12 +8,12 @@ that is passed in.
 from typing import Callable, Dict, Iterable, List, Optional, Set, Tuple
 
 from jhpatch import patchfile, versions
-from jhpatch.beneath import NotPlain
-from jhpatch.digest import sha256
-from jhpatch.named import NamedTuple
+from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchfile import Edition, normalized
 from jhpatch.site import Distribution
 from jhpatch.state import Applied, File, State
+from jhpatch.system.rooted_files import NotPlain
+from jhpatch.system.sha256 import sha256
 
 
 class View(NamedTuple):

@@ -3,9 +3,9 @@
 import time
 from typing import Iterator, List, Optional
 
-from jhpatch import processes
 from jhpatch.rendering import painted, plain
 from jhpatch.result import Finding, KernelReport, Result, SiteFile, TicketReport
+from jhpatch.system import processes
 
 _COLOURS = {
     "valid": "32",

@@ -9,9 +9,9 @@ import re
 import stat
 from typing import Any, List, Mapping, Optional, Tuple
 
-from jhpatch import documents, processes
-from jhpatch.named import NamedTuple
+from jhpatch.namedtuple import NamedTuple
 from jhpatch.result import TicketReport
+from jhpatch.system import processes, untrusted_json
 
 SCHEMA = 1
 _NAME = re.compile(r"^jhpatch-kerberos-([1-9][0-9]{0,9})\.json$")
@@ -97,25 +97,25 @@ def _read(path: str, uid: int) -> bytes:
 
 def parse(data: bytes) -> Record:
     """A record. Raises ValueError, KeyError, TypeError, RecursionError."""
-    document = documents.load(data)
-    schema, shown = documents.schema(document)
+    document = untrusted_json.load(data)
+    schema, shown = untrusted_json.schema(document)
     if schema != SCHEMA:
         raise ValueError("schema %s, not %d" % (shown, SCHEMA))
     if type(document["central"]) is not bool:
         raise ValueError("central is no boolean")
     error = document["error"]
     return Record(
-        pid=documents.number(document["pid"]),
-        principal=documents.text(document["principal"]),
-        ccache=documents.text(document["ccache"]),
-        keytab=documents.text(document["keytab"]),
+        pid=untrusted_json.number(document["pid"]),
+        principal=untrusted_json.text(document["principal"]),
+        ccache=untrusted_json.text(document["ccache"]),
+        keytab=untrusted_json.text(document["keytab"]),
         central=document["central"],
         # A keeper that never saw a ticket has no times to write.
         start=_time(document.get("start")),
         end=_time(document.get("end")),
         renew_till=_time(document.get("renew_till")),
         next=_time(document.get("next")),
-        error=None if error is None else documents.text(error),
+        error=None if error is None else untrusted_json.text(error),
         written=_time(document["written"]) or 0.0,
     )
 

@@ -38,13 +38,13 @@ from typing import Callable, Collection, Iterable, Iterator, List, Optional, Tup
 
 from jhpatch import journal as journals
 from jhpatch import saved, staging
-from jhpatch.beneath import Folder, Found, Root, is_relative
-from jhpatch.digest import sha256
 from jhpatch.errors import Failed
 from jhpatch.journal import Journal, Row
 from jhpatch.lock import acquire, not_writable
-from jhpatch.named import NamedTuple
+from jhpatch.namedtuple import NamedTuple
 from jhpatch.saved import FOLDER, JOURNAL
+from jhpatch.system.rooted_files import Folder, Found, Root, is_relative
+from jhpatch.system.sha256 import sha256
 
 _HELD = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP)
 

@@ -8,7 +8,7 @@ import functools
 import re
 from typing import Any, Dict, Iterable, Iterator, List, Tuple
 
-from jhpatch.named import NamedTuple
+from jhpatch.namedtuple import NamedTuple
 
 # int() of a million digits takes Python hours, or is refused (CVE-2020-10735).
 _MOST_DIGITS = 18

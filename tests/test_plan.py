@@ -5,9 +5,9 @@ import os
 import pytest
 
 from jhpatch import catalog, site
-from jhpatch.digest import sha256
 from jhpatch.inspection import inspect
 from jhpatch.plan import plan_apply, plan_revert
+from jhpatch.system.sha256 import sha256
 from tests.trees import times
 
 OPEN, SAVE = "notebook/kerberos-open", "notebook/kerberos-save"

@@ -10,8 +10,9 @@ import time
 
 import pytest
 
-from jhpatch import bytecode, processes, trust
+from jhpatch import bytecode
 from jhpatch.errors import Failed, Refused
+from jhpatch.system import privileges, processes
 from tests.conftest import ROOT
 
 # bytecode
@@ -103,7 +104,7 @@ def test_what_was_compiled_ahead_is_not_compiled_again(tmp_path, monkeypatch, py
     rebuild = bytecode.rebuilder(python, str(tmp_path), code)
     with monkeypatch.context() as patched:
         patched.setattr(bytecode, "_ask", None)
-        patched.setattr(bytecode.compiling, "rebuild", None)
+        patched.setattr(bytecode.compiler, "rebuild", None)
         rebuild(names[:2] + ["app/__pycache__/a.other-27.pyc"])
     assert len(os.listdir(str(tmp_path / "app/__pycache__"))) == 2
     for name, module in zip(names, "ab"):
@@ -186,9 +187,9 @@ def test_one_whose_executable_tells(tmp_path, nameless):
 
 _AS_NOBODY = """
 import sys, time
-from jhpatch import processes, trust
+from jhpatch.system import privileges, processes
 look = lambda: processes.older_than(time.time(), "/nowhere", sys.executable)
-print(look() is None, trust.run_as(65534, look) is None, trust.run_as(65534, lambda: 1))
+print(look() is None, privileges.run_as(65534, look) is None, privileges.run_as(65534, lambda: 1))
 """
 
 
@@ -221,7 +222,7 @@ def safe(tmp_path):
     """A folder that only root can write, all the way down."""
     if os.geteuid() != 0:
         pytest.skip("takes root")
-    if trust.writer_of(str(tmp_path)):
+    if privileges.writer_of(str(tmp_path)):
         pytest.skip("the tests' own folder can be written by others")
     return tmp_path
 
@@ -229,16 +230,16 @@ def safe(tmp_path):
 def test_a_safe_path_has_no_other_writer(safe):
     """Root's folders in root's folders; a sticky /tmp on the way is safe."""
     (safe / "site").mkdir()
-    assert trust.writer_of(str(safe / "site")) is None
-    assert trust.owner_to_become([str(safe / "site")]) is None
+    assert privileges.writer_of(str(safe / "site")) is None
+    assert privileges.owner_to_become([str(safe / "site")]) is None
 
 
 def test_a_users_folder_on_the_way_counts(safe):
     """Who can replace a folder can replace all below it."""
     (safe / "home/venv/site").mkdir(parents=True)
     os.chown(str(safe / "home"), 1234, 1234)
-    assert trust.writer_of(str(safe / "home/venv/site")).path == str(safe / "home")
-    assert trust.owner_to_become([str(safe / "home/venv/site")]) == 1234
+    assert privileges.writer_of(str(safe / "home/venv/site")).path == str(safe / "home")
+    assert privileges.owner_to_become([str(safe / "home/venv/site")]) == 1234
 
 
 def test_a_symlink_is_followed_and_each_step_counts(safe):
@@ -247,11 +248,11 @@ def test_a_symlink_is_followed_and_each_step_counts(safe):
     (safe / "home/python").write_text("")
     os.chown(str(safe / "home"), 1234, 1234)
     os.symlink("home/python", str(safe / "python"))
-    assert trust.writer_of(str(safe / "python")).uid == 1234
+    assert privileges.writer_of(str(safe / "python")).uid == 1234
     (safe / "target").write_text("")
     os.symlink("target", str(safe / "link"))
     os.lchown(str(safe / "link"), 1234, 1234)
-    assert trust.writer_of(str(safe / "link")).uid == 1234
+    assert privileges.writer_of(str(safe / "link")).uid == 1234
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o772, 0o757])
@@ -260,7 +261,7 @@ def test_what_everybody_can_write_is_refused(safe, mode):
     (safe / "site").mkdir()
     (safe / "site").chmod(mode)
     with pytest.raises(Refused) as refused:
-        trust.owner_to_become([str(safe / "site")])
+        privileges.owner_to_become([str(safe / "site")])
     assert "%o" % mode in refused.value.found
 
 
@@ -270,7 +271,7 @@ def test_two_users_are_refused(safe):
         (safe / name).mkdir()
         os.chown(str(safe / name), uid, uid)
     with pytest.raises(Refused):
-        trust.owner_to_become([str(safe / "one"), str(safe / "two")])
+        privileges.owner_to_become([str(safe / "one"), str(safe / "two")])
 
 
 def test_a_child_really_becomes_the_user(safe):
@@ -281,10 +282,10 @@ def test_a_child_really_becomes_the_user(safe):
         ids = [os.getresuid(), os.getresgid(), os.getgroups()]
         return [list(one) for one in ids] + ["SECRET_OF_ROOT" in os.environ, os.getcwd()]
 
-    uids, gids, groups, leaked, folder = trust.run_as(65534, job)
+    uids, gids, groups, leaked, folder = privileges.run_as(65534, job)
     assert (set(uids), leaked, folder) == ({65534}, False, "/")
     assert 0 not in gids and 0 not in groups
     with pytest.raises(Failed):
-        trust.run_as(65534, lambda: os._exit(3))
+        privileges.run_as(65534, lambda: os._exit(3))
     with pytest.raises(Failed):
-        trust.run_as(4242424, lambda: None)
+        privileges.run_as(4242424, lambda: None)

@@ -5,8 +5,8 @@ import os
 import pytest
 
 from jhpatch import site
-from jhpatch.beneath import Root
 from jhpatch.errors import Usage
+from jhpatch.system.rooted_files import Root
 
 
 def distributions(folder, *names):

@@ -14,8 +14,8 @@ import time
 
 import pytest
 
-from jhpatch.beneath import Folder
 from jhpatch.errors import Failed, Locked, Untrusted
+from jhpatch.system.rooted_files import Folder
 from jhpatch.transaction import FileChange, locked
 from tests.trees import tree
 

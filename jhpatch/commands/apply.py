@@ -3,10 +3,11 @@
 import argparse
 import time
 
-from jhpatch import __version__, changing, processes, targets
+from jhpatch import __version__, changing, targets
 from jhpatch.inspection import Inspection
 from jhpatch.plan import Plan, plan_apply
 from jhpatch.result import Result
+from jhpatch.system import processes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,6 @@ from typing import Dict, List, Optional
 
 from jhpatch import (
     catalog,
-    digest,
     drafting,
     engine,
     patchfile,
@@ -19,9 +18,10 @@ from jhpatch import (
     wheels,
 )
 from jhpatch.errors import Failed, Refused, Usage
-from jhpatch.named import NamedTuple
+from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchfile import Edition, normalized
 from jhpatch.result import Candidate, Result
+from jhpatch.system import sha256
 
 _HELP = "python -m jhpatch rebase --help"
 
@@ -154,7 +154,7 @@ def _one_file(path: str, paths: List[str]) -> Dict[str, bytes]:
 
 def _is_before(edition: Edition, target: _Target) -> bool:
     return all(
-        change.path in target.files and digest.sha256(target.files[change.path]) == change.before
+        change.path in target.files and sha256.sha256(target.files[change.path]) == change.before
         for change in edition.changes
     )
 
@@ -172,7 +172,7 @@ def _covered(edition: Edition, target: _Target) -> Result:
         "%s names %s, whose file has other bytes" % (edition.name, target.version),
         path=edition.file,
         expected="%s sha256:%s" % (change.path, change.before),
-        found="sha256:" + digest.sha256(found) if found is not None else "no such file",
+        found="sha256:" + sha256.sha256(found) if found is not None else "no such file",
         next="end its Versions (%s) before %s" % (edition.versions, target.version),
     )
 

@@ -44,18 +44,18 @@ def _report(inspection: Inspection) -> SiteReport:
 
 def _of_all(arguments: argparse.Namespace, known: Catalog) -> Tuple[SiteReport, ...]:
     """Each environment once. What a user can write is looked at as that user, not as root."""
-    from jhpatch import processes, trust
+    from jhpatch.system import privileges, processes
 
     rows: Dict[str, SiteReport] = {}
     for python, uid in processes.interpreters():
         try:
-            writer = trust.writer_of(python) if os.geteuid() == 0 else None
+            writer = privileges.writer_of(python) if os.geteuid() == 0 else None
             if writer is None:
                 found = _sites_of(python, known)
             elif uid or writer.uid:
                 ready = known.looked_up()
                 found = result.parse_sites(
-                    trust.run_as(
+                    privileges.run_as(
                         uid or writer.uid,
                         lambda: _packed(python, ready),  # noqa: B023
                     )

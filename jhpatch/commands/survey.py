@@ -3,10 +3,11 @@
 import argparse
 from typing import Callable, Dict, Iterator, List, Optional
 
-from jhpatch import catalog, digest, targets, versions, wheels
+from jhpatch import catalog, targets, versions, wheels
 from jhpatch.errors import Usage
 from jhpatch.patchfile import Edition, normalized
 from jhpatch.result import Release, Result
+from jhpatch.system import sha256
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,7 +89,7 @@ def _by_bytes(one: Release, editions: List[Edition], folder: str) -> Release:
     """A release that no edition names: is any for its bytes?"""
     paths = sorted({change.path for edition in editions for change in edition.changes})
     files = wheels.files_of(wheels.wheel_of(one.distribution, one.version, folder), paths)
-    hashes = {path: digest.sha256(data) for path, data in files.items()}
+    hashes = {path: sha256.sha256(data) for path, data in files.items()}
     same = [e for e in editions if all(hashes.get(c.path) == c.before for c in e.changes)]
     unknown = sorted(set(one.uncovered) - {edition.patch for edition in same})
     names = tuple(edition.name for edition in same)

@@ -5,9 +5,10 @@ import os
 import time
 from typing import Any, Mapping, Optional, Tuple
 
-from jhpatch import processes, targets, tickets
+from jhpatch import targets, tickets
 from jhpatch.errors import Failed
 from jhpatch.result import Result, TicketReport
+from jhpatch.system import processes
 from jhpatch.tickets import Record
 
 

@@ -7,7 +7,7 @@ import calendar
 import re
 from typing import Dict, Optional, Tuple
 
-from jhpatch.named import NamedTuple
+from jhpatch.namedtuple import NamedTuple
 
 CLIENT = "jhpatch-doctor"
 """A principal that no realm has: the KDC's log names who asked, and nobody is locked out."""

@@ -7,7 +7,7 @@ from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 from jhpatch.diagnosis import krb5conf, running
 from jhpatch.diagnosis.findings import finding
 from jhpatch.diagnosis.running import Account, Deadline
-from jhpatch.named import NamedTuple
+from jhpatch.namedtuple import NamedTuple
 from jhpatch.result import Finding
 
 FOLDERS = (

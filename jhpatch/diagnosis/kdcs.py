@@ -11,7 +11,7 @@ from jhpatch.diagnosis import asreq, krb5conf, srv
 from jhpatch.diagnosis.asreq import Answer
 from jhpatch.diagnosis.findings import finding
 from jhpatch.diagnosis.krb5conf import Profile, Server
-from jhpatch.named import NamedTuple
+from jhpatch.namedtuple import NamedTuple
 from jhpatch.result import Finding
 
 _MOST = 8  # KDCs that are asked

@@ -11,7 +11,7 @@ from jhpatch.diagnosis.hubconfig import Config, Wanted
 from jhpatch.diagnosis.keytabs import Part
 from jhpatch.diagnosis.kinits import Program
 from jhpatch.diagnosis.running import Account, Check, Deadline
-from jhpatch.named import NamedTuple
+from jhpatch.namedtuple import NamedTuple
 from jhpatch.result import Finding
 
 

@@ -7,7 +7,7 @@ from typing import Iterator, List, Mapping, Optional, Tuple
 from jhpatch.diagnosis import running
 from jhpatch.diagnosis.findings import finding
 from jhpatch.diagnosis.running import Account, Deadline
-from jhpatch.named import NamedTuple
+from jhpatch.namedtuple import NamedTuple
 from jhpatch.result import Finding
 
 # Each part of the path and of where it leads, the last first: mode, owner, group, and what

@@ -4,13 +4,13 @@ import os
 import re
 from typing import Iterator, List, Mapping, Optional, Tuple
 
-from jhpatch import trust
 from jhpatch.diagnosis import running
 from jhpatch.diagnosis.findings import finding
 from jhpatch.diagnosis.running import Deadline
 from jhpatch.errors import JhpatchError
-from jhpatch.named import NamedTuple
+from jhpatch.namedtuple import NamedTuple
 from jhpatch.result import Finding
+from jhpatch.system import privileges
 
 # MIT krb5 1.15 to 1.21: src/lib/krb5/error_tables/krb5_err.et, k5e1_err.et, kv5m_err.et, and
 # the texts of src/lib/krb5/krb/gic_keytab.c and krb/get_in_tkt.c; Heimdal's where it differs.
@@ -48,7 +48,7 @@ class Program(NamedTuple):
     kind: str
     """``MIT``, ``conda``, ``Heimdal``; ``untrusted``: root does not run it."""
     version: str = ""
-    writer: Optional[trust.Writer] = None
+    writer: Optional[privileges.Writer] = None
 
 
 def paths_of(named: str, path: str) -> Tuple[str, ...]:
@@ -86,10 +86,10 @@ def program(path: str, environ: Mapping[str, str], deadline: Deadline) -> Progra
     return Program(path, real, kind, match.group(1))
 
 
-def _writer(path: str) -> Optional[trust.Writer]:
+def _writer(path: str) -> Optional[privileges.Writer]:
     """Who else than root can write a program; as root alone that matters."""
     try:
-        return trust.writer_of(path) if os.geteuid() == 0 else None
+        return privileges.writer_of(path) if os.geteuid() == 0 else None
     except JhpatchError:
         return None
 

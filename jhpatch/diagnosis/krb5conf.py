@@ -5,9 +5,9 @@ import re
 import stat
 from typing import Iterator, List, Mapping, Optional, Tuple
 
-from jhpatch import trust
 from jhpatch.errors import JhpatchError
-from jhpatch.named import NamedTuple
+from jhpatch.namedtuple import NamedTuple
+from jhpatch.system import privileges
 
 _CAP = 1024 * 1024  # bytes of one file
 _FILES = 64
@@ -199,7 +199,7 @@ def _included(kind: str, path: str, faults: List[Fault]) -> Iterator[str]:
 def _text(path: str) -> str:
     """Root reads none that somebody else can write. Raises OSError, JhpatchError."""
     os.stat(path)
-    writer = trust.writer_of(path) if os.geteuid() == 0 else None
+    writer = privileges.writer_of(path) if os.geteuid() == 0 else None
     if writer is not None:
         raise JhpatchError(
             "somebody else than root can write it, and root does not read it",

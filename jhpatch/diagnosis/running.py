@@ -8,7 +8,7 @@ import time
 from typing import Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from jhpatch.diagnosis.findings import finding
-from jhpatch.named import NamedTuple
+from jhpatch.namedtuple import NamedTuple
 from jhpatch.result import Finding
 
 PATH = "/usr/bin:/bin:/usr/sbin:/sbin"

@@ -3,7 +3,7 @@
 import os
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
-from jhpatch import kernels, trust
+from jhpatch import kernels
 from jhpatch.diagnosis import running
 from jhpatch.diagnosis.findings import finding
 from jhpatch.diagnosis.running import Check
@@ -11,6 +11,7 @@ from jhpatch.errors import JhpatchError
 from jhpatch.helper import reasons
 from jhpatch.helper.reasons import Fault
 from jhpatch.result import Finding
+from jhpatch.system import privileges
 
 
 def found(fault: Fault, user: Optional[str] = None) -> Finding:
@@ -61,7 +62,7 @@ def _as(account: running.Account, environ: Mapping[str, str]) -> List[Fault]:
     def job() -> List[Dict[str, Any]]:
         return [reasons.packed(fault) for fault in reasons.look(known)]
 
-    return [reasons.unpacked(row) for row in trust.run_as(account.uid, job)]
+    return [reasons.unpacked(row) for row in privileges.run_as(account.uid, job)]
 
 
 _ROOTS = {"KRB5CCNAME", "KRB5_CLIENT_KTNAME", "HOME"}

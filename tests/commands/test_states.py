@@ -514,7 +514,8 @@ def test_a_site_that_is_not_writable(env, jhpatch):
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
-        from jhpatch import cli, compiling  # noqa: F401
+        from jhpatch import cli
+        from jhpatch.system import compiler  # noqa: F401
 
         cli.main(["diff", "--python", env.python, "--json"])  # loads all that is needed
         os.setgid(65534)

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from jhpatch import processes
 from jhpatch.cli import main
+from jhpatch.system import processes
 from tests.conftest import ROOT
 
 NOBODY = 65534

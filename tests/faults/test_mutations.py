@@ -10,8 +10,8 @@ import zipfile
 import pytest
 
 from jhpatch import catalog, engine, patchfile
-from jhpatch.digest import sha256
 from jhpatch.errors import BadPatch
+from jhpatch.system.sha256 import sha256
 from tests.conftest import fetched_wheel
 from tests.faults.watched import answer, bounded, picture
 

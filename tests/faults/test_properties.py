@@ -9,8 +9,6 @@ import re
 import pytest
 
 from jhpatch import engine, journal, patchfile, record, state, versions
-from jhpatch.beneath import is_relative
-from jhpatch.digest import sha256
 from jhpatch.errors import BadPatch, Untrusted
 from jhpatch.nginx import Front, render
 from jhpatch.patchfile import Change, Edition
@@ -18,6 +16,8 @@ from jhpatch.plan import plan_apply, plan_revert
 from jhpatch.record import Entry
 from jhpatch.site import Distribution
 from jhpatch.states import View, assess
+from jhpatch.system.rooted_files import is_relative
+from jhpatch.system.sha256 import sha256
 
 hypothesis = pytest.importorskip("hypothesis")
 from hypothesis import HealthCheck, assume, given, settings  # noqa: E402

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from jhpatch import catalog
-from jhpatch.digest import sha256
+from jhpatch.system.sha256 import sha256
 from tests.conftest import fetched_wheel
 from tests.releases import places
 from tests.releases.compilers import PYTHONS, supported

@@ -20,16 +20,17 @@ def target():
     """Gives the check."""
     import patch_ng  # noqa: F401
 
-    from jhpatch import digest, engine
+    from jhpatch import engine
     from jhpatch.errors import BadPatch
     from jhpatch.patchfile import Change, Edition
+    from jhpatch.system import sha256
 
     given = [b""]
     engine.diff_of = lambda edition: given[0]  # the diff of no file
 
     def edition(before, after):
         changes = tuple(
-            Change(path, digest.sha256(before), engine.sha256(after)) for path in ("a.py", "b.py")
+            Change(path, sha256.sha256(before), engine.sha256(after)) for path in ("a.py", "b.py")
         )
         return Edition(
             *("app/slug", "1.0-slug", "app", "==1.0", (), "d", None),
@@ -52,7 +53,7 @@ def target():
             assert set(made) == set(files)
             back = edition(BEFORE, next(iter(made.values())))._replace(
                 changes=tuple(
-                    Change(path, digest.sha256(BEFORE), engine.sha256(after))
+                    Change(path, sha256.sha256(BEFORE), engine.sha256(after))
                     for path, after in made.items()
                 )
             )

@@ -17,9 +17,9 @@ VERSIONS = ("1.0", "1", "2.0rc1", "0.9.9", "1.0+local", "x", "")
 def target():
     """Gives the check."""
     from jhpatch import catalog
-    from jhpatch.beneath import is_relative, is_sha256
     from jhpatch.errors import BadPatch
     from jhpatch.patchfile import edition_of
+    from jhpatch.system.rooted_files import is_relative, is_sha256
 
     def check(data):
         try:

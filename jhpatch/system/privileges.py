@@ -12,7 +12,7 @@ import stat
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from jhpatch.errors import BadPatch, Failed, JhpatchError, Locked, Refused, Untrusted, Usage
-from jhpatch.named import NamedTuple
+from jhpatch.namedtuple import NamedTuple
 
 _ANSWER_CAP = 64 * 1024 * 1024
 _ERRORS = {kind.code: kind for kind in (BadPatch, Failed, Locked, Refused, Untrusted, Usage)}

@@ -7,17 +7,17 @@ import sys
 
 import pytest
 
-from jhpatch import digest
+from jhpatch.system import sha256
 
-LARGE = digest._LARGE
+LARGE = sha256._LARGE
 
 
 @pytest.mark.parametrize("size", [0, 1, 64, LARGE - 1, LARGE, LARGE + 1, 3 * LARGE])
 def test_both_give_the_same(size):
     """On each side of the size from which OpenSSL's is taken."""
     data = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
-    assert digest.sha256(data) == hashlib.sha256(data).hexdigest()
-    one = digest.hasher(data)
+    assert sha256.sha256(data) == hashlib.sha256(data).hexdigest()
+    one = sha256.hasher(data)
     one.update(b"more")
     assert one.hexdigest() == hashlib.sha256(data + b"more").hexdigest()
 
@@ -25,6 +25,6 @@ def test_both_give_the_same(size):
 @pytest.mark.parametrize("size, loads", [(LARGE - 1, False), (LARGE, True)])
 def test_openssl_is_loaded_where_it_saves_more_than_that_takes(size, loads):
     """Not for what a command hashes as a rule; a Python may have none."""
-    code = "import sys; from jhpatch import digest; digest.sha256(bytes(%d)); sys.exit(%s)"
+    code = "import sys; from jhpatch.system import sha256; sha256.sha256(bytes(%d)); sys.exit(%s)"
     done = subprocess.run([sys.executable, "-c", code % (size, "'_hashlib' in sys.modules")])
     assert done.returncode == (loads and importlib.util.find_spec("_hashlib") is not None)

@@ -6,7 +6,7 @@ import typing
 
 import pytest
 
-from jhpatch import named
+from jhpatch import namedtuple
 
 
 def made(base, name):
@@ -28,7 +28,7 @@ def made(base, name):
     return Made
 
 
-Ours, Theirs = made(named.NamedTuple, "Ours"), made(typing.NamedTuple, "Theirs")
+Ours, Theirs = made(namedtuple.NamedTuple, "Ours"), made(typing.NamedTuple, "Theirs")
 
 
 class Below(Ours):

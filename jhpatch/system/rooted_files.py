@@ -13,7 +13,7 @@ import re
 import stat
 from typing import Callable, Iterator, List, Optional, Tuple, Type
 
-from jhpatch.named import NamedTuple
+from jhpatch.namedtuple import NamedTuple
 
 # Larger than any Python module or RECORD; a saved file of a gigabyte is an attack.
 SIZE_CAP = 16 * 1024 * 1024

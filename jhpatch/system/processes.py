@@ -8,7 +8,7 @@ import re
 import time
 from typing import Dict, Iterator, List, Optional, Tuple
 
-from jhpatch.named import NamedTuple
+from jhpatch.namedtuple import NamedTuple
 from jhpatch.result import Process
 
 _SERVERS = ("jupyter", "notebook", "ipython")
