@@ -16,7 +16,7 @@ from jhpatch.inspection import Inspection, inspect, stamp_of, with_way_back
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.plan import Plan
 from jhpatch.result import Result, SiteReport, error_of
-from jhpatch.system import privileges
+from jhpatch.system import become_user, path_owners
 from jhpatch.transaction import FileChange, Transaction
 
 _TRIES = 50
@@ -143,7 +143,7 @@ def _carried_out(job: _Job, todo: List[Inspection]) -> Iterator[Tuple[str, SiteR
         try:
             python = one.environment.python
             paths = [one.site.path] + ([python] if python else [])
-            groups.setdefault(privileges.owner_to_become(paths), []).append(one)
+            groups.setdefault(path_owners.owner_to_become(paths), []).append(one)
         except JhpatchError as error:
             failed[one.site.path] = error
     if failed:
@@ -172,7 +172,7 @@ def _as_user(uid: int, job: _Job, inspections: List[Inspection]) -> Tuple[SiteRe
         return result.packed_sites(_locked_and_changed(job, inspections))
 
     try:
-        return result.parse_sites(privileges.run_as(uid, work))
+        return result.parse_sites(become_user.run_as(uid, work))
     except (JhpatchError, KeyError, TypeError, ValueError, AttributeError) as error:
         failure = error if isinstance(error, JhpatchError) else Failed("a child's odd answer")
         return tuple(reporting.site_report(one, (), failure, 1) for one in inspections)

@@ -13,7 +13,7 @@ from jhpatch import pyspark
 from jhpatch.errors import Failed, Refused
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.pyspark import Known
-from jhpatch.system import privileges
+from jhpatch.system import path_owners
 
 MANIFEST = "kernel.json"
 _SOURCES = ("jhpatch_pyspark.py", "jhpatch_reasons.py", "logo-32x32.png", "logo-64x64.png")
@@ -192,7 +192,7 @@ def _refuse_foreign(folder: str) -> None:
     above = folder
     while not os.path.lexists(above):
         above = os.path.dirname(above)
-    writer = privileges.writer_of(above)
+    writer = path_owners.writer_of(above)
     if writer is not None:
         raise Refused(
             "root does not write a kernel where somebody else can",

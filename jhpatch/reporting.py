@@ -5,9 +5,10 @@ from typing import Iterable, Optional, Tuple
 
 from jhpatch.errors import JhpatchError
 from jhpatch.inspection import Inspection
-from jhpatch.result import FileReport, PatchReport, Process, SiteReport, error_of
+from jhpatch.result import FileReport, PatchReport, SiteReport, error_of
 from jhpatch.states import Assessment
-from jhpatch.system import processes
+from jhpatch.system import processes, timestamps
+from jhpatch.system.processes import Process
 
 _FINDINGS = ("pristine", "outdated", "superseded", "modified", "unsupported", "interrupted")
 
@@ -90,6 +91,6 @@ def _restart(inspection: Inspection, changed: bool) -> Optional[Tuple[Process, .
     times = [a.when for one in (state.patched if state else ()) for a in one.applied]
     if not times and not changed:
         return ()
-    since = max(map(processes.seconds_of, times)) if times else time.time()
+    since = max(map(timestamps.seconds_of, times)) if times else time.time()
     environment = inspection.environment
     return processes.older_than(since, environment.prefix, environment.python)

@@ -8,6 +8,7 @@ from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 from jhpatch.errors import REINSTALL, JhpatchError, worst
 from jhpatch.namedtuple import NamedTuple
+from jhpatch.system.processes import Process
 
 SCHEMA = 1
 KEEPERS = ("lint", "rebase", "survey")
@@ -48,16 +49,6 @@ class PatchReport(NamedTuple):
     files: Tuple[FileReport, ...] = ()
     description: Optional[str] = None
     versions: Optional[str] = None
-
-
-class Process(NamedTuple):
-    """A process that runs code from before the change."""
-
-    pid: int
-    command: str
-    started: str
-    user: Optional[str] = None
-    """Whose: of a server, the user's who works in it."""
 
 
 class SiteReport(NamedTuple):

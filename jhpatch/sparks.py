@@ -8,7 +8,7 @@ from jhpatch.errors import JhpatchError, Refused
 from jhpatch.helper import reasons
 from jhpatch.helper.reasons import Fault, Java
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.system import privileges
+from jhpatch.system import path_owners
 
 # Cloudera's parcels, Hortonworks' links, Bigtop's packages, and what people unpack by hand.
 _HOMES = (
@@ -130,7 +130,7 @@ def python_of(path: str, environ: Mapping[str, str]) -> Tuple[Tuple[int, ...], s
     if not os.access(path, os.X_OK):
         return (), "%s is no program of this host" % path
     try:
-        if os.geteuid() == 0 and privileges.writer_of(path) is not None:
+        if os.geteuid() == 0 and path_owners.writer_of(path) is not None:
             return (), "%s can be written by another user, and was not run" % path
     except JhpatchError as error:
         return (), error.message

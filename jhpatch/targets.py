@@ -112,14 +112,14 @@ def trusted_catalog_of(arguments: argparse.Namespace) -> Catalog:
     The package itself too: that is too late for an attack, and in time for a mistake.
     Raises Refused.
     """
-    from jhpatch.system import privileges  # status does without
+    from jhpatch.system import path_owners  # status does without
 
     known = catalog_of(arguments)
     package = os.path.dirname(os.path.abspath(__file__))
-    privileges.refuse_foreign(package)
+    path_owners.refuse_foreign(package)
     for tree in known.trees:
         if os.path.dirname(tree) != package or os.path.islink(tree):  # else looked at already
-            privileges.refuse_foreign(tree)
+            path_owners.refuse_foreign(tree)
     return known
 
 

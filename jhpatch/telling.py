@@ -5,7 +5,7 @@ from typing import Iterator, List, Optional
 
 from jhpatch.rendering import painted, plain
 from jhpatch.result import Finding, KernelReport, Result, SiteFile, TicketReport
-from jhpatch.system import processes
+from jhpatch.system import timestamps
 
 _COLOURS = {
     "valid": "32",
@@ -85,14 +85,14 @@ def _ticket(ticket: TicketReport, colour: bool) -> Iterator[str]:
 
 
 def _left(end: Optional[str]) -> str:
-    minutes = int((processes.seconds_of(end or "") - time.time()) // 60)
+    minutes = int((timestamps.seconds_of(end or "") - time.time()) // 60)
     if minutes < 60:
         return ", %d min left" % max(minutes, 0)
     return ", %d h %d min left" % divmod(minutes, 60)
 
 
 def _local(stamp: str) -> str:
-    seconds = processes.seconds_of(stamp)
+    seconds = timestamps.seconds_of(stamp)
     return time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(seconds))
 
 

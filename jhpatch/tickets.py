@@ -11,7 +11,7 @@ from typing import Any, List, Mapping, Optional, Tuple
 
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.result import TicketReport
-from jhpatch.system import processes, untrusted_json
+from jhpatch.system import processes, timestamps, untrusted_json
 
 SCHEMA = 1
 _NAME = re.compile(r"^jhpatch-kerberos-([1-9][0-9]{0,9})\.json$")
@@ -174,4 +174,4 @@ def judged(
 
 
 def _iso(seconds: Optional[float]) -> Optional[str]:
-    return processes.iso(seconds) if seconds else None
+    return timestamps.iso(seconds) if seconds else None

@@ -12,7 +12,7 @@ import pytest
 
 from jhpatch import bytecode
 from jhpatch.errors import Failed, Refused
-from jhpatch.system import privileges, processes
+from jhpatch.system import become_user, path_owners, processes, timestamps
 from tests.conftest import ROOT
 
 # bytecode
@@ -138,7 +138,7 @@ def test_a_server_that_started_before_is_listed(tmp_path, server):
     """With pid, name and start; without its arguments, which may hold a token."""
     (found,) = processes.older_than(time.time(), str(tmp_path), None)
     assert (found.pid, found.command) == (server.pid, "jupyterhub")
-    assert abs(processes.seconds_of(found.started) - time.time()) < 30
+    assert abs(timestamps.seconds_of(found.started) - time.time()) < 30
 
 
 def test_one_that_started_after_is_not(tmp_path, server):
@@ -187,9 +187,10 @@ def test_one_whose_executable_tells(tmp_path, nameless):
 
 _AS_NOBODY = """
 import sys, time
-from jhpatch.system import privileges, processes
+from jhpatch.system import processes
+from jhpatch.system.become_user import run_as
 look = lambda: processes.older_than(time.time(), "/nowhere", sys.executable)
-print(look() is None, privileges.run_as(65534, look) is None, privileges.run_as(65534, lambda: 1))
+print(look() is None, run_as(65534, look) is None, run_as(65534, lambda: 1))
 """
 
 
@@ -209,9 +210,9 @@ def test_what_may_not_be_seen_is_not_taken_for_nothing(nameless, hidden):
 def test_times_come_back():
     """What the state keeps is read back to the hundredth, at the ends of months and years."""
     for seconds in (0, 951782399, 951868800, 1709164800, 1709251199, 4102444799, 1e9 + 0.25):
-        assert abs(processes.seconds_of(processes.now(seconds)) - seconds) < 0.011
+        assert abs(timestamps.seconds_of(timestamps.now(seconds)) - seconds) < 0.011
     for text in ("", "yesterday", "2026-01-01", "2026-01-01T00:00:00"):
-        assert processes.seconds_of(text) == 0.0
+        assert timestamps.seconds_of(text) == 0.0
 
 
 # trust
@@ -222,7 +223,7 @@ def safe(tmp_path):
     """A folder that only root can write, all the way down."""
     if os.geteuid() != 0:
         pytest.skip("takes root")
-    if privileges.writer_of(str(tmp_path)):
+    if path_owners.writer_of(str(tmp_path)):
         pytest.skip("the tests' own folder can be written by others")
     return tmp_path
 
@@ -230,16 +231,16 @@ def safe(tmp_path):
 def test_a_safe_path_has_no_other_writer(safe):
     """Root's folders in root's folders; a sticky /tmp on the way is safe."""
     (safe / "site").mkdir()
-    assert privileges.writer_of(str(safe / "site")) is None
-    assert privileges.owner_to_become([str(safe / "site")]) is None
+    assert path_owners.writer_of(str(safe / "site")) is None
+    assert path_owners.owner_to_become([str(safe / "site")]) is None
 
 
 def test_a_users_folder_on_the_way_counts(safe):
     """Who can replace a folder can replace all below it."""
     (safe / "home/venv/site").mkdir(parents=True)
     os.chown(str(safe / "home"), 1234, 1234)
-    assert privileges.writer_of(str(safe / "home/venv/site")).path == str(safe / "home")
-    assert privileges.owner_to_become([str(safe / "home/venv/site")]) == 1234
+    assert path_owners.writer_of(str(safe / "home/venv/site")).path == str(safe / "home")
+    assert path_owners.owner_to_become([str(safe / "home/venv/site")]) == 1234
 
 
 def test_a_symlink_is_followed_and_each_step_counts(safe):
@@ -248,11 +249,11 @@ def test_a_symlink_is_followed_and_each_step_counts(safe):
     (safe / "home/python").write_text("")
     os.chown(str(safe / "home"), 1234, 1234)
     os.symlink("home/python", str(safe / "python"))
-    assert privileges.writer_of(str(safe / "python")).uid == 1234
+    assert path_owners.writer_of(str(safe / "python")).uid == 1234
     (safe / "target").write_text("")
     os.symlink("target", str(safe / "link"))
     os.lchown(str(safe / "link"), 1234, 1234)
-    assert privileges.writer_of(str(safe / "link")).uid == 1234
+    assert path_owners.writer_of(str(safe / "link")).uid == 1234
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o772, 0o757])
@@ -261,7 +262,7 @@ def test_what_everybody_can_write_is_refused(safe, mode):
     (safe / "site").mkdir()
     (safe / "site").chmod(mode)
     with pytest.raises(Refused) as refused:
-        privileges.owner_to_become([str(safe / "site")])
+        path_owners.owner_to_become([str(safe / "site")])
     assert "%o" % mode in refused.value.found
 
 
@@ -271,7 +272,7 @@ def test_two_users_are_refused(safe):
         (safe / name).mkdir()
         os.chown(str(safe / name), uid, uid)
     with pytest.raises(Refused):
-        privileges.owner_to_become([str(safe / "one"), str(safe / "two")])
+        path_owners.owner_to_become([str(safe / "one"), str(safe / "two")])
 
 
 def test_a_child_really_becomes_the_user(safe):
@@ -282,10 +283,10 @@ def test_a_child_really_becomes_the_user(safe):
         ids = [os.getresuid(), os.getresgid(), os.getgroups()]
         return [list(one) for one in ids] + ["SECRET_OF_ROOT" in os.environ, os.getcwd()]
 
-    uids, gids, groups, leaked, folder = privileges.run_as(65534, job)
+    uids, gids, groups, leaked, folder = become_user.run_as(65534, job)
     assert (set(uids), leaked, folder) == ({65534}, False, "/")
     assert 0 not in gids and 0 not in groups
     with pytest.raises(Failed):
-        privileges.run_as(65534, lambda: os._exit(3))
+        become_user.run_as(65534, lambda: os._exit(3))
     with pytest.raises(Failed):
-        privileges.run_as(4242424, lambda: None)
+        become_user.run_as(4242424, lambda: None)

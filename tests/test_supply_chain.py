@@ -12,7 +12,7 @@ import pytest
 
 from jhpatch import provenance
 from jhpatch.errors import Failed, Refused
-from jhpatch.system import privileges
+from jhpatch.system import path_owners
 from tests.conftest import ROOT
 from tests.trees import tree
 
@@ -28,7 +28,7 @@ def env(tmp_path, make_site):
 @pytest.fixture
 def safe(tmp_path):
     """A folder that only root can write, all the way down."""
-    if os.geteuid() != 0 or privileges.writer_of(str(tmp_path)):
+    if os.geteuid() != 0 or path_owners.writer_of(str(tmp_path)):
         pytest.skip("takes root, and a folder that others cannot write")
     return tmp_path
 
@@ -102,7 +102,7 @@ def test_what_is_roots_alone_is_no_finding(safe):
     (folder / "app" / "one").write_text("")
     os.symlink("/etc/hostname", str(folder / "app" / "two"))
     os.chmod(str(folder / "app" / "one"), 0o664)
-    privileges.refuse_foreign(str(folder))
+    path_owners.refuse_foreign(str(folder))
 
 
 @root_only
@@ -111,7 +111,7 @@ def test_a_symlink_that_leads_nowhere_is_named(safe):
     (safe / "patches").mkdir()
     os.symlink("/nowhere", str(safe / "patches" / "link"))
     with pytest.raises(Failed) as failed:
-        privileges.refuse_foreign(str(safe / "patches"))
+        path_owners.refuse_foreign(str(safe / "patches"))
     assert failed.value.path == str(safe / "patches" / "link")
 
 
@@ -132,7 +132,7 @@ def test_what_comes_and_goes_meanwhile_is_no_error(safe):
     thread.start()
     try:
         for _ in range(200):
-            privileges.refuse_foreign(str(package))
+            path_owners.refuse_foreign(str(package))
     finally:
         stop.set()
         thread.join()

@@ -7,7 +7,7 @@ from jhpatch import __version__, changing, targets
 from jhpatch.inspection import Inspection
 from jhpatch.plan import Plan, plan_apply
 from jhpatch.result import Result
-from jhpatch.system import processes
+from jhpatch.system import timestamps
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> Result:
     inspections = targets.inspections_of(targets.environments_of(arguments), known)
     named = targets.patch_names(arguments.patch, known, inspections)
     targets.refuse_nothing_here(inspections)
-    when = processes.now(time.time())
+    when = timestamps.now(time.time())
 
     def planned(inspection: Inspection) -> Plan:
         chosen = targets.within_reach(inspection, named)

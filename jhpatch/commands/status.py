@@ -44,18 +44,18 @@ def _report(inspection: Inspection) -> SiteReport:
 
 def _of_all(arguments: argparse.Namespace, known: Catalog) -> Tuple[SiteReport, ...]:
     """Each environment once. What a user can write is looked at as that user, not as root."""
-    from jhpatch.system import privileges, processes
+    from jhpatch.system import become_user, path_owners, processes
 
     rows: Dict[str, SiteReport] = {}
     for python, uid in processes.interpreters():
         try:
-            writer = privileges.writer_of(python) if os.geteuid() == 0 else None
+            writer = path_owners.writer_of(python) if os.geteuid() == 0 else None
             if writer is None:
                 found = _sites_of(python, known)
             elif uid or writer.uid:
                 ready = known.looked_up()
                 found = result.parse_sites(
-                    privileges.run_as(
+                    become_user.run_as(
                         uid or writer.uid,
                         lambda: _packed(python, ready),  # noqa: B023
                     )

@@ -10,7 +10,7 @@ from jhpatch.diagnosis.running import Account
 from jhpatch.errors import JhpatchError
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.result import Finding
-from jhpatch.system import privileges
+from jhpatch.system import path_owners
 
 TEMPLATES = ("principal", "keytab", "ccache")
 _SPAWNERS = (
@@ -84,7 +84,7 @@ def read(path: Optional[str]) -> Tuple[Config, Tuple[Finding, ...]]:
         return Config(), ()
     path = os.path.abspath(path)
     try:
-        writer = privileges.writer_of(path) if os.geteuid() == 0 else None
+        writer = path_owners.writer_of(path) if os.geteuid() == 0 else None
         if writer is not None:
             words = "owner uid %d, mode %o" % (writer.uid, writer.mode)
             return Config(), (finding("config-writable", words, writer.path),)
@@ -159,7 +159,7 @@ def _mapped(config: Config, user: str) -> Optional[str]:
     """The principal that principal_map has for a user: lines of a user name and a principal."""
     path = config.values.get("KerberosTicket.principal_map")
     try:
-        if not path or (os.geteuid() == 0 and privileges.writer_of(str(path)) is not None):
+        if not path or (os.geteuid() == 0 and path_owners.writer_of(str(path)) is not None):
             return None
         lines = krb5conf.read_capped(str(path)).splitlines()
     except (OSError, JhpatchError):

@@ -10,7 +10,7 @@ from jhpatch.diagnosis.running import Deadline
 from jhpatch.errors import JhpatchError
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.result import Finding
-from jhpatch.system import privileges
+from jhpatch.system import path_owners
 
 # MIT krb5 1.15 to 1.21: src/lib/krb5/error_tables/krb5_err.et, k5e1_err.et, kv5m_err.et, and
 # the texts of src/lib/krb5/krb/gic_keytab.c and krb/get_in_tkt.c; Heimdal's where it differs.
@@ -48,7 +48,7 @@ class Program(NamedTuple):
     kind: str
     """``MIT``, ``conda``, ``Heimdal``; ``untrusted``: root does not run it."""
     version: str = ""
-    writer: Optional[privileges.Writer] = None
+    writer: Optional[path_owners.Writer] = None
 
 
 def paths_of(named: str, path: str) -> Tuple[str, ...]:
@@ -86,10 +86,10 @@ def program(path: str, environ: Mapping[str, str], deadline: Deadline) -> Progra
     return Program(path, real, kind, match.group(1))
 
 
-def _writer(path: str) -> Optional[privileges.Writer]:
+def _writer(path: str) -> Optional[path_owners.Writer]:
     """Who else than root can write a program; as root alone that matters."""
     try:
-        return privileges.writer_of(path) if os.geteuid() == 0 else None
+        return path_owners.writer_of(path) if os.geteuid() == 0 else None
     except JhpatchError:
         return None
 

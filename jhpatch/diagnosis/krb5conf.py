@@ -7,7 +7,7 @@ from typing import Iterator, List, Mapping, Optional, Tuple
 
 from jhpatch.errors import JhpatchError
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.system import privileges
+from jhpatch.system import path_owners
 
 _CAP = 1024 * 1024  # bytes of one file
 _FILES = 64
@@ -199,7 +199,7 @@ def _included(kind: str, path: str, faults: List[Fault]) -> Iterator[str]:
 def _text(path: str) -> str:
     """Root reads none that somebody else can write. Raises OSError, JhpatchError."""
     os.stat(path)
-    writer = privileges.writer_of(path) if os.geteuid() == 0 else None
+    writer = path_owners.writer_of(path) if os.geteuid() == 0 else None
     if writer is not None:
         raise JhpatchError(
             "somebody else than root can write it, and root does not read it",

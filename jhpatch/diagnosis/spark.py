@@ -11,7 +11,7 @@ from jhpatch.errors import JhpatchError
 from jhpatch.helper import reasons
 from jhpatch.helper.reasons import Fault
 from jhpatch.result import Finding
-from jhpatch.system import privileges
+from jhpatch.system import become_user
 
 
 def found(fault: Fault, user: Optional[str] = None) -> Finding:
@@ -62,7 +62,7 @@ def _as(account: running.Account, environ: Mapping[str, str]) -> List[Fault]:
     def job() -> List[Dict[str, Any]]:
         return [reasons.packed(fault) for fault in reasons.look(known)]
 
-    return [reasons.unpacked(row) for row in privileges.run_as(account.uid, job)]
+    return [reasons.unpacked(row) for row in become_user.run_as(account.uid, job)]
 
 
 _ROOTS = {"KRB5CCNAME", "KRB5_CLIENT_KTNAME", "HOME"}

@@ -9,10 +9,20 @@ import time
 from typing import Dict, Iterator, List, Optional, Tuple
 
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.result import Process
+from jhpatch.system.timestamps import iso
 
 _SERVERS = ("jupyter", "notebook", "ipython")
 _PLAIN_NAME = r"[A-Za-z0-9_.+][A-Za-z0-9_.+-]*"
+
+
+class Process(NamedTuple):
+    """A process that runs code from before the change."""
+
+    pid: int
+    command: str
+    started: str
+    user: Optional[str] = None
+    """Whose: of a server, the user's who works in it."""
 
 
 class Seen(NamedTuple):
@@ -187,31 +197,6 @@ def _is_server_of(
 def _short(argv: Tuple[str, ...]) -> str:
     """The server's name; arguments may hold a token and are not shown."""
     return next(os.path.basename(part) for part in argv[:4] if _names_a_server(part))
-
-
-def iso(seconds: float) -> str:
-    """A time in UTC, as the JSON document has it."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
-
-
-def seconds_of(text: str) -> float:
-    """Seconds since the epoch of a time that ``now`` wrote; 0 where it is none.
-
-    By hand: time.strptime costs 8 ms to import.
-    """
-    match = re.match(r"^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d+)?Z$", text)
-    if not match:
-        return 0.0
-    year, month, day, hour, minute, second = (int(group) for group in match.groups()[:6])
-    year -= month <= 2  # a year that begins in March has its leap day last
-    days = year * 365 + year // 4 - year // 100 + year // 400
-    days += (153 * ((month + 9) % 12) + 2) // 5 + day - 719469
-    return days * 86400 + hour * 3600 + minute * 60 + second + float(match.group(7) or 0)
-
-
-def now(seconds: float) -> str:
-    """A time as the state keeps it: UTC, to the hundredth that /proc counts in."""
-    return "%s.%02dZ" % (iso(seconds)[:-1], int(seconds * 100) % 100)
 
 
 def joined(several: List[Optional[Tuple[Process, ...]]]) -> Optional[Tuple[Process, ...]]:

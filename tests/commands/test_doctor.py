@@ -15,7 +15,7 @@ import pytest
 
 from jhpatch.commands import doctor
 from jhpatch.diagnosis.findings import KINDS
-from jhpatch.system import privileges
+from jhpatch.system import become_user
 from tests import ports
 from tests.commands.conftest import reachable
 from tests.conftest import ROOT
@@ -371,7 +371,7 @@ def test_as_a_user(doctor_of, kdc, keytab):
         result = doctor.run(parsed)
         return [[row.code, row.user] for row in result.diagnosis], result.exit_code
 
-    rows, _ = privileges.run_as(UID, job)
+    rows, _ = become_user.run_as(UID, job)
     assert ["kinit-works", USER] in rows and ["needs-root", "daemon"] in rows
     assert not [row for row in rows if row[1] == "daemon" and row[0] != "needs-root"]
 

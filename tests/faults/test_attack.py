@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
-from jhpatch.system import privileges
+from jhpatch.system import path_owners
 from tests.conftest import PYTHON, ROOT, _environment
 from tests.faults.test_managers import told
 from tests.trees import times, tree
@@ -59,7 +59,7 @@ def victim(tmp_path):
     top = tempfile.mkdtemp(prefix="jhpatch-attack-")
     os.chmod(top, 0o755)
     try:
-        if privileges.writer_of(top):
+        if path_owners.writer_of(top):
             pytest.skip("the temporary folder can be written by others")
         yield _built(top, user)
     finally:

@@ -1,21 +1,17 @@
-"""Who else can write a path, and becoming that user.
+"""Who else can write a path: root trusts only what root alone can write.
 
-Root neither runs an interpreter nor writes in a folder that somebody else can
-write: a folder of a user may turn into a symlink between two system calls, and an
-interpreter of his is a program that he wrote. For such a target jhpatch becomes
-that user first, in a child.
+Root neither runs an interpreter nor writes in a directory that another user can
+write: a directory of a user may turn into a symlink between two system calls, and an
+interpreter of a user is a program that the user wrote. For such a target jhpatch
+becomes that user first (``become_user``).
 """
 
-import json
 import os
 import stat
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Iterator, List, Optional, Tuple
 
-from jhpatch.errors import BadPatch, Failed, JhpatchError, Locked, Refused, Untrusted, Usage
+from jhpatch.errors import Failed, Refused
 from jhpatch.namedtuple import NamedTuple
-
-_ANSWER_CAP = 64 * 1024 * 1024
-_ERRORS = {kind.code: kind for kind in (BadPatch, Failed, Locked, Refused, Untrusted, Usage)}
 
 
 class Writer(NamedTuple):
@@ -173,79 +169,3 @@ def owner_to_become(paths: List[str]) -> Optional[int]:
                 next="chmod go-w " + _quoted(writer.path),
             )
     return writers[0].uid if writers else None
-
-
-def run_as(uid: int, job: Callable[[], Any]) -> Any:
-    """``job()`` in a child that has become user ``uid``; its answer comes back as JSON.
-
-    Everything that the job imports or reads from root's own files must be loaded
-    already. Raises the job's own JhpatchError; Failed for anything else that goes wrong.
-    """
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            os.close(reader)
-            answer = json.dumps(_answer(uid, job)).encode("ascii")
-            with os.fdopen(writer, "wb") as pipe:
-                pipe.write(answer)
-            code = 0
-        finally:
-            os._exit(code)  # never the parent's exit handlers
-    os.close(writer)
-    try:
-        with os.fdopen(reader, "rb") as pipe:
-            data = pipe.read(_ANSWER_CAP)
-    finally:
-        _, status = os.waitpid(pid, 0)  # after Ctrl-C too: it makes its site whole first
-    return _answered(uid, data, status)
-
-
-def _answer(uid: int, job: Callable[[], Any]) -> Dict[str, Any]:
-    """In the child: the job's answer, or its error as data."""
-    try:
-        _become(uid)
-        return {"answer": job()}
-    except JhpatchError as error:
-        fields = (error.message, error.path, error.expected, error.found, error.next)
-        return {"code": error.code, "error": fields}
-    except Exception as error:
-        return {"code": "failed", "error": ["%s: %s" % (type(error).__name__, error)]}
-
-
-def _answered(uid: int, data: bytes, status: int) -> Any:
-    try:
-        document = json.loads(data.decode("ascii"))
-        if "answer" in document:
-            return document["answer"]
-        raise _ERRORS[document["code"]](*document["error"])
-    except (ValueError, KeyError, TypeError):
-        how = "signal %d" % (status & 127) if status & 127 else "status %d" % (status >> 8)
-        raise Failed("the child that works as uid %d gave no answer: %s" % (uid, how))
-
-
-def _become(uid: int) -> None:
-    """Groups, gid and uid, real, effective and saved, of the password database.
-
-    In a session without a terminal: a program of the user's could type into root's
-    (TIOCSTI, CVE-2017-5226).
-    """
-    import pwd
-
-    try:
-        entry = pwd.getpwuid(uid)
-    except KeyError:
-        raise Failed(
-            "cannot become a user that the password database does not know",
-            expected="an entry for uid %d" % uid,
-            found="none",
-            next="chown -R root the environment, or run jhpatch as uid %d" % uid,
-        )
-    os.setsid()
-    os.chdir("/")
-    os.initgroups(entry.pw_name, entry.pw_gid)
-    os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
-    os.setresuid(uid, uid, uid)
-    os.environ.clear()
-    os.environ.update({"PATH": os.defpath, "HOME": entry.pw_dir, "LC_ALL": "C"})

@@ -1,0 +1,86 @@
+"""Work as another user, in a child process that has become them."""
+
+import json
+import os
+from typing import Any, Callable, Dict
+
+from jhpatch.errors import BadPatch, Failed, JhpatchError, Locked, Refused, Untrusted, Usage
+
+_ANSWER_CAP = 64 * 1024 * 1024  # bytes
+_ERRORS = {kind.code: kind for kind in (BadPatch, Failed, Locked, Refused, Untrusted, Usage)}
+
+
+def run_as(uid: int, job: Callable[[], Any]) -> Any:
+    """``job()`` in a child that has become user ``uid``; its answer comes back as JSON.
+
+    Everything that the job imports or reads from root's own files must be loaded
+    already. Raises the job's own JhpatchError; Failed for anything else that goes wrong.
+    """
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            os.close(reader)
+            answer = json.dumps(_answer(uid, job)).encode("ascii")
+            with os.fdopen(writer, "wb") as pipe:
+                pipe.write(answer)
+            code = 0
+        finally:
+            os._exit(code)  # never the parent's exit handlers
+    os.close(writer)
+    try:
+        with os.fdopen(reader, "rb") as pipe:
+            data = pipe.read(_ANSWER_CAP)
+    finally:
+        _, status = os.waitpid(pid, 0)  # after Ctrl-C too: it makes its site whole first
+    return _answered(uid, data, status)
+
+
+def _answer(uid: int, job: Callable[[], Any]) -> Dict[str, Any]:
+    """In the child: the job's answer, or its error as data."""
+    try:
+        _become(uid)
+        return {"answer": job()}
+    except JhpatchError as error:
+        fields = (error.message, error.path, error.expected, error.found, error.next)
+        return {"code": error.code, "error": fields}
+    except Exception as error:
+        return {"code": "failed", "error": ["%s: %s" % (type(error).__name__, error)]}
+
+
+def _answered(uid: int, data: bytes, status: int) -> Any:
+    try:
+        document = json.loads(data.decode("ascii"))
+        if "answer" in document:
+            return document["answer"]
+        raise _ERRORS[document["code"]](*document["error"])
+    except (ValueError, KeyError, TypeError):
+        how = "signal %d" % (status & 127) if status & 127 else "status %d" % (status >> 8)
+        raise Failed("the child that works as uid %d gave no answer: %s" % (uid, how))
+
+
+def _become(uid: int) -> None:
+    """Groups, gid and uid, real, effective and saved, of the password database.
+
+    In a session without a terminal: a program of the user's could type into root's
+    (TIOCSTI, CVE-2017-5226).
+    """
+    import pwd
+
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:
+        raise Failed(
+            "cannot become a user that the password database does not know",
+            expected="an entry for uid %d" % uid,
+            found="none",
+            next="chown -R root the environment, or run jhpatch as uid %d" % uid,
+        )
+    os.setsid()
+    os.chdir("/")
+    os.initgroups(entry.pw_name, entry.pw_gid)
+    os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
+    os.setresuid(uid, uid, uid)
+    os.environ.clear()
+    os.environ.update({"PATH": os.defpath, "HOME": entry.pw_dir, "LC_ALL": "C"})
