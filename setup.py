@@ -71,7 +71,7 @@ setup(
     package_dir={"jhpatch.patches": "patches"},
     package_data={
         "jhpatch": ["completions/*"],
-        "jhpatch.helper": ["*.png"],
+        "jhpatch.deployed": ["*.png"],
         "jhpatch.patches": ["*.md", "*/*.patch"],
     },
     zip_safe=False,  # the catalog reads patches/ as files

@@ -19,7 +19,7 @@ from typing import Any, List
 
 from tornado import ioloop
 
-from jhpatch.helper import kerberos
+from jhpatch.deployed import kerberos
 from tests.kdc import Kdc
 
 

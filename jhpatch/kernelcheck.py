@@ -7,9 +7,9 @@ import tempfile
 import time
 from typing import Any, Callable, Mapping, Optional, Tuple
 
-from jhpatch.helper import reasons
-from jhpatch.helper.pyspark import CHECKED
-from jhpatch.helper.reasons import Fault
+from jhpatch.deployed import reasons
+from jhpatch.deployed.pyspark import CHECKED
+from jhpatch.deployed.reasons import Fault
 from jhpatch.namedtuple import NamedTuple
 
 _MODULE = "jhpatch_pyspark"

@@ -31,7 +31,7 @@ class Installed(NamedTuple):
 
 def sources() -> Dict[str, bytes]:
     """The files of a kernel that are the same for all."""
-    here = os.path.join(os.path.dirname(os.path.abspath(__file__)), "helper")
+    here = os.path.join(os.path.dirname(os.path.abspath(__file__)), "deployed")
     found = {}
     for name in _SOURCES:
         path = os.path.join(here, name.replace("jhpatch_", ""))

@@ -27,7 +27,7 @@ _SIZE_CAP = 1024 * 1024
 _HEADER_CAP = 512 * 1024  # the hashes of two thousand files
 _NAME = re.compile(r"([0-9][0-9A-Za-z.+!_]{0,63})-([a-z0-9][a-z0-9-]*)\Z")
 _HASHED = re.compile(r"(\S+) sha256:([0-9a-f]{64})\Z")
-_HELPERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "helper")
+_HELPERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "deployed")
 
 
 class Change(NamedTuple):

@@ -4,9 +4,9 @@ import glob
 import os
 from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
+from jhpatch.deployed import reasons
+from jhpatch.deployed.reasons import Fault, Java
 from jhpatch.errors import JhpatchError, Refused
-from jhpatch.helper import reasons
-from jhpatch.helper.reasons import Fault, Java
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.system import path_owners
 

@@ -51,7 +51,7 @@ def test_what_status_imports(tmp_path, make_site, jhpatch, applied):
     assert set(eval(lines[-1])) <= {
         "notebook/5.5.0-kerberos-open.patch",
         "notebook/5.2.0-kerberos-save.patch",
-        "helper/kerberos.py",
+        "deployed/kerberos.py",
     }
 
 

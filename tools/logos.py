@@ -1,4 +1,4 @@
-"""Draws a PySpark kernel's logos: ``python tools/logos.py jhpatch/helper``."""
+"""Draws a PySpark kernel's logos: ``python tools/logos.py jhpatch/deployed``."""
 
 import math
 import struct

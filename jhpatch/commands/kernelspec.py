@@ -196,8 +196,8 @@ def _list(arguments: argparse.Namespace) -> Result:
 
 
 def _report(one: Installed, text: Optional[str] = None) -> KernelReport:
-    from jhpatch.helper import reasons
-    from jhpatch.helper.pyspark import VARIABLE, options_of
+    from jhpatch.deployed import reasons
+    from jhpatch.deployed.pyspark import VARIABLE, options_of
 
     environment = one.known.environment
     return KernelReport(
@@ -256,8 +256,8 @@ def _check(arguments: argparse.Namespace) -> Result:
             "root has no ticket, and its kernel is no user's",
             next="runuser -u NAME -- python -m jhpatch kernelspec check " + one.name,
         )
+    from jhpatch.deployed import reasons
     from jhpatch.diagnosis import spark
-    from jhpatch.helper import reasons
 
     notes: Tuple[str, ...] = ()
     if arguments.static:

@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> Result:
 def _helper(records: Tuple[Record, ...]) -> Any:
     """The module that reads caches. Raises Failed where this Python lacks what it imports."""
     try:
-        from jhpatch.helper import kerberos
+        from jhpatch.deployed import kerberos
     except ImportError as error:
         paths = (processes.program_of(record.pid) for record in records)
         python = next((path for path in paths if path and "python" in path), None)

@@ -4,12 +4,12 @@ import os
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from jhpatch import kernels
+from jhpatch.deployed import reasons
+from jhpatch.deployed.reasons import Fault
 from jhpatch.diagnosis import running
 from jhpatch.diagnosis.findings import finding
 from jhpatch.diagnosis.running import Check
 from jhpatch.errors import JhpatchError
-from jhpatch.helper import reasons
-from jhpatch.helper.reasons import Fault
 from jhpatch.result import Finding
 from jhpatch.system import become_user
 

@@ -67,7 +67,7 @@ def older_jhpatch(tmp_path, version="0.1.0", helper=b"\n# an older helper\n"):
             ignore=shutil.ignore_patterns("__pycache__"),
         )
     shutil.copy(os.path.join(ROOT, "setup.py"), str(tool))
-    with open(str(tool / "jhpatch/helper/kerberos.py"), "ab") as file:
+    with open(str(tool / "jhpatch/deployed/kerberos.py"), "ab") as file:
         file.write(helper)
     init = tool / "jhpatch/__init__.py"
     init.write_text(init.read_text().replace("0.1.0", version))

@@ -134,7 +134,7 @@ def test_each_server_has_its_row(jhpatch, home, kinit, server):
 
 KEEPER = """
 import logging, os, pwd, sys, time
-from jhpatch.helper import kerberos
+from jhpatch.deployed import kerberos
 kerberos._runtime_folder = lambda: sys.argv[1]
 entry = pwd.getpwuid(os.geteuid())
 account = kerberos.Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir, ())

@@ -11,7 +11,7 @@ from jhpatch.diagnosis import asreq, kdcs, srv
 from jhpatch.diagnosis.asreq import Answer
 from jhpatch.diagnosis.kdcs import Reply
 from jhpatch.diagnosis.krb5conf import Profile, Server
-from tests.helper.conftest import kdc
+from tests.deployed.conftest import kdc
 
 __all__ = ["kdc"]
 ONE, TWO = Server("one.example.com"), Server("two.example.com", 750)

@@ -12,6 +12,7 @@ from typing import Any, Dict, Iterator, Optional
 import pytest
 
 from tests import pythons
+from tests.deployed.test_caches import kcm  # noqa: F401
 from tests.e2e import stacks, world
 from tests.e2e.conftest import INNER, enter, run_inside, skipped
 from tests.e2e.stacks import Stack
@@ -21,7 +22,6 @@ from tests.hadoop.cluster import Cluster
 from tests.hadoop.kernels import OTHER_PYTHON, Kernels
 from tests.hadoop.parts import OLD_SPARK, SPARK, STACK
 from tests.hadoop.scene import Scene
-from tests.helper.test_caches import kcm  # noqa: F401
 from tests.kdc import Kdc, missing
 
 TICKET = 90  # seconds, of a user's ticket

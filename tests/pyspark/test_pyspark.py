@@ -7,7 +7,7 @@ import shlex
 import pytest
 
 from jhpatch import pyspark
-from jhpatch.helper.reasons import CAUSES
+from jhpatch.deployed.reasons import CAUSES
 from jhpatch.pyspark import Kernel
 from tests.conftest import ROOT
 from tests.pages import documented, table_of

@@ -14,7 +14,7 @@ from tests.faults.fuzz import driver
 
 def target():
     """Gives the check."""
-    from jhpatch.helper.kerberos import Malformed, Ticket, read_cache
+    from jhpatch.deployed.kerberos import Malformed, Ticket, read_cache
 
     def check(data):
         try:
@@ -37,4 +37,4 @@ def target():
 
 
 if __name__ == "__main__":
-    driver.fuzz(target, ["jhpatch.helper.kerberos"])
+    driver.fuzz(target, ["jhpatch.deployed.kerberos"])

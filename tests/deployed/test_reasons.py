@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from jhpatch.helper import reasons
-from jhpatch.helper.reasons import Fault, Java, Tickets
+from jhpatch.deployed import reasons
+from jhpatch.deployed.reasons import Fault, Java, Tickets
 from tests import ports
 from tests.conftest import ROOT
 from tests.pyspark.homes import make_hadoop, make_java, make_spark, write

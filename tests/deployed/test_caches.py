@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from jhpatch.helper import kerberos
-from jhpatch.helper.kerberos import Account, Getter, KerberosTicket, Problem, Wanted
-from tests.helper.test_breaker import until
-from tests.helper.test_getting import NOBODY, PRINCIPAL, wanted
+from jhpatch.deployed import kerberos
+from jhpatch.deployed.kerberos import Account, Getter, KerberosTicket, Problem, Wanted
+from tests.deployed.test_breaker import until
+from tests.deployed.test_getting import NOBODY, PRINCIPAL, wanted
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become a user")
 
@@ -207,7 +207,7 @@ def test_a_ticket_of_the_future_is_replaced(kdc, keytab, caches):
 _REFRESH = """
 import os, sys
 sys.path.insert(0, %r)
-from jhpatch.helper.kerberos import Account, Getter, KerberosTicket, Wanted
+from jhpatch.deployed.kerberos import Account, Getter, KerberosTicket, Wanted
 os.umask(0o022)
 settings = KerberosTicket(refresh_at=0.05, renewable="")
 account = Account("nobody", 65534, 65534, "/", (65534,))
@@ -341,7 +341,7 @@ def test_the_user_never_sees_a_central_keytab(central, caches, kdc):
     """No process of the user has it open, as an argument or as a descriptor."""
     log = str(caches.parent / "trace")
     code = (
-        "import os; from jhpatch.helper.kerberos import *\n"
+        "import os; from jhpatch.deployed.kerberos import *\n"
         "account = Account('nobody', 65534, 65534, '/', (65534,))\n"
         "Getter(KerberosTicket(), {'KRB5_CONFIG': %r}).ensure(\n"
         "    account, Wanted('alice/service', %r, %r, True))"

@@ -12,10 +12,10 @@ import pytest
 from tornado import ioloop
 from traitlets.config import Config, LoggingConfigurable
 
-from jhpatch.helper import kerberos
-from jhpatch.helper.kerberos import HubKeeper, KerberosTicket, Problem, Server, Ticket
-from tests.helper.test_breaker import until
-from tests.helper.test_hub import HANDLER, Authenticator, LocalProcessSpawner, in_loop, user
+from jhpatch.deployed import kerberos
+from jhpatch.deployed.kerberos import HubKeeper, KerberosTicket, Problem, Server, Ticket
+from tests.deployed.test_breaker import until
+from tests.deployed.test_hub import HANDLER, Authenticator, LocalProcessSpawner, in_loop, user
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become a user")
 

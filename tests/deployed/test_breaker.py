@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from jhpatch.helper import kerberos
-from jhpatch.helper.kerberos import Breaker, Getter, Hub, KerberosTicket, Silent
+from jhpatch.deployed import kerberos
+from jhpatch.deployed.kerberos import Breaker, Getter, Hub, KerberosTicket, Silent
 from tests.kdc import SilentKdc
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become a user")

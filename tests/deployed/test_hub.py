@@ -12,7 +12,7 @@ import pytest
 from tornado import gen, ioloop, web
 from traitlets.config import Config, LoggingConfigurable
 
-from jhpatch.helper import kerberos
+from jhpatch.deployed import kerberos
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become a user")
 EXECUTOR = concurrent.futures.ThreadPoolExecutor(1)

@@ -17,7 +17,7 @@ from typing import Any, Callable, Dict, List, Optional
 if __name__ == "jhpatch_pyspark":  # in a kernel, where no jhpatch need be
     import jhpatch_reasons as reasons  # type: ignore[import-not-found]
 else:
-    from jhpatch.helper import reasons
+    from jhpatch.deployed import reasons
 
 VARIABLE = "JHPATCH_PYSPARK"
 CHECKED = "jhpatch_pyspark.check"

@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from jhpatch.helper import kerberos
-from jhpatch.helper.kerberos import Malformed, Ticket
+from jhpatch.deployed import kerberos
+from jhpatch.deployed.kerberos import Malformed, Ticket
 
 REALM = "EXAMPLE.TEST"
 

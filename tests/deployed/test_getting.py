@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from jhpatch.helper import kerberos
-from jhpatch.helper.kerberos import Account, Getter, KerberosTicket, Problem, Wanted
+from jhpatch.deployed import kerberos
+from jhpatch.deployed.kerberos import Account, Getter, KerberosTicket, Problem, Wanted
 
 NOBODY = Account("nobody", 65534, 65534, "/nonexistent", (65534,))
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become a user")

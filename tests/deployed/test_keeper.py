@@ -12,9 +12,9 @@ import pytest
 from tornado import gen
 from traitlets.config import Config
 
-from jhpatch.helper import kerberos
-from tests.helper.test_breaker import until
-from tests.helper.test_hub import KINDS, broken, in_loop
+from jhpatch.deployed import kerberos
+from tests.deployed.test_breaker import until
+from tests.deployed.test_hub import KINDS, broken, in_loop
 
 
 class Handler:

@@ -1,0 +1,4 @@
+"""What is copied to hosts: ``kerberos`` beside a patched file, the rest beside a kernel.json.
+
+Imports nothing of the rest of jhpatch.
+"""
