@@ -6,7 +6,7 @@ import os
 import uuid
 from typing import Dict, NamedTuple, Tuple
 
-from jhpatch import unified
+from jhpatch.patchset import unified_diff
 from tests.index import made_wheel
 
 NAME, VERSION = "app", "1.0.0"
@@ -27,7 +27,7 @@ class Change(NamedTuple):
     def diff(self, old: str = "a/", new: str = "b/", cut: str = "") -> str:
         """As a unified diff; ``cut`` is taken off the front of each path."""
         diffs = (
-            unified.diff(path, self.before[path], self.after[path])
+            unified_diff.diff(path, self.before[path], self.after[path])
             .replace("--- a/" + path, "--- " + old + path[len(cut) :], 1)
             .replace("+++ b/" + path, "+++ " + new + path[len(cut) :], 1)
             for path in sorted(self.before)

@@ -184,7 +184,7 @@ class _Version(argparse.Action):
     """The tool, the Python, and the newest release that each patch knows."""
 
     def __call__(self, parser: Any, *arguments: Any) -> NoReturn:
-        from jhpatch import catalog
+        from jhpatch.patchset import catalog
 
         newest = catalog.Catalog((catalog.own_tree(),)).newest()
         words = (__version__, sys.version.split()[0], sys.executable)

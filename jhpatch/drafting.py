@@ -5,9 +5,9 @@ import re
 from shlex import quote
 from typing import Dict, Iterable, Tuple
 
-from jhpatch import engine, patchfile
 from jhpatch.errors import BadPatch, Failed, Refused
-from jhpatch.patchfile import Edition
+from jhpatch.patchset import engine
+from jhpatch.patchset.edition import Edition, edition_of
 from jhpatch.system import sha256
 
 _UNKNOWN = "0" * 64
@@ -27,7 +27,7 @@ def unhashed(path: str) -> Edition:
     """
     head, mark, diff = _text(path).partition("\n---\n")
     blank = _ROW.sub(r"\1: \2 sha256:" + _UNKNOWN, head)
-    return patchfile.edition_of(path, (blank + mark + diff).encode("utf-8"))
+    return edition_of(path, (blank + mark + diff).encode("utf-8"))
 
 
 def filled(edition: Edition, files: Dict[str, bytes]) -> str:

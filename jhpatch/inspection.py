@@ -9,10 +9,10 @@ from typing import Callable, Dict, FrozenSet, Iterable, List, Optional, Set, Tup
 
 from jhpatch import journal as journals
 from jhpatch import saved, state, states
-from jhpatch.catalog import Catalog
 from jhpatch.errors import REINSTALL, Failed, JhpatchError, Untrusted
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.patchfile import normalized
+from jhpatch.patchset.catalog import Catalog
+from jhpatch.patchset.edition import normalized
 from jhpatch.site import Environment, Site, distributions
 from jhpatch.states import Assessment, View
 from jhpatch.system.rooted_files import NotPlain, Root

@@ -8,9 +8,9 @@ After from it.
 import os
 from typing import Dict, Iterator, List, Tuple
 
-from jhpatch import catalog, engine, patchfile
 from jhpatch.errors import BadPatch, JhpatchError
-from jhpatch.patchfile import Edition
+from jhpatch.patchset import catalog, engine
+from jhpatch.patchset.edition import Edition, append, diff_of, edition_of
 from jhpatch.system import compiler, sha256
 
 _CONTEXT = 3
@@ -22,7 +22,7 @@ def editions_of(tree: str) -> Tuple[List[Edition], List[JhpatchError]]:
     errors: List[JhpatchError] = []
     for path in catalog.files([tree]):
         try:
-            editions.append(patchfile.edition_of(path))
+            editions.append(edition_of(path))
         except BadPatch as error:
             errors.append(error)
     sources = {os.path.realpath(one.source) for edition in editions for one in edition.adds}
@@ -36,7 +36,7 @@ def findings(edition: Edition) -> Iterator[JhpatchError]:
     try:
         if edition.not_needed is None:
             yield from _of_diff(edition)
-        elif patchfile.diff_of(edition).strip():
+        elif diff_of(edition).strip():
             yield _bad(edition, "a patch that is not needed has a diff", "nothing below the ---")
     except BadPatch as error:
         yield error

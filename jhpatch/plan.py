@@ -6,10 +6,11 @@ Nothing is written here. Whoever reads this module knows what jhpatch does to a 
 import contextlib
 from typing import Dict, Iterable, List, Optional, Set, Tuple
 
-from jhpatch import engine, patchfile, record, state, versions
+from jhpatch import record, state
 from jhpatch.errors import REINSTALL, BadPatch, JhpatchError, Refused
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.patchfile import Edition, normalized
+from jhpatch.patchset import engine, versions
+from jhpatch.patchset.edition import Edition, added_bytes, digest, normalized
 from jhpatch.state import STATE, Applied, File, Patched, State
 from jhpatch.states import Assessment, View
 from jhpatch.system.sha256 import sha256
@@ -215,10 +216,10 @@ class _Job:
             self._change(path, data, None)
             self.originals.append(before[path])
             files.append(File(path, sha256(before[path]), sha256(data)))
-        for path, data in sorted(patchfile.added_bytes(edition).items()):
+        for path, data in sorted(added_bytes(edition).items()):
             self._change(path, data, self._guard())
             files.append(File(path, None, sha256(data)))
-        return Applied(one.patch, edition.name, patchfile.digest(edition), when, tuple(files))
+        return Applied(one.patch, edition.name, digest(edition), when, tuple(files))
 
     def _guard(self) -> Optional[str]:
         """The file that tells whether this is the same release, put there by the same hand.
@@ -266,7 +267,7 @@ class _Job:
         elif one.edition:
             for path, data in sorted(self._before(one, one.edition).items()):
                 self._change(path, data, self._guard())
-            added = [File(path, None, "") for path in patchfile.added_bytes(one.edition)]
+            added = [File(path, None, "") for path in added_bytes(one.edition)]
             self._drop(added, stays)
 
     def _keep_forced(self, file: File) -> None:

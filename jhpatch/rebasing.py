@@ -10,10 +10,11 @@ same; the result counts only if, but for the pieces, its tree is the new release
 import ast
 from typing import Dict, Iterable, Iterator, List, Optional, Tuple, Union
 
-from jhpatch import drafting, engine, unified, versions
+from jhpatch import drafting
 from jhpatch.errors import Refused
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.patchfile import Edition
+from jhpatch.patchset import engine, unified_diff, versions
+from jhpatch.patchset.edition import Edition
 from jhpatch.system import compiler, sha256
 
 Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]
@@ -60,7 +61,7 @@ def carried(
             data = target[path] if name == "Before" else made[path]
             value = "%s sha256:%s" % (path, sha256.sha256(data))
         rows.append((name, "==" + version if name == "Versions" else value))
-    diffs = (unified.diff(path, target[path], made[path]) for path in sorted(made))
+    diffs = (unified_diff.diff(path, target[path], made[path]) for path in sorted(made))
     return drafting.text_of(rows, "".join(diffs))
 
 

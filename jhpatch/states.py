@@ -7,9 +7,9 @@ that is passed in.
 
 from typing import Callable, Dict, Iterable, List, Optional, Set, Tuple
 
-from jhpatch import patchfile, versions
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.patchfile import Edition, normalized
+from jhpatch.patchset import versions
+from jhpatch.patchset.edition import Edition, added_bytes, digest, normalized
 from jhpatch.site import Distribution
 from jhpatch.state import Applied, File, State
 from jhpatch.system.rooted_files import NotPlain
@@ -133,7 +133,7 @@ def _current(
     edition = edition or next((one for one in editions if one.name == applied.edition), None)
     if edition is None:
         return "applied", "the catalog no longer has this patch for this release"
-    if edition.not_needed or patchfile.digest(edition) != applied.digest:
+    if edition.not_needed or digest(edition) != applied.digest:
         return "outdated", "the catalog has another version of this patch"
     return "applied", None
 
@@ -157,7 +157,7 @@ def _is_before(view: View, edition: Edition) -> bool:
 def _by_bytes(view: View, base: Assessment, edition: Edition) -> Assessment:
     """The states that the bytes decide: modified, pristine, superseded, applied, outdated."""
     applied = base.applied
-    adds = {path: sha256(data) for path, data in patchfile.added_bytes(edition).items()}
+    adds = {path: sha256(data) for path, data in added_bytes(edition).items()}
     recorded = {file.path: file for file in applied.files} if applied else {}
     changed = tuple(
         _file_state(view, change.path, change.before, change.after, recorded.get(change.path))

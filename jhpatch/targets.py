@@ -5,11 +5,12 @@ import contextlib
 import os
 from typing import Callable, Dict, Iterable, List, Set, Tuple
 
-from jhpatch import catalog, inspection, site
-from jhpatch.catalog import Catalog
+from jhpatch import inspection, site
 from jhpatch.errors import REINSTALL, Refused, Usage
 from jhpatch.inspection import Inspection
-from jhpatch.patchfile import normalized
+from jhpatch.patchset import catalog
+from jhpatch.patchset.catalog import Catalog
+from jhpatch.patchset.edition import normalized
 from jhpatch.site import Environment
 from jhpatch.states import Assessment
 

@@ -10,7 +10,7 @@ import sys
 from typing import Dict, Iterable, Iterator, List, Optional, Tuple
 
 from jhpatch.errors import Failed, Usage
-from jhpatch.patchfile import normalized
+from jhpatch.patchset.edition import normalized
 
 _CAP = 16 * 1024 * 1024
 _WHEEL = re.compile(r"^(?P<name>[\w.]+)-(?P<version>[^-]+)(-\d[^-]*)?(-[^-]+){3}\.whl$")

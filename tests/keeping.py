@@ -4,7 +4,7 @@ import hashlib
 import os
 from typing import Dict, Optional
 
-from jhpatch import unified
+from jhpatch.patchset import unified_diff
 
 PATH = "app/handlers.py"
 UPSTREAM = b'''\
@@ -75,7 +75,7 @@ def patch_text(
     }
     values.update({name.replace("_", "-"): value for name, value in fields.items()})
     head = "".join("%s: %s\n" % pair for pair in values.items() if pair[1])
-    return head + "---\n" + unified.diff(PATH, before, after)
+    return head + "---\n" + unified_diff.diff(PATH, before, after)
 
 
 def put(tree: str, text: str, name: str = "1.0-hooks.patch", folder: str = "app") -> str:

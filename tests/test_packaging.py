@@ -13,7 +13,9 @@ from typing import Dict, Iterator, List, NamedTuple, Set
 import pytest
 from packaging.requirements import Requirement
 
-from jhpatch import __version__, catalog, patchfile
+from jhpatch import __version__
+from jhpatch.patchset import catalog
+from jhpatch.patchset.edition import normalized
 
 from . import checkout
 from .conftest import ROOT
@@ -176,7 +178,7 @@ def _extra(wheel: str, extra: str, python: str) -> Dict[str, Requirement]:
     """What an extra asks for on a Python, by name as the catalog compares names."""
     environment = {"extra": extra, "python_version": python, "python_full_version": python + ".0"}
     found = list(_requirements(wheel, environment))
-    names = [patchfile.normalized(one.name) for one in found]
+    names = [normalized(one.name) for one in found]
     assert len(set(names)) == len(names)
     return dict(zip(names, found))
 

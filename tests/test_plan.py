@@ -4,8 +4,9 @@ import os
 
 import pytest
 
-from jhpatch import catalog, site
+from jhpatch import site
 from jhpatch.inspection import inspect
+from jhpatch.patchset import catalog
 from jhpatch.plan import plan_apply, plan_revert
 from jhpatch.system.sha256 import sha256
 from tests.trees import times

@@ -4,8 +4,9 @@ import sys
 
 import pytest
 
-from jhpatch import patchfile, rebasing
+from jhpatch import rebasing
 from jhpatch.errors import Refused
+from jhpatch.patchset.edition import edition_of
 from tests.keeping import PATH, UPSTREAM, patch_text, patched, put
 
 pytestmark = pytest.mark.skipif(
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.skipif(
 
 def edition(folder, versions, name="1.0-hooks.patch"):
     """An edition of ``app/hooks``."""
-    return patchfile.edition_of(put(str(folder), patch_text(versions=versions), name))
+    return edition_of(put(str(folder), patch_text(versions=versions), name))
 
 
 def pieces():

@@ -15,7 +15,7 @@ HEAVY = (
 SCRIPT = """
 import argparse, sys
 given = set(sys.modules)  # in Python 3.8 argparse itself imports shutil
-from jhpatch import catalog, patchfile
+from jhpatch.patchset import catalog; from jhpatch.patchset import edition as patchfile
 from jhpatch.cli import main
 read = []
 real = patchfile._read

@@ -3,9 +3,10 @@
 import argparse
 from typing import List, Optional, Set, Tuple
 
-from jhpatch import __version__, engine, patchfile, reporting, targets, unified
+from jhpatch import __version__, reporting, targets
 from jhpatch.errors import JhpatchError
 from jhpatch.inspection import Inspection
+from jhpatch.patchset import edition, engine, unified_diff
 from jhpatch.plan import Change, plan_apply
 from jhpatch.result import Result, SiteReport
 from jhpatch.states import Assessment
@@ -44,7 +45,7 @@ def _site(inspection: Inspection, named: Set[str]) -> SiteReport:
     whole = plan_apply(inspection.view, chosen, set(names), __version__, "") if names else None
     for change in sorted(whole.changes if whole else (), key=_modules_first):
         if not change.path.startswith(".jhpatch/"):
-            text.append(unified.diff(change.path, change.before, change.after))
+            text.append(unified_diff.diff(change.path, change.before, change.after))
     code = error.exit_code if error else 0
     return reporting.site_report(
         inspection, names, error, code, would_change=bool(names), diff="".join(text)
@@ -63,10 +64,8 @@ def _edits(inspection: Inspection, one: Assessment) -> List[str]:
             continue
         expected = _expected(inspection, one, file.path)
         if expected is None:  # only the hash of the release is known: show what apply wants to do
-            return (
-                [patchfile.diff_of(one.edition).decode("utf-8", "replace")] if one.edition else []
-            )
-        text.append(unified.diff(file.path, expected, inspection.view.read(file.path)))
+            return [edition.diff_of(one.edition).decode("utf-8", "replace")] if one.edition else []
+        text.append(unified_diff.diff(file.path, expected, inspection.view.read(file.path)))
     return text
 
 
@@ -77,7 +76,7 @@ def _expected(inspection: Inspection, one: Assessment, path: str) -> Optional[by
         return None
     before = files[path].before
     if before is None:
-        return patchfile.added_bytes(one.edition).get(path)
+        return edition.added_bytes(one.edition).get(path)
     try:
         return engine.after_of(one.edition, {path: inspection.view.original(before)}).get(path)
     except JhpatchError:

@@ -3,9 +3,10 @@
 import argparse
 from typing import Dict, Iterator, List, Tuple
 
-from jhpatch import catalog, drafting, linting, provenance, targets, wheels
+from jhpatch import drafting, linting, provenance, targets, wheels
 from jhpatch.errors import JhpatchError, Refused, Usage
-from jhpatch.patchfile import Edition, normalized
+from jhpatch.patchset import catalog
+from jhpatch.patchset.edition import Edition, normalized
 from jhpatch.result import Result, error_of
 
 

@@ -4,7 +4,7 @@ import argparse
 from typing import List
 
 from jhpatch import reporting, targets
-from jhpatch.patchfile import Edition
+from jhpatch.patchset.edition import Edition
 from jhpatch.result import PatchReport, Result
 
 

@@ -5,9 +5,10 @@ import os
 from shlex import quote
 from typing import Any, Dict, List, Optional, Tuple
 
-from jhpatch import nginx, targets, unified
+from jhpatch import nginx, targets
 from jhpatch.errors import Usage
 from jhpatch.nginx import Front
+from jhpatch.patchset import unified_diff
 from jhpatch.result import Error, Finding, Result, SiteFile, checked
 
 _CONFIG = "/etc/nginx/nginx.conf"
@@ -139,7 +140,7 @@ def _render(arguments: argparse.Namespace) -> Result:
     if path is None:
         return Result("nginx", site_file=SiteFile(None, text, ""))
     old = sitefile.read(path)
-    one = SiteFile(path, text, unified.diff(os.path.basename(path), old, new))
+    one = SiteFile(path, text, unified_diff.diff(os.path.basename(path), old, new))
     if old is not None and old != new and not nginx.is_ours(old):
         return Result(
             "nginx",

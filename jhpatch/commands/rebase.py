@@ -6,20 +6,11 @@ import re
 import sys
 from typing import Dict, List, Optional
 
-from jhpatch import (
-    catalog,
-    drafting,
-    engine,
-    patchfile,
-    rebasing,
-    targets,
-    unified,
-    versions,
-    wheels,
-)
+from jhpatch import drafting, rebasing, targets, wheels
 from jhpatch.errors import Failed, Refused, Usage
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.patchfile import Edition, normalized
+from jhpatch.patchset import catalog, engine, unified_diff, versions
+from jhpatch.patchset.edition import Edition, edition_of, normalized
 from jhpatch.result import Candidate, Result
 from jhpatch.system import sha256
 
@@ -216,7 +207,7 @@ def _check(text: str, name: str, edition: Edition, target: _Target, folder: str)
         os.mkdir(tree)
         path = os.path.join(tree, name + ".patch")
         drafting.write(path, text, is_new=True)
-        engine.after_of(patchfile.edition_of(path), target.files)
+        engine.after_of(edition_of(path), target.files)
 
 
 def _before(arguments: argparse.Namespace, edition: Edition, folder: str) -> Dict[str, bytes]:
@@ -249,7 +240,9 @@ def _put(
     """Writes a patch file, unless in a dry run."""
     with open(edition.file, "rb") as file:
         old = file.read()
-    diff = unified.diff(os.path.basename(edition.file), old, text.encode("utf-8"), name + ".patch")
+    diff = unified_diff.diff(
+        os.path.basename(edition.file), old, text.encode("utf-8"), name + ".patch"
+    )
     one = Candidate(edition.patch, name, version, path, text, diff)
     if not arguments.dry_run:
         drafting.write(path, text, is_new=path != edition.file)

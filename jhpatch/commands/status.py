@@ -5,9 +5,9 @@ import os
 from typing import Any, Dict, List, Tuple
 
 from jhpatch import __version__, reporting, result, site, targets
-from jhpatch.catalog import Catalog
 from jhpatch.errors import Failed, JhpatchError, Refused
 from jhpatch.inspection import Inspection
+from jhpatch.patchset.catalog import Catalog
 from jhpatch.plan import would_apply
 from jhpatch.result import Result, SiteReport, error_of
 from jhpatch.site import Environment

@@ -3,9 +3,10 @@
 import argparse
 from typing import Callable, Dict, Iterator, List, Optional
 
-from jhpatch import catalog, targets, versions, wheels
+from jhpatch import targets, wheels
 from jhpatch.errors import Usage
-from jhpatch.patchfile import Edition, normalized
+from jhpatch.patchset import catalog, versions
+from jhpatch.patchset.edition import Edition, normalized
 from jhpatch.result import Release, Result
 from jhpatch.system import sha256
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from jhpatch import patchfile
+from jhpatch.patchset import edition
 from tests.index import made_wheel, serving
 from tests.keeping import PATH, UPSTREAM, patch_text, patched, put
 
@@ -21,7 +21,7 @@ def lint(jhpatch, tree):
     """Runs ``lint`` over the tree."""
 
     def call(*arguments):
-        patchfile._read.cache_clear()  # a process reads each file once, and these change
+        edition._read.cache_clear()  # a process reads each file once, and these change
         return jhpatch(None, "lint", "--patches", tree, *arguments)
 
     return call

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from jhpatch import catalog, engine, patchfile
+from jhpatch.patchset import catalog, engine
+from jhpatch.patchset.edition import _read
 from tests.conftest import ROOT
 from tests.index import made_wheel, serving
 from tests.keeping import PATH, UPSTREAM, patch_text, patched, put
@@ -30,7 +31,7 @@ def rebase(jhpatch, tree, tmp_path):
     wheel = made_wheel(str(tmp_path / "wheels"), "app", "1.0", {PATH: UPSTREAM})
 
     def call(*arguments):
-        patchfile._read.cache_clear()  # a process reads each file once, and these change
+        _read.cache_clear()  # a process reads each file once, and these change
         options = ["--patches", tree, "--from", wheel]
         return jhpatch(None, "rebase", "app/hooks", *(list(arguments) + options))
 
@@ -149,7 +150,7 @@ def test_a_range_does_not_grow_over_another_edition(rebase, newer, tree):
     assert rebase("--to", newer("1.3", moved_on())).code == 0
     answer = rebase("--to", newer("1.4", UPSTREAM))
     assert "Versions: >=1.0,<=1.2 | ==1.4\n" in answer.document["candidate"]["text"]
-    patchfile._read.cache_clear()
+    _read.cache_clear()
     catalog.editions([tree])  # no overlap
 
 
@@ -298,7 +299,7 @@ def test_a_real_release(jhpatch, wheel, tmp_path, monkeypatch):
     with open(os.path.join(tree, "jupyterhub", name)) as file:
         known = file.read()
     os.unlink(os.path.join(tree, "jupyterhub", name))
-    monkeypatch.setattr("jhpatch.catalog.own_tree", lambda: tree)
+    monkeypatch.setattr("jhpatch.patchset.catalog.own_tree", lambda: tree)
     to, origin = wheel("jupyterhub", "6.0.0"), wheel("jupyterhub", "5.5.3")
     answer = jhpatch(None, "rebase", "jupyterhub/kerberos-login", "--to", to, "--from", origin)
     assert answer.code == 0, answer.error

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from jhpatch import patchfile
+from jhpatch.patchset import edition
 from tests.conftest import ROOT
 from tests.index import made_wheel, serving
 from tests.keeping import PATH, UPSTREAM, patch_text, put
@@ -28,7 +28,7 @@ def survey(jhpatch, tree, tmp_path, monkeypatch):
     """Runs ``survey app`` over an index that has the wheels ``{version: bytes}``."""
 
     def call(releases, *arguments):
-        patchfile._read.cache_clear()
+        edition._read.cache_clear()
         served = str(tmp_path / "served")
         for version, data in releases.items():
             made_wheel(served, "app", version, {} if data is None else {PATH: data})

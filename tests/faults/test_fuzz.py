@@ -19,7 +19,7 @@ SECONDS = 300
 @pytest.fixture(autouse=True)
 def own_diff_of(monkeypatch):
     """A target may put its own bytes in the place of a file's; not for the tests after it."""
-    from jhpatch import engine
+    from jhpatch.patchset import engine
 
     monkeypatch.setattr(engine, "diff_of", engine.diff_of)
 

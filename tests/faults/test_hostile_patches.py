@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from jhpatch import patchfile
+from jhpatch.patchset import edition
 from tests.faults import watched
 from tests.faults.watched import answer, picture
 from tests.test_cli import own_patch
@@ -24,7 +24,7 @@ class Place:
     """A site with one distribution of ours, a tree with one patch for it, and a tree outside."""
 
     def __init__(self, folder):
-        patchfile._read.cache_clear()
+        edition._read.cache_clear()
         self.outside = watched.sentinel(folder)
         self.site = str(folder / "site")
         os.mkdir(self.site)

@@ -9,8 +9,9 @@ import zipfile
 
 import pytest
 
-from jhpatch import catalog, engine, patchfile
 from jhpatch.errors import BadPatch
+from jhpatch.patchset import catalog, engine
+from jhpatch.patchset.edition import _read, added_bytes, digest, edition_of
 from jhpatch.system.sha256 import sha256
 from tests.conftest import fetched_wheel
 from tests.faults.watched import answer, bounded, picture
@@ -161,7 +162,7 @@ def patches():
     """Each patch of ours: its path, its bytes, and the real files that it is for."""
     found = []
     for path in sorted(glob.glob(os.path.join(catalog.own_tree(), "*", "*.patch"))):
-        edition = patchfile.edition_of(path)
+        edition = edition_of(path)
         if edition.changes:
             release = edition.name.partition("-")[0]
             with zipfile.ZipFile(fetched_wheel(edition.distribution, release)) as archive:
@@ -183,13 +184,13 @@ def put(path, data):
 
 def outcome(path, before):
     """What apply would make of a site with the files ``before``: bytes, or None for a refusal."""
-    patchfile._read.cache_clear()
+    _read.cache_clear()
     try:
-        edition = patchfile.edition_of(path)
+        edition = edition_of(path)
         # A file that is not as the header says is another's edit: refused, as states.py does it.
         if any(sha256(before.get(one.path, b"")) != one.before for one in edition.changes):
             return edition, None
-        patchfile.digest(edition), patchfile.added_bytes(edition)
+        digest(edition), added_bytes(edition)
         return edition, engine.after_of(edition, before)
     except BadPatch as error:
         assert error.path == path, error.path
@@ -210,7 +211,7 @@ def test_a_mutation_gives_the_declared_bytes_or_none(share, patches, tmp_path, t
             continue
         path = str(tmp_path / os.path.basename(os.path.dirname(source)) / os.path.basename(source))
         put(path, mutated)
-        original = patchfile.edition_of(source, data)
+        original = edition_of(source, data)
         with bounded():
             edition, after = outcome(path, before)
         made += 1
@@ -251,7 +252,7 @@ def test_a_mutation_from_end_to_end(share, lab, tmp_path, thorough, tally, monke
     for number in range(1000 if thorough else 40):
         tree = str(tmp_path / ("tree-%d" % number))
         shutil.copytree(own, tree)
-        monkeypatch.setattr("jhpatch.catalog.own_tree", lambda tree=tree: tree)
+        monkeypatch.setattr("jhpatch.patchset.catalog.own_tree", lambda tree=tree: tree)
         which = chance.randrange(2)
         mutation = MUTATIONS[number % len(MUTATIONS)]
         mutated = mutation(texts[which], texts[1 - which], chance)

@@ -8,10 +8,11 @@ import re
 
 import pytest
 
-from jhpatch import engine, journal, patchfile, record, state, versions
+from jhpatch import journal, record, state
 from jhpatch.errors import BadPatch, Untrusted
 from jhpatch.nginx import Front, render
-from jhpatch.patchfile import Change, Edition
+from jhpatch.patchset import engine, versions
+from jhpatch.patchset.edition import Change, Edition, edition_of
 from jhpatch.plan import plan_apply, plan_revert
 from jhpatch.record import Entry
 from jhpatch.site import Distribution
@@ -147,7 +148,7 @@ def test_a_header_says_its_fields(every):
     def check(fields):
         assume(all(value for _, value in fields))
         text = "".join("%s: %s\n" % field for field in fields) + "---\n"
-        edition = patchfile.edition_of("/t/app/1.0-slug.patch", text.encode())
+        edition = edition_of("/t/app/1.0-slug.patch", text.encode())
         assert list(edition.fields) == fields
         assert len(edition.changes) == sum(name == "After" for name, _ in fields)
         for change in edition.changes:
@@ -164,7 +165,7 @@ def test_any_bytes_are_a_header_or_a_bad_patch(every):
     def check(before, at, data):
         for text in (data, good[:at] + data + good[at:], before + good):
             try:
-                edition = patchfile.edition_of("/t/app/1.0-slug.patch", text)
+                edition = edition_of("/t/app/1.0-slug.patch", text)
             except BadPatch:
                 continue
             assert edition.package and edition.ranges
@@ -431,7 +432,7 @@ def editions(tmp_path_factory):
         text += "Adds: app/shared.py < app/shared.py\n" * (number < 3) + "---\n"
         diff = unified(before, after, 3).replace(b"x.py", path.encode())
         (folder / ("1.0-p%d.patch" % number)).write_bytes(text.encode() + diff)
-        made.append(patchfile.edition_of(str(folder / ("1.0-p%d.patch" % number))))
+        made.append(edition_of(str(folder / ("1.0-p%d.patch" % number))))
     return made
 
 

@@ -7,9 +7,10 @@ import functools
 import os
 from typing import Dict, Iterator, List, NamedTuple
 
-from jhpatch import catalog, rebasing, wheels
+from jhpatch import rebasing, wheels
 from jhpatch.errors import Refused
-from jhpatch.patchfile import Edition
+from jhpatch.patchset import catalog
+from jhpatch.patchset.edition import Edition
 from tests.conftest import CACHE, ROOT
 from tests.releases import table
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from jhpatch import catalog
+from jhpatch.patchset import catalog
 from jhpatch.system.sha256 import sha256
 from tests.conftest import fetched_wheel
 from tests.releases import places

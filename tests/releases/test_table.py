@@ -2,7 +2,7 @@
 
 import pytest
 
-from jhpatch import catalog
+from jhpatch.patchset import catalog
 from tests.releases.table import KNOWN_BYTES, OUTSIDE, PATCHES, RELEASES
 
 EDITIONS = [one for one in catalog.editions([catalog.own_tree()]) if one.changes]

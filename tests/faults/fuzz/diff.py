@@ -20,9 +20,9 @@ def target():
     """Gives the check."""
     import patch_ng  # noqa: F401
 
-    from jhpatch import engine
     from jhpatch.errors import BadPatch
-    from jhpatch.patchfile import Change, Edition
+    from jhpatch.patchset import engine
+    from jhpatch.patchset.edition import Change, Edition
     from jhpatch.system import sha256
 
     given = [b""]
@@ -67,4 +67,4 @@ def target():
 
 
 if __name__ == "__main__":
-    driver.fuzz(target, ["jhpatch.engine", "patch_ng"])
+    driver.fuzz(target, ["jhpatch.patchset.engine", "patch_ng"])

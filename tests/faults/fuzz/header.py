@@ -16,9 +16,9 @@ VERSIONS = ("1.0", "1", "2.0rc1", "0.9.9", "1.0+local", "x", "")
 
 def target():
     """Gives the check."""
-    from jhpatch import catalog
     from jhpatch.errors import BadPatch
-    from jhpatch.patchfile import edition_of
+    from jhpatch.patchset import catalog
+    from jhpatch.patchset.edition import edition_of
     from jhpatch.system.rooted_files import is_relative, is_sha256
 
     def check(data):
@@ -46,4 +46,4 @@ def target():
 
 
 if __name__ == "__main__":
-    driver.fuzz(target, ["jhpatch.patchfile", "jhpatch.versions"])
+    driver.fuzz(target, ["jhpatch.patchset.edition", "jhpatch.patchset.versions"])

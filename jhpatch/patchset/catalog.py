@@ -6,13 +6,13 @@ from typing import Container, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from jhpatch.errors import BadPatch
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.patchfile import Edition, edition_of, normalized
-from jhpatch.versions import clashes, key
+from jhpatch.patchset.edition import Edition, edition_of, normalized
+from jhpatch.patchset.versions import clashes, key
 
 
 def own_tree() -> str:
     """The folder of the patches that come with jhpatch. Raises BadPatch where there is none."""
-    package = os.path.dirname(os.path.abspath(__file__))
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     inside = os.path.join(package, "patches")
     if os.path.isdir(inside):
         return inside

@@ -14,9 +14,9 @@ from typing import Dict, Iterator, List, Optional, Tuple
 
 from jhpatch.errors import BadPatch
 from jhpatch.namedtuple import NamedTuple
+from jhpatch.patchset.versions import Range, parse
 from jhpatch.system.rooted_files import Root, is_relative
 from jhpatch.system.sha256 import hasher
-from jhpatch.versions import Range, parse
 
 FIELDS = frozenset(
     "Package Versions Description Origin Forwarded Remove-When Not-Needed Before After Adds "
@@ -27,7 +27,7 @@ _SIZE_CAP = 1024 * 1024
 _HEADER_CAP = 512 * 1024  # the hashes of two thousand files
 _NAME = re.compile(r"([0-9][0-9A-Za-z.+!_]{0,63})-([a-z0-9][a-z0-9-]*)\Z")
 _HASHED = re.compile(r"(\S+) sha256:([0-9a-f]{64})\Z")
-_HELPERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "deployed")
+_HELPERS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "deployed")
 
 
 class Change(NamedTuple):

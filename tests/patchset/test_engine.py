@@ -9,8 +9,8 @@ import zipfile
 
 import pytest
 
-from jhpatch import catalog, engine
 from jhpatch.errors import BadPatch
+from jhpatch.patchset import catalog, engine
 from tests.conftest import ROOT
 
 BEFORE = b"".join(b"line %d\n" % number for number in range(1, 21))
@@ -155,7 +155,7 @@ def test_what_patch_ng_is_given():
     """It parses without http, ssl and email, and nothing of that is seen by whoever comes next."""
     script = """
 import sys
-from jhpatch import engine
+from jhpatch.patchset import engine
 parser = engine._parser()
 print(sorted({"ssl", "email", "http.client", "urllib.request", "logging"} & set(sys.modules)))
 import logging, tempfile, urllib.request

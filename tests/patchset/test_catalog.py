@@ -4,8 +4,9 @@ import os
 
 import pytest
 
-from jhpatch import catalog, patchfile
 from jhpatch.errors import BadPatch
+from jhpatch.patchset import catalog
+from jhpatch.patchset.edition import Change, digest
 
 ZERO, ONE = "0" * 64, "1" * 64
 HEAD = """\
@@ -32,7 +33,7 @@ def test_a_header_is_read(tmp_path):
     (edition,) = catalog.editions([tree(tmp_path)])
     assert edition.patch == "app/slug"
     assert edition.description == "what it does"
-    assert edition.changes == (patchfile.Change("app/a.py", ZERO, ONE),)
+    assert edition.changes == (Change("app/a.py", ZERO, ONE),)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +167,7 @@ def test_the_digest_covers_the_patch_and_what_it_adds(tmp_path):
         with open(os.path.join(path, "app", "h.py"), "w") as file:
             file.write(source)
         (edition,) = catalog.editions([path])
-        digests.append(patchfile.digest(edition))
+        digests.append(digest(edition))
     assert digests[0] != digests[1]
 
 

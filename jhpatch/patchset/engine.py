@@ -15,7 +15,7 @@ from typing import Any, Dict, Iterator, List, Tuple
 
 from jhpatch.errors import BadPatch
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.patchfile import Change, Edition, diff_of
+from jhpatch.patchset.edition import Change, Edition, diff_of
 from jhpatch.system.sha256 import sha256
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jhpatch.versions import Range, clashes, near, parse
+from jhpatch.patchset.versions import Range, clashes, near, parse
 
 
 def ranges(*texts):

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from jhpatch import unified
+from jhpatch.patchset import unified_diff
 
 LONG = b"".join(
     b"    def method_%d(self):\n        return self\n\n" % number for number in range(300)
@@ -15,7 +15,7 @@ LONG = b"".join(
 def test_a_line_between_two_changes():
     """A line that stays is no change, however often it stands elsewhere."""
     after = LONG.replace(b"return self\n\n    def method_200(", b"return 200\n\n    def other(")
-    found = unified.diff("a.py", LONG, after).splitlines()
+    found = unified_diff.diff("a.py", LONG, after).splitlines()
     assert [line[0] for line in found[3:]] == list("   -+ -+   ")
 
 
@@ -35,7 +35,7 @@ def test_a_line_between_two_changes():
 def test_patch_takes_it(tmp_path, before, after):
     """patch(1) gives the other file from it, byte for byte."""
     (tmp_path / "a.py").write_bytes(before)
-    text = unified.diff("a.py", before, after).encode("utf-8", "surrogateescape")
+    text = unified_diff.diff("a.py", before, after).encode("utf-8", "surrogateescape")
     command = ["patch", "--binary", "-p1", "--no-backup-if-mismatch"]
     subprocess.run(command, input=text, cwd=str(tmp_path), check=True, stdout=subprocess.DEVNULL)
     assert (tmp_path / "a.py").read_bytes() == after
@@ -43,6 +43,6 @@ def test_patch_takes_it(tmp_path, before, after):
 
 def test_files_that_come_and_go():
     """No file is /dev/null, and no change is no diff."""
-    assert unified.diff("a", None, b"x\n") == "--- /dev/null\n+++ b/a\n@@ -0,0 +1 @@\n+x\n"
-    assert unified.diff("a", b"x\n", None) == "--- a/a\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n"
-    assert unified.diff("a", b"x\n", b"x\n") == ""
+    assert unified_diff.diff("a", None, b"x\n") == "--- /dev/null\n+++ b/a\n@@ -0,0 +1 @@\n+x\n"
+    assert unified_diff.diff("a", b"x\n", None) == "--- a/a\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n"
+    assert unified_diff.diff("a", b"x\n", b"x\n") == ""
