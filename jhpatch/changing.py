@@ -9,13 +9,14 @@ import argparse
 import contextlib
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
-from jhpatch import bytecode, reporting, result, targets, transaction
+from jhpatch import bytecode, reporting, targets, transaction
 from jhpatch.errors import Failed, JhpatchError
 from jhpatch.inspection import Inspection, inspect, stamp_of, with_way_back
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchset.catalog import Catalog
 from jhpatch.plan import Plan
-from jhpatch.result import Result, SiteReport, error_of
+from jhpatch.report import result
+from jhpatch.report.result import Result, SiteReport, error_of
 from jhpatch.system import become_user, path_owners
 from jhpatch.transaction import FileChange, Transaction
 

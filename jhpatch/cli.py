@@ -13,7 +13,7 @@ from typing import Any, Callable, Iterator, List, NoReturn, Optional, TextIO, Tu
 from jhpatch import __version__
 from jhpatch.commands import COMMANDS, EXAMPLES
 from jhpatch.errors import Failed, JhpatchError, Usage
-from jhpatch.result import HOST, Result, addressed, error_of, quoted, shown
+from jhpatch.report.result import HOST, Result, addressed, error_of, quoted, shown
 
 # argparse has no translations, and looks in three folders for that of each of its words.
 argparse._ = str  # type: ignore[attr-defined]
@@ -137,7 +137,7 @@ def _interruptible() -> Iterator[None]:
 
 def _speaks(as_json: bool) -> None:
     """Loads what the result is told with: not to fail at that once a change is made."""
-    importlib.import_module("json" if as_json else "jhpatch.rendering")
+    importlib.import_module("json" if as_json else "jhpatch.report.site_text")
 
 
 def _failed(argv: List[str], error: JhpatchError) -> Result:
@@ -252,9 +252,9 @@ def _print(result: Result, as_json: bool, verbose: bool, quiet: bool) -> int:
     # A diff that goes to a file or to patch(1) must be the exact bytes.
     paged = terminal and is_diff and _paged(text)
     lost = 0 if paged else _output(text, escaped=terminal or not is_diff)
-    from jhpatch import rendering
+    from jhpatch.report import site_text
 
-    _talk(rendering.talk(result))
+    _talk(site_text.talk(result))
     return lost or result.exit_code
 
 
@@ -305,12 +305,12 @@ def _text(result: Result, terminal: bool, verbose: bool) -> str:
         return result.script
     colour = terminal and "NO_COLOR" not in os.environ
     if result.command in HOST:
-        from jhpatch import telling
+        from jhpatch.report import host_text
 
-        return telling.text(result, terminal, colour, verbose)
-    from jhpatch import rendering
+        return host_text.text(result, terminal, colour, verbose)
+    from jhpatch.report import site_text
 
-    return rendering.text(result, terminal, colour, verbose, _width() if terminal else 0)
+    return site_text.text(result, terminal, colour, verbose, _width() if terminal else 0)
 
 
 def _width() -> int:
@@ -327,7 +327,7 @@ def _width() -> int:
 def _json(result: Result) -> str:
     import json
 
-    from jhpatch.result import document
+    from jhpatch.report.result import document
 
     return json.dumps(document(result), indent=1) + "\n"
 
@@ -336,7 +336,7 @@ def _line(result: Result) -> str:
     """The document on one line."""
     import json
 
-    from jhpatch.result import document
+    from jhpatch.report.result import document
 
     return json.dumps(document(result)) + "\n"
 

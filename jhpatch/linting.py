@@ -10,7 +10,7 @@ from typing import Dict, Iterator, List, Tuple
 
 from jhpatch.errors import BadPatch, JhpatchError
 from jhpatch.patchset import catalog, engine
-from jhpatch.patchset.edition import Edition, append, diff_of, edition_of
+from jhpatch.patchset.edition import Edition, diff_of, edition_of
 from jhpatch.system import compiler, sha256
 
 _CONTEXT = 3

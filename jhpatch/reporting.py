@@ -5,7 +5,7 @@ from typing import Iterable, Optional, Tuple
 
 from jhpatch.errors import JhpatchError
 from jhpatch.inspection import Inspection
-from jhpatch.result import FileReport, PatchReport, SiteReport, error_of
+from jhpatch.report.result import FileReport, PatchReport, SiteReport, error_of
 from jhpatch.states import Assessment
 from jhpatch.system import processes, timestamps
 from jhpatch.system.processes import Process

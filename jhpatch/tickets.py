@@ -10,7 +10,7 @@ import stat
 from typing import Any, List, Mapping, Optional, Tuple
 
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.result import TicketReport
+from jhpatch.report.result import TicketReport
 from jhpatch.system import processes, timestamps, untrusted_json
 
 SCHEMA = 1

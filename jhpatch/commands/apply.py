@@ -6,7 +6,7 @@ import time
 from jhpatch import __version__, changing, targets
 from jhpatch.inspection import Inspection
 from jhpatch.plan import Plan, plan_apply
-from jhpatch.result import Result
+from jhpatch.report.result import Result
 from jhpatch.system import timestamps
 
 

@@ -5,7 +5,7 @@ import os
 
 from jhpatch import targets
 from jhpatch.errors import Failed
-from jhpatch.result import Result
+from jhpatch.report.result import Result
 
 SHELLS = ("bash", "zsh", "fish")
 FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "completions")

@@ -8,7 +8,7 @@ from jhpatch.errors import JhpatchError
 from jhpatch.inspection import Inspection
 from jhpatch.patchset import edition, engine, unified_diff
 from jhpatch.plan import Change, plan_apply
-from jhpatch.result import Result, SiteReport
+from jhpatch.report.result import Result, SiteReport
 from jhpatch.states import Assessment
 
 

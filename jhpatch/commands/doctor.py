@@ -8,7 +8,7 @@ from jhpatch.diagnosis import kerberos, running, spark
 from jhpatch.diagnosis.findings import finding
 from jhpatch.diagnosis.running import Check
 from jhpatch.errors import JhpatchError
-from jhpatch.result import Finding, Result, checked
+from jhpatch.report.result import Finding, Result, checked
 
 _SEVERITIES = ("error", "warning", "note")
 _TEMPLATES = ("keytab", "principal", "ccache")

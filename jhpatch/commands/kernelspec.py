@@ -10,7 +10,7 @@ from jhpatch import kernels, pyspark, targets
 from jhpatch.errors import Failed, Refused, Usage
 from jhpatch.kernels import Installed
 from jhpatch.pyspark import Kernel
-from jhpatch.result import KernelReport, Result, checked
+from jhpatch.report.result import KernelReport, Result, checked
 
 _NAME = re.compile(r"[a-z0-9._-]+", re.I)  # jupyter_client's own rule
 _MASTER = re.compile(r"yarn(-client)?|local(\[[\d*]+(,\d+)?\])?|(spark|k8s|mesos)://[^\s$]+")

@@ -7,7 +7,7 @@ from jhpatch import drafting, linting, provenance, targets, wheels
 from jhpatch.errors import JhpatchError, Refused, Usage
 from jhpatch.patchset import catalog
 from jhpatch.patchset.edition import Edition, normalized
-from jhpatch.result import Result, error_of
+from jhpatch.report.result import Result, error_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

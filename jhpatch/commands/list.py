@@ -5,7 +5,7 @@ from typing import List
 
 from jhpatch import reporting, targets
 from jhpatch.patchset.edition import Edition
-from jhpatch.result import PatchReport, Result
+from jhpatch.report.result import PatchReport, Result
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from jhpatch import nginx, targets
 from jhpatch.errors import Usage
 from jhpatch.nginx import Front
 from jhpatch.patchset import unified_diff
-from jhpatch.result import Error, Finding, Result, SiteFile, checked
+from jhpatch.report.result import Error, Finding, Result, SiteFile, checked
 
 _CONFIG = "/etc/nginx/nginx.conf"
 _YEARS = 63072000  # Mozilla's two, in seconds

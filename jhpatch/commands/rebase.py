@@ -11,7 +11,7 @@ from jhpatch.errors import Failed, Refused, Usage
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchset import catalog, engine, unified_diff, versions
 from jhpatch.patchset.edition import Edition, edition_of, normalized
-from jhpatch.result import Candidate, Result
+from jhpatch.report.result import Candidate, Result
 from jhpatch.system import sha256
 
 _HELP = "python -m jhpatch rebase --help"

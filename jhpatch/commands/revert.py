@@ -5,7 +5,7 @@ import argparse
 from jhpatch import __version__, changing, targets
 from jhpatch.inspection import Inspection
 from jhpatch.plan import Plan, plan_revert
-from jhpatch.result import Result
+from jhpatch.report.result import Result
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,12 +4,13 @@ import argparse
 import os
 from typing import Any, Dict, List, Tuple
 
-from jhpatch import __version__, reporting, result, site, targets
+from jhpatch import __version__, reporting, site, targets
 from jhpatch.errors import Failed, JhpatchError, Refused
 from jhpatch.inspection import Inspection
 from jhpatch.patchset.catalog import Catalog
 from jhpatch.plan import would_apply
-from jhpatch.result import Result, SiteReport, error_of
+from jhpatch.report import result
+from jhpatch.report.result import Result, SiteReport, error_of
 from jhpatch.site import Environment
 
 

@@ -7,7 +7,7 @@ from jhpatch import targets, wheels
 from jhpatch.errors import Usage
 from jhpatch.patchset import catalog, versions
 from jhpatch.patchset.edition import Edition, normalized
-from jhpatch.result import Release, Result
+from jhpatch.report.result import Release, Result
 from jhpatch.system import sha256
 
 

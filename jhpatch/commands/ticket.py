@@ -7,7 +7,7 @@ from typing import Any, Mapping, Optional, Tuple
 
 from jhpatch import targets, tickets
 from jhpatch.errors import Failed
-from jhpatch.result import Result, TicketReport
+from jhpatch.report.result import Result, TicketReport
 from jhpatch.system import processes
 from jhpatch.tickets import Record
 

@@ -8,7 +8,7 @@ from typing import Iterator, Optional, Tuple
 from jhpatch.diagnosis.findings import finding
 from jhpatch.diagnosis.keytabs import Part
 from jhpatch.diagnosis.running import Account
-from jhpatch.result import Finding
+from jhpatch.report.result import Finding
 
 
 def named(text: str) -> Optional[str]:

@@ -6,7 +6,7 @@ docs/doctor.md shows this table; a test compares the two.
 import shlex
 from typing import Dict, Optional
 
-from jhpatch.result import Finding, Kind
+from jhpatch.report.result import Finding, Kind
 
 _E, _W, _N = "error", "warning", "note"
 

@@ -8,7 +8,7 @@ from jhpatch.diagnosis import krb5conf, running
 from jhpatch.diagnosis.findings import finding
 from jhpatch.diagnosis.running import Account, Deadline
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.result import Finding
+from jhpatch.report.result import Finding
 
 FOLDERS = (
     *("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system"),

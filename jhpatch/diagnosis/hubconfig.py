@@ -9,7 +9,7 @@ from jhpatch.diagnosis.findings import finding
 from jhpatch.diagnosis.running import Account
 from jhpatch.errors import JhpatchError
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.result import Finding
+from jhpatch.report.result import Finding
 from jhpatch.system import path_owners
 
 TEMPLATES = ("principal", "keytab", "ccache")

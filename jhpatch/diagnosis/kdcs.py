@@ -12,7 +12,7 @@ from jhpatch.diagnosis.asreq import Answer
 from jhpatch.diagnosis.findings import finding
 from jhpatch.diagnosis.krb5conf import Profile, Server
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.result import Finding
+from jhpatch.report.result import Finding
 
 _MOST = 8  # KDCs that are asked
 _WRONG_REALM = 68  # RFC 4120, 7.5.9

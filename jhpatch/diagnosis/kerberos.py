@@ -12,7 +12,7 @@ from jhpatch.diagnosis.keytabs import Part
 from jhpatch.diagnosis.kinits import Program
 from jhpatch.diagnosis.running import Account, Check, Deadline
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.result import Finding
+from jhpatch.report.result import Finding
 
 
 class Host(NamedTuple):

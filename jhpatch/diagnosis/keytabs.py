@@ -8,7 +8,7 @@ from jhpatch.diagnosis import running
 from jhpatch.diagnosis.findings import finding
 from jhpatch.diagnosis.running import Account, Deadline
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.result import Finding
+from jhpatch.report.result import Finding
 
 # Each part of the path and of where it leads, the last first: mode, owner, group, and what
 # test(1) says of the user's own rights (r, w, x).

@@ -9,7 +9,7 @@ from jhpatch.diagnosis.findings import finding
 from jhpatch.diagnosis.running import Deadline
 from jhpatch.errors import JhpatchError
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.result import Finding
+from jhpatch.report.result import Finding
 from jhpatch.system import path_owners
 
 # MIT krb5 1.15 to 1.21: src/lib/krb5/error_tables/krb5_err.et, k5e1_err.et, kv5m_err.et, and

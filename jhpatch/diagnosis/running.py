@@ -9,7 +9,7 @@ from typing import Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from jhpatch.diagnosis.findings import finding
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.result import Finding
+from jhpatch.report.result import Finding
 
 PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
 EACH = 5.0  # seconds that one check may take

@@ -10,7 +10,7 @@ from jhpatch.diagnosis import running
 from jhpatch.diagnosis.findings import finding
 from jhpatch.diagnosis.running import Check
 from jhpatch.errors import JhpatchError
-from jhpatch.result import Finding
+from jhpatch.report.result import Finding
 from jhpatch.system import become_user
 
 

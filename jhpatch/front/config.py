@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 from jhpatch.errors import Failed
 from jhpatch.front.findings import finding
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.result import Finding
+from jhpatch.report.result import Finding
 
 _CAP = 4 << 20  # bytes of one file
 _DEPTH = 20  # of includes

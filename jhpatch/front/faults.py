@@ -8,7 +8,7 @@ from jhpatch.errors import Failed
 from jhpatch.front.config import Directive, Tree
 from jhpatch.front.findings import finding
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.result import Finding
+from jhpatch.report.result import Finding
 
 _BODY = 10 << 20  # bytes that a notebook with pictures may well have
 

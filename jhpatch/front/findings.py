@@ -5,7 +5,7 @@ docs/nginx.md shows this table; a test compares the two.
 
 from typing import Dict, Optional
 
-from jhpatch.result import Finding, Kind
+from jhpatch.report.result import Finding, Kind
 
 _E, _W, _N = "error", "warning", "note"
 

@@ -14,7 +14,7 @@ from typing import Callable, Dict, Iterator, List, Optional, Tuple, Union
 from jhpatch.diagnosis.running import ALL, EACH, Deadline
 from jhpatch.front.findings import finding
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.result import Finding
+from jhpatch.report.result import Finding
 
 SOON = 14  # days; who renews by a timer has had several tries by then
 _CAP = 1 << 16  # bytes of an answer that are read

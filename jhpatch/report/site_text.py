@@ -3,7 +3,7 @@
 import re
 from typing import Iterator, List, Optional, Sequence
 
-from jhpatch.result import KEEPERS, Error, PatchReport, Release, Result, SiteReport
+from jhpatch.report.result import KEEPERS, Error, PatchReport, Release, Result, SiteReport
 
 _COLOURS = {
     "applied": "32",

@@ -3,8 +3,8 @@
 import time
 from typing import Iterator, List, Optional
 
-from jhpatch.rendering import painted, plain
-from jhpatch.result import Finding, KernelReport, Result, SiteFile, TicketReport
+from jhpatch.report.result import Finding, KernelReport, Result, SiteFile, TicketReport
+from jhpatch.report.site_text import painted, plain
 from jhpatch.system import timestamps
 
 _COLOURS = {
