@@ -9,7 +9,7 @@ import argparse
 import contextlib
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
-from jhpatch import bytecode, reporting, targets, transaction
+from jhpatch import bytecode, reporting, targets
 from jhpatch.errors import Failed, JhpatchError
 from jhpatch.inspection import Inspection, inspect, stamp_of, with_way_back
 from jhpatch.namedtuple import NamedTuple
@@ -18,7 +18,8 @@ from jhpatch.plan import Plan
 from jhpatch.report import result
 from jhpatch.report.result import Result, SiteReport, error_of
 from jhpatch.system import become_user, path_owners
-from jhpatch.transaction import FileChange, Transaction
+from jhpatch.transaction import transaction
+from jhpatch.transaction.transaction import FileChange, Transaction
 
 _TRIES = 50
 Planned = Callable[[Inspection], Plan]

@@ -7,8 +7,7 @@ import contextlib
 import os
 from typing import Callable, Dict, FrozenSet, Iterable, List, Optional, Set, Tuple
 
-from jhpatch import journal as journals
-from jhpatch import saved, state, states
+from jhpatch import state, states
 from jhpatch.errors import REINSTALL, Failed, JhpatchError, Untrusted
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchset.catalog import Catalog
@@ -17,6 +16,8 @@ from jhpatch.site import Environment, Site, distributions
 from jhpatch.states import Assessment, View
 from jhpatch.system.rooted_files import NotPlain, Root
 from jhpatch.system.sha256 import sha256
+from jhpatch.transaction import journal as journals
+from jhpatch.transaction import store
 
 Stamp = Tuple[Optional[Tuple[int, int, int]], ...]
 _LOOKS = 50  # a run takes longer than a look: the second or third is undisturbed
@@ -79,7 +80,7 @@ def _is_current(stamps: Dict[str, Stamp]) -> bool:
 
 def stamp_of(site: str) -> Stamp:
     """What is another whenever a run has begun, been undone or ended in between."""
-    return tuple(map(_stamp, (os.path.join(site, path) for path in (saved.JOURNAL, state.STATE))))
+    return tuple(map(_stamp, (os.path.join(site, path) for path in (store.JOURNAL, state.STATE))))
 
 
 def _stamp(path: str) -> Optional[Tuple[int, int, int]]:
@@ -144,7 +145,7 @@ def _look(environment: Environment, site: Site, names: Tuple[str, ...]) -> Inspe
 def _read_site(
     environment: Environment, site: Site, root: Root, names: Tuple[str, ...]
 ) -> Inspection:
-    journal = saved.journal_of(root)
+    journal = store.journal_of(root)
     read = _reader(root, journal)
     data = read(state.STATE) if _has_folder(root) else None
     known = state.parse(data, os.path.join(site.path, state.STATE)) if data is not None else None
@@ -155,7 +156,7 @@ def _read_site(
         known,
         data,
         read,
-        lambda sha256: saved.original(root, sha256),
+        lambda sha256: store.original(root, sha256),
         root.has_folder_of,
     )
     status = None
@@ -185,7 +186,7 @@ def _way_back(root: Root, names: Iterable[str]) -> str:
 
 def _has_folder(root: Root) -> bool:
     with root.folder("") as top:
-        return top.lstat(saved.FOLDER) is not None
+        return top.lstat(store.FOLDER) is not None
 
 
 def _reader(root: Root, journal: Optional[journals.Journal]) -> Callable[[str], Optional[bytes]]:
@@ -196,8 +197,8 @@ def _reader(root: Root, journal: Optional[journals.Journal]) -> Callable[[str], 
 
     def on_disk(path: str) -> Optional[bytes]:
         if path not in disk:
-            if path.startswith(saved.FOLDER + "/"):
-                disk[path] = saved.saved(root, path[len(saved.FOLDER) + 1 :])
+            if path.startswith(store.FOLDER + "/"):
+                disk[path] = store.saved(root, path[len(store.FOLDER) + 1 :])
             else:
                 found = root.read(path)
                 disk[path] = found.data if found else None
@@ -215,7 +216,7 @@ def _reader(root: Root, journal: Optional[journals.Journal]) -> Callable[[str], 
             data = on_disk(path)
             row = rows.get(path)
             if row and journals.is_undone(rows, row, hash_of, root.has_folder_of):
-                data = None if row.before is None else saved.original(root, row.before)
+                data = None if row.before is None else store.original(root, row.before)
             cache[path] = data
         return cache[path]
 

@@ -159,7 +159,8 @@ def die_between_modules(*arguments: str) -> None:
 
 
 def _die_between_modules(arguments: List[str]) -> None:
-    from jhpatch import cli, transaction
+    from jhpatch import cli
+    from jhpatch.transaction import transaction
 
     put, seen = transaction._put, []  # type: Any, List[str]
 

@@ -459,7 +459,8 @@ def test_busy(env, jhpatch):
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
-        from jhpatch import cli, transaction
+        from jhpatch import cli
+        from jhpatch.transaction import transaction
 
         put = transaction._put
 

@@ -14,7 +14,7 @@ from typing import Any, Dict, List, NamedTuple
 
 import pytest
 
-from jhpatch import transaction
+from jhpatch.transaction import transaction
 from tests.deploy.conftest import DEPLOY, ran, with_pip
 from tests.pythons import interpreter
 from tests.trees import times, tree

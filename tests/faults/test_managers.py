@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from jhpatch import transaction
+from jhpatch.transaction import transaction
 from tests.faults.managers import MANAGERS, slim_wheel
 from tests.trees import times, tree
 

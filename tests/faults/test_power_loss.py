@@ -14,8 +14,8 @@ from typing import Any, Callable, List, NamedTuple, Set
 
 import pytest
 
-from jhpatch.journal import parse
-from jhpatch.transaction import locked
+from jhpatch.transaction.journal import parse
+from jhpatch.transaction.transaction import locked
 from tests.faults.disk import Disk, Op, Tree, read, write
 from tests.faults.recording import recorded
 

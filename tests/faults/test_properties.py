@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from jhpatch import journal, record, state
+from jhpatch import record, state
 from jhpatch.errors import BadPatch, Untrusted
 from jhpatch.nginx import Front, render
 from jhpatch.patchset import engine, versions
@@ -19,6 +19,7 @@ from jhpatch.site import Distribution
 from jhpatch.states import View, assess
 from jhpatch.system.rooted_files import is_relative
 from jhpatch.system.sha256 import sha256
+from jhpatch.transaction import journal
 
 hypothesis = pytest.importorskip("hypothesis")
 from hypothesis import HealthCheck, assume, given, settings  # noqa: E402

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from jhpatch import transaction
+from jhpatch.transaction import transaction
 from tests.conftest import CACHE, PYTHON, ROOT
 from tests.faults.managers import real_uv, slim_wheel
 from tests.faults.test_managers import die, told

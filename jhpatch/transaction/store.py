@@ -6,11 +6,11 @@ import os
 import stat
 from typing import Callable, Collection, Iterable, Iterator, List, Optional
 
-from jhpatch import journal as journals
 from jhpatch.errors import Untrusted
-from jhpatch.journal import Journal
 from jhpatch.system.rooted_files import Folder, Found, NotPlain, Root, is_sha256
 from jhpatch.system.sha256 import sha256 as _sha256
+from jhpatch.transaction import journal as journals
+from jhpatch.transaction.journal import Journal
 
 FOLDER = ".jhpatch"
 JOURNAL = FOLDER + "/journal.json"

@@ -16,7 +16,7 @@ import pytest
 
 from jhpatch.errors import Failed, Locked, Untrusted
 from jhpatch.system.rooted_files import Folder
-from jhpatch.transaction import FileChange, locked
+from jhpatch.transaction.transaction import FileChange, locked
 from tests.trees import tree
 
 RECORD = "app-1.dist-info/RECORD"
@@ -664,7 +664,7 @@ def test_saved_files_of_another_user_are_refused(site):
 
 def test_a_writer_is_known_by_pid_start_and_boot():
     """The journal of a live writer is busy, of a dead one interrupted."""
-    from jhpatch import journal
+    from jhpatch.transaction import journal
 
     mine = journal.of_this_process(None, ())
     assert journal.is_writer_alive(mine)

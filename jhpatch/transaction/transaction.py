@@ -36,15 +36,15 @@ import stat
 import time
 from typing import Callable, Collection, Iterable, Iterator, List, Optional, Tuple
 
-from jhpatch import journal as journals
-from jhpatch import saved, staging
 from jhpatch.errors import Failed
-from jhpatch.journal import Journal, Row
-from jhpatch.lock import acquire, not_writable
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.saved import FOLDER, JOURNAL
 from jhpatch.system.rooted_files import Folder, Found, Root, is_relative
 from jhpatch.system.sha256 import sha256
+from jhpatch.transaction import journal as journals
+from jhpatch.transaction import staging, store
+from jhpatch.transaction.journal import Journal, Row
+from jhpatch.transaction.lock import acquire, not_writable
+from jhpatch.transaction.store import FOLDER, JOURNAL
 
 _HELD = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP)
 
@@ -86,7 +86,7 @@ def is_untidy(site: str, keep: Iterable[str]) -> bool:
     try:
         with Root(site) as root, root.folder("") as top:
             ours = os.access(FOLDER, os.W_OK | os.X_OK, dir_fd=top.fd, effective_ids=True)
-            return ours and saved.is_untidy(root, set(keep))
+            return ours and store.is_untidy(root, set(keep))
     except OSError:
         return False
 
@@ -139,7 +139,7 @@ def locked(
             yield transaction
         finally:
             try:
-                saved.tidy(root)
+                store.tidy(root)
             except OSError as error:
                 transaction.litter = _litter(root, error)
             os.close(lock)
@@ -177,7 +177,7 @@ class Transaction:
     def recover(self) -> None:
         """Undoes a run that died. Raises Failed; Untrusted for a journal not to be believed."""
         try:
-            journal = saved.journal_of(self.root)
+            journal = store.journal_of(self.root)
             if journal is not None:
                 with _signals_held():
                     self.recovery = self._undo(journal)
@@ -191,7 +191,7 @@ class Transaction:
     def prune(self, keep: Iterable[str]) -> None:
         """Takes away saved originals but those of ``keep``; see ``litter``."""
         try:
-            saved.prune(self.root, set(keep), self._step)
+            store.prune(self.root, set(keep), self._step)
         except OSError as error:
             self.litter = _litter(self.root, error)
 
@@ -218,8 +218,8 @@ class Transaction:
         with _signals_held():
             try:
                 old = [change.before for change in changes if change.before is not None]
-                self._at("save", saved.ORIGINALS)
-                for name in saved.save_originals(self.root, old + list(originals), self._step):
+                self._at("save", store.ORIGINALS)
+                for name in store.save_originals(self.root, old + list(originals), self._step):
                     new.append(name)
                 self._stage(changes, journal)
                 self._replace(changes, rows)
@@ -252,7 +252,7 @@ class Transaction:
         path = os.path.join(self.root.path, change.path)
         try:
             if change.path.startswith(FOLDER + "/"):
-                saved.make_folders(self.root, change.path)
+                store.make_folders(self.root, change.path)
             folder, name = self.root.parent(change.path)
             with folder:
                 found = folder.read(name)
@@ -280,7 +280,7 @@ class Transaction:
 
     def _stage(self, changes: Tuple[FileChange, ...], journal: Journal) -> None:
         self._at("journal", JOURNAL)
-        saved.write(self.root, JOURNAL, journals.dump(journal), self._step)
+        store.write(self.root, JOURNAL, journals.dump(journal), self._step)
         for change, row in zip(changes, journal.rows):
             if change.after is not None:
                 self._at("stage", row.path)
@@ -370,7 +370,7 @@ class Transaction:
                 next="run the same command again: it recovers first",
             )
         with contextlib.suppress(OSError):
-            saved.drop(self.root, new, self._step)
+            store.drop(self.root, new, self._step)
         if isinstance(error, OSError):
             return Failed("%s; nothing was changed" % _said(error), path=path)
         return error
@@ -381,7 +381,7 @@ class Transaction:
         ours = {row.path for row in journal.rows if journals.is_undone(rows, row, *look)}
         # Read and proved before the first write.
         old = {
-            row.path: saved.original(self.root, row.before)
+            row.path: store.original(self.root, row.before)
             for row in journal.rows
             if row.path in ours and row.before is not None
         }

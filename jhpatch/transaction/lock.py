@@ -11,8 +11,8 @@ import stat
 from typing import Callable, Optional
 
 from jhpatch.errors import Failed, Locked
-from jhpatch.saved import FOLDER, not_ours, refuse_others, set_mode
 from jhpatch.system.rooted_files import Folder, NotPlain, Root
+from jhpatch.transaction.store import FOLDER, not_ours, refuse_others, set_mode
 
 _POLL = 0.05  # seconds between two tries
 _NOT_PLAIN = (errno.ELOOP, errno.EISDIR, errno.ENXIO)

@@ -4,9 +4,9 @@ import contextlib
 import os
 from typing import Dict, Iterable, List, Optional, Set
 
-from jhpatch.journal import Row
 from jhpatch.system.rooted_files import NotPlain, Root
 from jhpatch.system.sha256 import sha256
+from jhpatch.transaction.journal import Row
 
 
 def hash_of(root: Root, path: str) -> Optional[str]:
