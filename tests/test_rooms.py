@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from jhpatch import bytecode
 from jhpatch.errors import Failed, Refused
+from jhpatch.installer import bytecode
 from jhpatch.system import become_user, path_owners, processes, timestamps
 from tests.conftest import ROOT
 

@@ -10,8 +10,8 @@ import threading
 
 import pytest
 
-from jhpatch import provenance
 from jhpatch.errors import Failed, Refused
+from jhpatch.installer import self_check
 from jhpatch.system import path_owners
 from tests.conftest import ROOT
 from tests.trees import tree
@@ -79,7 +79,7 @@ def test_root_refuses_a_tree_that_others_can_write(safe, env, jhpatch, how, comm
 @root_only
 def test_root_refuses_a_jhpatch_that_others_can_write(safe, env):
     """Its own package: a module, a patch, or a .pyc that another user left there."""
-    for part in ("jhpatch/plan.py", "patches/notebook", "jhpatch/__pycache__/x.pyc"):
+    for part in ("jhpatch/installer/plan.py", "patches/notebook", "jhpatch/__pycache__/x.pyc"):
         tool = safe / part.replace("/", "-")
         for name in ("jhpatch", "patches"):
             shutil.copytree(os.path.join(ROOT, name), str(tool / name))
@@ -162,7 +162,7 @@ def installed(tmp_path):
 
 def test_what_pip_installed_is_no_finding(installed):
     """Its .pyc files are in no RECORD with a hash, and are not looked at."""
-    assert list(provenance.findings(str(installed))) == []
+    assert list(self_check.findings(str(installed))) == []
 
 
 @pytest.mark.parametrize("how", ["changed", "missing", "added", "a symlink", "a folder's symlink"])
@@ -184,7 +184,7 @@ def test_a_jhpatch_that_was_changed_is_found(installed, how, tmp_path):
         (tmp_path / "moved" / "1.patch").write_bytes(b"diff\n")
         path.parent.rmdir()
         os.symlink(str(tmp_path / "moved"), str(path.parent))
-    paths = {finding.path for finding in provenance.findings(str(installed))}
+    paths = {finding.path for finding in self_check.findings(str(installed))}
     assert str(path) in paths
 
 
@@ -192,4 +192,4 @@ def test_a_checkout_has_nothing_to_compare_with(tmp_path, jhpatch):
     """Without a RECORD of a wheel: 5, and not a word of all being well."""
     (tmp_path / "jhpatch").mkdir()
     with pytest.raises(Refused):
-        list(provenance.findings(str(tmp_path / "jhpatch")))
+        list(self_check.findings(str(tmp_path / "jhpatch")))

@@ -3,33 +3,34 @@
 import argparse
 from typing import List, Optional, Set, Tuple
 
-from jhpatch import __version__, reporting, targets
+from jhpatch import __version__
 from jhpatch.errors import JhpatchError
-from jhpatch.inspection import Inspection
+from jhpatch.installer import selection, site_report
+from jhpatch.installer.assessment import Assessment
+from jhpatch.installer.inspection import Inspection
+from jhpatch.installer.plan import Change, plan_apply
 from jhpatch.patchset import edition, engine, unified_diff
-from jhpatch.plan import Change, plan_apply
 from jhpatch.report.result import Result, SiteReport
-from jhpatch.states import Assessment
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``diff``."""
-    targets.add_arguments(parser, changes=False, patches=True)
+    selection.add_arguments(parser, changes=False, patches=True)
 
 
 def run(arguments: argparse.Namespace) -> Result:
     """0: the diff, perhaps empty; 4: a run is under way; 5: a patch that apply would refuse."""
-    known = targets.catalog_of(arguments)
-    inspections = targets.inspections_of(targets.environments_of(arguments), known)
-    named = targets.patch_names(arguments.patch, known, inspections)
-    targets.refuse_nothing_here(inspections)
+    known = selection.catalog_of(arguments)
+    inspections = selection.inspections_of(selection.environments_of(arguments), known)
+    named = selection.patch_names(arguments.patch, known, inspections)
+    selection.refuse_nothing_here(inspections)
     return Result("diff", tuple(_site(one, named) for one in inspections))
 
 
 def _site(inspection: Inspection, named: Set[str]) -> SiteReport:
     if inspection.error or inspection.journal == "busy":
-        return reporting.site_report(inspection)
-    chosen = targets.within_reach(inspection, named)
+        return site_report.site_report(inspection)
+    chosen = selection.within_reach(inspection, named)
     error: Optional[JhpatchError] = None
     text: List[str] = []
     names: List[str] = []
@@ -47,7 +48,7 @@ def _site(inspection: Inspection, named: Set[str]) -> SiteReport:
         if not change.path.startswith(".jhpatch/"):
             text.append(unified_diff.diff(change.path, change.before, change.after))
     code = error.exit_code if error else 0
-    return reporting.site_report(
+    return site_report.site_report(
         inspection, names, error, code, would_change=bool(names), diff="".join(text)
     )
 

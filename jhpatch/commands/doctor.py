@@ -3,11 +3,11 @@
 import argparse
 from typing import Iterator, List
 
-from jhpatch import targets
 from jhpatch.diagnosis import kerberos, running, spark
 from jhpatch.diagnosis.findings import finding
 from jhpatch.diagnosis.running import Check
 from jhpatch.errors import JhpatchError
+from jhpatch.installer import selection
 from jhpatch.report.result import Finding, Result, checked
 
 _SEVERITIES = ("error", "warning", "note")
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         words = "c.KerberosTicket.%s, in place of what --config says" % name
         add("--" + name, metavar="TEMPLATE", help=words)
     add("--unit", default="jupyterhub", metavar="NAME", help="the hub's unit (jupyterhub)")
-    targets.add_arguments(parser, changes=False, patches=False)
+    selection.add_arguments(parser, changes=False, patches=False)
 
 
 def run(arguments: argparse.Namespace) -> Result:
@@ -56,13 +56,13 @@ def run(arguments: argparse.Namespace) -> Result:
 
 def _restart(arguments: argparse.Namespace) -> Iterator[Finding]:
     """The processes that run the code from before the patches."""
-    from jhpatch import reporting
+    from jhpatch.installer import site_report
 
     found: List[Finding] = []
     try:
-        known = targets.catalog_of(arguments, whole=False)
-        for one in targets.inspections_of(targets.environments_of(arguments), known):
-            site = reporting.site_report(one, restart=True)
+        known = selection.catalog_of(arguments, whole=False)
+        for one in selection.inspections_of(selection.environments_of(arguments), known):
+            site = site_report.site_report(one, restart=True)
             if site.restart is None:
                 found.append(finding("restart-unknown", str(site.restart_reason), site.site))
             for process in site.restart or ():

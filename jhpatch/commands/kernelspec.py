@@ -6,8 +6,9 @@ import re
 import sys
 from typing import Any, Dict, List, Optional, Tuple
 
-from jhpatch import kernels, pyspark, targets
+from jhpatch import kernels, pyspark
 from jhpatch.errors import Failed, Refused, Usage
+from jhpatch.installer import selection
 from jhpatch.kernels import Installed
 from jhpatch.pyspark import Kernel
 from jhpatch.report.result import KernelReport, Result, checked
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     def action(name: str, words: str) -> argparse.ArgumentParser:
         one = below.add_parser(name, help=words, description=words, allow_abbrev=False)
-        targets.add_talk(one)
+        selection.add_talk(one)
         return one
 
     _add_install(action("install", "write a PySpark kernel; a second time, change nothing"))
@@ -34,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument("--static", action="store_true", help="look, and start nothing")
     check.add_argument(
         "--timeout",
-        type=targets.number(1, 86400, "seconds"),
+        type=selection.number(1, 86400, "seconds"),
         default=180.0,
         metavar="SECONDS",
         help="for all of it (default: 180)",
@@ -65,7 +66,7 @@ def _add_install(parser: argparse.ArgumentParser) -> None:
     words = "a variable of the kernel's environment; may repeat"
     add("--env", action="append", default=[], metavar="NAME=VALUE", help=words)
     add("--lazy", action="store_true", help="start Spark when it is used, not with the notebook")
-    minutes = targets.number(0, 10080, "minutes")
+    minutes = selection.number(0, 10080, "minutes")
     add("--idle-stop", type=minutes, default=0.0, metavar="MINUTES", help="stop it when unused")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--user", action="store_true", help="for yourself (default: all users)")

@@ -3,8 +3,9 @@
 import argparse
 from typing import Dict, Iterator, List, Tuple
 
-from jhpatch import drafting, linting, provenance, targets, wheels
+from jhpatch import drafting, linting, wheels
 from jhpatch.errors import JhpatchError, Refused, Usage
+from jhpatch.installer import selection, self_check
 from jhpatch.patchset import catalog
 from jhpatch.patchset.edition import Edition, normalized
 from jhpatch.report.result import Result, error_of
@@ -13,7 +14,9 @@ from jhpatch.report.result import Result, error_of
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``lint``."""
     add = parser.add_argument
-    targets.add_tree(parser, "a tree of patches to look at in place of jhpatch's own; may repeat")
+    selection.add_tree(
+        parser, "a tree of patches to look at in place of jhpatch's own; may repeat"
+    )
     add(
         "--wheels",
         metavar="DIR",
@@ -36,14 +39,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="compare jhpatch itself, patches and all, with the RECORD of its own wheel",
     )
-    targets.add_talk(parser)
+    selection.add_talk(parser)
 
 
 def run(arguments: argparse.Namespace) -> Result:
     """0: no finding; 3: some; 5: a hash that cannot be filled in."""
     if arguments.installed:
         return _installed()
-    trees = targets.trees_of(arguments) or [catalog.own_tree()]
+    trees = selection.trees_of(arguments) or [catalog.own_tree()]
     if arguments.fix_hashes:
         if not arguments.wheel:
             raise Usage(
@@ -78,7 +81,7 @@ def run(arguments: argparse.Namespace) -> Result:
 
 
 def _installed() -> Result:
-    rows = tuple(error_of(error) for error in provenance.findings())
+    rows = tuple(error_of(error) for error in self_check.findings())
     note = "compared jhpatch with the RECORD of its wheel: " + _counted(len(rows), "finding")
     return Result("lint", findings=rows, notes=(note,), own_exit_code=3 if rows else 0)
 

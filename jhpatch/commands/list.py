@@ -3,24 +3,24 @@
 import argparse
 from typing import List
 
-from jhpatch import reporting, targets
+from jhpatch.installer import selection, site_report
 from jhpatch.patchset.edition import Edition
 from jhpatch.report.result import PatchReport, Result
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``list``."""
-    targets.add_arguments(parser, changes=False, patches=False)
+    selection.add_arguments(parser, changes=False, patches=False)
 
 
 def run(arguments: argparse.Namespace) -> Result:
     """All patches of the catalog, with the state that each has here."""
-    known = targets.catalog_of(arguments)
+    known = selection.catalog_of(arguments)
     editions = known.editions(known.distributions)
-    inspections = targets.inspections_of(targets.environments_of(arguments), known)
+    inspections = selection.inspections_of(selection.environments_of(arguments), known)
     sites = []
     for one in inspections:
-        report = reporting.site_report(one, exit_code=None if one.error else 0)
+        report = site_report.site_report(one, exit_code=None if one.error else 0)
         patches = tuple(_described(patch, list(editions)) for patch in report.patches)
         sites.append(report._replace(patches=patches))
     return Result("list", tuple(sites))

@@ -5,8 +5,9 @@ import os
 from shlex import quote
 from typing import Any, Dict, List, Optional, Tuple
 
-from jhpatch import nginx, targets
+from jhpatch import nginx
 from jhpatch.errors import Usage
+from jhpatch.installer import selection
 from jhpatch.nginx import Front
 from jhpatch.patchset import unified_diff
 from jhpatch.report.result import Error, Finding, Result, SiteFile, checked
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             allow_abbrev=False,
         )
         add(one)
-        targets.add_talk(one)
+        selection.add_talk(one)
 
 
 def _add_render(parser: argparse.ArgumentParser) -> None:

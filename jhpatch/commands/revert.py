@@ -2,15 +2,16 @@
 
 import argparse
 
-from jhpatch import __version__, changing, targets
-from jhpatch.inspection import Inspection
-from jhpatch.plan import Plan, plan_revert
+from jhpatch import __version__
+from jhpatch.installer import execute, selection
+from jhpatch.installer.inspection import Inspection
+from jhpatch.installer.plan import Plan, plan_revert
 from jhpatch.report.result import Result
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``revert``."""
-    targets.add_arguments(parser, changes=True, patches=True)
+    selection.add_arguments(parser, changes=True, patches=True)
     parser.add_argument(
         "--force",
         action="store_true",
@@ -20,13 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Result:
     """0: as upstream, or nothing to do; 4: another run; 5: refused, and nothing changed."""
-    known = targets.trusted_catalog_of(arguments)
-    inspections = targets.inspections_of(targets.environments_of(arguments), known)
-    named = targets.patch_names(arguments.patch, known, inspections)
-    targets.refuse_nothing_here(inspections)
+    known = selection.trusted_catalog_of(arguments)
+    inspections = selection.inspections_of(selection.environments_of(arguments), known)
+    named = selection.patch_names(arguments.patch, known, inspections)
+    selection.refuse_nothing_here(inspections)
 
     def planned(inspection: Inspection) -> Plan:
-        chosen = targets.within_reach(inspection, named, reverting=True)
+        chosen = selection.within_reach(inspection, named, reverting=True)
         return plan_revert(inspection.view, chosen, named, __version__, arguments.force)
 
-    return changing.change("revert", inspections, planned, known, arguments)
+    return execute.change("revert", inspections, planned, known, arguments)

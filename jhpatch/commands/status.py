@@ -4,40 +4,41 @@ import argparse
 import os
 from typing import Any, Dict, List, Tuple
 
-from jhpatch import __version__, reporting, site, targets
+from jhpatch import __version__
 from jhpatch.errors import Failed, JhpatchError, Refused
-from jhpatch.inspection import Inspection
+from jhpatch.installer import environment, selection, site_report
+from jhpatch.installer.environment import Environment
+from jhpatch.installer.inspection import Inspection
+from jhpatch.installer.plan import would_apply
 from jhpatch.patchset.catalog import Catalog
-from jhpatch.plan import would_apply
 from jhpatch.report import result
 from jhpatch.report.result import Result, SiteReport, error_of
-from jhpatch.site import Environment
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``status``."""
     words = "the environments of the hub and of the users' servers that run now"
     parser.add_argument("--all", action="store_true", help=words)
-    targets.add_arguments(parser, changes=False, patches=False)
+    selection.add_arguments(parser, changes=False, patches=False)
 
 
 def run(arguments: argparse.Namespace) -> Result:
     """0: all as it should be; 3: something is not; 4: a run is under way; 5: nothing here."""
-    known = targets.catalog_of(arguments, whole=False)
+    known = selection.catalog_of(arguments, whole=False)
     if arguments.all:
         return Result("status", _of_all(arguments, known))
-    inspections = targets.inspections_of(targets.environments_of(arguments), known)
-    targets.refuse_nothing_here(inspections)
+    inspections = selection.inspections_of(selection.environments_of(arguments), known)
+    selection.refuse_nothing_here(inspections)
     return Result("status", tuple(_report(one) for one in inspections))
 
 
 def _report(inspection: Inspection) -> SiteReport:
     try:
-        chosen = targets.within_reach(inspection, set())
+        chosen = selection.within_reach(inspection, set())
         would = would_apply(inspection.view, chosen, __version__)
     except Refused:
         would = False
-    return reporting.site_report(inspection, would_change=would, restart=True)
+    return site_report.site_report(inspection, would_change=would, restart=True)
 
 
 # --all
@@ -88,8 +89,8 @@ def _of_all(arguments: argparse.Namespace, known: Catalog) -> Tuple[SiteReport, 
 
 
 def _sites_of(python: str, known: Catalog) -> Tuple[SiteReport, ...]:
-    environments: List[Environment] = [site.environment_of(python)]
-    inspections = targets.inspections_of(environments, known)
+    environments: List[Environment] = [environment.environment_of(python)]
+    inspections = selection.inspections_of(environments, known)
     return tuple(_report(one) for one in inspections)
 
 

@@ -3,8 +3,9 @@
 import argparse
 from typing import Callable, Dict, Iterator, List, Optional
 
-from jhpatch import targets, wheels
+from jhpatch import wheels
 from jhpatch.errors import Usage
+from jhpatch.installer import selection
 from jhpatch.patchset import catalog, versions
 from jhpatch.patchset.edition import Edition, normalized
 from jhpatch.report.result import Release, Result
@@ -19,9 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DISTRIBUTION",
         help="a distribution that there are patches for; default: all",
     )
-    targets.add_wheels(parser)
-    targets.add_tree(parser)
-    targets.add_talk(parser)
+    selection.add_wheels(parser)
+    selection.add_tree(parser)
+    selection.add_talk(parser)
 
 
 def run(arguments: argparse.Namespace) -> Result:
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> Result:
 def _editions(arguments: argparse.Namespace) -> Dict[str, List[Edition]]:
     """The editions of each distribution. Raises Usage."""
     by_name: Dict[str, List[Edition]] = {}
-    for one in catalog.editions([catalog.own_tree()] + targets.trees_of(arguments)):
+    for one in catalog.editions([catalog.own_tree()] + selection.trees_of(arguments)):
         by_name.setdefault(one.distribution, []).append(one)
     wanted = [normalized(name) for name in arguments.distribution] or sorted(by_name)
     for name in wanted:

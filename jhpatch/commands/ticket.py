@@ -5,8 +5,9 @@ import os
 import time
 from typing import Any, Mapping, Optional, Tuple
 
-from jhpatch import targets, tickets
+from jhpatch import tickets
 from jhpatch.errors import Failed
+from jhpatch.installer import selection
 from jhpatch.report.result import Result, TicketReport
 from jhpatch.system import processes
 from jhpatch.tickets import Record
@@ -17,12 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--watch",
         nargs="?",
-        type=targets.number(0.2, 86400, "seconds"),
+        type=selection.number(0.2, 86400, "seconds"),
         const=5.0,
         metavar="SECONDS",
         help="look again every 5 (or SECONDS) seconds, until Ctrl-C",
     )
-    targets.add_talk(parser)
+    selection.add_talk(parser)
 
 
 def run(arguments: argparse.Namespace) -> Result:

@@ -8,15 +8,15 @@ import re
 
 import pytest
 
-from jhpatch import record, state
 from jhpatch.errors import BadPatch, Untrusted
+from jhpatch.installer import record, state
+from jhpatch.installer.assessment import View, assess
+from jhpatch.installer.environment import Distribution
+from jhpatch.installer.plan import plan_apply, plan_revert
+from jhpatch.installer.record import Entry
 from jhpatch.nginx import Front, render
 from jhpatch.patchset import engine, versions
 from jhpatch.patchset.edition import Change, Edition, edition_of
-from jhpatch.plan import plan_apply, plan_revert
-from jhpatch.record import Entry
-from jhpatch.site import Distribution
-from jhpatch.states import View, assess
 from jhpatch.system.rooted_files import is_relative
 from jhpatch.system.sha256 import sha256
 from jhpatch.transaction import journal

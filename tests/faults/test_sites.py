@@ -653,7 +653,8 @@ def test_a_python_with_odd_options(env, options, tally):
 @pytest.mark.parametrize("options", [["-S"], ["-I", "-S"]])
 def test_without_site_its_own_environment_is_the_same(env, options, tally):
     """A venv's Python with -S still looks at the venv, not at the Python that it was made of."""
-    code = "import sys; sys.path[:0] = [%r]; from jhpatch import site; e = site.own_environment()"
+    code = "import sys; sys.path[:0] = [%r]; from jhpatch.installer import environment; "
+    code += "e = environment.own_environment()"
     code += "; print(e.prefix); print(*(one.path for one in e.sites), sep='\\n')"
     found = []
     for more in ([], options):

@@ -6,13 +6,13 @@ Nothing is written here. Whoever reads this module knows what jhpatch does to a 
 import contextlib
 from typing import Dict, Iterable, List, Optional, Set, Tuple
 
-from jhpatch import record, state
 from jhpatch.errors import REINSTALL, BadPatch, JhpatchError, Refused
+from jhpatch.installer import record, state
+from jhpatch.installer.assessment import Assessment, View
+from jhpatch.installer.state import STATE, Applied, File, Patched, State
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchset import engine, versions
 from jhpatch.patchset.edition import Edition, added_bytes, digest, normalized
-from jhpatch.state import STATE, Applied, File, Patched, State
-from jhpatch.states import Assessment, View
 from jhpatch.system.sha256 import sha256
 
 FORCED = ".jhpatch/forced"

@@ -4,10 +4,10 @@ import os
 
 import pytest
 
-from jhpatch import site
-from jhpatch.inspection import inspect
+from jhpatch.installer import environment
+from jhpatch.installer.inspection import inspect
+from jhpatch.installer.plan import plan_apply, plan_revert
 from jhpatch.patchset import catalog
-from jhpatch.plan import plan_apply, plan_revert
 from jhpatch.system.sha256 import sha256
 from tests.trees import times
 
@@ -28,7 +28,7 @@ def env(tmp_path, make_site):
 def looked_at(env):
     """The inspection of the environment's site."""
     known = catalog.Catalog((catalog.own_tree(),))
-    return inspect(site.environment_of(env.python), known)[0]
+    return inspect(environment.environment_of(env.python), known)[0]
 
 
 def applying(env, *named):

@@ -4,9 +4,9 @@ import time
 from typing import Iterable, Optional, Tuple
 
 from jhpatch.errors import JhpatchError
-from jhpatch.inspection import Inspection
+from jhpatch.installer.assessment import Assessment
+from jhpatch.installer.inspection import Inspection
 from jhpatch.report.result import FileReport, PatchReport, SiteReport, error_of
-from jhpatch.states import Assessment
 from jhpatch.system import processes, timestamps
 from jhpatch.system.processes import Process
 

@@ -7,13 +7,13 @@ import contextlib
 import os
 from typing import Callable, Dict, FrozenSet, Iterable, List, Optional, Set, Tuple
 
-from jhpatch import state, states
 from jhpatch.errors import REINSTALL, Failed, JhpatchError, Untrusted
+from jhpatch.installer import assessment, state
+from jhpatch.installer.assessment import Assessment, View
+from jhpatch.installer.environment import Environment, Site, distributions
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchset.catalog import Catalog
 from jhpatch.patchset.edition import normalized
-from jhpatch.site import Environment, Site, distributions
-from jhpatch.states import Assessment, View
 from jhpatch.system.rooted_files import NotPlain, Root
 from jhpatch.system.sha256 import sha256
 from jhpatch.transaction import journal as journals
@@ -110,7 +110,7 @@ def _assessed(one: Inspection, known: Catalog, shown: Set[str]) -> Inspection:
     there = one.view.distributions
     releases = {name: there[name][0].version if name in there else None for name in shown}
     try:
-        return one._replace(assessments=states.assess(one.view, known.fitting(releases)))
+        return one._replace(assessments=assessment.assess(one.view, known.fitting(releases)))
     except Untrusted as error:  # an original that a run which died has saved
         return one._replace(error=with_way_back(error, one.site.path, known))
 
@@ -119,7 +119,7 @@ def _with_absent(first: Inspection, known: Catalog, installed: Set[str]) -> Insp
     """The patches for what no site has are shown once, with the first site."""
     absent = known.patches(set(known.distributions) - installed)
     there = {one.patch for one in first.assessments}
-    more = (states.absent(patch) for patch in absent if patch not in there)
+    more = (assessment.absent(patch) for patch in absent if patch not in there)
     if first.error:
         return first
     both = sorted(first.assessments + tuple(more), key=lambda one: one.patch)

@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
-from jhpatch import record
-from jhpatch.record import Entry
+from jhpatch.installer import record
+from jhpatch.installer.record import Entry
 
 HASH = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"
 EMPTY = hashlib.sha256(b"").hexdigest()

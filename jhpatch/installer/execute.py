@@ -9,12 +9,12 @@ import argparse
 import contextlib
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
-from jhpatch import bytecode, reporting, targets
 from jhpatch.errors import Failed, JhpatchError
-from jhpatch.inspection import Inspection, inspect, stamp_of, with_way_back
+from jhpatch.installer import bytecode, selection, site_report
+from jhpatch.installer.inspection import Inspection, inspect, stamp_of, with_way_back
+from jhpatch.installer.plan import Plan
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchset.catalog import Catalog
-from jhpatch.plan import Plan
 from jhpatch.report import result
 from jhpatch.report.result import Result, SiteReport, error_of
 from jhpatch.system import become_user, path_owners
@@ -120,7 +120,7 @@ def _untouched(
     inspection: Inspection, plan: Optional[Plan], error: Optional[JhpatchError], dry_run: bool
 ) -> SiteReport:
     would = bool(plan and plan.changes) and not error and dry_run
-    return reporting.site_report(
+    return site_report.site_report(
         inspection,
         plan.patches if plan and would else (),
         error,
@@ -151,7 +151,7 @@ def _carried_out(job: _Job, todo: List[Inspection]) -> Iterator[Tuple[str, SiteR
     if failed:
         for one in todo:
             why = failed.get(one.site.path)
-            yield one.site.path, reporting.site_report(one, (), why, why.exit_code if why else 0)
+            yield one.site.path, site_report.site_report(one, (), why, why.exit_code if why else 0)
         return
     for uid, inspections in groups.items():
         if uid is None:
@@ -177,7 +177,7 @@ def _as_user(uid: int, job: _Job, inspections: List[Inspection]) -> Tuple[SiteRe
         return result.parse_sites(become_user.run_as(uid, work))
     except (JhpatchError, KeyError, TypeError, ValueError, AttributeError) as error:
         failure = error if isinstance(error, JhpatchError) else Failed("a child's odd answer")
-        return tuple(reporting.site_report(one, (), failure, 1) for one in inspections)
+        return tuple(site_report.site_report(one, (), failure, 1) for one in inspections)
 
 
 def _locked_and_changed(job: _Job, inspections: List[Inspection]) -> Tuple[SiteReport, ...]:
@@ -186,14 +186,14 @@ def _locked_and_changed(job: _Job, inspections: List[Inspection]) -> Tuple[SiteR
     locks: Dict[str, Transaction] = {}
     with contextlib.ExitStack() as stack:
         try:
-            for path in sorted({one.site.path for one in inspections}, key=targets.identity):
+            for path in sorted({one.site.path for one in inspections}, key=selection.identity):
                 locks[path] = stack.enter_context(transaction.locked(path, job.timeout))
             fresh = [_again(job, one) for one in inspections]
             plans = [(one, *_attempt(job, one)) for one in fresh]
         except JhpatchError as error:
             with_way_back(error, path, job.known)
             return tuple(
-                reporting.site_report(one, (), error, error.exit_code) for one in inspections
+                site_report.site_report(one, (), error, error.exit_code) for one in inspections
             )
         if any(error for _, _, error in plans):
             return tuple(_untouched(*look, dry_run=False) for look in plans)
@@ -237,7 +237,7 @@ def _changed(job: _Job, one: Inspection, plan: Plan, locked: Transaction) -> Sit
         else:
             locked.prune(plan.keep)
     except JhpatchError as error:
-        return reporting.site_report(_again(job, one), (), error, error.exit_code, notes=notes)
+        return site_report.site_report(_again(job, one), (), error, error.exit_code, notes=notes)
     return _seen_after(job, one, plan, notes)
 
 
@@ -248,14 +248,14 @@ def _seen_after(job: _Job, one: Inspection, plan: Plan, notes: Tuple[str, ...]) 
         if after.error:
             raise after.error
         notes += _record_notes(after)
-        return reporting.site_report(after, plan.patches, exit_code=0, notes=notes, restart=True)
+        return site_report.site_report(after, plan.patches, exit_code=0, notes=notes, restart=True)
     except (JhpatchError, OSError) as error:
         blind = Failed(
             "the change was made, but the site could not be looked at again: %s" % error,
             path=one.site.path,
             next="python -m jhpatch status",
         )
-        return reporting.site_report(one._replace(error=None), (), blind, 1, notes=notes)
+        return site_report.site_report(one._replace(error=None), (), blind, 1, notes=notes)
 
 
 def _has_python(one: Inspection) -> bool:

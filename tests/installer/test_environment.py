@@ -4,15 +4,15 @@ import os
 
 import pytest
 
-from jhpatch import site
 from jhpatch.errors import Usage
+from jhpatch.installer import environment
 from jhpatch.system.rooted_files import Root
 
 
 def distributions(folder, *names):
     """What is found of ``names`` in a folder."""
     with Root(str(folder)) as root:
-        return site.distributions(root, names)
+        return environment.distributions(root, names)
 
 
 def info(folder, name, text, file="METADATA"):
@@ -62,7 +62,7 @@ def test_a_venv_is_read_from_its_files(tmp_path, make_site):
     """By its interpreter or by its folder; nothing is started."""
     env = make_site(tmp_path)
     for named in (env.python, env.prefix):
-        found = site.environment_of(named)
+        found = environment.environment_of(named)
         assert [one.path for one in found.sites] == [env.site]
         assert found.sites[0].inside
 
@@ -72,7 +72,7 @@ def test_a_prefix_without_pyvenv_cfg(tmp_path):
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/python").write_text("")
     (tmp_path / "lib/python3.9/site-packages").mkdir(parents=True)
-    found = site.environment_of(str(tmp_path / "bin/python"))
+    found = environment.environment_of(str(tmp_path / "bin/python"))
     assert [one.path for one in found.sites] == [str(tmp_path / "lib/python3.9/site-packages")]
 
 
@@ -82,7 +82,7 @@ def test_debians_folders(tmp_path):
     for name in names + ["lib/python3.11", "bin"]:
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "bin/python3.11").write_text("")
-    found = site.environment_of(str(tmp_path / "bin/python3.11"))
+    found = environment.environment_of(str(tmp_path / "bin/python3.11"))
     assert [one.path for one in found.sites] == [str(tmp_path / name) for name in names]
 
 
@@ -96,7 +96,7 @@ def test_system_site_packages_are_outside(tmp_path):
     (venv / "pyvenv.cfg").write_text(
         "home = %s/bin\ninclude-system-site-packages = true\nversion = 3.9.1\n" % base
     )
-    found = site.environment_of(str(venv / "bin/python"))
+    found = environment.environment_of(str(venv / "bin/python"))
     assert [one.inside for one in found.sites] == [True, False]
     assert found.sites[1].path == str(base / "lib/python3.9/site-packages")
 
@@ -107,7 +107,7 @@ def test_a_pth_file_adds_a_site_and_runs_nothing(tmp_path, make_site):
     (tmp_path / "more").mkdir()
     with open(os.path.join(env.site, "x.pth"), "w") as file:
         file.write("%s\nimport os; os.mkdir(%r)\n" % (tmp_path / "more", str(tmp_path / "ran")))
-    found = site.environment_of(env.python)
+    found = environment.environment_of(env.python)
     assert [one.path for one in found.sites] == [env.site, str(tmp_path / "more")]
     assert not (tmp_path / "ran").exists()
 
@@ -116,7 +116,7 @@ def test_the_same_folder_counts_once(tmp_path, make_site):
     """lib64 is a symlink to lib in most environments."""
     env = make_site(tmp_path)
     os.symlink("lib", os.path.join(env.prefix, "lib64"))
-    assert len(site.environment_of(env.python).sites) == 1
+    assert len(environment.environment_of(env.python).sites) == 1
 
 
 @pytest.mark.parametrize("what", ["nothing", "shim", "ambiguous"])
@@ -130,12 +130,12 @@ def test_what_is_no_python_is_a_usage_error(tmp_path, what):
         for minor in ("3.8", "3.9"):
             (tmp_path / ("lib/python" + minor)).mkdir(parents=True)
     with pytest.raises(Usage):
-        site.environment_of(str(python))
+        environment.environment_of(str(python))
 
 
 def test_root_has_no_user_site():
     """And the sites of the Python that runs us are those that it imports from."""
-    found = site.own_environment()
+    found = environment.own_environment()
     if os.geteuid() == 0:
         assert not any(".local" in one.path for one in found.sites)
     assert any(one.inside for one in found.sites)

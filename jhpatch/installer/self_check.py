@@ -8,12 +8,12 @@ import glob
 import os
 from typing import Dict, Iterator, Optional
 
-from jhpatch import record
 from jhpatch.errors import REINSTALL, Failed, Refused
+from jhpatch.installer import record
 from jhpatch.system.rooted_files import NotPlain, Root
 from jhpatch.system.sha256 import sha256
 
-_PACKAGE = os.path.dirname(os.path.abspath(__file__))
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def findings(package: str = _PACKAGE) -> Iterator[Failed]:

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from jhpatch import state
 from jhpatch.errors import Untrusted
-from jhpatch.state import Applied, File, Patched, State
+from jhpatch.installer import state
+from jhpatch.installer.state import Applied, File, Patched, State
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
 FILES = (File("app/m.py", A, B), File("app/_helper.py", None, C))

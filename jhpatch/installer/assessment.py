@@ -7,11 +7,11 @@ that is passed in.
 
 from typing import Callable, Dict, Iterable, List, Optional, Set, Tuple
 
+from jhpatch.installer.environment import Distribution
+from jhpatch.installer.state import Applied, File, State
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchset import versions
 from jhpatch.patchset.edition import Edition, added_bytes, digest, normalized
-from jhpatch.site import Distribution
-from jhpatch.state import Applied, File, State
 from jhpatch.system.rooted_files import NotPlain
 from jhpatch.system.sha256 import sha256
 
@@ -228,7 +228,7 @@ def _foreign(view: View, base: Assessment) -> List[str]:
 
 def _is_listed(view: View, base: Assessment, path: str) -> bool:
     """Whether RECORD has a row for a file."""
-    from jhpatch import record
+    from jhpatch.installer import record
 
     listed = base.distribution and base.distribution.record and view.read(base.distribution.record)
     return bool(listed) and any(row.path == path for row in record.parse(listed or b""))
@@ -236,7 +236,7 @@ def _is_listed(view: View, base: Assessment, path: str) -> bool:
 
 def _of_odd_bytes(view: View, base: Assessment, odd: FileState) -> Assessment:
     """Bytes that we do not know: another build of the release, if RECORD states them."""
-    from jhpatch import record
+    from jhpatch.installer import record
 
     distribution = base.distribution
     listed = distribution and distribution.record and view.read(distribution.record)

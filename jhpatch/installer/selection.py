@@ -5,14 +5,15 @@ import contextlib
 import os
 from typing import Callable, Dict, Iterable, List, Set, Tuple
 
-from jhpatch import inspection, site
 from jhpatch.errors import REINSTALL, Refused, Usage
-from jhpatch.inspection import Inspection
+from jhpatch.installer import environment as environments
+from jhpatch.installer import inspection
+from jhpatch.installer.assessment import Assessment
+from jhpatch.installer.environment import Environment
+from jhpatch.installer.inspection import Inspection
 from jhpatch.patchset import catalog
 from jhpatch.patchset.catalog import Catalog
 from jhpatch.patchset.edition import normalized
-from jhpatch.site import Environment
-from jhpatch.states import Assessment
 
 _TREE = "another tree of patches beside jhpatch's own; may repeat"
 
@@ -116,7 +117,7 @@ def trusted_catalog_of(arguments: argparse.Namespace) -> Catalog:
     from jhpatch.system import path_owners  # status does without
 
     known = catalog_of(arguments)
-    package = os.path.dirname(os.path.abspath(__file__))
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     path_owners.refuse_foreign(package)
     for tree in known.trees:
         if os.path.dirname(tree) != package or os.path.islink(tree):  # else looked at already
@@ -126,9 +127,9 @@ def trusted_catalog_of(arguments: argparse.Namespace) -> Catalog:
 
 def environments_of(arguments: argparse.Namespace) -> List[Environment]:
     """The environments that ``--python`` and ``--site`` name, or one's own."""
-    named = [site.environment_of(path) for path in arguments.python]
-    named += [site.site_alone(path) for path in arguments.site]
-    return named or [site.own_environment()]
+    named = [environments.environment_of(path) for path in arguments.python]
+    named += [environments.site_alone(path) for path in arguments.site]
+    return named or [environments.own_environment()]
 
 
 def inspections_of(environments: List[Environment], known: Catalog) -> List[Inspection]:
