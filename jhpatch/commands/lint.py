@@ -3,9 +3,9 @@
 import argparse
 from typing import Dict, Iterator, List, Tuple
 
-from jhpatch import drafting, linting, wheels
 from jhpatch.errors import JhpatchError, Refused, Usage
 from jhpatch.installer import selection, self_check
+from jhpatch.maintenance import lint, patch_writer, wheels
 from jhpatch.patchset import catalog
 from jhpatch.patchset.edition import Edition, normalized
 from jhpatch.report.result import Result, error_of
@@ -59,16 +59,16 @@ def run(arguments: argparse.Namespace) -> Result:
     editions: List[Edition] = []
     found: List[JhpatchError] = []
     for tree in trees:
-        sound, errors = linting.editions_of(tree)
+        sound, errors = lint.editions_of(tree)
         editions += sound
         found += errors
     found += catalog.overlaps(sorted(editions, key=catalog.in_order))
-    found += linting.conflicts(editions)
+    found += lint.conflicts(editions)
     for one in editions:
-        found += linting.findings(one)
+        found += lint.findings(one)
     compared = 0
     for edition, version, release in _releases(editions, arguments):
-        found += linting.of_release(edition, version, release)
+        found += lint.of_release(edition, version, release)
         compared += 1
     notes = ["%s, %s" % (_counted(len(editions), "sound header"), _counted(len(found), "finding"))]
     notes.append(
@@ -101,7 +101,7 @@ def _releases(
             if edition.distribution == normalized(name) and edition.fits(version):
                 yield edition, version, wheels.files_of(path, paths)
         if arguments.wheels and paths:
-            for version in linting.ends(edition):
+            for version in lint.ends(edition):
                 wheel = wheels.wheel_of(edition.package, version, arguments.wheels)
                 yield edition, version, wheels.files_of(wheel, paths)
 
@@ -115,10 +115,10 @@ def _fixed(trees: List[str], named: List[str]) -> Result:
     for wheel in named:
         name, version = wheels.release_of(wheel)
         for path in catalog.files(trees, {normalized(name)}):
-            edition = drafting.unhashed(path)
+            edition = patch_writer.unhashed(path)
             if edition.changes and edition.fits(version):
                 paths = [change.path for change in edition.changes]
-                texts[path] = drafting.filled(edition, wheels.files_of(wheel, paths))
+                texts[path] = patch_writer.filled(edition, wheels.files_of(wheel, paths))
     if not texts:
         raise Refused(
             "no patch is for the release of a wheel",
@@ -128,6 +128,6 @@ def _fixed(trees: List[str], named: List[str]) -> Result:
             next="name the release in Versions, and give the tree with --patches DIR",
         )
     for path, text in sorted(texts.items()):
-        drafting.write(path, text)
+        patch_writer.write(path, text)
     notes = tuple("%s: hashes filled in" % path for path in sorted(texts))
     return Result("lint", findings=(), changed=True, notes=notes)

@@ -6,9 +6,9 @@ import re
 import sys
 from typing import Dict, List, Optional
 
-from jhpatch import drafting, rebasing, wheels
 from jhpatch.errors import Failed, Refused, Usage
 from jhpatch.installer import selection
+from jhpatch.maintenance import patch_writer, rebase, wheels
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchset import catalog, engine, unified_diff, versions
 from jhpatch.patchset.edition import Edition, edition_of, normalized
@@ -181,7 +181,7 @@ def _widened(
 ) -> Result:
     """The release's bytes are known: the edition that is for them names it too."""
     others = [one for one in editions if one is not edition]
-    text = drafting.versioned(edition, rebasing.widened(edition, target.version, others))
+    text = patch_writer.versioned(edition, rebase.widened(edition, target.version, others))
     note = "%s: the bytes that %s is for" % (target.version, edition.name)
     return _put(arguments, edition, edition.name, target.version, edition.file, text, note)
 
@@ -189,7 +189,7 @@ def _widened(
 def _carried(
     arguments: argparse.Namespace, edition: Edition, target: _Target, folder: str
 ) -> Result:
-    text = rebasing.carried(
+    text = rebase.carried(
         edition, _before(arguments, edition, folder), target.files, target.version
     )
     name = "%s-%s" % (target.version, edition.patch.partition("/")[2])
@@ -207,7 +207,7 @@ def _check(text: str, name: str, edition: Edition, target: _Target, folder: str)
         tree = os.path.join(scratch, os.path.basename(os.path.dirname(edition.file)))
         os.mkdir(tree)
         path = os.path.join(tree, name + ".patch")
-        drafting.write(path, text, is_new=True)
+        patch_writer.write(path, text, is_new=True)
         engine.after_of(edition_of(path), target.files)
 
 
@@ -246,7 +246,7 @@ def _put(
     )
     one = Candidate(edition.patch, name, version, path, text, diff)
     if not arguments.dry_run:
-        drafting.write(path, text, is_new=path != edition.file)
+        patch_writer.write(path, text, is_new=path != edition.file)
     verb = "would write" if arguments.dry_run else "wrote"
     return Result(
         "rebase",

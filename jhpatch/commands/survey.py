@@ -3,9 +3,9 @@
 import argparse
 from typing import Callable, Dict, Iterator, List, Optional
 
-from jhpatch import wheels
 from jhpatch.errors import Usage
 from jhpatch.installer import selection
+from jhpatch.maintenance import wheels
 from jhpatch.patchset import catalog, versions
 from jhpatch.patchset.edition import Edition, normalized
 from jhpatch.report.result import Release, Result

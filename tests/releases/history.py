@@ -7,8 +7,8 @@ import functools
 import os
 from typing import Dict, Iterator, List, NamedTuple
 
-from jhpatch import rebasing, wheels
 from jhpatch.errors import Refused
+from jhpatch.maintenance import rebase, wheels
 from jhpatch.patchset import catalog
 from jhpatch.patchset.edition import Edition
 from tests.conftest import CACHE, ROOT
@@ -50,7 +50,7 @@ def _row(older: Edition, newer: Edition) -> Row:
     names = older.patch, older.name.partition("-")[0], newer.name.partition("-")[0]
     version = newer.ranges[0].low
     try:
-        text = rebasing.carried(older, unpatched(older), unpatched(newer), version)
+        text = rebase.carried(older, unpatched(older), unpatched(newer), version)
     except Refused as error:
         why = "%s: %s" % (error.path, error.message)
         return Row(*names + ("refused", why))

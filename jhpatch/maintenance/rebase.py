@@ -10,8 +10,8 @@ same; the result counts only if, but for the pieces, its tree is the new release
 import ast
 from typing import Dict, Iterable, Iterator, List, Optional, Tuple, Union
 
-from jhpatch import drafting
 from jhpatch.errors import Refused
+from jhpatch.maintenance import patch_writer
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchset import engine, unified_diff, versions
 from jhpatch.patchset.edition import Edition
@@ -62,7 +62,7 @@ def carried(
             value = "%s sha256:%s" % (path, sha256.sha256(data))
         rows.append((name, "==" + version if name == "Versions" else value))
     diffs = (unified_diff.diff(path, target[path], made[path]) for path in sorted(made))
-    return drafting.text_of(rows, "".join(diffs))
+    return patch_writer.text_of(rows, "".join(diffs))
 
 
 def widened(edition: Edition, version: str, others: Iterable[Edition]) -> str:

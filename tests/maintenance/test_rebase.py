@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from jhpatch import rebasing
 from jhpatch.errors import Refused
+from jhpatch.maintenance import rebase
 from jhpatch.patchset.edition import edition_of
 from tests.keeping import PATH, UPSTREAM, patch_text, patched, put
 
@@ -21,7 +21,7 @@ def edition(folder, versions, name="1.0-hooks.patch"):
 
 def pieces():
     """What the patch of ``app`` puts in."""
-    return rebasing.pieces_of(UPSTREAM, patched(UPSTREAM), PATH)
+    return rebase.pieces_of(UPSTREAM, patched(UPSTREAM), PATH)
 
 
 def test_the_pieces_of_a_patch():
@@ -36,7 +36,7 @@ def test_the_pieces_of_a_patch():
 
 def test_they_move_back_to_where_they_came_from():
     """Onto the same file: the same bytes."""
-    assert rebasing.moved(pieces(), UPSTREAM, PATH) == patched(UPSTREAM)
+    assert rebase.moved(pieces(), UPSTREAM, PATH) == patched(UPSTREAM)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_what_has_moved_is_taken_apart_again(change):
     """Another piece than before, or one at another place, is refused at the end."""
     import_, call, get, save = pieces()
     with pytest.raises(Refused):
-        rebasing.moved((import_, call, get._replace(**change), save), UPSTREAM, PATH)
+        rebase.moved((import_, call, get._replace(**change), save), UPSTREAM, PATH)
 
 
 @pytest.mark.parametrize(
@@ -71,4 +71,4 @@ def test_what_has_moved_is_taken_apart_again(change):
 def test_widened(tmp_path, versions, version, others, expected):
     """A range grows to the next release of its major version, over no other edition's."""
     rest = [edition(tmp_path / "o", text, "%d-hooks.patch" % at) for at, text in enumerate(others)]
-    assert rebasing.widened(edition(tmp_path / "e", versions), version, rest) == expected
+    assert rebase.widened(edition(tmp_path / "e", versions), version, rest) == expected

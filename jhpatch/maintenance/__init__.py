@@ -1,0 +1,1 @@
+"""Tools for patch maintainers: check, port and write patch files."""
