@@ -12,8 +12,8 @@ import time
 import pytest
 
 from jhpatch import cli
+from jhpatch.checks import runner
 from jhpatch.commands import COMMANDS, EXAMPLES, completion
-from jhpatch.diagnosis import running
 from tests.conftest import ROOT
 
 
@@ -163,9 +163,10 @@ def test_what_lasts_says_where_it_is(monkeypatch, seconds, drawn):
 
     monkeypatch.setenv("TERM", "xterm")
     for name in ("kerberos", "spark"):
-        check = [running.Check("the [red]KDC", slow)] if name == "kerberos" else []
+        check = [runner.Check("the [red]KDC", slow)] if name == "kerberos" else []
         monkeypatch.setattr(
-            "jhpatch.commands.doctor.%s.checks" % name, lambda *asked, found=check: list(found)
+            "jhpatch.commands.doctor.%s_checks.checks" % name,
+            lambda *asked, found=check: list(found),
         )
     monkeypatch.setattr(sys, "stderr", Terminal())
     cli.main(["doctor", "--site", ROOT])

@@ -3,12 +3,14 @@
 import argparse
 from typing import Iterator, List
 
-from jhpatch.diagnosis import kerberos, running, spark
-from jhpatch.diagnosis.findings import finding
-from jhpatch.diagnosis.running import Check
+from jhpatch.checks import runner
+from jhpatch.checks.runner import Check
 from jhpatch.errors import JhpatchError
 from jhpatch.installer import selection
+from jhpatch.kerberos import checks as kerberos_checks
+from jhpatch.kerberos.findings import finding
 from jhpatch.report.result import Finding, Result, checked
+from jhpatch.spark import checks as spark_checks
 
 _SEVERITIES = ("error", "warning", "note")
 _TEMPLATES = ("keytab", "principal", "ccache")
@@ -38,16 +40,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Result:
     """0: no error and no warning; 3: some."""
-    host = kerberos.Host(
+    host = kerberos_checks.Host(
         environ=arguments.environ,
         users=tuple(arguments.user),
         config_path=arguments.config,
         templates={name: getattr(arguments, name) for name in _TEMPLATES},
         unit=arguments.unit,
     )
-    checks = kerberos.checks(host) + spark.checks(arguments.environ, host.users)
+    checks = kerberos_checks.checks(host) + spark_checks.checks(arguments.environ, host.users)
     checks.append(Check("restart", lambda deadline: _restart(arguments)))
-    rows = running.conduct(checks, step=arguments.step)
+    rows = runner.conduct(checks, step=arguments.step)
     counts = [sum(row.severity == one for row in rows) for one in _SEVERITIES]
     words = ["%d %s%s" % (n, one, "" if n == 1 else "s") for n, one in zip(counts, _SEVERITIES)]
     note = "%d checks: %s" % (len(checks), ", ".join(words))

@@ -6,12 +6,12 @@ import re
 import sys
 from typing import Any, Dict, List, Optional, Tuple
 
-from jhpatch import kernels, pyspark
 from jhpatch.errors import Failed, Refused, Usage
 from jhpatch.installer import selection
-from jhpatch.kernels import Installed
-from jhpatch.pyspark import Kernel
 from jhpatch.report.result import KernelReport, Result, checked
+from jhpatch.spark import kernel_store, kernelspec
+from jhpatch.spark.kernel_store import Installed
+from jhpatch.spark.kernelspec import Kernel
 
 _NAME = re.compile(r"[a-z0-9._-]+", re.I)  # jupyter_client's own rule
 _MASTER = re.compile(r"yarn(-client)?|local(\[[\d*]+(,\d+)?\])?|(spark|k8s|mesos)://[^\s$]+")
@@ -92,14 +92,14 @@ def run(arguments: argparse.Namespace) -> Result:
 
 def _install(arguments: argparse.Namespace) -> Result:
     kernel, notes = _kernel(arguments)
-    files = dict(kernels.sources())
-    text = pyspark.kernel_json(kernel)
-    files[kernels.MANIFEST] = text.encode("utf-8")
-    files["startup.py"] = pyspark.startup(kernel).encode("utf-8")
-    stale = kernels.changed(kernel.folder, files)
+    files = dict(kernel_store.sources())
+    text = kernelspec.kernel_json(kernel)
+    files[kernel_store.MANIFEST] = text.encode("utf-8")
+    files["startup.py"] = kernelspec.startup(kernel).encode("utf-8")
+    stale = kernel_store.changed(kernel.folder, files)
     if stale and not arguments.dry_run:
-        kernels.write(kernel.folder, {name: files[name] for name in stale})
-    known = pyspark.known_of(text)
+        kernel_store.write(kernel.folder, {name: files[name] for name in stale})
+    known = kernelspec.known_of(text)
     row = _report(Installed(os.path.basename(kernel.folder), kernel.folder, known), text)
     done = bool(stale) and not arguments.dry_run
     return Result(
@@ -115,19 +115,19 @@ def _install(arguments: argparse.Namespace) -> Result:
 
 def _kernel(arguments: argparse.Namespace) -> Tuple[Kernel, List[str]]:
     """The kernel that is asked for, and notes. Raises Usage, Refused, Failed."""
-    from jhpatch import sparks
+    from jhpatch.spark import discovery
 
     _refuse_nonsense(arguments)
     python = os.path.abspath(arguments.interpreter or sys.executable)
     worker = arguments.worker_python or python
     environ = arguments.environ
-    spark = sparks.spark_of(arguments.spark_home, environ, python)
-    java = sparks.java_of(arguments.java_home, environ, spark.version)
+    spark = discovery.spark_of(arguments.spark_home, environ, python)
+    java = discovery.java_of(arguments.java_home, environ, spark.version)
     yarn = arguments.master.startswith("yarn")
-    conf_dir = sparks.hadoop_conf_of(arguments.hadoop_conf_dir, environ) if yarn else ""
-    judged = list(sparks.judged_pythons(spark.version, python, worker, environ))
-    for fault in sparks.severe(fault for fault, _ in judged if fault):
-        raise sparks.refusal(fault)
+    conf_dir = discovery.hadoop_conf_of(arguments.hadoop_conf_dir, environ) if yarn else ""
+    judged = list(discovery.judged_pythons(spark.version, python, worker, environ))
+    for fault in discovery.severe(fault for fault, _ in judged if fault):
+        raise discovery.refusal(fault)
     notes = [why or (fault.message if fault else "") for fault, why in judged]
     if yarn and spark.version.startswith(("1.", "2.")):
         notes.append("Spark %s takes no new tickets: see docs/pyspark.md" % spark.version)
@@ -139,7 +139,7 @@ def _kernel(arguments: argparse.Namespace) -> Tuple[Kernel, List[str]]:
     version = " %s" % spark.version if spark.version else ""
     kernel = Kernel(
         display_name=arguments.display_name or "PySpark%s (%s)" % (version, arguments.master),
-        folder=kernels.folder_of(arguments.name, arguments.user, prefix),
+        folder=kernel_store.folder_of(arguments.name, arguments.user, prefix),
         python=python,
         worker_python=worker,
         spark_home=spark.home,
@@ -191,7 +191,7 @@ def _pairs(texts: List[str], option: str, names: "re.Pattern[str]") -> Tuple[Tup
 
 
 def _list(arguments: argparse.Namespace) -> Result:
-    rows = tuple(_report(one) for one in kernels.installed())
+    rows = tuple(_report(one) for one in kernel_store.installed())
     notes = () if rows else ("there is no PySpark kernel: kernelspec install writes one",)
     return Result("kernelspec", kernels=rows, notes=notes)
 
@@ -216,7 +216,7 @@ def _report(one: Installed, text: Optional[str] = None) -> KernelReport:
 
 
 def _named(name: str) -> Installed:
-    rows = list(kernels.installed())
+    rows = list(kernel_store.installed())
     for one in rows:
         if one.name == name.lower():
             return one
@@ -235,7 +235,7 @@ def _remove(arguments: argparse.Namespace) -> Result:
             path=one.folder,
             next="jupyter kernelspec remove " + one.name,
         )
-    left = () if arguments.dry_run else kernels.remove(one.folder)
+    left = () if arguments.dry_run else kernel_store.remove(one.folder)
     notes = ("%s stays: it has %s" % (one.folder, ", ".join(left)),) if left else ()
     return Result(
         "kernelspec",
@@ -258,21 +258,21 @@ def _check(arguments: argparse.Namespace) -> Result:
             next="runuser -u NAME -- python -m jhpatch kernelspec check " + one.name,
         )
     from jhpatch.deployed import reasons
-    from jhpatch.diagnosis import spark
+    from jhpatch.spark import checks
 
     notes: Tuple[str, ...] = ()
     if arguments.static:
         environ = dict(arguments.environ, **one.known.environment)
         faults = list(reasons.look(environ))
     else:
-        from jhpatch import kernelcheck
+        from jhpatch.spark import kernel_run
 
-        outcome = kernelcheck.run(one.name, one.known.ours, arguments.timeout, arguments.say)
+        outcome = kernel_run.run(one.name, one.known.ours, arguments.timeout, arguments.say)
         faults = [outcome.fault] if outcome.fault else []
         notes = _words(outcome.figures)
         if arguments.verbose:
             notes += tuple(outcome.said.splitlines())
-    rows = tuple(map(spark.found, faults))
+    rows = tuple(map(checks.found, faults))
     return Result("kernelspec", diagnosis=rows, notes=notes, own_exit_code=checked(rows))
 
 

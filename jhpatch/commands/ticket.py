@@ -5,12 +5,12 @@ import os
 import time
 from typing import Any, Mapping, Optional, Tuple
 
-from jhpatch import tickets
 from jhpatch.errors import Failed
 from jhpatch.installer import selection
+from jhpatch.kerberos import ticket_status
+from jhpatch.kerberos.ticket_status import Record
 from jhpatch.report.result import Result, TicketReport
 from jhpatch.system import processes
-from jhpatch.tickets import Record
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,8 +35,8 @@ def run(arguments: argparse.Namespace) -> Result:
         home = pwd.getpwuid(uid).pw_dir
     except KeyError:
         raise Failed("the password database does not know uid %d" % uid, next="getent passwd")
-    folder = tickets.runtime_folder(arguments.environ, arguments.environ.get("HOME") or home)
-    records, notes = tickets.records_of(folder, uid)
+    folder = ticket_status.runtime_folder(arguments.environ, arguments.environ.get("HOME") or home)
+    records, notes = ticket_status.records_of(folder, uid)
     helper = _helper(records)
     rows = tuple(_row(helper, record, arguments.environ) for record in records or (None,))
     bad = any(row.state != "valid" for row in rows)
@@ -63,8 +63,8 @@ def _row(helper: Any, record: Optional[Record], environ: Mapping[str, str]) -> T
         cache, ticket = _look(helper, record.ccache if record else "", environ)
     except helper.Problem as problem:
         cache = record.ccache if record else environ.get("KRB5CCNAME", "")
-        return tickets.judged(record, cache, None, time.time(), str(problem))
-    return tickets.judged(record, cache, ticket, time.time())
+        return ticket_status.judged(record, cache, None, time.time(), str(problem))
+    return ticket_status.judged(record, cache, ticket, time.time())
 
 
 def _look(

@@ -11,7 +11,7 @@ import time
 import warnings
 from typing import Callable, Dict, Iterator, List, Optional, Tuple, Union
 
-from jhpatch.diagnosis.running import ALL, EACH, Deadline
+from jhpatch.checks.runner import ALL, EACH, Deadline
 from jhpatch.front.findings import finding
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.report.result import Finding

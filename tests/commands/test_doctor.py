@@ -14,7 +14,7 @@ import time
 import pytest
 
 from jhpatch.commands import doctor
-from jhpatch.diagnosis.findings import KINDS
+from jhpatch.kerberos.findings import KINDS
 from jhpatch.system import become_user
 from tests import ports
 from tests.commands.conftest import reachable
@@ -555,7 +555,7 @@ def test_the_documented_table_is_the_code():
 def test_each_finding_can_be_had():
     """No row of the table without code that finds it."""
     source = ""
-    for folder in ("diagnosis", "commands"):
+    for folder in ("kerberos", "checks", "spark", "commands"):
         for name in os.listdir(os.path.join(ROOT, "jhpatch", folder)):
             if name.endswith(".py") and name != "findings.py":
                 with open(os.path.join(ROOT, "jhpatch", folder, name), encoding="utf-8") as file:

@@ -1,7 +1,7 @@
 """``jhpatch kernelspec``: kernels that are written, listed, started by jupyter_client, removed.
 
 The kernel, ipykernel and IPython are real; Spark is a small one of the tests' own
-(tests/pyspark/homes.py), as its JVM is not what is looked at here.
+(tests/spark/homes.py), as its JVM is not what is looked at here.
 """
 
 import json
@@ -16,8 +16,8 @@ import time
 
 import pytest
 
-from jhpatch import kernels
-from tests.pyspark.homes import make_hadoop, make_java, make_spark, write
+from jhpatch.spark import kernel_store
+from tests.spark.homes import make_hadoop, make_java, make_spark, write
 
 FILES = {
     *("jhpatch_pyspark.py", "jhpatch_reasons.py", "kernel.json", "startup.py"),
@@ -187,7 +187,7 @@ def test_a_write_that_fails_leaves_no_kernel(install, host, monkeypatch):
             raise OSError(28, "No space left on device", target)
         real(source, target)
 
-    monkeypatch.setattr(kernels.os, "replace", replace)
+    monkeypatch.setattr(kernel_store.os, "replace", replace)
     answer = install()
     assert answer.code == 1 and "No space left" in answer.error["message"]
     assert set(os.listdir(str(folder_of(host)))) == FILES - {"kernel.json"}

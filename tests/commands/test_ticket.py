@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from jhpatch import tickets
-from jhpatch.tickets import Record
+from jhpatch.kerberos import ticket_status
+from jhpatch.kerberos.ticket_status import Record
 from tests.conftest import ROOT
 
 FIELDS = {
@@ -295,14 +295,14 @@ def test_when_a_ticket_expires(left, planned, error, state):
     now = 1e9
     planned = planned and now + planned
     one = Record(1, NAME, "FILE:/c", "", False, None, None, None, planned, error, now)
-    row = tickets.judged(one, "FILE:/c", (NAME, now + left - 36000, now + left, 0), now)
+    row = ticket_status.judged(one, "FILE:/c", (NAME, now + left - 36000, now + left, 0), now)
     assert row.state == state
 
 
 def test_a_short_life_is_judged_by_its_tenth():
     """A ticket of ten minutes expires in its last one."""
     for left, state in ((61, "valid"), (59, "expiring")):
-        row = tickets.judged(None, "FILE:/c", (NAME, 1e9 + left - 600, 1e9 + left, 0), 1e9)
+        row = ticket_status.judged(None, "FILE:/c", (NAME, 1e9 + left - 600, 1e9 + left, 0), 1e9)
         assert row.state == state
 
 
@@ -317,7 +317,7 @@ def test_a_short_life_is_judged_by_its_tenth():
 )
 def test_where_servers_write(environ, folder):
     """As jupyter_core has it."""
-    assert tickets.runtime_folder(environ, "/h") == folder
+    assert ticket_status.runtime_folder(environ, "/h") == folder
 
 
 def test_a_python_that_cannot_read_tickets(home, server):

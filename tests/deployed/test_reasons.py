@@ -12,9 +12,9 @@ from jhpatch.deployed import reasons
 from jhpatch.deployed.reasons import Fault, Java, Tickets
 from tests import ports
 from tests.conftest import ROOT
-from tests.pyspark.homes import make_hadoop, make_java, make_spark, write
+from tests.spark.homes import make_hadoop, make_java, make_spark, write
 
-LAYOUTS = os.path.join(ROOT, "tests", "pyspark", "layouts")
+LAYOUTS = os.path.join(ROOT, "tests", "spark", "layouts")
 
 
 def codes(faults):

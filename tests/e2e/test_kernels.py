@@ -13,7 +13,7 @@ from tests.e2e.client import Browser
 from tests.e2e.hub import running
 from tests.e2e.stacks import Stack
 from tests.e2e.world import PASSWORDS
-from tests.pyspark.homes import make_java, make_spark
+from tests.spark.homes import make_java, make_spark
 
 LOG = "/tmp/small-spark.log"
 

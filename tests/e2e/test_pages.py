@@ -19,7 +19,7 @@ from tests.e2e import world
 from tests.e2e.hub import CLASSIC
 from tests.e2e.stacks import ENDS, REPOSITORY, Stack
 from tests.nginx.real import certificate
-from tests.pyspark.homes import make_hadoop, make_java, make_spark
+from tests.spark.homes import make_hadoop, make_java, make_spark
 from tests.test_docs import PAGES, code
 
 __test__ = os.environ.get("JHPATCH_E2E_INNER", ENDS[1]) == ENDS[1]

@@ -240,9 +240,9 @@ def test_the_documented_table_is_the_code():
 def test_each_finding_can_be_had_and_filled_in():
     """No row of the table without code that finds it, no next step with a name left open."""
     source = ""
-    for name in os.listdir(os.path.join(ROOT, "jhpatch", "front")):
+    for name in os.listdir(os.path.join(ROOT, "jhpatch", "nginx")):
         if name.endswith(".py") and name != "findings.py":
-            with open(os.path.join(ROOT, "jhpatch", "front", name), encoding="utf-8") as file:
+            with open(os.path.join(ROOT, "jhpatch", "nginx", name), encoding="utf-8") as file:
                 source += file.read()
     fields = dict.fromkeys(("port", "ssl", "ciphers", "host", "url"), "x")
     for code, kind in KINDS.items():

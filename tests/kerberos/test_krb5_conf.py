@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from jhpatch.diagnosis import krb5conf
-from jhpatch.diagnosis.krb5conf import Server
+from jhpatch.kerberos import krb5_conf
+from jhpatch.kerberos.krb5_conf import Server
 
 TEXTS = {
     "plain": "[libdefaults]\n default_realm = X\n",
@@ -62,12 +62,12 @@ def test_what_libkrb5_refuses_is_a_fault(tmp_path, name):
         stderr=subprocess.STDOUT,
     )
     refused = b"while initializing krb5" in done.stdout
-    assert bool(krb5conf.read(environ).faults) == refused
+    assert bool(krb5_conf.read(environ).faults) == refused
 
 
 def test_the_first_value_counts():
     """Over all files of KRB5_CONFIG, in their order."""
-    one = krb5conf.Profile(((("a", "b"), "1"), (("a", "b"), "2")))
+    one = krb5_conf.Profile(((("a", "b"), "1"), (("a", "b"), "2")))
     assert (one.value("a", "b"), one.values("a", "b"), one.value("a")) == ("1", ("1", "2"), None)
 
 
@@ -75,17 +75,17 @@ def test_several_files(tmp_path):
     """Those that are there count; the faults of each are named."""
     first = put(tmp_path, "[libdefaults]\n default_realm = ONE\n", "one")["KRB5_CONFIG"]
     second = put(tmp_path, "[libdefaults]\n default_realm = TWO\n x\n", "two")["KRB5_CONFIG"]
-    profile = krb5conf.read({"KRB5_CONFIG": "/nowhere:%s:%s" % (first, second)})
+    profile = krb5_conf.read({"KRB5_CONFIG": "/nowhere:%s:%s" % (first, second)})
     assert profile.realm == "ONE" and [one.path for one in profile.faults] == [second]
     assert profile.files == (first, second)
-    assert krb5conf.read({"KRB5_CONFIG": "/nowhere:/nothing"}).faults[0].kind == "missing"
+    assert krb5_conf.read({"KRB5_CONFIG": "/nowhere:/nothing"}).faults[0].kind == "missing"
 
 
 @pytest.mark.parametrize("text", ["include {0}\n", "includedir {1}\n"])
 def test_a_file_that_includes_itself(tmp_path, text):
     """It ends, and is said."""
     path = str(tmp_path / "krb5.conf")
-    profile = krb5conf.read(put(tmp_path, text.format(path, str(tmp_path)) * 3))
+    profile = krb5_conf.read(put(tmp_path, text.format(path, str(tmp_path)) * 3))
     assert [one.kind for one in profile.faults] == ["include"]
 
 
@@ -96,7 +96,7 @@ def test_a_file_that_is_none(tmp_path):
     with open(str(tmp_path / "huge"), "wb") as file:
         file.truncate(1 << 30)
     for name in ("fifo", "folder", "huge"):
-        profile = krb5conf.read({"KRB5_CONFIG": str(tmp_path / name)})
+        profile = krb5_conf.read({"KRB5_CONFIG": str(tmp_path / name)})
         assert [one.kind for one in profile.faults] == ["unreadable"], name
 
 
@@ -114,13 +114,13 @@ def test_a_file_that_is_none(tmp_path):
 def test_a_kdc(text, server):
     """Name, port and protocol; one behind HTTPS is not asked."""
     lines = ((("realms", "X", "kdc"), text), (("realms", "X", "kdc"), "https://proxy/KdcProxy"))
-    assert krb5conf.servers_of(krb5conf.Profile(lines), "X") == (server,)
+    assert krb5_conf.servers_of(krb5_conf.Profile(lines), "X") == (server,)
 
 
 def test_booleans_and_numbers():
     """As libkrb5 takes them; a word that is none is the default."""
     for text, value in (("no", False), ("OFF", False), ("1", True), ("maybe", True)):
-        profile = krb5conf.Profile(((("libdefaults", "x"), text), (("libdefaults", "y"), "")))
+        profile = krb5_conf.Profile(((("libdefaults", "x"), text), (("libdefaults", "y"), "")))
         assert profile.is_set("x", True) is value
-    assert krb5conf.Profile().clock_skew == 300
-    assert krb5conf.Profile(((("libdefaults", "clockskew"), "60"),)).clock_skew == 60
+    assert krb5_conf.Profile().clock_skew == 300
+    assert krb5_conf.Profile(((("libdefaults", "clockskew"), "60"),)).clock_skew == 60

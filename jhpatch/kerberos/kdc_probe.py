@@ -7,10 +7,10 @@ import threading
 import time
 from typing import Any, Iterator, List, Optional, Tuple
 
-from jhpatch.diagnosis import asreq, krb5conf, srv
-from jhpatch.diagnosis.asreq import Answer
-from jhpatch.diagnosis.findings import finding
-from jhpatch.diagnosis.krb5conf import Profile, Server
+from jhpatch.kerberos import as_req, dns_srv, krb5_conf
+from jhpatch.kerberos.as_req import Answer
+from jhpatch.kerberos.findings import finding
+from jhpatch.kerberos.krb5_conf import Profile, Server
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.report.result import Finding
 
@@ -39,7 +39,7 @@ def look(
     realm: str, profile: Profile, seconds: float, resolv: str = "/etc/resolv.conf"
 ) -> Iterator[Finding]:
     """Asks the KDCs of a realm, all at once."""
-    servers = krb5conf.servers_of(profile, realm)
+    servers = krb5_conf.servers_of(profile, realm)
     listed = profile.values("realms", realm, "kdc")
     if listed and not servers:
         yield finding("kdc-proxied", "realm %s: %s" % (realm, ", ".join(listed)))
@@ -52,10 +52,10 @@ def look(
 
 def _in_dns(realm: str, seconds: float, resolv: str) -> Tuple[Server, ...]:
     try:
-        text = krb5conf.read_capped(resolv)
+        text = krb5_conf.read_capped(resolv)
     except OSError:
         text = ""
-    return srv.servers_of(realm, srv.name_servers(text), seconds) or ()
+    return dns_srv.servers_of(realm, dns_srv.name_servers(text), seconds) or ()
 
 
 def judged(realm: str, replies: Tuple[Reply, ...], limit: int) -> Iterator[Finding]:
@@ -124,7 +124,7 @@ def asked(servers: Tuple[Server, ...], realm: str, seconds: float) -> Tuple[Repl
 
 
 def _ask(server: Server, realm: str, end: float) -> Reply:
-    message = asreq.request(realm, int.from_bytes(os.urandom(4), "big") >> 2)
+    message = as_req.request(realm, int.from_bytes(os.urandom(4), "big") >> 2)
     try:
         found = socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -157,7 +157,7 @@ def _answer(
             now = time.time()
     except OSError:
         return None, None
-    answer = asreq.parsed(data)
+    answer = as_req.parsed(data)
     if answer is None or answer.time is None:
         return answer, None
     # Its time has whole seconds: within one of them there is no skew to speak of.

@@ -5,12 +5,21 @@ import shlex
 import stat
 from typing import Callable, Iterator, List, Mapping, Optional, Tuple
 
-from jhpatch.diagnosis import caches, host, hubconfig, kdcs, keytabs, kinits, krb5conf, running
-from jhpatch.diagnosis.findings import finding
-from jhpatch.diagnosis.hubconfig import Config, Wanted
-from jhpatch.diagnosis.keytabs import Part
-from jhpatch.diagnosis.kinits import Program
-from jhpatch.diagnosis.running import Account, Check, Deadline
+from jhpatch.checks import runner
+from jhpatch.checks.runner import Account, Check, Deadline
+from jhpatch.kerberos import (
+    ccache,
+    hub_config,
+    kdc_probe,
+    keytab,
+    kinit_programs,
+    krb5_conf,
+    systemd_unit,
+)
+from jhpatch.kerberos.findings import finding
+from jhpatch.kerberos.hub_config import Config, Wanted
+from jhpatch.kerberos.keytab import Part
+from jhpatch.kerberos.kinit_programs import Program
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.report.result import Finding
 
@@ -24,13 +33,13 @@ class Host(NamedTuple):
     templates: Mapping[str, Optional[str]] = {}
     unit: str = "jupyterhub"
     mounts: str = "/proc/mounts"
-    unit_folders: Tuple[str, ...] = host.FOLDERS
+    unit_folders: Tuple[str, ...] = systemd_unit.FOLDERS
     resolv: str = "/etc/resolv.conf"
 
     @property
     def config(self) -> Config:
         """The hub's settings, as far as they can be told without running code."""
-        return hubconfig.with_options(hubconfig.read(self.config_path)[0], self.templates)
+        return hub_config.with_options(hub_config.read(self.config_path)[0], self.templates)
 
 
 def checks(one: Host) -> List[Check]:
@@ -66,7 +75,7 @@ Look = Callable[[Deadline], Iterator[Finding]]
 
 
 def _krb5_conf(one: Host) -> Iterator[Finding]:
-    profile = krb5conf.read(one.environ)
+    profile = krb5_conf.read(one.environ)
     for fault in profile.faults:
         yield finding("krb5-conf-" + fault.kind, fault.message, fault.path)
     if profile.files and not profile.faults and not profile.realm:
@@ -74,17 +83,17 @@ def _krb5_conf(one: Host) -> Iterator[Finding]:
 
 
 def _kdc(one: Host, deadline: Deadline) -> Iterator[Finding]:
-    profile = krb5conf.read(one.environ)
+    profile = krb5_conf.read(one.environ)
     for realm in _realms(one, profile.realm):
-        yield from kdcs.look(realm, profile, deadline.left(4), one.resolv)
+        yield from kdc_probe.look(realm, profile, deadline.left(4), one.resolv)
 
 
 def _realms(one: Host, default: Optional[str]) -> Tuple[str, ...]:
     """The default realm and those of the principals that are wanted."""
     found = [default or ""]
     for name in one.users:
-        account = running.account_of(name)
-        wanted = hubconfig.wanted(one.config, account, default)[0] if account else None
+        account = runner.account_of(name)
+        wanted = hub_config.wanted(one.config, account, default)[0] if account else None
         if wanted and "@" in wanted.principal:
             found.append(wanted.principal.rpartition("@")[2])
     return tuple(sorted(set(found) - {""}))
@@ -92,23 +101,23 @@ def _realms(one: Host, default: Optional[str]) -> Tuple[str, ...]:
 
 def _programs(one: Host, deadline: Deadline) -> Tuple[Program, ...]:
     named = one.config.values.get("KerberosTicket.kinit") or ""
-    paths = kinits.paths_of(str(named), one.environ.get("PATH", ""))
-    return tuple(kinits.program(path, one.environ, deadline) for path in paths[:4])
+    paths = kinit_programs.paths_of(str(named), one.environ.get("PATH", ""))
+    return tuple(kinit_programs.program(path, one.environ, deadline) for path in paths[:4])
 
 
 def _kinit(one: Host, deadline: Deadline) -> Iterator[Finding]:
-    yield from kinits.judged(_programs(one, deadline))
-    if os.geteuid() == 0 and not running.located("setpriv"):
+    yield from kinit_programs.judged(_programs(one, deadline))
+    if os.geteuid() == 0 and not runner.located("setpriv"):
         yield finding("no-setpriv", "there is no setpriv on this host")
 
 
 def _config(one: Host) -> Iterator[Finding]:
-    yield from hubconfig.read(one.config_path)[1]
-    yield from hubconfig.judged(one.config)
+    yield from hub_config.read(one.config_path)[1]
+    yield from hub_config.judged(one.config)
 
 
 def _user(one: Host, name: str) -> Iterator[Finding]:
-    account = running.account_of(name)
+    account = runner.account_of(name)
     if account is None:
         yield finding("no-account", "%s is no user of this host" % name, user=name)
         return
@@ -116,16 +125,18 @@ def _user(one: Host, name: str) -> Iterator[Finding]:
     if account.uid < least:
         words = "uid %d of %s is below min_uid, %d" % (account.uid, name, least)
         yield finding("below-min-uid", words, user=name)
-    if not running.can_become(account):
+    if not runner.can_become(account):
         words = "keytab, cache and ticket of " + name
         yield finding("needs-root", words, user=name, options="--user " + shlex.quote(name))
     else:
-        wanted, wrong = hubconfig.wanted(one.config, account, krb5conf.read(one.environ).realm)
+        wanted, wrong = hub_config.wanted(one.config, account, krb5_conf.read(one.environ).realm)
         yield from wrong
         with open(one.mounts, errors="surrogateescape") as file:
-            mounted = host.mounts(file.read())
+            mounted = systemd_unit.mounts(file.read())
         when = one.config.values.get("KerberosTicket.when")
-        yield from host.judged_mounts(account, wanted.keytab if wanted else "", when, mounted)
+        yield from systemd_unit.judged_mounts(
+            account, wanted.keytab if wanted else "", when, mounted
+        )
 
 
 def _for_account(
@@ -135,10 +146,10 @@ def _for_account(
     deadline: Deadline,
 ) -> Iterator[Finding]:
     """``look`` where there is such a user, whom we may become, and the settings can be told."""
-    account = running.account_of(name)
-    if account is None or not running.can_become(account):
+    account = runner.account_of(name)
+    if account is None or not runner.can_become(account):
         return
-    wanted, _ = hubconfig.wanted(one.config, account, krb5conf.read(one.environ).realm)
+    wanted, _ = hub_config.wanted(one.config, account, krb5_conf.read(one.environ).realm)
     if wanted is not None:
         yield from look(one, account, wanted, deadline)
 
@@ -161,11 +172,11 @@ def _located(
     said = ""
     if not path:
         argv = [_beside(one, "klist"), "-k", "-i"]
-        said = running.run(argv, one.environ, deadline.left(2), account).out
-        path = keytabs.name_of(said)
+        said = runner.run(argv, one.environ, deadline.left(2), account).out
+        path = keytab.name_of(said)
     if not path:
         return None, said
-    parts = keytabs.walk(path, account, one.environ, deadline)
+    parts = keytab.walk(path, account, one.environ, deadline)
     return Keytab(path, parts, None if _is_roots(path, parts) else account, ("-t", path)), said
 
 
@@ -189,10 +200,10 @@ def _is_roots(path: str, parts: Tuple[Part, ...]) -> bool:
 def _beside(one: Host, name: str) -> str:
     """klist or kinit, from where the helper takes it; as root none that others can write."""
     named = str(one.config.values.get("KerberosTicket.kinit") or "")
-    for path in kinits.paths_of(named, one.environ.get("PATH", ""))[:1]:
-        if kinits.is_trusted(path):
+    for path in kinit_programs.paths_of(named, one.environ.get("PATH", ""))[:1]:
+        if kinit_programs.is_trusted(path):
             return os.path.join(os.path.dirname(path), name)
-    return running.located(name) or name
+    return runner.located(name) or name
 
 
 def _keytab(one: Host, account: Account, wanted: Wanted, deadline: Deadline) -> Iterator[Finding]:
@@ -208,24 +219,24 @@ def _keytab(one: Host, account: Account, wanted: Wanted, deadline: Deadline) -> 
         return
     if found.reader is not None:
         gids = {part.gid for part in found.parts}
-        private = tuple(gid for gid in gids if keytabs.is_private(gid, account))
-        wrong = list(keytabs.judged_path(account, found.path, found.parts, private))
+        private = tuple(gid for gid in gids if keytab.is_private(gid, account))
+        wrong = list(keytab.judged_path(account, found.path, found.parts, private))
         yield from wrong
         if {one.code for one in wrong} & _HOPELESS:
             return
     argv = [_beside(one, "klist"), "-ke", found.path]
-    listed = running.run(argv, one.environ, deadline.left(2), found.reader)
+    listed = runner.run(argv, one.environ, deadline.left(2), found.reader)
     if listed.code != 0:
         words = "%s: %s" % (account.name, " ".join(listed.err.split()))
-        code = kinits.meaning(words)
+        code = kinit_programs.meaning(words)
         code = code if code == "keytab-missing" else "keytab-malformed"
         yield finding(code, words, found.path, account.name)
         return
     if found.reader is None:
         words = "%s: only root can read it" % account.name
         yield finding("keytab-central", words, found.path, account.name)
-    entries = keytabs.entries(listed.out)
-    yield from keytabs.judged_entries(account.name, found.path, wanted.principal, entries)
+    entries = keytab.entries(listed.out)
+    yield from keytab.judged_entries(account.name, found.path, wanted.principal, entries)
 
 
 _HOPELESS = {"keytab-missing", "keytab-not-regular", "keytab-unreachable", "keytab-unreadable"}
@@ -239,20 +250,20 @@ def _cache(one: Host, account: Account, wanted: Wanted, deadline: Deadline) -> I
         name, is_set = own, own is not None
     if not name:
         # Not klist where it can be told: it makes a DIR collection that is not there (dircc).
-        setting = krb5conf.read(one.environ).value("libdefaults", "default_ccache_name")
-        name = caches.expanded(setting or "", account)
+        setting = krb5_conf.read(one.environ).value("libdefaults", "default_ccache_name")
+        name = ccache.expanded(setting or "", account)
     if not name:
-        said = running.run([_beside(one, "klist")], one.environ, deadline.left(2), account)
-        name = caches.named(said.out + "\n" + said.err)
+        said = runner.run([_beside(one, "klist")], one.environ, deadline.left(2), account)
+        name = ccache.named(said.out + "\n" + said.err)
         if name is None:
             words = "%s: %s" % (account.name, said.words)
             yield finding("ccache-unknown", words, user=account.name)
             return
-    yield from caches.judged(account, name, is_set)
-    kind, path = caches.split(name)
+    yield from ccache.judged(account, name, is_set)
+    kind, path = ccache.split(name)
     if kind == "FILE" and path.startswith("/"):
-        parts = keytabs.walk(path, account, one.environ, deadline)
-        yield from caches.judged_path(account, path, parts)
+        parts = keytab.walk(path, account, one.environ, deadline)
+        yield from ccache.judged_path(account, path, parts)
 
 
 def _ticket(one: Host, account: Account, wanted: Wanted, deadline: Deadline) -> Iterator[Finding]:
@@ -262,21 +273,21 @@ def _ticket(one: Host, account: Account, wanted: Wanted, deadline: Deadline) -> 
         return
     if found.reader and not (found.parts and _is_usable(found.parts[0])):
         return
-    listed = running.run(
+    listed = runner.run(
         [_beside(one, "klist"), "-ke", found.path], one.environ, deadline.left(1), found.reader
     )
-    if wanted.principal not in [entry.principal for entry in keytabs.entries(listed.out)]:
+    if wanted.principal not in [entry.principal for entry in keytab.entries(listed.out)]:
         return
     argv = [_beside(one, "kinit"), "-k"] + list(found.options)
     argv += ["-c", "MEMORY:", "--", wanted.principal]
-    done = running.run(argv, one.environ, deadline.left(4), found.reader)
+    done = runner.run(argv, one.environ, deadline.left(4), found.reader)
     if done.code == 0:
         words = "%s: a ticket of %s" % (account.name, wanted.principal)
         yield finding("kinit-works", words, found.path, account.name)
         return
     command = " ".join(map(shlex.quote, ["kinit", *argv[1:]]))
     fields = {"principal": wanted.principal, "command": command}
-    code = kinits.meaning(done.words)
+    code = kinit_programs.meaning(done.words)
     words = "%s: %s" % (account.name, done.words)
     yield finding(code, words, found.path, account.name, **fields)
 
@@ -286,14 +297,16 @@ def _is_usable(part: Part) -> bool:
 
 
 def _unit(one: Host, deadline: Deadline) -> Iterator[Finding]:
-    found = host.unit(one.unit, one.environ, deadline, one.unit_folders)
+    found = systemd_unit.unit(one.unit, one.environ, deadline, one.unit_folders)
     if found is None:
         yield finding("unit-missing", "this host has no unit " + one.unit)
         return
-    profile = krb5conf.read(one.environ)
-    accounts = [account for account in map(running.account_of, one.users) if account]
-    all_wanted = [hubconfig.wanted(one.config, account, profile.realm)[0] for account in accounts]
+    profile = krb5_conf.read(one.environ)
+    accounts = [account for account in map(runner.account_of, one.users) if account]
+    all_wanted = [hub_config.wanted(one.config, account, profile.realm)[0] for account in accounts]
     wanted = [each for each in all_wanted if each]
-    paths = [caches.split(each.ccache) for each in wanted]
+    paths = [ccache.split(each.ccache) for each in wanted]
     files = tuple(path for kind, path in paths if kind == "FILE")
-    yield from host.judged_unit(found, tuple(each.keytab for each in wanted if each.keytab), files)
+    yield from systemd_unit.judged_unit(
+        found, tuple(each.keytab for each in wanted if each.keytab), files
+    )

@@ -5,14 +5,14 @@ import time
 
 import pytest
 
-from jhpatch.diagnosis import running
-from jhpatch.diagnosis.findings import finding
-from jhpatch.diagnosis.running import Check
+from jhpatch.checks import runner
+from jhpatch.checks.runner import Check
+from jhpatch.kerberos.findings import finding
 
 
 def codes(*checks, **limits):
     """The codes of what the checks find."""
-    return [one.code for one in running.conduct(checks, **limits)]
+    return [one.code for one in runner.conduct(checks, **limits)]
 
 
 def good(deadline):
@@ -46,7 +46,7 @@ def test_a_mistake_of_ours_is_a_finding():
         yield finding("kinit", "x")
         raise RuntimeError("oops")
 
-    rows = running.conduct([Check("broken", broken), Check("good", good)])
+    rows = runner.conduct([Check("broken", broken), Check("good", good)])
     assert [one.code for one in rows] == ["kinit", "check-failed", "kinit"]
     assert "oops" in rows[1].message
 
@@ -55,18 +55,18 @@ def test_a_program_is_killed_with_its_children(tmp_path):
     """At its time; nothing of it goes on."""
     begun = time.monotonic()
     script = "sleep 41 & echo $! > %s/pid; sleep 41" % tmp_path
-    done = running.run(["/bin/sh", "-c", script], {}, 0.3)
+    done = runner.run(["/bin/sh", "-c", script], {}, 0.3)
     assert done.code is None and "no answer" in done.words and time.monotonic() - begun < 2
     stat = "/proc/%s/stat" % (tmp_path / "pid").read_text().strip()
     while os.path.exists(stat) and open(stat).read().rpartition(")")[2].split()[0] != "Z":
         assert time.monotonic() - begun < 5
-    assert running.run(["/nowhere/at/all"], {}, 1).code is None
+    assert runner.run(["/nowhere/at/all"], {}, 1).code is None
 
 
 def test_the_environment_is_clean():
     """Nothing of root's own cache or secrets; krb5.conf is passed on."""
     environ = {"KRB5_CONFIG": "/k", "KRB5CCNAME": "FILE:/r", "SECRET": "x", "LD_PRELOAD": ""}
-    said = running.run(["/usr/bin/env"], environ, 2).out
+    said = runner.run(["/usr/bin/env"], environ, 2).out
     assert "KRB5_CONFIG=/k" in said and "LC_ALL=C" in said
     assert "SECRET" not in said and "KRB5CCNAME" not in said and "LD_PRELOAD" not in said
 
@@ -74,8 +74,8 @@ def test_the_environment_is_clean():
 @pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
 def test_a_program_becomes_the_user():
     """uid, gid and groups; without a way back."""
-    account = running.account_of("nobody")
-    said = running.run(["/bin/cat", "/proc/self/status"], {}, 2, account).out
+    account = runner.account_of("nobody")
+    said = runner.run(["/bin/cat", "/proc/self/status"], {}, 2, account).out
     fields = dict(line.split(":", 1) for line in said.split("\n") if ":" in line)
     assert set(fields["Uid"].split()) == {str(account.uid)}
     assert set(fields["Gid"].split()) == {str(account.gid)}
@@ -85,6 +85,6 @@ def test_a_program_becomes_the_user():
 
 def test_accounts():
     """Of the password database; None for what is no user."""
-    assert running.account_of("root").uid == 0
+    assert runner.account_of("root").uid == 0
     for name in ("no-such-user", "", "a\0b", "../x"):
-        assert running.account_of(name) is None
+        assert runner.account_of(name) is None

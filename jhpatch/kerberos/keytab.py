@@ -4,9 +4,9 @@ import re
 import stat
 from typing import Iterator, List, Mapping, Optional, Tuple
 
-from jhpatch.diagnosis import running
-from jhpatch.diagnosis.findings import finding
-from jhpatch.diagnosis.running import Account, Deadline
+from jhpatch.checks import runner
+from jhpatch.checks.runner import Account, Deadline
+from jhpatch.kerberos.findings import finding
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.report.result import Finding
 
@@ -58,7 +58,7 @@ def walk(
 ) -> Tuple[Part, ...]:
     """The parts of an absolute path, the last first, as the user sees them."""
     argv = ["/bin/sh", "-c", _WALK, "jhpatch", path]
-    return parsed_walk(running.run(argv, environ, deadline.left(3), account).out)
+    return parsed_walk(runner.run(argv, environ, deadline.left(3), account).out)
 
 
 def parsed_walk(text: str) -> Tuple[Part, ...]:

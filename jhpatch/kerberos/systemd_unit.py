@@ -4,9 +4,10 @@ import os
 import re
 from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
-from jhpatch.diagnosis import krb5conf, running
-from jhpatch.diagnosis.findings import finding
-from jhpatch.diagnosis.running import Account, Deadline
+from jhpatch.checks import runner
+from jhpatch.checks.runner import Account, Deadline
+from jhpatch.kerberos import krb5_conf
+from jhpatch.kerberos.findings import finding
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.report.result import Finding
 
@@ -35,10 +36,10 @@ def unit(
 ) -> Optional[Unit]:
     """What systemd says, or where it does not run, the unit files; None: there is none."""
     full = name if "." in name else name + ".service"
-    systemctl = running.located("systemctl")
+    systemctl = runner.located("systemctl")
     if systemctl:
         argv = [systemctl, "show", "-p", ",".join(_KEYS + ("LoadState",)), "--", full]
-        said = running.run(argv, environ, deadline.left(2))
+        said = runner.run(argv, environ, deadline.left(2))
         settings = dict(line.split("=", 1) for line in said.out.split("\n") if "=" in line)
         if said.code == 0 and settings.get("LoadState") == "loaded":
             return Unit(full, settings)
@@ -59,7 +60,7 @@ def _texts(full: str, folders: Tuple[str, ...]) -> Iterator[str]:
                 dropins[name] = os.path.join(below, name)
     for one in [path] + [dropins[name] for name in sorted(dropins)]:
         try:
-            yield krb5conf.read_capped(one)
+            yield krb5_conf.read_capped(one)
         except OSError:
             continue
 

@@ -5,9 +5,9 @@ import re
 import stat
 from typing import Iterator, Optional, Tuple
 
-from jhpatch.diagnosis.findings import finding
-from jhpatch.diagnosis.keytabs import Part
-from jhpatch.diagnosis.running import Account
+from jhpatch.checks.runner import Account
+from jhpatch.kerberos.findings import finding
+from jhpatch.kerberos.keytab import Part
 from jhpatch.report.result import Finding
 
 

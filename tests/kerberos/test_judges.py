@@ -4,12 +4,13 @@ import stat
 
 import pytest
 
-from jhpatch.diagnosis import caches, host, hubconfig, keytabs, kinits
-from jhpatch.diagnosis.findings import KINDS, finding
-from jhpatch.diagnosis.host import Unit
-from jhpatch.diagnosis.keytabs import Entry, Part
-from jhpatch.diagnosis.kinits import Program
-from jhpatch.diagnosis.running import Account
+from jhpatch.checks.runner import Account
+from jhpatch.kerberos import ccache, hub_config, kinit_programs, systemd_unit
+from jhpatch.kerberos import keytab as keytabs
+from jhpatch.kerberos.findings import KINDS, finding
+from jhpatch.kerberos.keytab import Entry, Part
+from jhpatch.kerberos.kinit_programs import Program
+from jhpatch.kerberos.systemd_unit import Unit
 
 ALICE = Account("alice", 1001, 1001, "/home/alice", (1001,))
 PATH = "/home/alice/alice.keytab"
@@ -68,18 +69,18 @@ WORDS = [
 @pytest.mark.parametrize("words, code", WORDS)
 def test_kinits_words(words, code):
     """Each of kinit's errors is said in an administrator's words."""
-    assert kinits.meaning(words) == code and KINDS[code].severity == "error"
+    assert kinit_programs.meaning(words) == code and KINDS[code].severity == "error"
 
 
 def test_which_kinit():
     """The first counts; a second is a warning, with the line that settles it."""
     mit = Program("/usr/bin/kinit", "/usr/bin/kinit", "MIT", "1.20.1")
     conda = Program("/opt/conda/bin/kinit", "/opt/conda/bin/kinit", "conda", "1.21.3")
-    assert codes(kinits.judged(())) == {"no-kinit"}
-    assert codes(kinits.judged((mit,))) == set()
-    (several,) = [one for one in kinits.judged((mit, conda)) if one.severity != "note"]
+    assert codes(kinit_programs.judged(())) == {"no-kinit"}
+    assert codes(kinit_programs.judged((mit,))) == set()
+    (several,) = [one for one in kinit_programs.judged((mit, conda)) if one.severity != "note"]
     assert several.next == "c.KerberosTicket.kinit = '/usr/bin/kinit'"
-    assert codes(kinits.judged((conda, mit))) == {"kinit-conda", "kinit-several"}
+    assert codes(kinit_programs.judged((conda, mit))) == {"kinit-conda", "kinit-several"}
 
 
 # keytabs
@@ -173,7 +174,7 @@ def test_a_walk_is_read():
 )
 def test_klist_names_a_cache(said, name):
     """Whether it is there or not."""
-    assert caches.named(said) == name
+    assert ccache.named(said) == name
 
 
 @pytest.mark.parametrize(
@@ -188,17 +189,17 @@ def test_klist_names_a_cache(said, name):
 )
 def test_the_default_cache_is_filled_in(setting, name):
     """What libkrb5 alone knows is left to it."""
-    assert caches.expanded(setting, ALICE) == name
+    assert ccache.expanded(setting, ALICE) == name
 
 
 def test_who_sees_a_cache():
     """A JVM reads a file, at its one place or where KRB5CCNAME says."""
     own, other = "FILE:/tmp/krb5cc_1001", "FILE:/var/cache/cc"
-    assert codes(caches.judged(ALICE, own, False)) == set()
-    assert codes(caches.judged(ALICE, other, True)) == set()
-    assert codes(caches.judged(ALICE, other, False)) == {"ccache-hidden-from-jvm"}
-    assert codes(caches.judged(ALICE, "DIR:/x", True)) == {"ccache-hidden-from-jvm"}
-    assert codes(caches.judged(ALICE, "KEYRING:user:x", True)) == {"ccache-unsupported"}
+    assert codes(ccache.judged(ALICE, own, False)) == set()
+    assert codes(ccache.judged(ALICE, other, True)) == set()
+    assert codes(ccache.judged(ALICE, other, False)) == {"ccache-hidden-from-jvm"}
+    assert codes(ccache.judged(ALICE, "DIR:/x", True)) == {"ccache-hidden-from-jvm"}
+    assert codes(ccache.judged(ALICE, "KEYRING:user:x", True)) == {"ccache-unsupported"}
 
 
 # units and mounts
@@ -208,9 +209,9 @@ def test_a_unit_file_is_read():
     """[Service] alone, lines that go on, drop-ins over it, lists that grow, comments."""
     text = "[Unit]\nUser=no\n[Service]\n# User=x\nUser = root\nPrivateTmp=\\\n true\n"
     dropins = ["[Service]\nReadWritePaths=/a\n", "[Service]\nReadWritePaths=/b\nPrivateTmp=no\n"]
-    found = host.parse([text, *dropins])
+    found = systemd_unit.parse([text, *dropins])
     assert found == {"User": "root", "PrivateTmp": "no", "ReadWritePaths": "/a /b"}
-    assert host.parse([*dropins, "[Service]\nReadWritePaths=\n"])["ReadWritePaths"] == ""
+    assert systemd_unit.parse([*dropins, "[Service]\nReadWritePaths=\n"])["ReadWritePaths"] == ""
 
 
 @pytest.mark.parametrize(
@@ -234,12 +235,12 @@ def test_a_unit_file_is_read():
 def test_a_unit(settings, keytab, cache, expected):
     """What systemd hides from the hub and its servers."""
     one = Unit("jupyterhub.service", settings)
-    assert codes(host.judged_unit(one, (keytab,), (cache,))) == expected
+    assert codes(systemd_unit.judged_unit(one, (keytab,), (cache,))) == expected
 
 
 def test_units_are_found_without_systemd(tmp_path):
     """In systemd's own order of folders, drop-ins of all of them."""
-    from jhpatch.diagnosis.running import Deadline
+    from jhpatch.checks.runner import Deadline
 
     folders = [str(tmp_path / name) for name in ("etc", "lib")]
     for name, text in (
@@ -250,9 +251,9 @@ def test_units_are_found_without_systemd(tmp_path):
     ):
         (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).write_text(text)
-    found = host.unit("x", {}, Deadline(5), folders)
+    found = systemd_unit.unit("x", {}, Deadline(5), folders)
     assert found == Unit("x.service", {"User": "first", "PrivateTmp": "no"})
-    assert host.unit("y", {}, Deadline(5), folders) is None
+    assert systemd_unit.unit("y", {}, Deadline(5), folders) is None
 
 
 MOUNTS = r"""/dev/sda1 / ext4 rw 0 0
@@ -264,15 +265,17 @@ nas:/my\040data /my\040data nfs rw,sec=sys 0 0
 
 def test_homes_that_need_a_ticket():
     """The keytab for the ticket cannot lie behind it; the ticket must come before the home."""
-    mounted = host.mounts(MOUNTS)
+    mounted = systemd_unit.mounts(MOUNTS)
     both = {"home-needs-ticket", "home-before-ticket"}
-    assert codes(host.judged_mounts(ALICE, PATH, "after", mounted)) == both
-    assert codes(host.judged_mounts(ALICE, "/etc/k", None, mounted)) == {"home-before-ticket"}
-    assert codes(host.judged_mounts(ALICE, "/etc/k", "before", mounted)) == set()
+    assert codes(systemd_unit.judged_mounts(ALICE, PATH, "after", mounted)) == both
+    assert codes(systemd_unit.judged_mounts(ALICE, "/etc/k", None, mounted)) == {
+        "home-before-ticket"
+    }
+    assert codes(systemd_unit.judged_mounts(ALICE, "/etc/k", "before", mounted)) == set()
     bob = ALICE._replace(home="/home/bob")
-    assert codes(host.judged_mounts(bob, "/home/bob/k", None, mounted)) == set()
-    assert host.mount_of("/my data/x", mounted).options == ("rw", "sec=sys")
-    assert host.mount_of("/homes", mounted).path == "/"
+    assert codes(systemd_unit.judged_mounts(bob, "/home/bob/k", None, mounted)) == set()
+    assert systemd_unit.mount_of("/my data/x", mounted).options == ("rw", "sec=sys")
+    assert systemd_unit.mount_of("/homes", mounted).path == "/"
 
 
 # the hub's configuration
@@ -281,15 +284,15 @@ def test_homes_that_need_a_ticket():
 def test_the_last_literal_counts():
     """Conditional ones too; what only runs can tell is kept by its line."""
     text = "c = get_config()\nc.A.b = 1\nif x:\n    c.A.b = [2, 'x']\nc.A.d = f()\nc.A.d.e = 3\n"
-    config = hubconfig.parse(text)
+    config = hub_config.parse(text)
     assert config.values == {"A.b": [2, "x"]} and config.unclear == {"A.d": 5}
-    assert hubconfig.parse("c.A.b = 1\nc.A.b = f()\n").values == {}
-    assert hubconfig.parse("d.A.b = 1\nb = 2\nc.b = 3\nc[0].b = 4\n").values == {}
+    assert hub_config.parse("c.A.b = 1\nc.A.b = f()\n").values == {}
+    assert hub_config.parse("d.A.b = 1\nb = 2\nc.b = 3\nc[0].b = 4\n").values == {}
 
 
 def config(**classes):
     """A configuration with these classes."""
-    return hubconfig.Config({"JupyterHub." + name: value for name, value in classes.items()})
+    return hub_config.Config({"JupyterHub." + name: value for name, value in classes.items()})
 
 
 @pytest.mark.parametrize(
@@ -309,7 +312,7 @@ def config(**classes):
 )
 def test_spawners(spawner, expected):
     """Those whose servers share this host, and those that do not."""
-    rows = list(hubconfig.judged(config(spawner_class=spawner)))
+    rows = list(hub_config.judged(config(spawner_class=spawner)))
     assert codes(rows, "error", "warning", "note") == expected
 
 
@@ -326,32 +329,32 @@ def test_spawners(spawner, expected):
 )
 def test_authenticators(authenticator, expected):
     """Those that pass PAMAuthenticator, and those that do not."""
-    rows = list(hubconfig.judged(config(authenticator_class=authenticator)))
+    rows = list(hub_config.judged(config(authenticator_class=authenticator)))
     assert codes(rows) == expected
 
 
 def test_isolate_tmp_is_not_covered():
     """A SystemdSpawner whose servers have a /tmp of their own."""
     values = {"JupyterHub.spawner_class": "systemd", "SystemdSpawner.isolate_tmp": True}
-    assert codes(hubconfig.judged(hubconfig.Config(values))) == {"spawner-not-covered"}
+    assert codes(hub_config.judged(hub_config.Config(values))) == {"spawner-not-covered"}
 
 
 def test_templates():
     """Filled in as the helper does; the default is the user's name in the default realm."""
-    plain = hubconfig.wanted(hubconfig.Config(), ALICE, "X")[0]
-    assert plain == hubconfig.Wanted("alice@X", "", "", False)
+    plain = hub_config.wanted(hub_config.Config(), ALICE, "X")[0]
+    assert plain == hub_config.Wanted("alice@X", "", "", False)
     options = {"keytab": "{home}/{username}.keytab", "principal": "{username}/{realm}@Y"}
     options["ccache"] = "/run/{uid}/cc"
-    filled = hubconfig.with_options(hubconfig.Config(), options)
-    found = hubconfig.wanted(filled, ALICE, "X")[0]
-    assert found == hubconfig.Wanted("alice/X@Y", PATH, "/run/1001/cc", True)
+    filled = hub_config.with_options(hub_config.Config(), options)
+    found = hub_config.wanted(filled, ALICE, "X")[0]
+    assert found == hub_config.Wanted("alice/X@Y", PATH, "/run/1001/cc", True)
     for wrong in ("{nonsense}", "{0}", "{", "relative", "/a\n"):
-        bad = hubconfig.with_options(hubconfig.Config(), {"keytab": wrong})
-        assert codes(hubconfig.wanted(bad, ALICE, "X")[1]) == {"setting-wrong"}, wrong
+        bad = hub_config.with_options(hub_config.Config(), {"keytab": wrong})
+        assert codes(hub_config.wanted(bad, ALICE, "X")[1]) == {"setting-wrong"}, wrong
 
 
 def test_an_administrators_krb5ccname_wins():
     """One in c.Spawner.environment is the cache, as in the helper."""
     values = {"Spawner.environment": {"KRB5CCNAME": "FILE:/c"}, "KerberosTicket.ccache": "/d"}
-    found = hubconfig.wanted(hubconfig.Config(values), ALICE, "X")[0]
+    found = hub_config.wanted(hub_config.Config(values), ALICE, "X")[0]
     assert (found.ccache, found.is_set) == ("FILE:/c", True)

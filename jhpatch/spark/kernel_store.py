@@ -9,10 +9,10 @@ import os
 import stat
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-from jhpatch import pyspark
 from jhpatch.errors import Failed, Refused
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.pyspark import Known
+from jhpatch.spark import kernelspec as kernelspecs
+from jhpatch.spark.kernelspec import Known
 from jhpatch.system import path_owners
 
 MANIFEST = "kernel.json"
@@ -31,7 +31,7 @@ class Installed(NamedTuple):
 
 def sources() -> Dict[str, bytes]:
     """The files of a kernel that are the same for all."""
-    here = os.path.join(os.path.dirname(os.path.abspath(__file__)), "deployed")
+    here = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "deployed")
     found = {}
     for name in _SOURCES:
         path = os.path.join(here, name.replace("jhpatch_", ""))
@@ -86,7 +86,7 @@ def read(folder: str) -> Optional[Known]:
     """What the kernel.json in a folder says; None where there is no PySpark kernel."""
     data = _bytes(os.path.join(folder, MANIFEST))
     try:
-        return pyspark.known(json.loads((data or b"").decode("utf-8")))
+        return kernelspecs.known(json.loads((data or b"").decode("utf-8")))
     except (ValueError, RecursionError):
         return None
 

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from jhpatch import sparks
 from jhpatch.errors import Refused
-from tests.pyspark.homes import make_hadoop, make_java, make_spark
+from jhpatch.spark import discovery
+from tests.spark.homes import make_hadoop, make_java, make_spark
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def root(tmp_path):
 
 def found(root, environ=(), named=None, python="/nowhere/bin/python"):
     """The Spark's folder, below the root."""
-    home = sparks.spark_of(named, dict(environ), python, root).home
+    home = discovery.spark_of(named, dict(environ), python, root).home
     return os.path.relpath(home, root)
 
 
@@ -81,21 +81,21 @@ def test_the_first_java_that_fits_this_spark(root, spark, wanted):
     make_java(root + "/usr/lib/jvm/java-8", "1.8.0_402")
     make_java(root + "/usr/lib/jvm/java-17", "17.0.15")
     os.symlink("java-17", root + "/usr/lib/jvm/default-java")
-    java = sparks.java_of(None, {"PATH": "/nowhere"}, spark, root)
+    java = discovery.java_of(None, {"PATH": "/nowhere"}, spark, root)
     assert os.path.relpath(java.home, root + "/usr/lib/jvm") == wanted
 
 
 def test_java_home_counts_where_it_fits(root, tmp_path):
     """Else another one that does; a java that is named and does not fit is refused."""
     environ = {"JAVA_HOME": make_java(str(tmp_path / "eleven"), "11.0.2"), "PATH": "/nowhere"}
-    assert sparks.java_of(None, environ, "3.5.1", root).release == 11
+    assert discovery.java_of(None, environ, "3.5.1", root).release == 11
     make_java(root + "/usr/lib/jvm/java-17", "17.0.15")
-    assert sparks.java_of(None, environ, "4.0.1", root).release == 17
+    assert discovery.java_of(None, environ, "4.0.1", root).release == 17
     with pytest.raises(Refused) as refused:
-        sparks.java_of(str(tmp_path / "eleven"), {}, "4.0.1", root)
+        discovery.java_of(str(tmp_path / "eleven"), {}, "4.0.1", root)
     assert "Java 11" in refused.value.message
     with pytest.raises(Refused) as refused:
-        sparks.java_of(None, {"PATH": "/nowhere"}, "4.0.1", str(tmp_path))
+        discovery.java_of(None, {"PATH": "/nowhere"}, "4.0.1", str(tmp_path))
     assert "no java on PATH" in refused.value.message
 
 
@@ -103,17 +103,17 @@ def test_where_hadoops_configuration_is(tmp_path):
     """The argument, HADOOP_CONF_DIR, YARN_CONF_DIR; one that is broken is refused."""
     one = make_hadoop(str(tmp_path / "one"), {}, {})
     two = make_hadoop(str(tmp_path / "two"), {}, {})
-    assert sparks.hadoop_conf_of(one, {"HADOOP_CONF_DIR": two}) == one
-    assert sparks.hadoop_conf_of(None, {"HADOOP_CONF_DIR": two, "YARN_CONF_DIR": one}) == two
-    assert sparks.hadoop_conf_of(None, {"YARN_CONF_DIR": one}) == one
+    assert discovery.hadoop_conf_of(one, {"HADOOP_CONF_DIR": two}) == one
+    assert discovery.hadoop_conf_of(None, {"HADOOP_CONF_DIR": two, "YARN_CONF_DIR": one}) == two
+    assert discovery.hadoop_conf_of(None, {"YARN_CONF_DIR": one}) == one
     with pytest.raises(Refused):
-        sparks.hadoop_conf_of(str(tmp_path), {})
+        discovery.hadoop_conf_of(str(tmp_path), {})
 
 
 def test_what_a_python_says_of_itself(tmp_path):
     """Its minor release; a reason where there is none to be had."""
-    assert sparks.python_of(sys.executable, os.environ)[0] in (sys.version_info[:2], ())
-    assert sparks.python_of("/nowhere/python", {}) == (
+    assert discovery.python_of(sys.executable, os.environ)[0] in (sys.version_info[:2], ())
+    assert discovery.python_of("/nowhere/python", {}) == (
         (),
         "/nowhere/python is no program of this host",
     )
@@ -126,5 +126,5 @@ def test_root_runs_no_python_that_a_user_can_write(tmp_path):
     path.write_text("#!/bin/sh\ntouch %s\necho 3.11\n" % seen)
     path.chmod(0o755)
     os.chown(str(path), 65534, 65534)
-    release, why = sparks.python_of(str(path), os.environ)
+    release, why = discovery.python_of(str(path), os.environ)
     assert release == () and "can be written by another user" in why and not seen.exists()

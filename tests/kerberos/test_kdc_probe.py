@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from jhpatch.diagnosis import asreq, kdcs, srv
-from jhpatch.diagnosis.asreq import Answer
-from jhpatch.diagnosis.kdcs import Reply
-from jhpatch.diagnosis.krb5conf import Profile, Server
+from jhpatch.kerberos import as_req, dns_srv, kdc_probe
+from jhpatch.kerberos.as_req import Answer
+from jhpatch.kerberos.kdc_probe import Reply
+from jhpatch.kerberos.krb5_conf import Profile, Server
 from tests.deployed.conftest import kdc
 
 __all__ = ["kdc"]
@@ -20,7 +20,7 @@ REFUSED = Answer(1e9, 6)
 
 def codes(*replies, limit=300):
     """The codes of errors and warnings."""
-    rows = kdcs.judged("X", replies, limit)
+    rows = kdc_probe.judged("X", replies, limit)
     return {one.code for one in rows if one.severity != "note"}
 
 
@@ -55,14 +55,14 @@ def test_clocks(skew, limit, expected):
     """Against clockskew of krb5.conf; the message says which way."""
     reply = Reply(ONE, True, REFUSED, REFUSED, float(skew))
     assert codes(reply, limit=limit) == expected
-    words = [one.message for one in kdcs.judged("X", (reply,), limit) if "clock-" in one.code]
+    words = [one.message for one in kdc_probe.judged("X", (reply,), limit) if "clock-" in one.code]
     assert all(("behind" in one) == (skew > 0) for one in words)
 
 
 def test_a_real_kdc_answers(kdc):
     """By UDP and TCP, with its time, within a second of ours."""
     port = kdc._port
-    (reply,) = kdcs.asked((Server("127.0.0.1", port),), kdc.realm, 4)
+    (reply,) = kdc_probe.asked((Server("127.0.0.1", port),), kdc.realm, 4)
     assert reply.udp and reply.tcp and reply.udp.error == 6
     assert reply.skew is not None and abs(reply.skew) < 2
 
@@ -70,24 +70,24 @@ def test_a_real_kdc_answers(kdc):
 @pytest.mark.parametrize("realm", ["X", "EXAMPLE.COM", "R" * 200, "\u00e4"])
 def test_an_as_req_is_der(realm):
     """Lengths are right at each depth, short and long."""
-    data = asreq.request(realm, 2**31 - 1)
-    tag, value, rest = asreq._read(data)
+    data = as_req.request(realm, 2**31 - 1)
+    tag, value, rest = as_req._read(data)
     assert (tag, rest) == (0x6A, b"")
-    fields = asreq._fields(asreq._read(value)[1])
-    body = asreq._fields(asreq._read(fields[0xA4])[1])
-    assert asreq._read(body[0xA2])[1] == realm.encode("utf-8")
+    fields = as_req._fields(as_req._read(value)[1])
+    body = as_req._fields(as_req._read(fields[0xA4])[1])
+    assert as_req._read(body[0xA2])[1] == realm.encode("utf-8")
     assert set(body) == {0xA0, 0xA1, 0xA2, 0xA3, 0xA5, 0xA7, 0xA8}
 
 
 def test_an_answer_that_is_none():
     """Cut short at each byte, or with any other first byte, it is no answer and no exception."""
-    error = asreq._tlv(0xA4, asreq._tlv(0x18, b"20260101000000Z"))
-    error += asreq._tlv(0xA6, asreq._integer(6))
-    whole = asreq._tlv(0x7E, asreq._tlv(0x30, error))
-    assert asreq.parsed(whole) == Answer(1767225600.0, 6)
-    assert {asreq.parsed(whole[:end]) for end in range(len(whole))} == {None}
+    error = as_req._tlv(0xA4, as_req._tlv(0x18, b"20260101000000Z"))
+    error += as_req._tlv(0xA6, as_req._integer(6))
+    whole = as_req._tlv(0x7E, as_req._tlv(0x30, error))
+    assert as_req.parsed(whole) == Answer(1767225600.0, 6)
+    assert {as_req.parsed(whole[:end]) for end in range(len(whole))} == {None}
     for first in set(range(256)) - {0x7E, 0x6B}:
-        assert asreq.parsed(bytes([first]) + whole[1:]) is None
+        assert as_req.parsed(bytes([first]) + whole[1:]) is None
 
 
 # the DNS
@@ -96,7 +96,7 @@ def test_an_answer_that_is_none():
 def answer_of(number, *servers, flags=0x8180):
     """A DNS answer; names are given by a pointer to the question where they can be."""
     data = struct.pack(">HHHHHH", number, flags, 1, len(servers), 0, 0)
-    data += srv.query("_kerberos._udp.X", 0)[12:]
+    data += dns_srv.query("_kerberos._udp.X", 0)[12:]
     for priority, weight, port, name in servers:
         target = b"".join(bytes([len(one)]) + one.encode() for one in name.split(".") if one)
         target += b"\xc0\x1b" if name.endswith("..") else b"\0"
@@ -108,17 +108,20 @@ def answer_of(number, *servers, flags=0x8180):
 def test_srv_records_by_priority():
     """The lowest priority first, then the largest weight; a dot alone is no server."""
     data = answer_of(7, (2, 0, 88, "c.X"), (1, 1, 88, "b.X"), (1, 9, 750, "a.X"), (0, 0, 0, ""))
-    assert srv.answers(data, 7) == (Server("a.X", 750), Server("b.X"), Server("c.X"))
-    assert srv.answers(data, 8) is None and srv.answers(data[:2] + b"\0\0" + data[4:], 7) is None
+    assert dns_srv.answers(data, 7) == (Server("a.X", 750), Server("b.X"), Server("c.X"))
+    assert (
+        dns_srv.answers(data, 8) is None
+        and dns_srv.answers(data[:2] + b"\0\0" + data[4:], 7) is None
+    )
 
 
 def test_srv_answers_that_are_hostile():
     """Cut short at each byte, or with a name that leads to itself: it ends."""
     data = answer_of(7, (1, 1, 88, "a.X"))
     for end in range(len(data)):
-        assert not srv.answers(data[:end], 7)
+        assert not dns_srv.answers(data[:end], 7)
     loop = struct.pack(">HHHHHH", 7, 0x8180, 0, 1, 0, 0) + b"\xc0\x0c" + b"\0" * 20
-    assert not srv.answers(loop, 7)
+    assert not dns_srv.answers(loop, 7)
 
 
 @pytest.mark.parametrize("lie", [False, True], ids=["true", "another's number"])
@@ -134,15 +137,18 @@ def test_a_name_server_is_asked(lie):
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        found = srv.servers_of("X", ["127.0.0.1"], 2, one.getsockname()[1])
+        found = dns_srv.servers_of("X", ["127.0.0.1"], 2, one.getsockname()[1])
         thread.join()
     assert found == (None if lie else (Server("a.X"),))
 
 
 def test_name_servers():
     """Of resolv.conf; this host where it names none."""
-    assert srv.name_servers("# x\nnameserver 10.0.0.1\nnameserver ::1\n") == ("10.0.0.1", "::1")
-    assert srv.name_servers("") == ("127.0.0.1",)
+    assert dns_srv.name_servers("# x\nnameserver 10.0.0.1\nnameserver ::1\n") == (
+        "10.0.0.1",
+        "::1",
+    )
+    assert dns_srv.name_servers("") == ("127.0.0.1",)
 
 
 def test_the_dns_is_asked_only_where_it_may_be(tmp_path):
@@ -156,5 +162,5 @@ def test_the_dns_is_asked_only_where_it_may_be(tmp_path):
         (("realms", "X", "kdc"), "https://proxy/KdcProxy", "kdc-proxied"),
     ):
         begun = time.monotonic()
-        rows = list(kdcs.look("X", Profile(((path, value),)), 3, resolv))
+        rows = list(kdc_probe.look("X", Profile(((path, value),)), 3, resolv))
         assert [row.code for row in rows] == [code] and time.monotonic() - begun < 0.5

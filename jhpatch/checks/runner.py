@@ -7,7 +7,7 @@ import threading
 import time
 from typing import Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
-from jhpatch.diagnosis.findings import finding
+from jhpatch.kerberos.findings import finding
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.report.result import Finding
 

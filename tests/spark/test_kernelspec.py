@@ -6,13 +6,13 @@ import shlex
 
 import pytest
 
-from jhpatch import pyspark
 from jhpatch.deployed.reasons import CAUSES
-from jhpatch.pyspark import Kernel
+from jhpatch.spark import kernelspec
+from jhpatch.spark.kernelspec import Kernel
 from tests.conftest import ROOT
 from tests.pages import documented, table_of
 
-GOLDEN = os.path.join(ROOT, "tests", "pyspark", "golden")
+GOLDEN = os.path.join(ROOT, "tests", "spark", "golden")
 ONE = Kernel(
     display_name="PySpark 3.5.1 (yarn)",
     folder="/usr/local/share/jupyter/kernels/pyspark",
@@ -37,7 +37,7 @@ KERNELS = {
 def test_the_file_is_as_it_was(name):
     """Byte for byte the file in golden/: who changes it sees it in the diff."""
     with open(os.path.join(GOLDEN, name + ".json")) as file:
-        assert pyspark.kernel_json(KERNELS[name]) == file.read()
+        assert kernelspec.kernel_json(KERNELS[name]) == file.read()
 
 
 @pytest.mark.parametrize(
@@ -45,14 +45,14 @@ def test_the_file_is_as_it_was(name):
 )
 def test_no_value_breaks_out_of_its_setting(value):
     """Spark splits the words as a shell does: each comes back as it was given."""
-    words = shlex.split(pyspark.submit_args(ONE._replace(conf=(("spark.x", value),))))
+    words = shlex.split(kernelspec.submit_args(ONE._replace(conf=(("spark.x", value),))))
     assert words[-1] == "pyspark-shell"
     assert words[words.index("--conf") + 1 : -1].count("spark.x=" + value) == 1
 
 
 def test_what_is_written_is_known_again():
     """And a kernel of another hand is another's."""
-    known = pyspark.known_of(pyspark.kernel_json(ONE))
+    known = kernelspec.known_of(kernelspec.kernel_json(ONE))
     assert known.ours and known.spark == "3.5.1" and known.python == ONE.python
     assert known.environment["SPARK_HOME"] == "/opt/spark"
 
@@ -71,13 +71,13 @@ def test_what_is_written_is_known_again():
 )
 def test_what_is_no_pyspark_kernel(document):
     """No kernelspec at all, or one without a Spark."""
-    assert pyspark.known(document) is None
+    assert kernelspec.known(document) is None
 
 
 def test_the_startup_file_is_python_whatever_the_folder():
     """A quote in a path ends no string, and what is not ASCII is the same path."""
     for folder in ("/a'b", '/a"b', "/a\\b", "/\U0001f600", "/plain"):
-        text = pyspark.startup(ONE._replace(folder=folder))
+        text = kernelspec.startup(ONE._replace(folder=folder))
         calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
         begin = [call for call in calls if getattr(call.func, "id", "") == "_jhpatch_begin"]
         assert ast.literal_eval(begin[0].args[0]) == folder

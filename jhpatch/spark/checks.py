@@ -3,14 +3,14 @@
 import os
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
-from jhpatch import kernels
+from jhpatch.checks import runner
+from jhpatch.checks.runner import Check
 from jhpatch.deployed import reasons
 from jhpatch.deployed.reasons import Fault
-from jhpatch.diagnosis import running
-from jhpatch.diagnosis.findings import finding
-from jhpatch.diagnosis.running import Check
 from jhpatch.errors import JhpatchError
+from jhpatch.kerberos.findings import finding
 from jhpatch.report.result import Finding
+from jhpatch.spark import kernel_store
 from jhpatch.system import become_user
 
 
@@ -24,7 +24,7 @@ def found(fault: Fault, user: Optional[str] = None) -> Finding:
 def checks(environ: Mapping[str, str], users: Tuple[str, ...]) -> List[Check]:
     """A check for each kernel that this Python's server offers."""
     try:
-        rows = [(one.name, one.known.environment) for one in kernels.installed()]
+        rows = [(one.name, one.known.environment) for one in kernel_store.installed()]
     except JhpatchError:
         rows = []  # a hub's environment without a server in it
     if not rows and "SPARK_HOME" in environ:
@@ -47,14 +47,14 @@ def _look(name: str, environ: Mapping[str, str], users: Tuple[str, ...]) -> Iter
     host = list(reasons.look(environ, mine=False))
     yield from map(found, host)
     for user in users:
-        account = running.account_of(user)
+        account = runner.account_of(user)
         if account is not None and account.uid != 0:
             for fault in _as(account, environ):
                 if fault.code not in {one.code for one in host}:
                     yield found(fault, user)
 
 
-def _as(account: running.Account, environ: Mapping[str, str]) -> List[Fault]:
+def _as(account: runner.Account, environ: Mapping[str, str]) -> List[Fault]:
     """What only the user sees: their ticket, the workers' Python. Root becomes them for it."""
     known = {key: environ[key] for key in sorted(environ) if key not in _ROOTS}
     known["HOME"] = account.home

@@ -6,7 +6,7 @@ import socket
 import struct
 from typing import Iterable, List, Optional, Tuple
 
-from jhpatch.diagnosis.krb5conf import Server
+from jhpatch.kerberos.krb5_conf import Server
 
 _SRV = 33
 

@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
-from jhpatch import pyspark
-from jhpatch.diagnosis import running, spark
-from tests.pyspark.homes import make_hadoop, make_java, make_spark, write
-from tests.pyspark.test_pyspark import ONE
+from jhpatch.checks import runner
+from jhpatch.spark import checks, kernelspec
+from tests.spark.homes import make_hadoop, make_java, make_spark, write
+from tests.spark.test_kernelspec import ONE
 
 PRINCIPAL = "yarn/_HOST@EXAMPLE.TEST"
 
@@ -29,7 +29,7 @@ def environ(tmp_path, monkeypatch):
         worker_python=sys.executable,
     )
     folder = tmp_path / "jupyter" / "kernels" / "pyspark"
-    write(str(folder / "kernel.json"), pyspark.kernel_json(kernel))
+    write(str(folder / "kernel.json"), kernelspec.kernel_json(kernel))
     for path in [tmp_path] + list(tmp_path.parents):
         if os.stat(str(path)).st_uid == os.geteuid() and str(path) != "/":
             os.chmod(str(path), os.stat(str(path)).st_mode | 0o055)
@@ -38,7 +38,7 @@ def environ(tmp_path, monkeypatch):
 
 def rows_of(environ, *users):
     """The findings, by code."""
-    found = running.conduct(spark.checks(environ, users))
+    found = runner.conduct(checks.checks(environ, users))
     return {row.code: row for row in found}
 
 
@@ -88,6 +88,6 @@ def test_root_runs_no_workers_python(environ, tmp_path):
 def test_no_kernel_at_all(tmp_path, monkeypatch):
     """A note, and the command that makes one."""
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))
-    monkeypatch.setattr("jhpatch.kernels.installed", lambda: iter(()))
+    monkeypatch.setattr("jhpatch.spark.kernel_store.installed", lambda: iter(()))
     row = rows_of({})["no-spark"]
     assert row.severity == "note" and "kernelspec install" in row.next

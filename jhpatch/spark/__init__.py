@@ -1,0 +1,1 @@
+"""PySpark kernels: finding a Spark, writing a kernel, starting it, checking it."""
