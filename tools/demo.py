@@ -129,11 +129,11 @@ def _people(kdc: Kdc) -> None:
 @contextlib.contextmanager
 def _front(hub: Hub, folder: str) -> Iterator[str]:
     """nginx with TLS in front of the hub; without nginx the hub's own address."""
-    from jhpatch.front import installed
-    from jhpatch.nginx import Front, render
+    from jhpatch.nginx import version as versions
+    from jhpatch.nginx.site_file import Front, render
     from tests.nginx.real import certificate, running
 
-    version = installed.version()
+    version = versions.version()
     if version is None:
         say("no nginx on this machine: without the front")
         yield hub.url

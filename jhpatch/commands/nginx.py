@@ -5,10 +5,10 @@ import os
 from shlex import quote
 from typing import Any, Dict, List, Optional, Tuple
 
-from jhpatch import nginx
 from jhpatch.errors import Usage
 from jhpatch.installer import selection
-from jhpatch.nginx import Front
+from jhpatch.nginx import site_file
+from jhpatch.nginx.site_file import Front
 from jhpatch.patchset import unified_diff
 from jhpatch.report.result import Error, Finding, Result, SiteFile, checked
 
@@ -73,7 +73,7 @@ def _add_render(parser: argparse.ArgumentParser) -> None:
     add("--base-url", default="/", metavar="PATH", help="c.JupyterHub.base_url (default: /)")
     add(
         "--upstream-ca",
-        default=nginx.CA,
+        default=site_file.CA,
         metavar="FILE",
         help="who vouches for an https:// upstream (default: Debian's authorities)",
     )
@@ -129,20 +129,20 @@ def run(arguments: argparse.Namespace) -> Result:
 
 
 def _render(arguments: argparse.Namespace) -> Result:
-    from jhpatch.front import sitefile
+    from jhpatch.nginx import output
 
     if arguments.dry_run and not arguments.output:
         raise _usage("--dry-run: expected --output too", "render")
     try:
-        text = nginx.render(_front(arguments))
+        text = site_file.render(_front(arguments))
     except ValueError as error:
         raise _usage(str(error), "render")
     path, new = arguments.output, text.encode("ascii")
     if path is None:
         return Result("nginx", site_file=SiteFile(None, text, ""))
-    old = sitefile.read(path)
+    old = output.read(path)
     one = SiteFile(path, text, unified_diff.diff(os.path.basename(path), old, new))
-    if old is not None and old != new and not nginx.is_ours(old):
+    if old is not None and old != new and not site_file.is_ours(old):
         return Result(
             "nginx",
             dry_run=arguments.dry_run,
@@ -160,7 +160,7 @@ def _render(arguments: argparse.Namespace) -> Result:
         )
     changes = old != new
     if changes and not arguments.dry_run:
-        sitefile.write(path, new, old)
+        output.write(path, new, old)
     then = "nginx -t && systemctl reload nginx" if changes and not arguments.dry_run else None
     return Result(
         "nginx",
@@ -183,9 +183,9 @@ def _front(arguments: argparse.Namespace) -> Front:
     """The values as they were typed."""
     version = arguments.nginx_version
     if version is None:
-        from jhpatch.front import installed
+        from jhpatch.nginx import version as versions
 
-        version = installed.version()
+        version = versions.version()
         if version is None:
             raise _usage("no nginx here says its version: expected --nginx-version", "render")
     if len(arguments.certificate) != len(arguments.certificate_key):
@@ -227,10 +227,11 @@ def _check(arguments: argparse.Namespace) -> Result:
 
 
 def _of_configuration(path: str, names: List[str]) -> Tuple[Tuple[Finding, ...], str]:
-    from jhpatch.front import config, faults
+    from jhpatch.nginx import parser as parsers
+    from jhpatch.nginx import rules
 
-    tree = config.read(path)
-    found = faults.judged(tree, tuple(names))
+    tree = parsers.read(path)
+    found = rules.judged(tree, tuple(names))
     return found.findings, "%d files, %d places that pass requests on" % (
         len(tree.files),
         found.places,
@@ -238,16 +239,16 @@ def _of_configuration(path: str, names: List[str]) -> Tuple[Tuple[Finding, ...],
 
 
 def _of_answers(arguments: argparse.Namespace) -> Tuple[Tuple[Finding, ...], str]:
-    from jhpatch.front import outside
+    from jhpatch.nginx import probe
 
     cookie: Optional[str] = None
     try:
         if arguments.cookie_file:
-            cookie = outside.cookie(arguments.cookie_file)
-        target = outside.target(arguments.url, arguments.user, cookie, arguments.ca)
+            cookie = probe.cookie(arguments.cookie_file)
+        target = probe.target(arguments.url, arguments.user, cookie, arguments.ca)
     except ValueError as error:
         raise _usage(str(error), "check")
-    return outside.asked(target), "asked " + arguments.url
+    return probe.asked(target), "asked " + arguments.url
 
 
 def _judged(rows: Tuple[Finding, ...], note: str) -> Result:

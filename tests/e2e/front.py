@@ -9,8 +9,8 @@ import os
 import subprocess
 from typing import Any, Iterator, List, NamedTuple, Tuple
 
-from jhpatch.front import installed
-from jhpatch.nginx import Front, render
+from jhpatch.nginx import version
+from jhpatch.nginx.site_file import Front, render
 from tests.e2e.hub import Hub
 from tests.e2e.stacks import REPOSITORY, Stack
 from tests.nginx.real import certificate, running
@@ -85,7 +85,7 @@ def fronted(hub: Hub, folder: str) -> Iterator[Scene]:
         Front(
             server_names=NAMES,
             upstreams=(upstream,),
-            version=str(installed.version()),
+            version=str(version.version()),
             listens=(str(PORT), "443"),
             certificates=tuple(pair(folder, name) for name in NAMES),
         )

@@ -14,7 +14,7 @@ from jhpatch.installer.assessment import View, assess
 from jhpatch.installer.environment import Distribution
 from jhpatch.installer.plan import plan_apply, plan_revert
 from jhpatch.installer.record import Entry
-from jhpatch.nginx import Front, render
+from jhpatch.nginx.site_file import Front, render
 from jhpatch.patchset import engine, versions
 from jhpatch.patchset.edition import Change, Edition, edition_of
 from jhpatch.system.rooted_files import is_relative

@@ -5,7 +5,7 @@
 
 import os
 
-from jhpatch.nginx import Front, render
+from jhpatch.nginx.site_file import Front, render
 
 GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden")
 TLS = "/etc/jhpatch/tls"

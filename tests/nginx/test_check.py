@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from jhpatch.front.findings import KINDS, finding
-from jhpatch.nginx import render
+from jhpatch.nginx.findings import KINDS, finding
+from jhpatch.nginx.site_file import render
 from tests.conftest import ROOT
 from tests.nginx.cases import CASES, TLS
 from tests.nginx.real import judged_by_nginx, with_nginx

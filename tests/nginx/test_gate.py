@@ -8,8 +8,8 @@ import ssl
 
 import pytest
 
-from jhpatch.front import installed
-from jhpatch.nginx import render
+from jhpatch.nginx import version
+from jhpatch.nginx.site_file import render
 from tests import ports
 from tests.nginx.cases import HUB, TLS
 from tests.nginx.real import Upstream, running, with_nginx
@@ -79,7 +79,7 @@ def front_of(folder, tls, **values):
             server_names=("hub.example.org", "notebooks.example.com"),
             listens=("127.0.0.1:%d" % port,),
             upstreams=("127.0.0.1:%d" % upstream.port,),
-            version=installed.version(),
+            version=version.version(),
         )._replace(**values)
         with running(render(given).replace(TLS, tls), folder, port):
             yield Front(upstream, port, bool(given.certificates))
@@ -267,7 +267,7 @@ def front_renamed(folder, certificates, **values):
     """The upstream is asked for by the name in its certificate, which no name server knows."""
     (port,) = ports.free(1)
     text = render(
-        HUB._replace(listens=("127.0.0.1:%d" % port,), version=installed.version(), **values)
+        HUB._replace(listens=("127.0.0.1:%d" % port,), version=version.version(), **values)
     )
     text = text.replace("proxy_ssl_name localhost;", "proxy_ssl_name hub.example.org;")
     with running(text.replace(TLS, certificates), folder, port):

@@ -12,8 +12,8 @@ import warnings
 from typing import Callable, Dict, Iterator, List, Optional, Tuple, Union
 
 from jhpatch.checks.runner import ALL, EACH, Deadline
-from jhpatch.front.findings import finding
 from jhpatch.namedtuple import NamedTuple
+from jhpatch.nginx.findings import finding
 from jhpatch.report.result import Finding
 
 SOON = 14  # days; who renews by a timer has had several tries by then

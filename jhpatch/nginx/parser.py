@@ -9,8 +9,8 @@ import stat
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from jhpatch.errors import Failed
-from jhpatch.front.findings import finding
 from jhpatch.namedtuple import NamedTuple
+from jhpatch.nginx.findings import finding
 from jhpatch.report.result import Finding
 
 _CAP = 4 << 20  # bytes of one file

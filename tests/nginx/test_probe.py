@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from jhpatch.front import installed, outside
-from jhpatch.front.outside import Answer, verdict
-from jhpatch.nginx import render
+from jhpatch.nginx import probe, version
+from jhpatch.nginx.probe import Answer, verdict
+from jhpatch.nginx.site_file import render
 from tests import ports
 from tests.nginx.cases import HUB, TLS
 from tests.nginx.real import Upstream, certificate, running, with_nginx
@@ -34,7 +34,7 @@ def fronted(folder, own, checks=True, change=lambda text: text, **values):
     (port,) = ports.free(1)
     with Upstream(checks) as upstream:
         listens = ("127.0.0.1:%d" % port,)
-        given = FRONT._replace(listens=listens, version=installed.version())
+        given = FRONT._replace(listens=listens, version=version.version())
         given = given._replace(upstreams=("127.0.0.1:%d" % upstream.port,))._replace(**values)
         with running(change(render(given).replace(TLS, own)), folder, port):
             scheme = "https" if given.certificates else "http"
@@ -243,24 +243,24 @@ def shakes_hands(made):
 def test_whatever_answers_it_ends(serve, scheme):
     """In the time that it has, with a finding that says so."""
     with listening(serve) as port:
-        one = outside.target("%s://127.0.0.1:%d/" % (scheme, port), None, None, None)
+        one = probe.target("%s://127.0.0.1:%d/" % (scheme, port), None, None, None)
         began = time.monotonic()
-        rows = outside.asked(one, seconds=2)
+        rows = probe.asked(one, seconds=2)
         assert time.monotonic() - began < 3
         assert {row.code for row in rows} & {"unreachable", "not-a-front"}, rows
 
 
 def test_a_name_service_that_does_not_answer(monkeypatch):
     """It has no time limit of its own."""
-    monkeypatch.setattr(outside.socket, "getaddrinfo", lambda *_, **__: time.sleep(20))
+    monkeypatch.setattr(probe.socket, "getaddrinfo", lambda *_, **__: time.sleep(20))
     began = time.monotonic()
-    rows = outside.asked(outside.target("https://x/", None, None, None), seconds=0.5)
+    rows = probe.asked(probe.target("https://x/", None, None, None), seconds=0.5)
     assert time.monotonic() - began < 2 and [row.code for row in rows] == ["unreachable"]
 
 
 def test_a_mistake_is_no_success(jhpatch, monkeypatch):
     """What goes wrong while it asks is exit 1, not an answer without findings."""
-    monkeypatch.setattr(outside, "_asked", lambda *_: 1 / 0)
+    monkeypatch.setattr(probe, "_asked", lambda *_: 1 / 0)
     assert jhpatch(None, "nginx", "check", "--url", "https://x/").code == 1
 
 
@@ -303,16 +303,16 @@ def test_a_cookie_that_is_none(tmp_path, text):
     path = tmp_path / "cookie"
     path.write_bytes(text.encode())
     with pytest.raises(ValueError):
-        outside.cookie(str(path))
+        probe.cookie(str(path))
 
 
 def test_what_is_sent():
     """A port that is the scheme's own is left out, as browsers do; a name is quoted."""
-    one = outside.target("https://Hub.example.org:443/j", "a/b c", None, None)
+    one = probe.target("https://Hub.example.org:443/j", "a/b c", None, None)
     assert (one.authority, one.origin) == ("hub.example.org", "https://hub.example.org")
     assert (one.base, one.user) == ("/j/", "a%2Fb%20c")
-    assert outside.origins(one)["sibling"] == "https://jhpatch-check.example.org"
-    one = outside.target("http://[::1]:8000", None, None, None)
+    assert probe.origins(one)["sibling"] == "https://jhpatch-check.example.org"
+    one = probe.target("http://[::1]:8000", None, None, None)
     assert one.origin == "http://[::1]:8000"
 
 

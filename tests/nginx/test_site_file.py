@@ -7,8 +7,8 @@ import subprocess
 import pytest
 
 from jhpatch.commands import nginx as command
-from jhpatch.front import installed
-from jhpatch.nginx import is_ours, render
+from jhpatch.nginx import version as versions
+from jhpatch.nginx.site_file import is_ours, render
 from tests.nginx.cases import CASES, HUB, TLS, TWO, golden, pair
 from tests.nginx.real import judged_by_nginx, with_nginx
 from tests.trees import times
@@ -186,7 +186,7 @@ def test_what_values_ask_of_each_other(front):
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_nginx_takes_it(name, tmp_path, certificates):
     """nginx -t on each file, as for the nginx that is here; without a warning."""
-    front = CASES[name]._replace(version=installed.version())
+    front = CASES[name]._replace(version=versions.version())
     done = judged_by_nginx(render(front).replace(TLS, certificates), tmp_path)
     assert done == (0, []), done
 
@@ -195,7 +195,7 @@ def test_nginx_takes_it(name, tmp_path, certificates):
 def test_nginx_takes_several_hubs(tmp_path, certificates):
     """One file closes what has an unknown name, the others leave it to that."""
     fronts = [CASES["plain"], CASES["second-hub"]]
-    text = "".join(render(one._replace(version=installed.version())) for one in fronts)
+    text = "".join(render(one._replace(version=versions.version())) for one in fronts)
     assert judged_by_nginx(text.replace(TLS, certificates), tmp_path) == (0, [])
 
 
@@ -209,9 +209,9 @@ def test_nginx_would_say_so(tmp_path, certificates):
 def test_the_installed_version_is_asked_for(jhpatch, monkeypatch):
     """Where none is given; without an nginx --nginx-version is asked for."""
     arguments = ["nginx", "render", *PLAIN[:-2]]
-    monkeypatch.setattr(installed, "version", lambda: "1.25.3")
+    monkeypatch.setattr(versions, "version", lambda: "1.25.3")
     assert "http2 on;" in jhpatch(None, *arguments).document["file"]["text"]
-    monkeypatch.setattr(installed, "version", lambda: None)
+    monkeypatch.setattr(versions, "version", lambda: None)
     answer = jhpatch(None, *arguments)
     assert answer.code == 2 and "--nginx-version" in answer.error["message"]
 
@@ -292,7 +292,7 @@ def test_no_link_and_no_device_is_written_to(jhpatch, tmp_path):
 
 def test_a_disk_that_is_full_leaves_the_old_file(jhpatch, tmp_path, monkeypatch):
     """And no half of a new one beside it."""
-    from jhpatch.front import sitefile
+    from jhpatch.nginx import output
 
     path = tmp_path / "hub.conf"
     rendered(jhpatch, path)
@@ -301,7 +301,7 @@ def test_a_disk_that_is_full_leaves_the_old_file(jhpatch, tmp_path, monkeypatch)
     def full(fd):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(sitefile.os, "fsync", full)
+    monkeypatch.setattr(output.os, "fsync", full)
     assert rendered(jhpatch, path, "--listen", "8443").code == 1
     assert path.read_bytes() == before and os.listdir(str(tmp_path)) == ["hub.conf"]
 
@@ -309,13 +309,13 @@ def test_a_disk_that_is_full_leaves_the_old_file(jhpatch, tmp_path, monkeypatch)
 def test_who_was_faster_is_not_written_over(tmp_path):
     """Between the look and the replace somebody else has put a file there, or changed it."""
     from jhpatch.errors import Refused
-    from jhpatch.front import sitefile
+    from jhpatch.nginx import output
 
     path = tmp_path / "hub.conf"
     path.write_text("theirs")
     for before in (None, b"ours"):
         with pytest.raises(Refused):
-            sitefile.write(str(path), b"new", before)
+            output.write(str(path), b"new", before)
     assert path.read_text() == "theirs" and os.listdir(str(tmp_path)) == ["hub.conf"]
 
 

@@ -3,11 +3,11 @@
 import re
 from typing import Dict, Iterator, List, Sequence, Tuple
 
-from jhpatch import nginx
 from jhpatch.errors import Failed
-from jhpatch.front.config import Directive, Tree
-from jhpatch.front.findings import finding
 from jhpatch.namedtuple import NamedTuple
+from jhpatch.nginx import site_file
+from jhpatch.nginx.findings import finding
+from jhpatch.nginx.parser import Directive, Tree
 from jhpatch.report.result import Finding
 
 _BODY = 10 << 20  # bytes that a notebook with pictures may well have
@@ -171,10 +171,10 @@ def _of_tls(server: _Server) -> Iterator[Finding]:
         weak = _weak(one.args[0]) if one.args else []
         if weak:
             words = "allowed: " + ", ".join(weak)
-            yield finding("weak-ciphers", words, one.place, ciphers=nginx.CIPHERS)
+            yield finding("weak-ciphers", words, one.place, ciphers=site_file.CIPHERS)
     if not ciphers:
         words = "ssl_ciphers is not set: HIGH:!aNULL:!MD5 allows those without ECDHE, and CBC"
-        yield finding("weak-ciphers", words, server.block.place, ciphers=nginx.CIPHERS)
+        yield finding("weak-ciphers", words, server.block.place, ciphers=site_file.CIPHERS)
 
 
 _STRONG = re.compile(
@@ -273,7 +273,7 @@ def _of_websockets(server: _Server) -> Iterator[Finding]:
             if one.args[:1] == ("1.0",):
                 yield finding("http-1.0", "proxy_http_version 1.0", one.place)
         for one in _last(place.levels, "proxy_read_timeout"):
-            if _seconds(" ".join(one.args)) <= nginx.PING:
+            if _seconds(" ".join(one.args)) <= site_file.PING:
                 words = "proxy_read_timeout %s" % " ".join(one.args)
                 yield finding("timeout-below-ping", words, one.place)
 
