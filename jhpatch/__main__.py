@@ -19,9 +19,9 @@ def main() -> int:
     # A short life makes little rubbish: looking for it costs more than all imports of ours.
     gc.set_threshold(100000)
     try:
-        from jhpatch import cli
+        from jhpatch.cli import main as command_line
 
-        return cli.main()
+        return command_line.main()
     except (MemoryError, SystemError):
         # CPython makes the second of a first that it has no memory for. Nothing new is made here.
         os.write(2, _NO_MEMORY)

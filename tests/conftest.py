@@ -83,7 +83,7 @@ def jhpatch(capsys: Any) -> Callable[..., Answer]:
     """Runs a command on an environment: ``jhpatch(env, "apply", "--dry-run")`` gives an Answer."""
 
     def call(env: Any, command: str, *arguments: str) -> Answer:
-        from jhpatch.cli import main
+        from jhpatch.cli.main import main
 
         where = ["--python", env.python] if isinstance(env, Environment) else []
         code = main([command] + list(arguments) + ["--json"] + where)
@@ -159,7 +159,7 @@ def die_between_modules(*arguments: str) -> None:
 
 
 def _die_between_modules(arguments: List[str]) -> None:
-    from jhpatch import cli
+    from jhpatch.cli.main import main
     from jhpatch.transaction import transaction
 
     put, seen = transaction._put, []  # type: Any, List[str]
@@ -172,7 +172,7 @@ def _die_between_modules(arguments: List[str]) -> None:
 
     transaction._put = dies
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    cli.main(arguments)
+    main(arguments)
 
 
 def fetched_wheel(name: str, version: str) -> str:

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from jhpatch import cli
+from jhpatch.cli import main
 from tests.conftest import ROOT
 
 PAGES = sorted(
@@ -50,7 +50,7 @@ def test_each_command_on_a_page_is_one(page):
             arguments = shlex.split(words)
             if arguments[0] in ("--version", "--help"):
                 continue
-            assert cli.parser(arguments[0]).parse_args(arguments).command == arguments[0], line
+            assert main.parser(arguments[0]).parse_args(arguments).command == arguments[0], line
 
 
 @pytest.mark.parametrize("page", PAGES)

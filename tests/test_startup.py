@@ -16,7 +16,7 @@ SCRIPT = """
 import argparse, sys
 given = set(sys.modules)  # in Python 3.8 argparse itself imports shutil
 from jhpatch.patchset import catalog; from jhpatch.patchset import edition as patchfile
-from jhpatch.cli import main
+from jhpatch.cli.main import main
 read = []
 real = patchfile._read
 patchfile._read = lambda path: read.append(path) or real(path)
@@ -66,7 +66,7 @@ def test_what_status_imports(tmp_path, make_site, jhpatch, applied):
 )
 def test_what_ends_the_telling_of_a_result_is_one_line(error, words):
     """Memory that ends in an import, or a fault of ours, of which -v shows where."""
-    script = "import jhpatch.__main__ as main; from jhpatch import cli\n"
+    script = "import jhpatch.__main__ as main; from jhpatch.cli import main as cli\n"
     script += "def told(): raise %s\ncli.main = told\nraise SystemExit(main.main())" % error
     for verbose in ([], ["-v"]):
         done = subprocess.run(

@@ -87,7 +87,8 @@ def test_root_refuses_a_jhpatch_that_others_can_write(safe, env):
         (tool / "jhpatch" / "__pycache__").mkdir(exist_ok=True)
         with open(str(tool / part), "ab") if part.endswith((".py", ".pyc")) else open(os.devnull):
             os.chown(str(tool / part), 1234, 1234)
-        code = "import sys; sys.path.insert(0, %r); from jhpatch.cli import main; sys.exit(main())"
+        code = "import sys; sys.path.insert(0, %r); from jhpatch.cli.main import main; "
+        code += "sys.exit(main())"
         argv = [sys.executable, "-c", code % str(tool), "apply", "--python", env.python]
         done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/")
         assert done.returncode == 5, (part, done)

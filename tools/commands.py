@@ -7,7 +7,7 @@ from typing import Dict, Iterator, Tuple
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from jhpatch import cli
+from jhpatch.cli import main
 from jhpatch.commands import COMMANDS
 
 PATH = os.path.join(sys.path[0], "docs", "commands.md")
@@ -34,7 +34,7 @@ def made() -> str:
     """The page."""
     text = _HEAD
     for name in COMMANDS:
-        for title, one in _with_actions(name, cli.parser(name)):
+        for title, one in _with_actions(name, main.parser(name)):
             help_text = (
                 one.format_help().rstrip().replace("\n\nexit codes:", "\n\n~").partition("~")
             )

@@ -7,13 +7,13 @@ import shtab
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from jhpatch import cli
+from jhpatch.cli import main
 from jhpatch.commands import completion
 
 
 def made(shell: str) -> str:
     """The script for a shell."""
-    text: str = shtab.complete(cli.parser(None, whole=True), shell)
+    text: str = shtab.complete(main.parser(None, whole=True), shell)
     return "\n".join(map(str.rstrip, text.splitlines())) + "\n"
 
 

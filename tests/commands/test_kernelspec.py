@@ -579,7 +579,7 @@ def test_check_of_a_kernel_that_jhpatch_did_not_write(install, jhpatch, host, as
 
 def test_the_commands_words_fit_a_terminal(install, capsys, host, monkeypatch):
     """Text for people: list has a line a kernel, a dry run the file."""
-    from jhpatch.cli import main
+    from jhpatch.cli.main import main
 
     install()
     capsys.readouterr()

@@ -1,6 +1,6 @@
 """``jhpatch list``: every patch, what for, and which releases."""
 
-from jhpatch import cli
+from jhpatch.cli import main
 
 LOGIN, OPEN = "jupyterhub/kerberos-login", "notebook/kerberos-open"
 
@@ -18,5 +18,5 @@ def test_a_patch_is_described_as_it_is_here(tmp_path, make_site, jhpatch):
 def test_a_person_sees_from_which_release_to_which(tmp_path, make_site, capsys):
     """24 ranges are for a program."""
     env = make_site(tmp_path, [("jupyterhub", "0.9.6")], slim=True)
-    assert cli.main(["list", "--python", env.python]) == 0
+    assert main.main(["list", "--python", env.python]) == 0
     assert "%s\t0.8.0 to " % LOGIN in capsys.readouterr().out

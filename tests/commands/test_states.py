@@ -459,7 +459,7 @@ def test_busy(env, jhpatch):
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
-        from jhpatch import cli
+        from jhpatch.cli import main
         from jhpatch.transaction import transaction
 
         put = transaction._put
@@ -471,7 +471,7 @@ def test_busy(env, jhpatch):
 
         transaction._put = waits
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        os._exit(cli.main(["apply", "--python", env.python]))
+        os._exit(main.main(["apply", "--python", env.python]))
     while not os.path.exists(path(env, ".jhpatch/journal.json")):
         pass
     answer = jhpatch(env, "status")
@@ -515,14 +515,14 @@ def test_a_site_that_is_not_writable(env, jhpatch):
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
-        from jhpatch import cli
+        from jhpatch.cli import main
         from jhpatch.system import compiler  # noqa: F401
 
-        cli.main(["diff", "--python", env.python, "--json"])  # loads all that is needed
+        main.main(["diff", "--python", env.python, "--json"])  # loads all that is needed
         os.setgid(65534)
         os.setuid(65534)
         with os.fdopen(write, "w") as sys.stdout:
-            code = cli.main(["apply", "--site", env.site, "--json"])
+            code = main.main(["apply", "--site", env.site, "--json"])
         os._exit(code)
     code = os.WEXITSTATUS(os.waitpid(pid, 0)[1])
     os.close(write)

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from jhpatch.cli import main
+from jhpatch.cli.main import main
 from jhpatch.system import processes
 from tests.conftest import ROOT
 

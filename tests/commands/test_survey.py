@@ -98,7 +98,7 @@ def test_a_release_needs_an_edition_of_each_patch(survey, tree):
 
 def test_what_to_type_next(survey, capsys, tree, tmp_path, monkeypatch):
     """A person is told the first release that asks for something, and the command."""
-    from jhpatch.cli import main
+    from jhpatch.cli.main import main
 
     survey({"1.0": UPSTREAM, "1.3": OTHER})
     with serving(str(tmp_path / "served")) as address:

@@ -322,7 +322,7 @@ def test_where_servers_write(environ, folder):
 
 def test_a_python_that_cannot_read_tickets(home, server):
     """Says which one to run it with: exit 1."""
-    script = "import sys; sys.modules['tornado'] = None; from jhpatch.cli import main; "
+    script = "import sys; sys.modules['tornado'] = None; from jhpatch.cli.main import main; "
     script += "sys.exit(main(['ticket']))"
     fake = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:

@@ -98,7 +98,7 @@ def run():
     """Runs a jhpatch command in this process, for its exit code."""
 
     def call(*arguments):
-        from jhpatch.cli import main
+        from jhpatch.cli.main import main
 
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             return main(list(arguments))

@@ -7,9 +7,9 @@ import shutil
 import pytest
 
 from jhpatch.patchset import edition
+from tests.cli.test_main import own_patch
 from tests.faults import watched
 from tests.faults.watched import answer, picture
-from tests.test_cli import own_patch
 
 NAMES = ("our_app/a.py", "our_app/sub/b.py")
 BEFORE = {name: b"".join(b"x%d = 1\n" % n for n in range(12)) for name in NAMES}

@@ -124,7 +124,7 @@ def told(command, *arguments):
     if pid == 0:
         code = 99
         try:
-            from jhpatch.cli import main
+            from jhpatch.cli.main import main
 
             sys.stdout = os.fdopen(write, "w")
             code = main([command, "--json"] + list(arguments))
@@ -143,7 +143,7 @@ def die(command, where, at):
     pid = os.fork()
     if pid == 0:
         try:
-            from jhpatch.cli import main
+            from jhpatch.cli.main import main
 
             real = transaction.Transaction._at
 

@@ -104,7 +104,7 @@ def hammer(place, number, end):
 
 def inside(place, command, *more):
     """A command in this very process: no time goes into a start, so that far more meet."""
-    from jhpatch.cli import main
+    from jhpatch.cli.main import main
 
     out = io.StringIO()
     with contextlib.redirect_stdout(out):

@@ -11,10 +11,10 @@ import sys
 import pytest
 
 from jhpatch.transaction import transaction
+from tests.cli.test_main import own_patch
 from tests.conftest import CACHE, PYTHON, ROOT
 from tests.faults.managers import real_uv, slim_wheel
 from tests.faults.test_managers import die, told
-from tests.test_cli import own_patch
 from tests.trees import times, tree
 
 RELEASE = ("notebook", "5.7.9")
@@ -588,7 +588,7 @@ def test_debians_packages(debian, tmp_path, tally):
 
 def typed(options, *arguments, environment=(), umask=0o022):
     """A command in a Python of its own with odd options: exit code and what it said."""
-    code = "import sys; sys.path[:0] = %r; from jhpatch.cli import main; sys.exit(main())"
+    code = "import sys; sys.path[:0] = %r; from jhpatch.cli.main import main; sys.exit(main())"
     # With -S there is no site-packages: patch_ng comes from where ours lies.
     import patch_ng
 

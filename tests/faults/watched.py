@@ -52,7 +52,7 @@ def _used():
 
 def answer(*arguments):
     """Runs a command in this process, bounded, as ``--json``; gives an Answer."""
-    from jhpatch.cli import main
+    from jhpatch.cli.main import main
 
     out, talk = io.StringIO(), io.StringIO()
     with bounded(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(talk):

@@ -160,7 +160,7 @@ def test_without_crossplane_it_says_what_to_install(jhpatch, monkeypatch):
 
 def test_the_text_says_where_why_and_what_to_write(capsys):
     """As a person reads it."""
-    from jhpatch.cli import main
+    from jhpatch.cli.main import main
 
     path = os.path.join(CORPUS, "widespread.conf")
     assert main(["nginx", "check", path]) == 3

@@ -399,7 +399,9 @@ def test_the_current_folder_is_not_imported_from(tmp_path, env):
 @pytest.mark.parametrize("option", ["-O", "-I"])
 def test_odd_interpreters(env, option):
     """With -O, and isolated where jhpatch is installed."""
-    code = "import sys; sys.path.insert(0, %r); from jhpatch.cli import main; sys.exit(main())"
+    code = (
+        "import sys; sys.path.insert(0, %r); from jhpatch.cli.main import main; sys.exit(main())"
+    )
     argv = [sys.executable, option, "-c", code % ROOT, "status", "--python", env.python]
     assert subprocess.run(argv, stdout=subprocess.PIPE, cwd="/").returncode == 3
 

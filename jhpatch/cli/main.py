@@ -74,7 +74,7 @@ def _progress(parsed: argparse.Namespace, as_json: bool) -> Iterator[None]:
 
     def step(words: str) -> None:
         if not drawn:
-            from jhpatch.progress import Progress
+            from jhpatch.cli.progress import Progress
 
             drawn.append(Progress(sys.stderr))
         drawn[0].step(words)

@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from jhpatch import cli
 from jhpatch.checks import runner
+from jhpatch.cli import main
 from jhpatch.commands import COMMANDS, EXAMPLES, completion
 from tests.conftest import ROOT
 
@@ -27,16 +27,16 @@ def env(tmp_path, make_site):
 def test_the_help_of_each_command_has_an_example_that_is_one(command, capsys):
     """It is shown, and the parser takes it."""
     with pytest.raises(SystemExit):
-        cli.main([command, "--help"])
+        main.main([command, "--help"])
     assert "python -m jhpatch " + EXAMPLES[command] in capsys.readouterr().out
     words = EXAMPLES[command].split()
-    assert cli.parser(command).parse_args(words).command == command
+    assert main.parser(command).parse_args(words).command == command
 
 
 def test_the_version_says_what_each_patch_knows(capsys):
     """The tool, the Python that runs it, and the newest release of each patch."""
     with pytest.raises(SystemExit) as left:
-        cli.main(["--version"])
+        main.main(["--version"])
     assert not left.value.code
     out = capsys.readouterr().out
     assert "jhpatch 0." in out and sys.executable in out
@@ -47,12 +47,12 @@ def test_the_version_says_what_each_patch_knows(capsys):
 
 def test_quiet_says_nothing_but_what_is_wrong(env, capsys):
     """Nothing on standard output; an error on the other one; the exit code as always."""
-    assert cli.main(["apply", "-q", "--python", env.python]) == 0
-    assert cli.main(["status", "--quiet", "--python", env.python]) == 0
+    assert main.main(["apply", "-q", "--python", env.python]) == 0
+    assert main.main(["status", "--quiet", "--python", env.python]) == 0
     assert capsys.readouterr() == ("", "")
     with open(env.site + "/notebook/notebook/handlers.py", "a") as file:
         file.write("#\n")
-    assert cli.main(["apply", "-q", "--python", env.python]) == 5
+    assert main.main(["apply", "-q", "--python", env.python]) == 5
     out, talk = capsys.readouterr()
     assert out == "" and "notebook/notebook/handlers.py" in talk
 
@@ -169,12 +169,12 @@ def test_what_lasts_says_where_it_is(monkeypatch, seconds, drawn):
             lambda *asked, found=check: list(found),
         )
     monkeypatch.setattr(sys, "stderr", Terminal())
-    cli.main(["doctor", "--site", ROOT])
+    main.main(["doctor", "--site", ROOT])
     text = sys.stderr.getvalue()
     assert ("the [red]KDC" in text) == drawn
     assert not text or text.rstrip("\r\n").endswith(("\x1b[2K", "\x1b[?25h"))
     monkeypatch.setattr(sys, "stderr", io.StringIO())
-    cli.main(["doctor", "--site", ROOT])
+    main.main(["doctor", "--site", ROOT])
     assert sys.stderr.getvalue() == ""
 
 

@@ -1,0 +1,1 @@
+"""The command line. The only directory that prints and reads the environment."""
