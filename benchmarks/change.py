@@ -7,7 +7,7 @@ import uuid
 from typing import Dict, NamedTuple, Tuple
 
 from jhpatch.patchset import unified_diff
-from tests.index import made_wheel
+from testing.index import made_wheel
 
 NAME, VERSION = "app", "1.0.0"
 

@@ -10,8 +10,8 @@ import sys
 from typing import List
 
 from benchmarks import naive
-from tests.e2e.stacks import Stack
-from tests.kdc import Kdc
+from integration.e2e.stacks import Stack
+from testing.kdc import Kdc
 
 VARIANTS = ("unpatched", "control", "naive", "patched")
 ASKING = ("naive", "patched")

@@ -3,7 +3,7 @@
     bash tests/run -e e2e --notest
     .tox/e2e/bin/python -m benchmarks.front [--stack NAME] [--saves N] [--json]
 
-As root, in the checkout. Two hubs of a stack of tests/e2e/stacks.py in a private world: one
+As root, in the checkout. Two hubs of a stack of integration/e2e/stacks.py in a private world: one
 with nginx in front, as ``jhpatch nginx render`` writes it, and one that does TLS itself, by
 ``c.JupyterHub.ssl_cert``. One user saves the same notebook through nginx (``nginx``), at the
 same hub's own proxy without TLS (``plain``), and at the other hub (``tls``), in turns of which
@@ -22,12 +22,12 @@ import time
 from typing import Any, Callable, Dict, List, Tuple
 
 from benchmarks.hub import chosen
-from tests.e2e import stacks, world
-from tests.e2e.client import Browser
-from tests.e2e.front import NAMES, fronted, pair
-from tests.e2e.hub import Hub, notebook, running
-from tests.e2e.stacks import Stack
-from tests.e2e.world import PASSWORDS
+from integration.e2e import stacks, world
+from integration.e2e.client import Browser
+from integration.e2e.front import NAMES, fronted, pair
+from integration.e2e.hub import Hub, notebook, running
+from integration.e2e.stacks import Stack
+from integration.e2e.world import PASSWORDS
 
 SIZES = {"2 kB": 2 << 10, "100 kB": 100 << 10, "1 MB": 1 << 20, "20 MB": 20 << 20}
 _FEWER = 10  # times, of the largest

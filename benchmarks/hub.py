@@ -3,7 +3,7 @@
     bash tests/run -e e2e --notest
     .tox/e2e/bin/python -m benchmarks.hub [--quick] [--stack NAME] [--json]
 
-As root, in the checkout. Starts four hubs of one stack of tests/e2e/stacks.py, each with
+As root, in the checkout. Starts four hubs of one stack of integration/e2e/stacks.py, each with
 its own users, in one private world: ``unpatched``; ``control``, the same again, whose ratio
 is the noise; ``naive``, with the recipe of naive.py; ``patched`` by ``jhpatch apply``. They
 take turns, so that noise hits all alike, with a KDC that answers at once, one whose every
@@ -45,9 +45,9 @@ from benchmarks.environments import (
 from benchmarks.relay import Relay
 from benchmarks.subject import MODES, Mode, Subject
 from benchmarks.tables import table
-from tests.e2e import stacks, world
-from tests.e2e.stacks import STACKS, Stack
-from tests.kdc import Kdc
+from integration.e2e import stacks, world
+from integration.e2e.stacks import STACKS, Stack
+from testing.kdc import Kdc
 
 _TURN = 10  # saves
 _QUICK = dict(rounds=2, saves=40, logins=3, users=6, seconds=2.0, patience=10.0)

@@ -20,7 +20,7 @@ from typing import Any, List
 from tornado import ioloop
 
 from jhpatch.deployed import kerberos
-from tests.kdc import Kdc
+from testing.kdc import Kdc
 
 
 class LocalProcessSpawner:

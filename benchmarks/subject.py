@@ -11,8 +11,8 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 import requests
 
 from benchmarks.environments import ASKING, PASSWORD, Copy, cache_of, drop_ticket
-from tests.e2e.client import Browser, Refused
-from tests.e2e.hub import CLASSIC, Hub
+from integration.e2e.client import Browser, Refused
+from integration.e2e.hub import CLASSIC, Hub
 
 _NOTEBOOK = "benchmark.ipynb"
 _PAUSE = 0.02  # seconds between two requests of the other client

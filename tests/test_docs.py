@@ -1,6 +1,5 @@
 """What the pages for people say: commands that exist, a reference that is the program's own."""
 
-import glob
 import importlib.util
 import os
 import re
@@ -10,31 +9,10 @@ import sys
 import pytest
 
 from jhpatch.cli import main
-from tests.conftest import ROOT
+from testing import ROOT
+from testing.pages import PAGES, code, text_of
 
-PAGES = sorted(
-    os.path.relpath(path, ROOT)
-    for pattern in ("*.md", "docs/*.md", "docs/*/*.md", "patches/*.md", "deploy/**/*.md")
-    for path in glob.glob(os.path.join(ROOT, pattern), recursive=True)
-)
 _COMMAND = re.compile(r"(?:(?:^|\s)\S*python\S* (?:-I )?-m|^) ?jhpatch +([^|;&#`]*)")
-
-
-def text_of(page):
-    """A page's text."""
-    with open(os.path.join(ROOT, page), encoding="utf-8") as file:
-        return file.read()
-
-
-def code(page):
-    """The lines of a page's code blocks, indented or fenced; a line that goes on is one."""
-    fenced, lines = False, []
-    for line in text_of(page).replace("\\\n", " ").splitlines():
-        if line.startswith("```"):
-            fenced = not fenced
-        elif fenced or line.startswith("    "):
-            lines.append(line.strip())
-    return lines
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -16,9 +16,7 @@ from packaging.requirements import Requirement
 from jhpatch import __version__
 from jhpatch.patchset import catalog
 from jhpatch.patchset.edition import normalized
-
-from . import checkout
-from .conftest import ROOT
+from testing import ROOT, checkout
 
 PATCHES = os.path.join(ROOT, "patches")
 

@@ -13,7 +13,7 @@ import pytest
 from jhpatch.errors import Failed, Refused
 from jhpatch.installer import bytecode
 from jhpatch.system import become_user, path_owners, processes, timestamps
-from tests.conftest import ROOT
+from testing import ROOT
 
 # bytecode
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from testing import ROOT
 
 HEAVY = (
     "dataclasses pathlib packaging importlib.metadata importlib_metadata email subprocess "

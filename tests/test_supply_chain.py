@@ -13,8 +13,8 @@ import pytest
 from jhpatch.errors import Failed, Refused
 from jhpatch.installer import self_check
 from jhpatch.system import path_owners
-from tests.conftest import ROOT
-from tests.trees import tree
+from testing import ROOT
+from testing.trees import tree
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to give files away")
 

@@ -20,11 +20,11 @@ from typing import Any, Iterator, List, Optional
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from tests import ports
-from tests.e2e import stacks, world
-from tests.e2e.hub import CLASSIC, Hub
-from tests.e2e.stacks import STACKS, Stack
-from tests.kdc import Kdc
+from integration.e2e import stacks, world
+from integration.e2e.hub import CLASSIC, Hub
+from integration.e2e.stacks import STACKS, Stack
+from testing import ports
+from testing.kdc import Kdc
 
 _INNER = "JHPATCH_DEMO_WHEEL"
 _LIFE = 60  # seconds
@@ -131,7 +131,7 @@ def _front(hub: Hub, folder: str) -> Iterator[str]:
     """nginx with TLS in front of the hub; without nginx the hub's own address."""
     from jhpatch.nginx import version as versions
     from jhpatch.nginx.site_file import Front, render
-    from tests.nginx.real import certificate, running
+    from testing.nginx import certificate, running
 
     version = versions.version()
     if version is None:

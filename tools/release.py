@@ -20,8 +20,7 @@ from typing import Dict, List, Optional
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from tests import checkout
-from tests.checkout import ROOT
+from testing import ROOT, checkout
 
 
 def epoch() -> int:

@@ -1,6 +1,5 @@
 """The command line: documents, exit codes, bad input, several environments at once."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -9,8 +8,9 @@ import sys
 
 import pytest
 
-from tests.conftest import ROOT
-from tests.trees import times, tree
+from testing import ROOT
+from testing.patch_files import own_patch
+from testing.trees import times, tree
 
 FIELDS = {"schema", "command", "dry_run", "changed", "would_change", "exit_code", "error", "sites"}
 SITE_FIELDS = {
@@ -258,33 +258,6 @@ def test_a_failure_in_the_second_site_leaves_the_first(tmp_path, make_site, jhpa
     assert [site["changed"] for site in answer.document["sites"]] == [True, False]
     assert tree(envs[1].site) == before
     assert jhpatch(None, "apply", *both).code == 0
-
-
-def own_patch(tmp_path, before, after, site):
-    """A tree with a patch of one's own, for a distribution of one's own: two files and a third."""
-    for name, data in before.items():
-        path = os.path.join(site, name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "wb") as file:
-            file.write(data)
-    os.makedirs(os.path.join(site, "our_app-1.0.dist-info"))
-    with open(os.path.join(site, "our_app-1.0.dist-info/METADATA"), "w") as file:
-        file.write("Name: Our.App\nVersion: 1.0\n")
-    folder = tmp_path / "tree" / "our-app"
-    folder.mkdir(parents=True)
-    (folder / "extra.py").write_text("extra = 1\n")
-    rows, diffs = [], []
-    for name in sorted(before):
-        for field, data in (("Before", before[name]), ("After", after[name])):
-            rows.append("%s: %s sha256:%s\n" % (field, name, hashlib.sha256(data).hexdigest()))
-        diffs.append(
-            "--- a/%s\n+++ b/%s\n@@ -1,1 +1,1 @@\n-%s+%s"
-            % (name, name, before[name].decode(), after[name].decode())
-        )
-    head = "Package: our-app\nVersions: ==1.0\nDescription: ours\n%s" % "".join(rows)
-    head += "Adds: our_app/extra.py < our-app/extra.py\n---\n"
-    (folder / "1.0-ours.patch").write_text(head + "".join(diffs))
-    return str(tmp_path / "tree")
 
 
 def test_a_tree_of_ones_own(tmp_path, make_site, jhpatch):

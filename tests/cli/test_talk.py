@@ -14,7 +14,7 @@ import pytest
 from jhpatch.checks import runner
 from jhpatch.cli import main
 from jhpatch.commands import COMMANDS, EXAMPLES, completion
-from tests.conftest import ROOT
+from testing import ROOT
 
 
 @pytest.fixture

@@ -16,11 +16,10 @@ import pytest
 from jhpatch.commands import doctor
 from jhpatch.kerberos.findings import KINDS
 from jhpatch.system import become_user
-from tests import ports
+from testing import ROOT, ports
+from testing.pages import documented, table_of
+from testing.trees import times
 from tests.commands.conftest import reachable
-from tests.conftest import ROOT
-from tests.pages import documented, table_of
-from tests.trees import times
 
 USER, UID = "nobody", 65534
 FIELDS = {"code", "severity", "message", "path", "why", "next", "user"}

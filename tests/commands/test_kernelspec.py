@@ -17,7 +17,7 @@ import time
 import pytest
 
 from jhpatch.spark import kernel_store
-from tests.spark.homes import make_hadoop, make_java, make_spark, write
+from testing.spark_homes import make_hadoop, make_java, make_spark, write
 
 FILES = {
     *("jhpatch_pyspark.py", "jhpatch_reasons.py", "kernel.json", "startup.py"),

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from jhpatch.patchset import edition
-from tests.index import made_wheel, serving
-from tests.keeping import PATH, UPSTREAM, patch_text, patched, put
+from testing.index import made_wheel, serving
+from testing.patch_files import PATH, UPSTREAM, patch_text, patched, put
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import pytest
 
 from jhpatch.patchset import catalog, engine
 from jhpatch.patchset.edition import _read
-from tests.conftest import ROOT
-from tests.index import made_wheel, serving
-from tests.keeping import PATH, UPSTREAM, patch_text, patched, put
-from tests.trees import tree as picture
+from testing import ROOT
+from testing.index import made_wheel, serving
+from testing.patch_files import PATH, UPSTREAM, patch_text, patched, put
+from testing.trees import tree as picture
 
 needs_trees = pytest.mark.skipif(
     sys.version_info < (3, 8), reason="rebase itself says that it needs Python 3.8"

@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
-from tests.conftest import ROOT, die_between_modules
-from tests.trees import times, tree
+from testing import ROOT
+from testing.sites import die_between_modules
+from testing.trees import times, tree
 
 OPEN, SAVE = "notebook/kerberos-open", "notebook/kerberos-save"
 PAGE = "notebook/notebook/handlers.py"

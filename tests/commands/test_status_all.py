@@ -12,7 +12,7 @@ import pytest
 
 from jhpatch.cli.main import main
 from jhpatch.system import processes
-from tests.conftest import ROOT
+from testing import ROOT
 
 NOBODY = 65534
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become a user")

@@ -8,9 +8,9 @@ import sys
 import pytest
 
 from jhpatch.patchset import edition
-from tests.conftest import ROOT
-from tests.index import made_wheel, serving
-from tests.keeping import PATH, UPSTREAM, patch_text, put
+from testing import ROOT
+from testing.index import made_wheel, serving
+from testing.patch_files import PATH, UPSTREAM, patch_text, put
 
 OTHER = UPSTREAM + b"# changed\n"
 

@@ -13,7 +13,7 @@ import pytest
 
 from jhpatch.kerberos import ticket_status
 from jhpatch.kerberos.ticket_status import Record
-from tests.conftest import ROOT
+from testing import ROOT
 
 FIELDS = {
     *("pid", "state", "principal", "ccache", "keytab", "central", "start", "end", "renew_till"),

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests import kdc as kdcs
+from testing import kdc as kdcs
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import pytest
 
 from jhpatch.deployed import kerberos
 from jhpatch.deployed.kerberos import Breaker, Getter, Hub, KerberosTicket, Silent
-from tests.kdc import SilentKdc
+from testing.kdc import SilentKdc
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become a user")
 

@@ -10,9 +10,8 @@ import pytest
 
 from jhpatch.deployed import reasons
 from jhpatch.deployed.reasons import Fault, Java, Tickets
-from tests import ports
-from tests.conftest import ROOT
-from tests.spark.homes import make_hadoop, make_java, make_spark, write
+from testing import ROOT, ports
+from testing.spark_homes import make_hadoop, make_java, make_spark, write
 
 LAYOUTS = os.path.join(ROOT, "tests", "spark", "layouts")
 

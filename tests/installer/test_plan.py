@@ -9,7 +9,7 @@ from jhpatch.installer.inspection import inspect
 from jhpatch.installer.plan import plan_apply, plan_revert
 from jhpatch.patchset import catalog
 from jhpatch.system.sha256 import sha256
-from tests.trees import times
+from testing.trees import times
 
 OPEN, SAVE = "notebook/kerberos-open", "notebook/kerberos-save"
 PAGE = "notebook/notebook/handlers.py"

@@ -7,7 +7,7 @@ import pytest
 from jhpatch.errors import Refused
 from jhpatch.maintenance import rebase
 from jhpatch.patchset.edition import edition_of
-from tests.keeping import PATH, UPSTREAM, patch_text, patched, put
+from testing.patch_files import PATH, UPSTREAM, patch_text, patched, put
 
 pytestmark = pytest.mark.skipif(
     sys.version_info < (3, 8), reason="rebase itself says that it needs Python 3.8"

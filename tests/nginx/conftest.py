@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.nginx.real import certificate
+from testing.nginx import certificate
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,10 @@ import pytest
 
 from jhpatch.nginx.findings import KINDS, finding
 from jhpatch.nginx.site_file import render
-from tests.conftest import ROOT
+from testing import ROOT
+from testing.nginx import judged_by_nginx, with_nginx
+from testing.pages import documented, table_of
 from tests.nginx.cases import CASES, TLS
-from tests.nginx.real import judged_by_nginx, with_nginx
-from tests.pages import documented, table_of
 
 CORPUS = os.path.join(ROOT, "tests", "nginx", "corpus")
 NAMES = sorted(name for name in os.listdir(CORPUS) if name.endswith(".conf"))

@@ -10,9 +10,9 @@ import pytest
 
 from jhpatch.nginx import version
 from jhpatch.nginx.site_file import render
-from tests import ports
+from testing import ports
+from testing.nginx import Upstream, running, with_nginx
 from tests.nginx.cases import HUB, TLS
-from tests.nginx.real import Upstream, running, with_nginx
 
 pytestmark = with_nginx
 UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket"}

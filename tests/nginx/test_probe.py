@@ -10,9 +10,9 @@ import pytest
 from jhpatch.nginx import probe, version
 from jhpatch.nginx.probe import Answer, verdict
 from jhpatch.nginx.site_file import render
-from tests import ports
+from testing import ports
+from testing.nginx import Upstream, certificate, running, with_nginx
 from tests.nginx.cases import HUB, TLS
-from tests.nginx.real import Upstream, certificate, running, with_nginx
 
 FRONT = HUB._replace(server_names=("localhost",))
 

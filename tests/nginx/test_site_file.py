@@ -9,9 +9,9 @@ import pytest
 from jhpatch.commands import nginx as command
 from jhpatch.nginx import version as versions
 from jhpatch.nginx.site_file import is_ours, render
+from testing.nginx import judged_by_nginx, with_nginx
+from testing.trees import times
 from tests.nginx.cases import CASES, HUB, TLS, TWO, golden, pair
-from tests.nginx.real import judged_by_nginx, with_nginx
-from tests.trees import times
 
 PLAIN = ["--server-name", "hub.example.org", "--upstream", "127.0.0.1:8000"]
 PLAIN += ["--certificate", pair("hub")[0], "--certificate-key", pair("hub")[1]]
@@ -323,7 +323,7 @@ def test_text_goes_out_as_it_is(tmp_path):
     """Without --output the file is on standard output, byte for byte, and nothing else is."""
     import sys
 
-    from tests.conftest import ROOT
+    from testing import ROOT
 
     argv = [sys.executable, "-m", "jhpatch", "nginx", "render", *PLAIN]
     done = subprocess.run(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -11,7 +11,7 @@ import pytest
 
 from jhpatch.errors import BadPatch
 from jhpatch.patchset import catalog, engine
-from tests.conftest import ROOT
+from testing import ROOT
 
 BEFORE = b"".join(b"line %d\n" % number for number in range(1, 21))
 DIFF = b"""\
@@ -57,7 +57,7 @@ def test_forward_and_back(tmp_path):
     assert engine.before_of(edition, {"app/a.py": AFTER}) == {"app/a.py": BEFORE}
 
 
-# One of each kind; tests/releases has them all.
+# One of each kind; integration/releases has them all.
 RELEASES = {
     "jupyterhub/0.9.0-kerberos-login": ("jupyterhub", ["0.9.0", "0.9.6"]),
     "jupyterhub/6.1.0-kerberos-login": ("jupyterhub", ["6.1.0", "6.1.1"]),

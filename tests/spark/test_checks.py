@@ -7,7 +7,7 @@ import pytest
 
 from jhpatch.checks import runner
 from jhpatch.spark import checks, kernelspec
-from tests.spark.homes import make_hadoop, make_java, make_spark, write
+from testing.spark_homes import make_hadoop, make_java, make_spark, write
 from tests.spark.test_kernelspec import ONE
 
 PRINCIPAL = "yarn/_HOST@EXAMPLE.TEST"

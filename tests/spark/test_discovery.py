@@ -7,7 +7,7 @@ import pytest
 
 from jhpatch.errors import Refused
 from jhpatch.spark import discovery
-from tests.spark.homes import make_hadoop, make_java, make_spark
+from testing.spark_homes import make_hadoop, make_java, make_spark
 
 
 @pytest.fixture

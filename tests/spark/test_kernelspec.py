@@ -9,8 +9,8 @@ import pytest
 from jhpatch.deployed.reasons import CAUSES
 from jhpatch.spark import kernelspec
 from jhpatch.spark.kernelspec import Kernel
-from tests.conftest import ROOT
-from tests.pages import documented, table_of
+from testing import ROOT
+from testing.pages import documented, table_of
 
 GOLDEN = os.path.join(ROOT, "tests", "spark", "golden")
 ONE = Kernel(

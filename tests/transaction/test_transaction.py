@@ -17,7 +17,7 @@ import pytest
 from jhpatch.errors import Failed, Locked, Untrusted
 from jhpatch.system.rooted_files import Folder
 from jhpatch.transaction.transaction import FileChange, locked
-from tests.trees import tree
+from testing.trees import tree
 
 RECORD = "app-1.dist-info/RECORD"
 OLD = {

@@ -1,0 +1,196 @@
+"""A real MIT KDC on loopback, with all its state in one folder (krb5kdc(8), kadmin(1))."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from typing import Dict, Optional, Type
+
+from testing import ports
+
+# krb5kdc lies where only root's PATH looks.
+_PATH = "/usr/sbin:/sbin:/usr/bin:/bin"
+PROGRAMS = ("krb5kdc", "kadmin.local", "kdb5_util", "kinit", "klist")
+
+_KRB5 = """[libdefaults]
+ default_realm = {realm}
+ dns_lookup_kdc = false
+ dns_lookup_realm = false
+ rdns = false
+{defaults}[realms]
+ {realm} = {{
+  kdc = 127.0.0.1:{port}
+ }}
+"""
+_KDC = """[kdcdefaults]
+ kdc_listen = 127.0.0.1:{port}
+ kdc_tcp_listen = 127.0.0.1:{port}
+[realms]
+ {realm} = {{
+  database_name = {folder}/principal
+  key_stash_file = {folder}/stash
+  max_life = {life}
+  max_renewable_life = {renewable}
+ }}
+[logging]
+ kdc = FILE:{folder}/kdc.log
+"""
+
+
+def missing() -> str:
+    """The programs of a KDC that this machine lacks; empty where it lacks none."""
+    return ", ".join(name for name in PROGRAMS if not shutil.which(name, path=_PATH))
+
+
+class Kdc:
+    """A realm of its own; ``with`` starts and stops it.
+
+    ``defaults`` are lines for krb5.conf's ``[libdefaults]``.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        realm: str = "EXAMPLE.TEST",
+        ticket_lifetime: str = "10h",
+        renewable_life: str = "7d",
+        defaults: str = "",
+    ) -> None:
+        self.folder = str(folder)
+        self.realm = realm
+        self.krb5_conf = os.path.join(self.folder, "krb5.conf")
+        self.log = os.path.join(self.folder, "kdc.log")
+        self._life = ticket_lifetime
+        self._renewable = renewable_life
+        self._defaults = defaults
+        (self._port,) = ports.free(1)
+        self._process: Optional[subprocess.Popen[bytes]] = None
+        os.makedirs(self.folder, exist_ok=True)
+        os.chmod(self.folder, 0o755)
+        self._configure()
+        self._call("kdb5_util", "create", "-s", "-P", "a master password", "-r", realm)
+
+    def _configure(self) -> None:
+        fields = dict(
+            realm=self.realm,
+            port=self._port,
+            folder=self.folder,
+            life=self._life,
+            renewable=self._renewable,
+            defaults=self._defaults,
+        )
+        for path, text in ((self.krb5_conf, _KRB5), (self._kdc_conf, _KDC)):
+            with open(path, "w") as file:
+                file.write(text.format(**fields))
+            os.chmod(path, 0o644)
+
+    @property
+    def _kdc_conf(self) -> str:
+        return os.path.join(self.folder, "kdc.conf")
+
+    def env(self) -> Dict[str, str]:
+        """What a client needs in its environment."""
+        return {"KRB5_CONFIG": self.krb5_conf}
+
+    def start(self) -> None:
+        """Returns when the KDC listens."""
+        argv = [str(shutil.which("krb5kdc", path=_PATH)), "-n", "-P", self.folder + "/pid"]
+        self._process = subprocess.Popen(
+            argv, env=self._environment(), stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + 10
+        while not self._listens():
+            if time.monotonic() > deadline:
+                raise RuntimeError("the KDC does not start; see " + self.log)
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """Stops the KDC; it may be started again."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def __enter__(self) -> "Kdc":
+        self.start()
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: object, trace: object) -> None:
+        self.stop()
+
+    def add_principal(
+        self,
+        name: str,
+        keytab: Optional[str] = None,
+        password: Optional[str] = None,
+        life: str = "",
+    ) -> None:
+        """A principal, with its keys in ``keytab`` or with a password.
+
+        Its own tickets may be given a shorter life than the KDC's.
+        """
+        how = "-pw " + password if password else "-randkey"
+        how += ' -maxlife "%s"' % life if life else ""
+        self._call("kadmin.local", "-q", "addprinc +requires_preauth %s %s" % (how, name))
+        if keytab:
+            self._call("kadmin.local", "-q", "ktadd -k %s -norandkey %s" % (keytab, name))
+
+    def set_ticket_lifetime(self, lifetime: str) -> None:
+        """Tickets that the KDC gives from now on live that long; it starts anew."""
+        self._life = lifetime
+        self._configure()
+        if self._process is not None:
+            self.stop()
+            self.start()
+
+    def _environment(self) -> Dict[str, str]:
+        return {
+            "PATH": _PATH,
+            "KRB5_CONFIG": self.krb5_conf,
+            "KRB5_KDC_PROFILE": self._kdc_conf,
+        }
+
+    def _call(self, *argv: str) -> None:
+        program = str(shutil.which(argv[0], path=_PATH))
+        done = subprocess.run(
+            [program] + list(argv[1:]),
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        text = done.stdout.decode(errors="replace")
+        if done.returncode or "error" in text.lower():
+            raise RuntimeError("%s: %s" % (" ".join(argv), text))
+
+    def _listens(self) -> bool:
+        with socket.socket() as one:
+            return one.connect_ex(("127.0.0.1", self._port)) == 0
+
+
+class SilentKdc:
+    """A KDC that takes every request and never answers; ``with`` starts and stops it."""
+
+    def __init__(self, folder: str, realm: str = "EXAMPLE.TEST") -> None:
+        self.krb5_conf = os.path.join(folder, "silent.conf")
+        self._datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._streams = socket.socket()
+        (port,) = ports.free(1)
+        self._datagrams.bind(("127.0.0.1", port))
+        self._streams.bind(("127.0.0.1", port))
+        self._streams.listen(128)
+        with open(self.krb5_conf, "w") as file:
+            file.write(_KRB5.format(realm=realm, port=port, defaults=""))
+        os.chmod(self.krb5_conf, 0o644)
+
+    def __enter__(self) -> "SilentKdc":
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: object, trace: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """From then on nothing listens: a KDC that refuses."""
+        self._datagrams.close()
+        self._streams.close()

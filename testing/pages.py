@@ -1,0 +1,50 @@
+"""The pages for people: which there are, their code blocks, and their tables of findings."""
+
+import glob
+import os
+import re
+from typing import Any, Dict, List, Mapping, Tuple
+
+from testing import ROOT
+
+PAGES = sorted(
+    os.path.relpath(path, ROOT)
+    for pattern in ("*.md", "docs/*.md", "docs/*/*.md", "patches/*.md", "deploy/**/*.md")
+    for path in glob.glob(os.path.join(ROOT, pattern), recursive=True)
+)
+_ROW = re.compile(r"^\| `([\w.-]+)` \| (\w+) \| (.+?) \| (.*?) \|$", re.M)
+
+
+def table_of(page: str) -> Dict[str, Tuple[str, str, str]]:
+    """Severity, meaning and next step of each code on a page of docs/; no code stands twice."""
+    with open(os.path.join(ROOT, "docs", page), encoding="utf-8") as file:
+        rows = _ROW.findall(file.read())
+    found = {code: (severity, why, step.strip("`")) for code, severity, why, step in rows}
+    assert len(rows) == len(found)
+    return found
+
+
+def documented(kinds: Mapping[str, Any]) -> Dict[str, Tuple[str, str, str]]:
+    """The same of the code's own table, as a page shows it."""
+    return {code: (one.severity, one.why, _shown(one.next)) for code, one in kinds.items()}
+
+
+def _shown(step: str) -> str:
+    return step.replace("{{", "{").replace("}}", "}").replace("|", "\\|")
+
+
+def text_of(page: str) -> str:
+    """A page's text."""
+    with open(os.path.join(ROOT, page), encoding="utf-8") as file:
+        return file.read()
+
+
+def code(page: str) -> List[str]:
+    """The lines of a page's code blocks, indented or fenced; a line that goes on is one."""
+    fenced, lines = False, []
+    for line in text_of(page).replace("\\\n", " ").splitlines():
+        if line.startswith("```"):
+            fenced = not fenced
+        elif fenced or line.startswith("    "):
+            lines.append(line.strip())
+    return lines

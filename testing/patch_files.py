@@ -1,0 +1,114 @@
+"""Small distributions, and patch directories with a patch for them."""
+
+import hashlib
+import os
+from typing import Any, Dict, Optional
+
+from jhpatch.patchset import unified_diff
+
+PATH = "app/handlers.py"
+UPSTREAM = b'''\
+"""The handlers of app."""
+
+import json
+
+from tornado import web
+
+from app.base import Handler
+
+
+class PageHandler(Handler):
+    """Shows a page."""
+
+    def get(self, path):
+        return path
+
+
+class ContentsHandler(Handler):
+    """Reads and saves."""
+
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.settings = settings
+
+    @web.authenticated
+    async def get(self, path=""):
+        """A model."""
+        return json.dumps(path)
+
+    async def _save(self, model, path):
+        """Saves a model."""
+        return path
+'''
+"""The file of release 1.0."""
+
+
+def patched(before: bytes) -> bytes:
+    """Upstream's file with an import, two decorators and a call."""
+    for old, new in (
+        (b"from app.base", b"from app._helper import on_open, on_save, on_start\nfrom app.base"),
+        (b"settings = settings\n", b"settings = settings\n        on_start(self)\n"),
+        (b"    async def get", b"    @on_open\n    async def get"),
+        (b"    async def _save", b"    @on_save\n    async def _save"),
+    ):
+        assert before.count(old) == 1, old
+        before = before.replace(old, new)
+    return before
+
+
+def patch_text(
+    before: bytes = UPSTREAM,
+    after: Optional[bytes] = None,
+    versions: str = ">=1.0,<=1.2",
+    **fields: str,
+) -> str:
+    """A patch file; ``fields`` are set or, where they are empty, left out (``_`` for ``-``)."""
+    after = patched(before) if after is None else after
+    values: Dict[str, str] = {
+        "Package": "app",
+        "Versions": versions,
+        "Description": "what it does\n and why",
+        "Origin": "vendor",
+        "Before": "%s sha256:%s" % (PATH, hashlib.sha256(before).hexdigest()),
+        "After": "%s sha256:%s" % (PATH, hashlib.sha256(after).hexdigest()),
+        "Adds": "app/_helper.py < helper:kerberos",
+    }
+    values.update({name.replace("_", "-"): value for name, value in fields.items()})
+    head = "".join("%s: %s\n" % pair for pair in values.items() if pair[1])
+    return head + "---\n" + unified_diff.diff(PATH, before, after)
+
+
+def put(tree: str, text: str, name: str = "1.0-hooks.patch", folder: str = "app") -> str:
+    """Writes a file into a tree; gives its path."""
+    where = os.path.join(tree, folder)
+    os.makedirs(where, exist_ok=True)
+    with open(os.path.join(where, name), "w", newline="") as file:
+        file.write(text)
+    return os.path.join(where, name)
+
+
+def own_patch(tmp_path: Any, before: Dict[str, bytes], after: Dict[str, bytes], site: str) -> str:
+    """A tree with a patch of one's own, for a distribution of one's own: two files and a third."""
+    for name, data in before.items():
+        path = os.path.join(site, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(data)
+    os.makedirs(os.path.join(site, "our_app-1.0.dist-info"))
+    with open(os.path.join(site, "our_app-1.0.dist-info/METADATA"), "w") as file:
+        file.write("Name: Our.App\nVersion: 1.0\n")
+    folder = tmp_path / "tree" / "our-app"
+    folder.mkdir(parents=True)
+    (folder / "extra.py").write_text("extra = 1\n")
+    rows, diffs = [], []
+    for name in sorted(before):
+        for field, data in (("Before", before[name]), ("After", after[name])):
+            rows.append("%s: %s sha256:%s\n" % (field, name, hashlib.sha256(data).hexdigest()))
+        diffs.append(
+            "--- a/%s\n+++ b/%s\n@@ -1,1 +1,1 @@\n-%s+%s"
+            % (name, name, before[name].decode(), after[name].decode())
+        )
+    head = "Package: our-app\nVersions: ==1.0\nDescription: ours\n%s" % "".join(rows)
+    head += "Adds: our_app/extra.py < our-app/extra.py\n---\n"
+    (folder / "1.0-ours.patch").write_text(head + "".join(diffs))
+    return str(tmp_path / "tree")
