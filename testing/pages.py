@@ -29,8 +29,16 @@ def documented(kinds: Mapping[str, Any]) -> Dict[str, Tuple[str, str, str]]:
     return {code: (one.severity, one.why, _shown(one.next)) for code, one in kinds.items()}
 
 
-def _shown(step: str) -> str:
-    return step.replace("{{", "{").replace("}}", "}").replace("|", "\\|")
+def _shown(step: Any) -> str:
+    """A next step with its {fields} as they stand, unquoted."""
+    parts = getattr(step, "parts", (step or "",))
+    text = "".join(part if isinstance(part, str) else _command(part) for part in parts)
+    return text.replace("{{", "{").replace("}}", "}").replace("|", "\\|")
+
+
+def _command(command: Any) -> str:
+    runner = ("python", *command.flags, "-m", command.module) if command.module else ()
+    return " ".join(runner + command.arguments)
 
 
 def text_of(page: str) -> str:

@@ -7,7 +7,8 @@ import threading
 import time
 from typing import Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
-from jhpatch.kerberos.findings import finding
+from jhpatch.checks.finding import FindingKind, FindingTable
+from jhpatch.errors import jhpatch_command
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.report.result import Finding
 
@@ -15,6 +16,21 @@ PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
 EACH = 5.0  # seconds that one check may take
 ALL = 30.0  # seconds that all may take
 _MARGIN = 0.3  # seconds before the end of its check at which a program is killed
+
+KINDS: Dict[str, FindingKind] = {
+    "check-timeout": FindingKind(
+        "warning",
+        "each check has 5 s, all have 30 s: a service of this host does not answer",
+        jhpatch_command("doctor"),
+    ),
+    "check-left-out": FindingKind(
+        "warning", "each check has 5 s, all have 30 s", jhpatch_command("doctor")
+    ),
+    "check-failed": FindingKind(
+        "warning", "a mistake in jhpatch: please report it", jhpatch_command("doctor", "--json")
+    ),
+}
+_finding = FindingTable(KINDS).finding
 
 
 class Account(NamedTuple):
@@ -156,7 +172,7 @@ def conduct(
         step(check.name)
         seconds = min(each, end - time.monotonic())
         if seconds <= 0:
-            found.append(finding("check-left-out", "%s: no time was left for it" % check.name))
+            found.append(_finding("check-left-out", "%s: no time was left for it" % check.name))
         else:
             found += _bounded(check, seconds)
     return tuple(found)
@@ -172,12 +188,12 @@ def _bounded(check: Check, seconds: float) -> List[Finding]:
                 found.append(one)
         except Exception as error:
             words = "%s: unexpected %s: %s" % (check.name, type(error).__name__, error)
-            found.append(finding("check-failed", words))
+            found.append(_finding("check-failed", words))
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
     thread.join(seconds)
     if thread.is_alive():
-        late = finding("check-timeout", "%s: no end within %.0f s" % (check.name, seconds))
+        late = _finding("check-timeout", "%s: no end within %.0f s" % (check.name, seconds))
         return list(found) + [late]
     return found

@@ -1,19 +1,18 @@
-"""The command line: parse, dispatch, print once, and turn errors into exit codes.
-
-The only room that prints, exits and reads the environment.
-"""
+"""The command line: parse, dispatch, print once, and turn errors into exit codes."""
 
 import argparse
-import contextlib
 import importlib
 import os
 import sys
-from typing import Any, Callable, Iterator, List, NoReturn, Optional, TextIO, Tuple
+from typing import Any, List, NoReturn, Optional, Tuple
 
 from jhpatch import __version__
+from jhpatch.cli import terminal
 from jhpatch.commands import COMMANDS, EXAMPLES
-from jhpatch.errors import Failed, JhpatchError, Usage
-from jhpatch.report.result import HOST, Result, addressed, error_of, quoted, shown
+from jhpatch.errors import Failed, JhpatchError, Usage, jhpatch_command
+from jhpatch.report.next_command import MAINTENANCE, Runner
+from jhpatch.report.result import Result, Script, Sites, error_of, with_fallbacks
+from jhpatch.report.text import Style
 
 # argparse has no translations, and looks in three folders for that of each of its words.
 argparse._ = str  # type: ignore[attr-defined]
@@ -30,12 +29,11 @@ def _formatter(prog: str) -> argparse.HelpFormatter:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        words = ["python -m jhpatch"] + self.prog.split(" ")[1:] + ["--help"]
-        raise Usage(message, next=" ".join(words))
+        raise Usage(message, next=jhpatch_command(*self.prog.split(" ")[1:], "--help"))
 
     def _print_message(self, message: str, file: Any = None) -> None:
         """Help and version go out as results do: they survive any locale and any reader."""
-        if message and _output(message):
+        if message and terminal.output(message):
             raise SystemExit(1)
 
 
@@ -43,99 +41,56 @@ def main(argv: Optional[List[str]] = None) -> int:
     """Runs one command; gives the process's exit code."""
     arguments = sys.argv[1:] if argv is None else argv
     verbose = bool({"-v", "--verbose"} & set(arguments))
-    options = trees = ""
+    quiet = bool({"-q", "--quiet"} & set(arguments))
+    as_json = "--json" in arguments
+    runner = Runner(sys.executable or "python")
     try:
-        with _interruptible():
+        with terminal.interruptible():
             parsed = _parsed(arguments)
-            options, trees = _options(parsed), _options(parsed, ("patches",))
-            _speaks("--json" in arguments)
+            runner = _runner(parsed)
+            _preload(as_json)
             parsed.environ = os.environ
             run = _module(parsed.command).run
             if getattr(parsed, "watch", None):
-                return _watched(run, parsed, "--json" in arguments)
-            with _progress(parsed, "--json" in arguments):
+                return _watched(run, parsed, as_json, runner)
+            talk = terminal.Talk(as_json or quiet)
+            parsed.step, parsed.say = talk.step, talk.say
+            try:
                 result = run(parsed)
-            options = _options(parsed)  # status --all has found some
+            finally:
+                talk.end()
+            runner = _runner(parsed)  # status --all has found some
     except JhpatchError as error:
         result = _failed(arguments, error)
     except (KeyboardInterrupt, Exception) as error:
         if verbose:
             _trace()
-        result = _failed(arguments, Failed(*_said(error), next=_NEXT))
-    result = addressed(result, sys.executable or "python", options, trees)
-    return _print(result, "--json" in arguments, verbose, bool({"-q", "--quiet"} & set(arguments)))
+        result = _failed(arguments, Failed(*_words_of(error), next=_NEXT))
+    return _print(with_fallbacks(result), runner, as_json, verbose, quiet)
 
 
-@contextlib.contextmanager
-def _progress(parsed: argparse.Namespace, as_json: bool) -> Iterator[None]:
-    """``parsed.step(words)`` says what a command does now, and ``say`` what is worth a line of
-    its own where nothing is drawn: on a terminal the last words are, after a second."""
-    drawn: List[Any] = []
+def _runner(arguments: argparse.Namespace) -> Runner:
+    """What a command that is typed next needs of this one."""
 
-    def step(words: str) -> None:
-        if not drawn:
-            from jhpatch.cli.progress import Progress
+    def options(*names: str) -> Tuple[str, ...]:
+        pairs = (("--" + name, value) for name in names for value in getattr(arguments, name, []))
+        return tuple(word for pair in pairs for word in pair)
 
-            drawn.append(Progress(sys.stderr))
-        drawn[0].step(words)
-
-    quiet = as_json or getattr(parsed, "quiet", False)
-    terminal = sys.stderr is not None and sys.stderr.isatty() and not quiet
-    parsed.step = step if terminal else lambda words: None
-    parsed.say = step if terminal else lambda words: None if quiet else _talk(words + "\n")
-    try:
-        yield
-    finally:
-        for one in drawn:
-            one.end()
+    python = sys.executable or "python"
+    return Runner(python, options("python", "site", "patches"), options("patches"))
 
 
-def _watched(run: Callable[[Any], Result], parsed: argparse.Namespace, as_json: bool) -> int:
-    """Looks again and again, until Ctrl-C or until nobody reads; the last look's exit code.
+def _watched(run: Any, parsed: argparse.Namespace, as_json: bool, runner: Runner) -> int:
+    style = terminal.style(parsed.verbose)
 
-    A terminal is drawn anew; elsewhere each line that has changed is written once.
-    """
-    import time
+    def text_of(result: Result) -> str:
+        return _json(result, runner, None) if as_json else _text(result, style, runner)
 
-    code, old = 1, [""]
-    terminal = sys.stdout is not None and sys.stdout.isatty() and not as_json
-    try:
-        while True:
-            result = run(parsed)
-            code = result.exit_code
-            text = _line(result) if as_json else _text(result, terminal, parsed.verbose)
-            new = text.splitlines(True)
-            changed = "".join(line for line in new if line not in old)
-            _write(sys.stdout, _HOME + text if terminal else changed)
-            old = new
-            time.sleep(parsed.watch)
-    except KeyboardInterrupt:
-        return code
-    except BrokenPipeError:
-        _give_up(1)
-        return code
+    redraw = style.terminal and not as_json
+    return terminal.watch(lambda: run(parsed), text_of, parsed.watch, redraw)
 
 
-_HOME = "\033[H\033[J"  # the upper left corner, and nothing below it (ECMA-48, CUP and ED)
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """Ctrl-C is an error that we word, where __main__ has left it to end the process."""
-    import _signal  # type: ignore[import-not-found]  # signal.py costs a millisecond
-
-    old = _signal.getsignal(_signal.SIGINT)
-    if old != _signal.SIG_DFL:
-        yield
-        return
-    _signal.signal(_signal.SIGINT, _signal.default_int_handler)
-    try:
-        yield
-    finally:
-        _signal.signal(_signal.SIGINT, old)
-
-
-def _speaks(as_json: bool) -> None:
+def _preload(as_json: bool) -> None:
     """Loads what the result is told with: not to fail at that once a change is made."""
     importlib.import_module("json" if as_json else "jhpatch.report.site_text")
 
@@ -144,10 +99,10 @@ def _failed(argv: List[str], error: JhpatchError) -> Result:
     return Result(_command(argv), error=error_of(error), own_exit_code=error.exit_code)
 
 
-_NEXT = "python -m jhpatch status; the same command with -v shows where it happened"
+_NEXT = jhpatch_command("status") + "; the same command with -v shows where it happened"
 
 
-def _said(error: BaseException) -> Tuple[str, Optional[str]]:
+def _words_of(error: BaseException) -> Tuple[str, Optional[str]]:
     """The message and the path of an error that is not one of ours."""
     if isinstance(error, KeyboardInterrupt):
         return "interrupted; nothing is left half done", None
@@ -165,7 +120,7 @@ def _said(error: BaseException) -> Tuple[str, Optional[str]]:
 def _trace() -> None:
     import traceback
 
-    _talk(traceback.format_exc())
+    terminal.talk(traceback.format_exc())
 
 
 def _parsed(argv: List[str]) -> argparse.Namespace:
@@ -175,7 +130,7 @@ def _parsed(argv: List[str]) -> argparse.Namespace:
         raise Usage(
             "no command",
             expected="one of " + ", ".join(COMMANDS),
-            next="python -m jhpatch --help",
+            next=jhpatch_command("--help"),
         )
     return arguments
 
@@ -224,17 +179,6 @@ def parser(name: Optional[str], whole: bool = False) -> argparse.ArgumentParser:
     return parser
 
 
-def _options(
-    arguments: argparse.Namespace, names: Tuple[str, ...] = ("python", "site", "patches")
-) -> str:
-    """The options that say where, as they must be typed again."""
-    return "".join(
-        " --%s %s" % (name, quoted(value))
-        for name in names
-        for value in getattr(arguments, name, [])
-    )
-
-
 def _module(command: str) -> Any:
     return importlib.import_module("jhpatch.commands." + command)
 
@@ -243,119 +187,42 @@ def _command(argv: List[str]) -> Optional[str]:
     return next((word for word in argv if word in COMMANDS), None)  # for the document alone
 
 
-def _print(result: Result, as_json: bool, verbose: bool, quiet: bool) -> int:
-    terminal = sys.stdout is not None and sys.stdout.isatty()
+def _print(result: Result, runner: Runner, as_json: bool, verbose: bool, quiet: bool) -> int:
     if as_json:
-        return _output(_json(result)) or result.exit_code
-    text = "" if quiet else _text(result, terminal, verbose)
+        return terminal.output(_json(result, runner, 1)) or result.exit_code
+    style = terminal.style(verbose)
+    text = "" if quiet else _text(result, style, runner)
     is_diff = result.command == "diff"
     # A diff that goes to a file or to patch(1) must be the exact bytes.
-    paged = terminal and is_diff and _paged(text)
-    lost = 0 if paged else _output(text, escaped=terminal or not is_diff)
-    from jhpatch.report import site_text
+    paged = style.terminal and is_diff and terminal.paged(text)
+    lost = 0 if paged else terminal.output(text, escaped=style.terminal or not is_diff)
+    from jhpatch.report.text import talk
 
-    _talk(site_text.talk(result))
+    terminal.talk(talk(result, runner))
     return lost or result.exit_code
 
 
-def _paged(text: str) -> bool:
-    """Shows more lines than the terminal has by a pager, as git does; whether it did."""
-    import _signal
-    import shutil
-    import subprocess
-
-    command = os.environ.get("PAGER", "less")
-    if command in ("", "cat") or text.count("\n") < shutil.get_terminal_size().lines:
-        return False
-    environment = dict({"LESS": "FRX", "LV": "-c"}, **os.environ)
-    data = shown(text).encode("utf-8", "backslashreplace")
-    # Ctrl-C is the pager's: without us it would go on with the terminal as it has set it.
-    old = _signal.signal(_signal.SIGINT, lambda *_: None)
-    try:
-        child = subprocess.Popen(command, shell=True, stdin=subprocess.PIPE, env=environment)
-        child.communicate(data)
-    except OSError:
-        return False
-    finally:
-        _signal.signal(_signal.SIGINT, old)
-    return child.returncode != 127  # sh(1): there is no such program
-
-
-def _output(text: str, escaped: bool = True) -> int:
-    """Puts ``text`` on standard output; 1 where it was lost, though not by a reader's wish."""
-    stream = sys.stdout
-    try:
-        if escaped or not hasattr(stream, "buffer"):
-            _write(stream, text)
-        elif stream is not None:
-            stream.buffer.write(text.encode("utf-8", "surrogateescape"))
-            stream.buffer.flush()
-        return 0
-    except OSError as error:
-        _give_up(1)  # nobody is left to tell, or there is no room
-        if isinstance(error, BrokenPipeError):
-            return 0
-        _talk("jhpatch: cannot write the result: %s\n" % error.strerror)
-        return 1
-
-
-def _text(result: Result, terminal: bool, verbose: bool) -> str:
+def _text(result: Result, style: Style, runner: Runner) -> str:
     """What a person reads on standard output."""
-    if result.script is not None:
-        return result.script
-    colour = terminal and "NO_COLOR" not in os.environ
-    if result.command in HOST:
-        from jhpatch.report import host_text
+    content = result.content
+    if content is None:
+        return ""
+    if isinstance(content, Script):
+        return content.script
+    if isinstance(content, Sites):
+        from jhpatch.report import site_text
 
-        return host_text.text(result, terminal, colour, verbose)
-    from jhpatch.report import site_text
-
-    return site_text.text(result, terminal, colour, verbose, _width() if terminal else 0)
-
-
-def _width() -> int:
-    """The terminal's columns, or what COLUMNS says."""
-    said = os.environ.get("COLUMNS", "")
-    if said.isdigit() and int(said):
-        return int(said)
-    try:
-        return os.get_terminal_size(1).columns or 80
-    except OSError:
-        return 80
+        return site_text.text(result, style, runner)
+    if result.command in MAINTENANCE:
+        module = importlib.import_module("jhpatch.report.patch_text")
+    else:
+        module = importlib.import_module("jhpatch.report.host_text")
+    return str(module.text(content, result, style, runner))
 
 
-def _json(result: Result) -> str:
+def _json(result: Result, runner: Runner, indent: Optional[int]) -> str:
     import json
 
-    from jhpatch.report.result import document
+    from jhpatch.report.document import document
 
-    return json.dumps(document(result), indent=1) + "\n"
-
-
-def _line(result: Result) -> str:
-    """The document on one line."""
-    import json
-
-    from jhpatch.report.result import document
-
-    return json.dumps(document(result)) + "\n"
-
-
-def _talk(text: str) -> None:
-    try:
-        _write(sys.stderr, text)
-    except OSError:
-        _give_up(2)  # the exit code alone must tell
-
-
-def _give_up(fd: int) -> None:
-    """A stream that cannot be written: Python must not try the rest again at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), fd)
-
-
-def _write(stream: Optional[TextIO], text: str) -> None:
-    """Text that survives any locale (LC_ALL=C): what it cannot show is escaped."""
-    if stream is not None and text:
-        encoding = stream.encoding or "ascii"
-        stream.write(shown(text).encode(encoding, "backslashreplace").decode(encoding))
-        stream.flush()
+    return json.dumps(document(result, runner), indent=indent) + "\n"

@@ -3,9 +3,9 @@
 import argparse
 import os
 
-from jhpatch.errors import Failed
+from jhpatch.errors import Failed, python_command
 from jhpatch.installer import selection
-from jhpatch.report.result import Result
+from jhpatch.report.result import Result, Script
 
 SHELLS = ("bash", "zsh", "fish")
 FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "completions")
@@ -26,6 +26,8 @@ def run(arguments: argparse.Namespace) -> Result:
             text = file.read()
     except OSError as error:
         raise Failed(
-            str(error.strerror), path=path, next="python -m pip install --force-reinstall jhpatch"
+            str(error.strerror),
+            path=path,
+            next=python_command("pip", "install", "--force-reinstall", "jhpatch"),
         )
-    return Result("completion", script=text)
+    return Result("completion", Script(text))

@@ -10,7 +10,7 @@ from jhpatch.installer.assessment import Assessment
 from jhpatch.installer.inspection import Inspection
 from jhpatch.installer.plan import Change, plan_apply
 from jhpatch.patchset import edition, engine, unified_diff
-from jhpatch.report.result import Result, SiteReport
+from jhpatch.report.result import Result, SiteReport, Sites
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> Result:
     inspections = selection.inspections_of(selection.environments_of(arguments), known)
     named = selection.patch_names(arguments.patch, known, inspections)
     selection.refuse_nothing_here(inspections)
-    return Result("diff", tuple(_site(one, named) for one in inspections))
+    return Result("diff", Sites(tuple(_site(one, named) for one in inspections)))
 
 
 def _site(inspection: Inspection, named: Set[str]) -> SiteReport:

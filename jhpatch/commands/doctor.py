@@ -9,7 +9,7 @@ from jhpatch.errors import JhpatchError
 from jhpatch.installer import selection
 from jhpatch.kerberos import checks as kerberos_checks
 from jhpatch.kerberos.findings import finding
-from jhpatch.report.result import Finding, Result, checked
+from jhpatch.report.result import Finding, Findings, Result, checked
 from jhpatch.spark import checks as spark_checks
 
 _SEVERITIES = ("error", "warning", "note")
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> Result:
     counts = [sum(row.severity == one for row in rows) for one in _SEVERITIES]
     words = ["%d %s%s" % (n, one, "" if n == 1 else "s") for n, one in zip(counts, _SEVERITIES)]
     note = "%d checks: %s" % (len(checks), ", ".join(words))
-    return Result("doctor", diagnosis=rows, notes=(note,), own_exit_code=checked(rows))
+    return Result("doctor", Findings(rows), notes=(note,), own_exit_code=checked(rows))
 
 
 def _restart(arguments: argparse.Namespace) -> Iterator[Finding]:

@@ -6,9 +6,9 @@ import re
 import sys
 from typing import Any, Dict, List, Optional, Tuple
 
-from jhpatch.errors import Failed, Refused, Usage
+from jhpatch.errors import Failed, Refused, Usage, jhpatch_command, shell_command
 from jhpatch.installer import selection
-from jhpatch.report.result import KernelReport, Result, checked
+from jhpatch.report.result import Findings, KernelReport, Kernels, Result, checked
 from jhpatch.spark import kernel_store, kernelspec
 from jhpatch.spark.kernel_store import Installed
 from jhpatch.spark.kernelspec import Kernel
@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> Result:
         raise Usage(
             "kernelspec does nothing by itself",
             expected="install, list, check or remove",
-            next="python -m jhpatch kernelspec --help",
+            next=jhpatch_command("kernelspec", "--help"),
         )
     return actions[arguments.action](arguments)
 
@@ -104,18 +104,19 @@ def _install(arguments: argparse.Namespace) -> Result:
     done = bool(stale) and not arguments.dry_run
     return Result(
         "kernelspec",
-        kernels=(row,),
+        Kernels((row,)),
         notes=tuple(notes) + (() if stale else ("nothing to do",)),
         dry_run=arguments.dry_run,
         changed=done,
         would_change=bool(stale) and arguments.dry_run,
-        next="python -m jhpatch kernelspec check %s, as a user" % row.name if done else None,
+        next=jhpatch_command("kernelspec", "check", row.name) + ", as a user" if done else None,
     )
 
 
 def _kernel(arguments: argparse.Namespace) -> Tuple[Kernel, List[str]]:
     """The kernel that is asked for, and notes. Raises Usage, Refused, Failed."""
     from jhpatch.spark import discovery
+    from jhpatch.spark.faults import refusal
 
     _refuse_nonsense(arguments)
     python = os.path.abspath(arguments.interpreter or sys.executable)
@@ -127,7 +128,7 @@ def _kernel(arguments: argparse.Namespace) -> Tuple[Kernel, List[str]]:
     conf_dir = discovery.hadoop_conf_of(arguments.hadoop_conf_dir, environ) if yarn else ""
     judged = list(discovery.judged_pythons(spark.version, python, worker, environ))
     for fault in discovery.severe(fault for fault, _ in judged if fault):
-        raise discovery.refusal(fault)
+        raise refusal(fault)
     notes = [why or (fault.message if fault else "") for fault, why in judged]
     if yarn and spark.version.startswith(("1.", "2.")):
         notes.append("Spark %s takes no new tickets: see docs/pyspark.md" % spark.version)
@@ -193,7 +194,7 @@ def _pairs(texts: List[str], option: str, names: "re.Pattern[str]") -> Tuple[Tup
 def _list(arguments: argparse.Namespace) -> Result:
     rows = tuple(_report(one) for one in kernel_store.installed())
     notes = () if rows else ("there is no PySpark kernel: kernelspec install writes one",)
-    return Result("kernelspec", kernels=rows, notes=notes)
+    return Result("kernelspec", Kernels(rows), notes=notes)
 
 
 def _report(one: Installed, text: Optional[str] = None) -> KernelReport:
@@ -223,7 +224,7 @@ def _named(name: str) -> Installed:
     raise Failed(
         "there is no PySpark kernel %s" % name,
         expected=", ".join(one.name for one in rows) or "one that kernelspec install has written",
-        next="python -m jhpatch kernelspec list",
+        next=jhpatch_command("kernelspec", "list"),
     )
 
 
@@ -233,13 +234,13 @@ def _remove(arguments: argparse.Namespace) -> Result:
         raise Refused(
             "jhpatch did not write this kernel",
             path=one.folder,
-            next="jupyter kernelspec remove " + one.name,
+            next=shell_command("jupyter", "kernelspec", "remove", one.name),
         )
     left = () if arguments.dry_run else kernel_store.remove(one.folder)
     notes = ("%s stays: it has %s" % (one.folder, ", ".join(left)),) if left else ()
     return Result(
         "kernelspec",
-        kernels=(_report(one),),
+        Kernels((_report(one),)),
         notes=notes,
         dry_run=arguments.dry_run,
         changed=not arguments.dry_run,
@@ -255,10 +256,10 @@ def _check(arguments: argparse.Namespace) -> Result:
     if os.geteuid() == 0:
         raise Failed(
             "root has no ticket, and its kernel is no user's",
-            next="runuser -u NAME -- python -m jhpatch kernelspec check " + one.name,
+            next="runuser -u NAME -- " + jhpatch_command("kernelspec", "check", one.name),
         )
     from jhpatch.deployed import reasons
-    from jhpatch.spark import checks
+    from jhpatch.spark.faults import finding_of
 
     notes: Tuple[str, ...] = ()
     if arguments.static:
@@ -272,8 +273,8 @@ def _check(arguments: argparse.Namespace) -> Result:
         notes = _words(outcome.figures)
         if arguments.verbose:
             notes += tuple(outcome.said.splitlines())
-    rows = tuple(map(checks.found, faults))
-    return Result("kernelspec", diagnosis=rows, notes=notes, own_exit_code=checked(rows))
+    rows = tuple(map(finding_of, faults))
+    return Result("kernelspec", Findings(rows), notes=notes, own_exit_code=checked(rows))
 
 
 def _words(figures: Any) -> Tuple[str, ...]:

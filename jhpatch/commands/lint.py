@@ -1,14 +1,14 @@
 """``jhpatch lint``: whether patch files keep the rules; fills in the hashes of a new one."""
 
 import argparse
-from typing import Dict, Iterator, List, Tuple
+from typing import Dict, Iterator, List, Sequence, Tuple
 
-from jhpatch.errors import JhpatchError, Refused, Usage
+from jhpatch.errors import JhpatchError, Refused, Usage, jhpatch_command
 from jhpatch.installer import selection, self_check
 from jhpatch.maintenance import lint, patch_writer, wheels
 from jhpatch.patchset import catalog
 from jhpatch.patchset.edition import Edition, normalized
-from jhpatch.report.result import Result, error_of
+from jhpatch.report.result import PatchErrors, Result, error_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> Result:
                 "--fix-hashes without the release",
                 expected="--wheel WHEEL",
                 found="none",
-                next="python -m jhpatch lint --fix-hashes --wheel WHEEL",
+                next=jhpatch_command("lint", "--fix-hashes", "--wheel", "WHEEL"),
             )
         return _fixed(trees, arguments.wheel)
     editions: List[Edition] = []
@@ -76,14 +76,19 @@ def run(arguments: argparse.Namespace) -> Result:
         if compared
         else "the bytes of no release were compared: --wheels DIR does that"
     )
-    rows = tuple(error_of(error) for error in found)
-    return Result("lint", findings=rows, notes=tuple(notes), own_exit_code=3 if rows else 0)
+    return _result(found, *notes)
 
 
 def _installed() -> Result:
-    rows = tuple(error_of(error) for error in self_check.findings())
-    note = "compared jhpatch with the RECORD of its wheel: " + _counted(len(rows), "finding")
-    return Result("lint", findings=rows, notes=(note,), own_exit_code=3 if rows else 0)
+    found = list(self_check.findings())
+    return _result(
+        found, "compared jhpatch with the RECORD of its wheel: " + _counted(len(found), "finding")
+    )
+
+
+def _result(found: Sequence[JhpatchError], *notes: str) -> Result:
+    rows = tuple(error_of(error) for error in found)
+    return Result("lint", PatchErrors(rows), own_exit_code=3 if rows else 0, notes=notes)
 
 
 def _counted(number: int, noun: str) -> str:
@@ -130,4 +135,4 @@ def _fixed(trees: List[str], named: List[str]) -> Result:
     for path, text in sorted(texts.items()):
         patch_writer.write(path, text)
     notes = tuple("%s: hashes filled in" % path for path in sorted(texts))
-    return Result("lint", findings=(), changed=True, notes=notes)
+    return Result("lint", PatchErrors(()), changed=True, notes=notes)

@@ -5,7 +5,7 @@ from typing import List
 
 from jhpatch.installer import selection, site_report
 from jhpatch.patchset.edition import Edition
-from jhpatch.report.result import PatchReport, Result
+from jhpatch.report.result import PatchReport, Result, Sites
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> Result:
         report = site_report.site_report(one, exit_code=None if one.error else 0)
         patches = tuple(_described(patch, list(editions)) for patch in report.patches)
         sites.append(report._replace(patches=patches))
-    return Result("list", tuple(sites))
+    return Result("list", Sites(tuple(sites)))
 
 
 def _described(patch: PatchReport, editions: List[Edition]) -> PatchReport:

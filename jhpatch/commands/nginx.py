@@ -2,15 +2,14 @@
 
 import argparse
 import os
-from shlex import quote
 from typing import Any, Dict, List, Optional, Tuple
 
-from jhpatch.errors import Usage
+from jhpatch.errors import NextStep, Usage, jhpatch_command, shell_command
 from jhpatch.installer import selection
 from jhpatch.nginx import site_file
 from jhpatch.nginx.site_file import Front
 from jhpatch.patchset import unified_diff
-from jhpatch.report.result import Error, Finding, Result, SiteFile, checked
+from jhpatch.report.result import Error, Finding, Findings, RenderedSite, Result, SiteFile, checked
 
 _CONFIG = "/etc/nginx/nginx.conf"
 _YEARS = 63072000  # Mozilla's two, in seconds
@@ -122,7 +121,9 @@ def run(arguments: argparse.Namespace) -> Result:
         return _render(arguments)
     if arguments.what == "check":
         return _check(arguments)
-    raise Usage("nginx: what?", expected="render or check", next="python -m jhpatch nginx --help")
+    raise Usage(
+        "nginx: what?", expected="render or check", next=jhpatch_command("nginx", "--help")
+    )
 
 
 # render
@@ -139,14 +140,14 @@ def _render(arguments: argparse.Namespace) -> Result:
         raise _usage(str(error), "render")
     path, new = arguments.output, text.encode("ascii")
     if path is None:
-        return Result("nginx", site_file=SiteFile(None, text, ""))
+        return Result("nginx", RenderedSite(SiteFile(None, text, "")))
     old = output.read(path)
     one = SiteFile(path, text, unified_diff.diff(os.path.basename(path), old, new))
     if old is not None and old != new and not site_file.is_ours(old):
         return Result(
             "nginx",
+            RenderedSite(one),
             dry_run=arguments.dry_run,
-            site_file=one,
             own_exit_code=5,
             error=Error(
                 "refused",
@@ -155,17 +156,21 @@ def _render(arguments: argparse.Namespace) -> Result:
                 path,
                 "a file that nginx render wrote",
                 "another",
-                "mv {0} {0}.old, then the same command".format(quote(path)),
+                shell_command("mv", path, path + ".old") + ", then the same command",
             ),
         )
     changes = old != new
     if changes and not arguments.dry_run:
         output.write(path, new, old)
-    then = "nginx -t && systemctl reload nginx" if changes and not arguments.dry_run else None
+    then = (
+        NextStep("nginx -t && systemctl reload nginx")
+        if changes and not arguments.dry_run
+        else None
+    )
     return Result(
         "nginx",
+        RenderedSite(one),
         dry_run=arguments.dry_run,
-        site_file=one,
         changed=changes and not arguments.dry_run,
         would_change=changes and arguments.dry_run,
         notes=(_done(path, changes, arguments.dry_run),),
@@ -209,7 +214,7 @@ def _front(arguments: argparse.Namespace) -> Front:
 
 
 def _usage(message: str, what: str) -> Usage:
-    return Usage(message, next="python -m jhpatch nginx %s --help" % what)
+    return Usage(message, next=jhpatch_command("nginx", what, "--help"))
 
 
 # check
@@ -254,4 +259,4 @@ def _of_answers(arguments: argparse.Namespace) -> Tuple[Tuple[Finding, ...], str
 def _judged(rows: Tuple[Finding, ...], note: str) -> Result:
     bad = sum(row.severity != "note" for row in rows)
     words = "%s: %d finding%s" % (note, bad, "" if bad == 1 else "s")
-    return Result("nginx", diagnosis=rows, notes=(words,), own_exit_code=checked(rows))
+    return Result("nginx", Findings(rows), notes=(words,), own_exit_code=checked(rows))

@@ -6,16 +6,16 @@ import re
 import sys
 from typing import Dict, List, Optional
 
-from jhpatch.errors import Failed, Refused, Usage
+from jhpatch.errors import Failed, Refused, Usage, jhpatch_command
 from jhpatch.installer import selection
 from jhpatch.maintenance import patch_writer, rebase, wheels
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchset import catalog, engine, unified_diff, versions
 from jhpatch.patchset.edition import Edition, edition_of, normalized
-from jhpatch.report.result import Candidate, Result
+from jhpatch.report.result import Candidate, RebasedPatch, Result
 from jhpatch.system import sha256
 
-_HELP = "python -m jhpatch rebase --help"
+_HELP = jhpatch_command("rebase", "--help")
 
 
 class _Target(NamedTuple):
@@ -89,7 +89,7 @@ def _editions(arguments: argparse.Namespace) -> List[Edition]:
             "no patch has this name: " + arguments.patch,
             expected="one of " + ", ".join(sorted({one.patch for one in every if one.changes})),
             found=arguments.patch,
-            next="python -m jhpatch list",
+            next=jhpatch_command("list"),
         )
     return found
 
@@ -154,10 +154,10 @@ def _is_before(edition: Edition, target: _Target) -> bool:
 def _covered(edition: Edition, target: _Target) -> Result:
     if edition.not_needed:
         note = "%s needs no patch: %s" % (target.version, edition.not_needed)
-        return Result("rebase", notes=(note, "nothing to do"))
+        return Result("rebase", RebasedPatch(None), notes=(note, "nothing to do"))
     if _is_before(edition, target):
         note = "%s: %s is for it" % (target.version, edition.name)
-        return Result("rebase", notes=(note, "nothing to do"))
+        return Result("rebase", RebasedPatch(None), notes=(note, "nothing to do"))
     change = edition.changes[0]
     found = target.files.get(change.path)
     raise Refused(
@@ -250,10 +250,12 @@ def _put(
     verb = "would write" if arguments.dry_run else "wrote"
     return Result(
         "rebase",
+        RebasedPatch(one),
         dry_run=arguments.dry_run,
-        candidate=one,
         changed=not arguments.dry_run,
         would_change=arguments.dry_run,
         notes=(note, "%s %s" % (verb, path)),
-        next=None if arguments.dry_run else "read it; then python -m jhpatch lint --wheels DIR",
+        next=None
+        if arguments.dry_run
+        else "read it; then " + jhpatch_command("lint", "--wheels", "DIR"),
     )

@@ -5,14 +5,14 @@ import os
 from typing import Any, Dict, List, Tuple
 
 from jhpatch import __version__
-from jhpatch.errors import Failed, JhpatchError, Refused
+from jhpatch.errors import Failed, JhpatchError, Refused, jhpatch_command, shell_command
 from jhpatch.installer import environment, selection, site_report
 from jhpatch.installer.environment import Environment
 from jhpatch.installer.inspection import Inspection
 from jhpatch.installer.plan import would_apply
 from jhpatch.patchset.catalog import Catalog
-from jhpatch.report import result
-from jhpatch.report.result import Result, SiteReport, error_of
+from jhpatch.report import packing
+from jhpatch.report.result import Result, SiteReport, Sites, error_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,10 +26,10 @@ def run(arguments: argparse.Namespace) -> Result:
     """0: all as it should be; 3: something is not; 4: a run is under way; 5: nothing here."""
     known = selection.catalog_of(arguments, whole=False)
     if arguments.all:
-        return Result("status", _of_all(arguments, known))
+        return Result("status", Sites(_of_all(arguments, known)))
     inspections = selection.inspections_of(selection.environments_of(arguments), known)
     selection.refuse_nothing_here(inspections)
-    return Result("status", tuple(_report(one) for one in inspections))
+    return Result("status", Sites(tuple(_report(one) for one in inspections)))
 
 
 def _report(inspection: Inspection) -> SiteReport:
@@ -56,7 +56,7 @@ def _of_all(arguments: argparse.Namespace, known: Catalog) -> Tuple[SiteReport, 
                 found = _sites_of(python, known)
             elif uid or writer.uid:
                 ready = known.looked_up()
-                found = result.parse_sites(
+                found = packing.unpacked(
                     become_user.run_as(
                         uid or writer.uid,
                         lambda: _packed(python, ready),  # noqa: B023
@@ -68,7 +68,7 @@ def _of_all(arguments: argparse.Namespace, known: Catalog) -> Tuple[SiteReport, 
                     path=writer.path,
                     expected="a path that root alone, or one user alone, can write",
                     found="mode %o" % writer.mode,
-                    next="chmod go-w " + writer.path,
+                    next=shell_command("chmod", "go-w", writer.path),
                 )
         except (JhpatchError, KeyError, TypeError, ValueError, AttributeError) as error:
             odd = Failed("a child's odd answer", path=python)
@@ -82,7 +82,7 @@ def _of_all(arguments: argparse.Namespace, known: Catalog) -> Tuple[SiteReport, 
             "no hub and no server runs on this host",
             expected="a running jupyterhub or jupyterhub-singleuser",
             found="none that this user may see",
-            next="python -m jhpatch status --python /path/to/the/hub/bin/python",
+            next=jhpatch_command("status", "--python", "/path/to/the/hub/bin/python"),
         )
     arguments.python = sorted({one.python for one in rows.values() if one.python})
     return tuple(rows[path] for path in sorted(rows))
@@ -95,4 +95,4 @@ def _sites_of(python: str, known: Catalog) -> Tuple[SiteReport, ...]:
 
 
 def _packed(python: str, known: Catalog) -> List[Dict[str, Any]]:
-    return result.packed_sites(_sites_of(python, known))
+    return packing.packed(_sites_of(python, known))

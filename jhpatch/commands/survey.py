@@ -3,12 +3,12 @@
 import argparse
 from typing import Callable, Dict, Iterator, List, Optional
 
-from jhpatch.errors import Usage
+from jhpatch.errors import Usage, jhpatch_command
 from jhpatch.installer import selection
 from jhpatch.maintenance import wheels
 from jhpatch.patchset import catalog, versions
 from jhpatch.patchset.edition import Edition, normalized
-from jhpatch.report.result import Release, Result
+from jhpatch.report.result import Release, Releases, Result
 from jhpatch.system import sha256
 
 
@@ -33,11 +33,11 @@ def run(arguments: argparse.Namespace) -> Result:
     then = None
     for one in found:
         if one.uncovered:
-            then = "python -m jhpatch rebase %s --to %s" % (one.uncovered[0], one.version)
+            then = jhpatch_command("rebase", one.uncovered[0], "--to", one.version)
             break
     return Result(
         "survey",
-        releases=tuple(found),
+        Releases(tuple(found)),
         notes=tuple(_counts(by_name, found)),
         next=then,
         own_exit_code=3 if then else 0,
@@ -56,7 +56,7 @@ def _editions(arguments: argparse.Namespace) -> Dict[str, List[Edition]]:
                 "no patch is for a distribution of this name: " + name,
                 expected="one of " + ", ".join(sorted(by_name)),
                 found=name,
-                next="python -m jhpatch list",
+                next=jhpatch_command("list"),
             )
     return {name: by_name[name] for name in wanted}
 

@@ -5,11 +5,11 @@ import os
 import time
 from typing import Any, Mapping, Optional, Tuple
 
-from jhpatch.errors import Failed
+from jhpatch.errors import Failed, shell_command
 from jhpatch.installer import selection
 from jhpatch.kerberos import ticket_status
 from jhpatch.kerberos.ticket_status import Record
-from jhpatch.report.result import Result, TicketReport
+from jhpatch.report.result import Result, TicketReport, Tickets
 from jhpatch.system import processes
 
 
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> Result:
     helper = _helper(records)
     rows = tuple(_row(helper, record, arguments.environ) for record in records or (None,))
     bad = any(row.state != "valid" for row in rows)
-    return Result("ticket", tickets=rows, notes=notes, own_exit_code=3 if bad else 0)
+    return Result("ticket", Tickets(rows), notes=notes, own_exit_code=3 if bad else 0)
 
 
 def _helper(records: Tuple[Record, ...]) -> Any:
@@ -53,7 +53,9 @@ def _helper(records: Tuple[Record, ...]) -> Any:
         raise Failed(
             "this Python cannot read tickets: %s" % error,
             expected="the Python of the user's server, which has tornado and traitlets",
-            next="%s -m jhpatch ticket" % (python or "/path/to/the/server's/bin/python"),
+            next=shell_command(python, "-m", "jhpatch", "ticket")
+            if python
+            else "/path/to/the/server's/bin/python -m jhpatch ticket",
         )
     return kerberos
 

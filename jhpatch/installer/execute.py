@@ -9,14 +9,14 @@ import argparse
 import contextlib
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
-from jhpatch.errors import Failed, JhpatchError
+from jhpatch.errors import Failed, JhpatchError, jhpatch_command
 from jhpatch.installer import bytecode, selection, site_report
 from jhpatch.installer.inspection import Inspection, inspect, stamp_of, with_way_back
 from jhpatch.installer.plan import Plan
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchset.catalog import Catalog
-from jhpatch.report import result
-from jhpatch.report.result import Result, SiteReport, error_of
+from jhpatch.report import packing
+from jhpatch.report.result import Result, SiteReport, Sites, error_of
 from jhpatch.system import become_user, path_owners
 from jhpatch.transaction import transaction
 from jhpatch.transaction.transaction import FileChange, Transaction
@@ -52,13 +52,11 @@ def change(
     stays = refused and not any(one.journal for one in inspections)
     if arguments.dry_run or stays or any(one.error for one in inspections):
         reports = [_untouched(*look, dry_run=arguments.dry_run and not refused) for look in looks]
-        return Result(command, tuple(reports), arguments.dry_run)
+        return Result(command, Sites(tuple(reports)), dry_run=arguments.dry_run)
     todo = [one for one, plan, _ in looks if one.journal or (plan and _has_work(one, plan))]
     done = dict(_carried_out(job, todo))
-    return Result(
-        command,
-        tuple(done.get(one.site.path) or _as_it_was(one, plan) for one, plan, _ in looks),
-    )
+    reports = [done.get(one.site.path) or _as_it_was(one, plan) for one, plan, _ in looks]
+    return Result(command, Sites(tuple(reports)))
 
 
 def _as_it_was(one: Inspection, plan: Optional[Plan]) -> SiteReport:
@@ -112,7 +110,7 @@ def _first_refusal(inspection: Inspection, plan: Plan) -> Optional[JhpatchError]
         if one.patch not in refused and one.state in ("pristine", "outdated", "superseded")
     ]
     if others and error.next:
-        error.next += "; for the others: python -m jhpatch apply " + " ".join(others)
+        error.next += "; for the others: " + jhpatch_command("apply", *others)
     return error
 
 
@@ -171,10 +169,10 @@ def _as_user(uid: int, job: _Job, inspections: List[Inspection]) -> Tuple[SiteRe
     job = job._replace(known=job.known.looked_up())
 
     def work() -> Any:
-        return result.packed_sites(_locked_and_changed(job, inspections))
+        return packing.packed(_locked_and_changed(job, inspections))
 
     try:
-        return result.parse_sites(become_user.run_as(uid, work))
+        return packing.unpacked(become_user.run_as(uid, work))
     except (JhpatchError, KeyError, TypeError, ValueError, AttributeError) as error:
         failure = error if isinstance(error, JhpatchError) else Failed("a child's odd answer")
         return tuple(site_report.site_report(one, (), failure, 1) for one in inspections)
@@ -253,7 +251,7 @@ def _seen_after(job: _Job, one: Inspection, plan: Plan, notes: Tuple[str, ...]) 
         blind = Failed(
             "the change was made, but the site could not be looked at again: %s" % error,
             path=one.site.path,
-            next="python -m jhpatch status",
+            next=jhpatch_command("status"),
         )
         return site_report.site_report(one._replace(error=None), (), blind, 1, notes=notes)
 

@@ -7,7 +7,14 @@ import contextlib
 import os
 from typing import Callable, Dict, FrozenSet, Iterable, List, Optional, Set, Tuple
 
-from jhpatch.errors import REINSTALL, Failed, JhpatchError, Untrusted
+from jhpatch.errors import (
+    Failed,
+    JhpatchError,
+    NextStep,
+    Untrusted,
+    reinstall_command,
+    shell_command,
+)
 from jhpatch.installer import assessment, state
 from jhpatch.installer.assessment import Assessment, View
 from jhpatch.installer.environment import Environment, Site, distributions
@@ -177,11 +184,11 @@ def with_way_back(error: JhpatchError, site: str, known: Catalog) -> JhpatchErro
     return error
 
 
-def _way_back(root: Root, names: Iterable[str]) -> str:
+def _way_back(root: Root, names: Iterable[str]) -> NextStep:
     """The command that brings a site back when its state cannot be believed."""
     found = distributions(root, names)
     named = ["%s==%s" % (name, found[name][0].version) for name in sorted(found)]
-    return "%s %s && rm -r %s/.jhpatch" % (REINSTALL, " ".join(named), root.path)
+    return reinstall_command(*named) + " && " + shell_command("rm", "-r", root.path + "/.jhpatch")
 
 
 def _has_folder(root: Root) -> bool:

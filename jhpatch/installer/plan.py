@@ -6,7 +6,14 @@ Nothing is written here. Whoever reads this module knows what jhpatch does to a 
 import contextlib
 from typing import Dict, Iterable, List, Optional, Set, Tuple
 
-from jhpatch.errors import REINSTALL, BadPatch, JhpatchError, Refused
+from jhpatch.errors import (
+    BadPatch,
+    JhpatchError,
+    Refused,
+    jhpatch_command,
+    python_command,
+    reinstall_command,
+)
 from jhpatch.installer import record, state
 from jhpatch.installer.assessment import Assessment, View
 from jhpatch.installer.state import STATE, Applied, File, Patched, State
@@ -353,7 +360,7 @@ def _refusal(view: View, one: Assessment, named: bool, tool: str) -> Optional[Jh
             path=view.path,
             expected=one.patch.partition("/")[0],
             found="nothing",
-            next="python -m jhpatch status",
+            next=jhpatch_command("status"),
         )
     if one.state == "outdated" and view.state and _is_newer(view.state.tool, tool):
         return Refused(
@@ -361,7 +368,7 @@ def _refusal(view: View, one: Assessment, named: bool, tool: str) -> Optional[Jh
             path=view.path,
             expected="jhpatch %s or older" % tool,
             found="jhpatch " + view.state.tool,
-            next="python -m pip install 'jhpatch>=%s'" % view.state.tool,
+            next=python_command("pip", "install", "jhpatch>=" + view.state.tool),
         )
     return None
 
@@ -377,7 +384,7 @@ def _without_folder(view: View, wanted: List[Assessment]) -> List[Tuple[str, Jhp
                     path="%s/%s" % (view.path, addition.path),
                     expected="a folder of the distribution",
                     found="none",
-                    next="python -m jhpatch lint",
+                    next=jhpatch_command("lint"),
                 )
                 refusals.append((one.patch, error))
                 break
@@ -396,7 +403,7 @@ def _two_owners(view: View, wanted: List[Assessment]) -> List[Tuple[str, Jhpatch
                 error = Refused(
                     "two patches change the same file: %s and %s" % (owner, one.patch),
                     path="%s/%s" % (view.path, change.path),
-                    next="python -m jhpatch apply %s, or revert %s first" % (owner, owner),
+                    next=jhpatch_command("apply", owner) + ", or revert %s first" % owner,
                 )
                 refusals.append((one.patch, error))
     return refusals
@@ -424,22 +431,22 @@ def _unsupported(view: View, one: Assessment) -> Refused:
         path=view.path,
         expected=known or "a release that a patch was made for",
         found="%s %s" % (name, one.version or ""),
-        next="python -m jhpatch apply --allow-unlisted " + one.patch
+        next=jhpatch_command("apply", "--allow-unlisted", one.patch)
         if one.unlisted
-        else "python -m jhpatch list",
+        else jhpatch_command("list"),
     )
 
 
 def _modified(view: View, one: Assessment, reverting: bool) -> Refused:
     odd = next((file for file in one.files if file.state == "other"), None)
     release = "%s==%s" % (one.patch.partition("/")[0], one.version)
-    again = "%s %s" % (REINSTALL, release)
+    again = reinstall_command(release)
     if reverting and one.applied:
-        again = "python -m jhpatch revert --force %s" % one.patch
+        again = jhpatch_command("revert", "--force", one.patch)
     return Refused(
         "%s: %s" % (one.patch, one.reason or "the bytes are not known"),
         path="%s/%s" % (view.path, odd.path) if odd else view.path,
         expected="sha256:%s" % odd.expected if odd and odd.expected else None,
         found=("sha256:%s" % odd.found if odd.found else "no file") if odd else None,
-        next="python -m jhpatch diff %s; then %s" % (one.patch, again),
+        next=jhpatch_command("diff", one.patch) + "; then " + again,
     )

@@ -5,7 +5,7 @@ import contextlib
 import os
 from typing import Callable, Dict, Iterable, List, Set, Tuple
 
-from jhpatch.errors import REINSTALL, Refused, Usage
+from jhpatch.errors import Refused, Usage, jhpatch_command, reinstall_command, shell_command
 from jhpatch.installer import environment as environments
 from jhpatch.installer import inspection
 from jhpatch.installer.assessment import Assessment
@@ -172,7 +172,7 @@ def patch_names(wanted: Iterable[str], known: Catalog, inspections: List[Inspect
                 "no patch has this name: " + name,
                 expected="one of " + ", ".join(sorted(spelled.values())),
                 found=name,
-                next="python -m jhpatch list",
+                next=jhpatch_command("list"),
             )
     return {spelled[_comparable(name)] for name in wanted}
 
@@ -201,7 +201,7 @@ def within_reach(
             path=here.site.path,
             expected="a site in " + here.environment.prefix,
             found=here.site.path,
-            next="--site %s, where this site shall be changed" % here.site.path,
+            next=shell_command("--site", here.site.path) + ", where this site shall be changed",
         )
     return chosen if here.site.inside else ()
 
@@ -222,7 +222,7 @@ def refuse_nothing_here(inspections: List[Inspection]) -> None:
             expected="jupyterhub, notebook or jupyter_server, or what --patches names",
             found="none of them"
             + "; %s, which a pip left that broke off" % ", ".join(broken) * bool(broken),
-            next="%s NAME==RELEASE with the pip of this environment" % REINSTALL
+            next=reinstall_command("NAME==RELEASE") + " with the pip of this environment"
             if broken
             else "name the environment of the hub: --python /path/to/its/bin/python",
         )

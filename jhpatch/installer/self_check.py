@@ -8,7 +8,7 @@ import glob
 import os
 from typing import Dict, Iterator, Optional
 
-from jhpatch.errors import REINSTALL, Failed, Refused
+from jhpatch.errors import Failed, Refused, python_command, reinstall_command
 from jhpatch.installer import record
 from jhpatch.system.rooted_files import NotPlain, Root
 from jhpatch.system.sha256 import sha256
@@ -44,7 +44,7 @@ def _record_of(site: str, name: str) -> str:
             path=site,
             expected="one %s-*.dist-info/RECORD" % name,
             found="%d" % len(found),
-            next="python -m pip install jhpatch, without -e",
+            next=python_command("pip", "install", "jhpatch") + ", without -e",
         )
     return found[0]
 
@@ -74,5 +74,5 @@ def _finding(path: str, stated: Optional[str], found: Optional[str]) -> Failed:
         path=path,
         expected="sha256:" + stated if stated else "no such file",
         found="sha256:" + found if found else "no plain file",
-        next=REINSTALL + " jhpatch",
+        next=reinstall_command("jhpatch"),
     )

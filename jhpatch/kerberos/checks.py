@@ -127,7 +127,7 @@ def _user(one: Host, name: str) -> Iterator[Finding]:
         yield finding("below-min-uid", words, user=name)
     if not runner.can_become(account):
         words = "keytab, cache and ticket of " + name
-        yield finding("needs-root", words, user=name, options="--user " + shlex.quote(name))
+        yield finding("needs-root", words, user=name)
     else:
         wanted, wrong = hub_config.wanted(one.config, account, krb5_conf.read(one.environ).realm)
         yield from wrong

@@ -3,366 +3,358 @@
 docs/doctor.md shows this table; a test compares the two.
 """
 
-import shlex
-from typing import Dict, Optional
+from typing import Dict
 
-from jhpatch.report.result import Finding, Kind
+from jhpatch.checks.finding import FindingKind, FindingTable
+from jhpatch.checks.runner import KINDS as RUNNER_KINDS
+from jhpatch.errors import jhpatch_command, python_command, shell_command
 
 _E, _W, _N = "error", "warning", "note"
+_OWNED_BY_ROOT = (
+    shell_command("chown", "root", "{path}") + " && " + shell_command("chmod", "go-w", "{path}")
+)
 
-KINDS: Dict[str, Kind] = {
+_KINDS: Dict[str, FindingKind] = {
     # krb5.conf
-    "krb5-conf-missing": Kind(
+    "krb5-conf-missing": FindingKind(
         _E,
         "without krb5.conf kinit knows no realm and no KDC",
         "copy /etc/krb5.conf from a host that works",
     ),
-    "krb5-conf-unreadable": Kind(
-        _E, "each user's kinit reads this file, as that user", "chmod a+r {path}"
+    "krb5-conf-unreadable": FindingKind(
+        _E,
+        "each user's kinit reads this file, as that user",
+        shell_command("chmod", "a+r", "{path}"),
     ),
-    "krb5-conf-writable": Kind(
+    "krb5-conf-writable": FindingKind(
         _E,
         "who writes it can send all kinits, root's too, to a KDC of their own",
-        "chown root {path} && chmod go-w {path}",
+        _OWNED_BY_ROOT,
     ),
-    "krb5-conf-syntax": Kind(
+    "krb5-conf-syntax": FindingKind(
         _E,
         "libkrb5 reads none of it after such a line: every kinit fails",
         "edit {path}",
     ),
-    "krb5-conf-include": Kind(
+    "krb5-conf-include": FindingKind(
         _E,
         "libkrb5 fails where an included file or folder cannot be read",
         "put {path} there, or take its include line away",
     ),
-    "no-default-realm": Kind(
+    "no-default-realm": FindingKind(
         _W,
         "a principal without @REALM, such as the default {username}, has no realm then",
         "default_realm = REALM, below [libdefaults] of krb5.conf",
     ),
     # the KDC
-    "no-kdc": Kind(
+    "no-kdc": FindingKind(
         _E,
         "neither krb5.conf nor the DNS names a KDC of the realm",
         "kdc = HOST, in the braces of {realm} below [realms] of krb5.conf",
     ),
-    "kdc-name-unknown": Kind(
+    "kdc-name-unknown": FindingKind(
         _W,
         "each kinit waits for the name service before it asks another KDC",
-        "getent hosts {host}",
+        shell_command("getent", "hosts", "{host}"),
     ),
-    "kdc-unreachable": Kind(
+    "kdc-unreachable": FindingKind(
         _E,
         "no KDC of the realm answers: nobody gets a ticket or a renewal",
-        "nc -vz {host} {port}",
+        shell_command("nc", "-vz", "{host}", "{port}"),
     ),
-    "kdc-silent": Kind(
+    "kdc-silent": FindingKind(
         _W,
         "another KDC of the realm answers, but each kinit may wait for this one first",
-        "nc -vz {host} {port}",
+        shell_command("nc", "-vz", "{host}", "{port}"),
     ),
-    "kdc-udp-blocked": Kind(
+    "kdc-udp-blocked": FindingKind(
         _W,
         "kinit asks by UDP first and waits a second or more before it turns to TCP",
         "udp_preference_limit = 1, below [libdefaults] of krb5.conf",
     ),
-    "kdc-tcp-blocked": Kind(
+    "kdc-tcp-blocked": FindingKind(
         _W,
         "an answer too large for UDP (a user of many groups) comes by TCP only",
-        "nc -vz {host} {port}",
+        shell_command("nc", "-vz", "{host}", "{port}"),
     ),
-    "kdc-wrong-realm": Kind(
+    "kdc-wrong-realm": FindingKind(
         _E,
         "this server keeps another realm",
         "edit the kdc lines of {realm} in krb5.conf",
     ),
-    "kdc-answers": Kind(_N, "tickets can be got from here"),
-    "kdc-proxied": Kind(_N, "a KDC behind HTTPS (MS-KKDCP) is not asked; --user has kinit ask it"),
-    "clock-skew": Kind(
+    "kdc-answers": FindingKind(_N, "tickets can be got from here"),
+    "kdc-proxied": FindingKind(
+        _N, "a KDC behind HTTPS (MS-KKDCP) is not asked; --user has kinit ask it"
+    ),
+    "clock-skew": FindingKind(
         _E,
         "Kerberos refuses tickets where clocks differ by more than clockskew",
         "chronyc makestep",
     ),
-    "clock-drift": Kind(
+    "clock-drift": FindingKind(
         _W,
         "the clock runs towards the limit at which Kerberos refuses tickets",
         "chronyc tracking",
     ),
     # programs
-    "no-kinit": Kind(
+    "no-kinit": FindingKind(
         _E,
         "tickets are got by kinit",
         "apt-get install krb5-user || dnf install krb5-workstation",
     ),
-    "no-setpriv": Kind(_E, "the hub becomes the user by setpriv(1)", "apt-get install util-linux"),
-    "kinit": Kind(_N, "this kinit gets the tickets"),
-    "kinit-several": Kind(
+    "no-setpriv": FindingKind(
+        _E, "the hub becomes the user by setpriv(1)", "apt-get install util-linux"
+    ),
+    "kinit": FindingKind(_N, "this kinit gets the tickets"),
+    "kinit-several": FindingKind(
         _W,
         "users may run another kinit than the hub, with another default cache",
         "c.KerberosTicket.kinit = {line}",
     ),
-    "kinit-conda": Kind(
+    "kinit-conda": FindingKind(
         _W,
         "conda's libkrb5 has its own defaults, and no KEYRING or KCM caches",
         "c.KerberosTicket.kinit = '/usr/bin/kinit'",
     ),
-    "kinit-heimdal": Kind(
+    "kinit-heimdal": FindingKind(
         _W,
         "jhpatch is tested with MIT krb5: Heimdal's kinit has other options",
         "apt-get install krb5-user, and c.KerberosTicket.kinit = '/usr/bin/kinit'",
     ),
-    "kinit-writable": Kind(
+    "kinit-writable": FindingKind(
         _E,
         "who writes it runs as every user who gets a ticket; root does not run it here",
-        "chown root {path} && chmod go-w {path}",
+        _OWNED_BY_ROOT,
     ),
     # the hub's configuration
-    "config-unreadable": Kind(
+    "config-unreadable": FindingKind(
         _E,
         "nothing is known of the hub's settings",
-        "python -m jhpatch doctor --config FILE",
+        jhpatch_command("doctor", "--config", "FILE"),
     ),
-    "config-writable": Kind(
+    "config-writable": FindingKind(
         _E,
         "the hub runs it as root: who can write it is root. It was not read",
-        "chown root {path} && chmod go-w {path}",
+        _OWNED_BY_ROOT,
     ),
-    "config-syntax": Kind(_E, "the hub does not start with it", "python -m py_compile {path}"),
-    "setting-not-literal": Kind(
+    "config-syntax": FindingKind(
+        _E, "the hub does not start with it", python_command("py_compile", "{path}")
+    ),
+    "setting-not-literal": FindingKind(
         _N,
         "doctor runs no code: it cannot tell what this line gives",
-        "python -m jhpatch doctor --{name} TEMPLATE",
+        jhpatch_command("doctor", "--{name}", "TEMPLATE"),
     ),
-    "setting-wrong": Kind(
+    "setting-wrong": FindingKind(
         _E,
         "the helper is disabled by a wrong setting",
         "c.KerberosTicket.{name} = '...'",
     ),
-    "spawner-not-covered": Kind(
+    "spawner-not-covered": FindingKind(
         _W,
         "such a server does not share this host's caches: the hub gets no ticket for it",
         "c.JupyterHub.spawner_class = 'jupyterhub.spawner.LocalProcessSpawner'",
     ),
-    "spawner-unknown": Kind(
+    "spawner-unknown": FindingKind(
         _N,
         "covered if it is a LocalProcessSpawner, SudoSpawner or SystemdSpawner beneath",
         "see the hub's log at the next spawn",
     ),
-    "authenticator-bypasses-pam": Kind(
+    "authenticator-bypasses-pam": FindingKind(
         _E,
         "the patched lines are in PAMAuthenticator: this one never passes them",
         "c.JupyterHub.authenticator_class = 'jupyterhub.auth.PAMAuthenticator'",
     ),
-    "authenticator-unknown": Kind(
+    "authenticator-unknown": FindingKind(
         _W,
         "it passes the patched lines only if it is a PAMAuthenticator that calls super()",
         "see the hub's log at the next login",
     ),
     # a user
-    "no-user": Kind(
+    "no-user": FindingKind(
         _N,
         "keytabs and caches are a user's: none was looked at",
-        "python -m jhpatch doctor --user NAME",
+        jhpatch_command("doctor", "--user", "NAME"),
     ),
-    "no-account": Kind(
-        _E, "a name that the host does not know gets no ticket", "getent passwd {user}"
+    "no-account": FindingKind(
+        _E,
+        "a name that the host does not know gets no ticket",
+        shell_command("getent", "passwd", "{user}"),
     ),
-    "below-min-uid": Kind(_E, "such a user gets no ticket; root never does", "id {user}"),
-    "needs-root": Kind(
+    "below-min-uid": FindingKind(
+        _E, "such a user gets no ticket; root never does", shell_command("id", "{user}")
+    ),
+    "needs-root": FindingKind(
         _N,
         "not checked: only root can look as another user",
-        "sudo python -m jhpatch doctor {options}",
+        "sudo " + jhpatch_command("doctor", "--user", "{user}"),
     ),
-    "home-needs-ticket": Kind(
+    "home-needs-ticket": FindingKind(
         _E,
         "the home is mounted with sec=krb5: the keytab in it cannot be read without a ticket",
         "c.KerberosTicket.keytab = '/etc/jhpatch/keytabs/{{username}}.keytab'",
     ),
-    "home-before-ticket": Kind(
+    "home-before-ticket": FindingKind(
         _W,
         "PAM opens the home at a spawn: the ticket must be there before",
         "c.KerberosTicket.when = 'before'",
     ),
-    "keytab-missing": Kind(
+    "keytab-missing": FindingKind(
         _E,
         "there is nothing to get a ticket from",
-        "ls -l {path}, or c.KerberosTicket.keytab",
+        shell_command("ls", "-l", "{path}") + ", or c.KerberosTicket.keytab",
     ),
-    "keytab-not-regular": Kind(
-        _E, "a keytab is a regular file; a FIFO would hold up kinit", "ls -l {path}"
+    "keytab-not-regular": FindingKind(
+        _E,
+        "a keytab is a regular file; a FIFO would hold up kinit",
+        shell_command("ls", "-l", "{path}"),
     ),
-    "keytab-unreachable": Kind(
+    "keytab-unreachable": FindingKind(
         _E,
         "the user cannot pass this folder on the way to the keytab",
-        "chmod a+x {path}",
+        shell_command("chmod", "a+x", "{path}"),
     ),
-    "keytab-unreadable": Kind(
-        _E, "kinit runs as the user", "chown {user} {path} && chmod 600 {path}"
+    "keytab-unreadable": FindingKind(
+        _E,
+        "kinit runs as the user",
+        shell_command("chown", "{user}", "{path}")
+        + " && "
+        + shell_command("chmod", "600", "{path}"),
     ),
-    "keytab-exposed": Kind(
-        _E, "who can read a keytab can be its principal, for ever", "chmod 600 {path}"
+    "keytab-exposed": FindingKind(
+        _E,
+        "who can read a keytab can be its principal, for ever",
+        shell_command("chmod", "600", "{path}"),
     ),
-    "keytab-foreign": Kind(
-        _W, "its owner can put another principal's keys there", "chown {user} {path}"
+    "keytab-foreign": FindingKind(
+        _W,
+        "its owner can put another principal's keys there",
+        shell_command("chown", "{user}", "{path}"),
     ),
-    "keytab-replaceable": Kind(
+    "keytab-replaceable": FindingKind(
         _E,
         "others can write this part of the path, and put another keytab there",
-        "chmod go-w {path}",
+        shell_command("chmod", "go-w", "{path}"),
     ),
-    "keytab-malformed": Kind(
+    "keytab-malformed": FindingKind(
         _E,
         "klist cannot read it",
         "ktutil, or a new keytab from the administrator of the realm",
     ),
-    "keytab-lacks-principal": Kind(
+    "keytab-lacks-principal": FindingKind(
         _E,
         "kinit finds no key for the principal that is wanted",
         "c.KerberosTicket.principal, or a new keytab that has {principal}",
     ),
-    "keytab-weak": Kind(
+    "keytab-weak": FindingKind(
         _W,
         "only keys of deprecated types (DES, RC4): newer libraries and KDCs refuse them",
         "a new keytab with aes256-cts-hmac-sha1-96",
     ),
-    "keytab": Kind(_N, "tickets are got with these keys"),
-    "keytab-central": Kind(
+    "keytab": FindingKind(_N, "tickets are got with these keys"),
+    "keytab-central": FindingKind(
         _N, "only root can read it: the hub gets the tickets, and renews them while it runs"
     ),
     # what kinit says
-    "kinit-key-wrong": Kind(
+    "kinit-key-wrong": FindingKind(
         _E,
         "the keytab's key is not the KDC's: the password or key was changed since",
         "a new keytab; kvno {principal} shows the KDC's key version",
     ),
-    "kinit-clock": Kind(_E, "this host's clock and the KDC's differ too much", "chronyc makestep"),
-    "kinit-client-unknown": Kind(
+    "kinit-clock": FindingKind(
+        _E, "this host's clock and the KDC's differ too much", "chronyc makestep"
+    ),
+    "kinit-client-unknown": FindingKind(
         _E,
         "the realm has no such principal: a wrong name or a wrong realm",
         "c.KerberosTicket.principal",
     ),
-    "kinit-client-locked": Kind(
+    "kinit-client-locked": FindingKind(
         _E,
         "the principal is locked or has expired",
         "ask the administrator of the realm",
     ),
-    "kinit-enctype": Kind(
+    "kinit-enctype": FindingKind(
         _E,
         "the KDC, krb5.conf and the keytab have no encryption type in common",
         "a new keytab with aes256-cts-hmac-sha1-96; permitted_enctypes in krb5.conf",
     ),
-    "kinit-no-kdc": Kind(
+    "kinit-no-kdc": FindingKind(
         _E, "kinit reaches no KDC of the realm", "the findings about the KDC, above"
     ),
-    "kinit-no-key": Kind(
+    "kinit-no-key": FindingKind(
         _E,
         "the keytab has no key for the principal of a type that is permitted",
-        "klist -ke {path}",
+        shell_command("klist", "-ke", "{path}"),
     ),
-    "kinit-timeout": Kind(
+    "kinit-timeout": FindingKind(
         _E,
         "kinit did not end: a KDC that is silent, or a slow name service",
         "KRB5_TRACE=/dev/stderr {command}",
     ),
-    "kinit-failed": Kind(_E, "kinit got no ticket", "KRB5_TRACE=/dev/stderr {command}"),
-    "kinit-works": Kind(_N, "a ticket was got, and thrown away: no cache was touched"),
+    "kinit-failed": FindingKind(_E, "kinit got no ticket", "KRB5_TRACE=/dev/stderr {command}"),
+    "kinit-works": FindingKind(_N, "a ticket was got, and thrown away: no cache was touched"),
     # the cache
-    "ccache-unsupported": Kind(
+    "ccache-unsupported": FindingKind(
         _E,
         "such a cache is not seen by another process or session",
         "c.KerberosTicket.ccache = '/tmp/krb5cc_{{uid}}'",
     ),
-    "ccache-hidden-from-jvm": Kind(
+    "ccache-hidden-from-jvm": FindingKind(
         _W,
         "Spark and Hadoop see FILE caches only: /tmp/krb5cc_UID, or what KRB5CCNAME names",
         "c.KerberosTicket.ccache = '/tmp/krb5cc_{{uid}}'",
     ),
-    "ccache-foreign": Kind(
+    "ccache-foreign": FindingKind(
         _E,
         "a cache of somebody else is never used",
-        "rm {path}, or c.KerberosTicket.ccache = '/run/jhpatch/{{uid}}/cc'",
+        shell_command("rm", "{path}") + ", or c.KerberosTicket.ccache = '/run/jhpatch/{{uid}}/cc'",
     ),
-    "ccache-folder": Kind(
+    "ccache-folder": FindingKind(
         _E,
         "kinit, as the user, makes the cache in this folder",
-        "install -d -m 700 -o {user} {path}",
+        shell_command("install", "-d", "-m", "700", "-o", "{user}", "{path}"),
     ),
-    "ccache-unknown": Kind(_W, "klist does not name the user's cache", "klist"),
-    "ccache": Kind(_N, "tickets are put there"),
+    "ccache-unknown": FindingKind(_W, "klist does not name the user's cache", "klist"),
+    "ccache": FindingKind(_N, "tickets are put there"),
     # the hub's unit
-    "unit-missing": Kind(
-        _N, "how the hub is started is not known", "python -m jhpatch doctor --unit NAME"
+    "unit-missing": FindingKind(
+        _N, "how the hub is started is not known", jhpatch_command("doctor", "--unit", "NAME")
     ),
-    "unit": Kind(_N, "the hub is started so"),
-    "unit-not-root": Kind(
+    "unit": FindingKind(_N, "the hub is started so"),
+    "unit-not-root": FindingKind(
         _W,
         "a hub that is not root cannot become its users",
         "User=root, below [Service] of the unit",
     ),
-    "unit-private-tmp": Kind(
+    "unit-private-tmp": FindingKind(
         _W,
         "the hub and its servers have a /tmp of their own: others do not see caches there, "
         "and they go when the hub restarts",
         "PrivateTmp=no, or c.KerberosTicket.ccache = '/run/jhpatch/{{uid}}/cc'",
     ),
-    "unit-protect-home": Kind(
+    "unit-protect-home": FindingKind(
         _E,
         "the hub and its servers cannot use what lies in a home",
         "ProtectHome=no, below [Service] of the unit",
     ),
-    "unit-protect-system": Kind(
+    "unit-protect-system": FindingKind(
         _E,
         "the hub and its servers cannot write where the caches shall be",
         "ReadWritePaths={path}, below [Service] of the unit",
     ),
     # patched code
-    "restart-needed": Kind(
+    "restart-needed": FindingKind(
         _W,
         "it runs the code from before the patches",
         "restart it: a hub by its unit, a server by its user",
     ),
-    "restart-unknown": Kind(
-        _N, "only root sees other users' processes here", "sudo python -m jhpatch doctor"
+    "restart-unknown": FindingKind(
+        _N, "only root sees other users' processes here", "sudo " + jhpatch_command("doctor")
     ),
-    "site-unreadable": Kind(
-        _W, "whether a restart is needed is not known", "python -m jhpatch status"
-    ),
-    # doctor itself
-    # Spark; what keeps it from starting is in docs/pyspark.md
-    "spark": Kind(_N, "this is what the kernel runs"),
-    "hadoop": Kind(_N, "the cluster, as HADOOP_CONF_DIR describes it"),
-    "no-spark": Kind(
-        _N, "nothing of Spark's was looked at", "python -m jhpatch kernelspec install"
-    ),
-    "check-timeout": Kind(
-        _W,
-        "each check has 5 s, all have 30 s: a service of this host does not answer",
-        "python -m jhpatch doctor",
-    ),
-    "check-left-out": Kind(_W, "each check has 5 s, all have 30 s", "python -m jhpatch doctor"),
-    "check-failed": Kind(
-        _W, "a mistake in jhpatch: please report it", "python -m jhpatch doctor --json"
+    "site-unreadable": FindingKind(
+        _W, "whether a restart is needed is not known", jhpatch_command("status")
     ),
 }
-
-
-_AS_IT_IS = ("line", "command", "options")
-
-
-def finding(
-    code: str,
-    message: str,
-    path: Optional[str] = None,
-    user: Optional[str] = None,
-    **fields: object,
-) -> Finding:
-    """A finding of ``KINDS``; what ``next`` names is quoted for a shell."""
-    kind = KINDS[code]
-    words = {name: shlex.quote(str(value)) for name, value in fields.items()}
-    words.update(
-        {name: str(fields[name]) for name in ("line", "command", "options") if name in fields}
-    )
-    words.setdefault("username", "{username}")
-    words["path"], words["user"] = shlex.quote(path or "PATH"), shlex.quote(user or "USER")
-    then = kind.next.format(**words) if kind.next else None
-    return Finding(code, kind.severity, message, path, kind.why, then, user)
+TABLE = FindingTable(dict(_KINDS, **RUNNER_KINDS))
+finding = TABLE.finding

@@ -2,10 +2,9 @@
 
 import os
 import re
-from shlex import quote
 from typing import Dict, Iterable, Tuple
 
-from jhpatch.errors import BadPatch, Failed, Refused
+from jhpatch.errors import BadPatch, Failed, Refused, shell_command
 from jhpatch.patchset import engine
 from jhpatch.patchset.edition import Edition, edition_of
 from jhpatch.system import sha256
@@ -78,7 +77,7 @@ def write(path: str, text: str, is_new: bool = False) -> None:
             path=path,
             expected="none",
             found="one",
-            next="rm %s, or --output FILE" % quote(path),
+            next=shell_command("rm", path) + ", or --output FILE",
         )
     except OSError as error:
         raise Failed("cannot write a patch file: %s" % error.strerror, path=path)

@@ -9,12 +9,12 @@ import re
 import sys
 from typing import Dict, Iterable, Iterator, List, Optional, Tuple
 
-from jhpatch.errors import Failed, Usage
+from jhpatch.errors import Failed, Usage, python_command
 from jhpatch.patchset.edition import normalized
 
 _CAP = 16 * 1024 * 1024
 _WHEEL = re.compile(r"^(?P<name>[\w.]+)-(?P<version>[^-]+)(-\d[^-]*)?(-[^-]+){3}\.whl$")
-_BRING = "python -m pip download --no-deps <distribution>==<version>"
+_BRING = python_command("pip", "download", "--no-deps") + " <distribution>==<version>"
 _OLDER = "; a pip before 24.1 also takes metadata that later ones refuse"
 _TIMEOUT = 300  # seconds, for one call of pip
 
@@ -131,6 +131,6 @@ def _pip(*arguments: str) -> str:
         raise Failed(
             "pip %s failed: %s" % (arguments[0], words[-1]),
             found="exit code %d" % done.returncode,
-            next="python -m pip " + " ".join(arguments) + older,
+            next=python_command("pip", *arguments) + older,
         )
     return done.stdout.decode("utf-8", "replace")

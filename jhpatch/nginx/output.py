@@ -2,10 +2,9 @@
 
 import os
 import stat
-from shlex import quote
 from typing import Callable, Optional
 
-from jhpatch.errors import Failed, Refused
+from jhpatch.errors import Failed, NextStep, Refused, shell_command
 
 _CAP = 1 << 20  # bytes; a site file has some five thousand
 
@@ -20,19 +19,19 @@ def read(path: str) -> Optional[bytes]:
     except OSError as error:
         if os.path.islink(path):
             there = os.path.realpath(path)
-            raise _refused(path, "a symlink to " + there, "--output " + quote(there))
+            raise _refused(path, "a symlink to " + there, shell_command("--output", there))
         raise Failed("cannot read the site file: %s" % error.strerror, path=path)
     with os.fdopen(fd, "rb") as file:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise _refused(path, "something else", "ls -ld " + quote(path))
+            raise _refused(path, "something else", shell_command("ls", "-ld", path))
         data = file.read(_CAP + 1)
     if len(data) > _CAP:
-        raise _refused(path, "more than %d bytes" % _CAP, "ls -l " + quote(path))
+        raise _refused(path, "more than %d bytes" % _CAP, shell_command("ls", "-l", path))
     return data
 
 
-def _refused(path: str, found: str, then: str) -> Refused:
-    return Refused("will not write there", path=path, expected="a file", found=found, next=then)
+def _refused(path: str, found: str, step: NextStep) -> Refused:
+    return Refused("will not write there", path=path, expected="a file", found=found, next=step)
 
 
 def write(path: str, data: bytes, before: Optional[bytes]) -> None:
@@ -83,7 +82,7 @@ def _changed(path: str) -> Refused:
         path=path,
         expected="what was there a moment ago",
         found="something else",
-        next="ls -l " + quote(path),
+        next=shell_command("ls", "-l", path),
     )
 
 

@@ -8,7 +8,7 @@ import os
 import stat
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-from jhpatch.errors import Failed
+from jhpatch.errors import Failed, jhpatch_command, python_command, shell_command
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.nginx.findings import finding
 from jhpatch.report.result import Finding
@@ -72,7 +72,9 @@ def _files(path: str) -> List[str]:
     paths = [os.path.join(path, name) for name in names if not name.endswith(_LEFT)]
     found = [one for one in paths if os.path.isfile(one)]
     if not found:
-        raise Failed("no configuration in the folder", path=path, next="ls -la " + path)
+        raise Failed(
+            "no configuration in the folder", path=path, next=shell_command("ls", "-la", path)
+        )
     return found
 
 
@@ -108,14 +110,16 @@ class _Reader:
         try:
             found = os.stat(path)
             if not stat.S_ISREG(found.st_mode) or found.st_size > _CAP:
-                raise Failed("no configuration of nginx", path=path, next="ls -l " + path)
+                raise Failed(
+                    "no configuration of nginx", path=path, next=shell_command("ls", "-l", path)
+                )
             with open(path, "rb"):
                 pass
         except OSError as error:
             raise Failed(
                 "cannot read the configuration: %s" % error.strerror,
                 path=path,
-                next="python -m jhpatch nginx check CONFIG",
+                next=jhpatch_command("nginx", "check", "CONFIG"),
             )
         answer = self._parse(path, single=True, check_ctx=False)
         for row in answer["errors"]:
@@ -155,6 +159,6 @@ def _parser() -> Any:
         raise Failed(
             "configurations are read with crossplane, which is not installed",
             expected="the extra nginx",
-            next="python -m pip install crossplane",
+            next=python_command("pip", "install", "crossplane"),
         )
     return crossplane.parse

@@ -3,7 +3,7 @@
 import re
 from typing import Dict, Iterator, List, Sequence, Tuple
 
-from jhpatch.errors import Failed
+from jhpatch.errors import Failed, jhpatch_command
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.nginx import site_file
 from jhpatch.nginx.findings import finding
@@ -72,7 +72,7 @@ def judged(tree: Tree, names: Tuple[str, ...] = ()) -> Judged:
             path=tree.files[0],
             expected="proxy_pass in a server%s" % (" of %s" % " or ".join(names) if names else ""),
             found="%d servers" % len(every),
-            next="python -m jhpatch nginx check CONFIG",
+            next=jhpatch_command("nginx", "check", "CONFIG"),
         )
     found = list(tree.findings)
     for server in chosen:

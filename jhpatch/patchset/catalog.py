@@ -4,7 +4,7 @@ import itertools
 import os
 from typing import Container, Dict, Iterable, Iterator, List, Optional, Tuple
 
-from jhpatch.errors import BadPatch
+from jhpatch.errors import BadPatch, python_command
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchset.edition import Edition, edition_of, normalized
 from jhpatch.patchset.versions import clashes, key
@@ -24,7 +24,7 @@ def own_tree() -> str:
         path=inside,
         expected="a folder of patches",
         found="nothing",
-        next="python -m pip install --force-reinstall jhpatch",
+        next=python_command("pip", "install", "--force-reinstall", "jhpatch"),
     )
 
 

@@ -3,8 +3,20 @@
 import time
 from typing import Iterator, List, Optional
 
-from jhpatch.report.result import Finding, KernelReport, Result, SiteFile, TicketReport
-from jhpatch.report.site_text import painted, plain
+from jhpatch.report.next_command import Runner
+from jhpatch.report.result import (
+    Content,
+    Finding,
+    Findings,
+    KernelReport,
+    Kernels,
+    RenderedSite,
+    Result,
+    SiteFile,
+    TicketReport,
+    Tickets,
+)
+from jhpatch.report.text import Style, ending, painted, plain
 from jhpatch.system import timestamps
 
 _COLOURS = {
@@ -25,20 +37,23 @@ _LABELS = {
 }
 
 
-def text(result: Result, terminal: bool, colour: bool, verbose: bool) -> str:
+def text(content: Content, result: Result, style: Style, runner: Runner) -> str:
     """What goes to standard output."""
-    if result.site_file is not None:
-        return _site_file(result, result.site_file, terminal)
+    if isinstance(content, RenderedSite):
+        return _site_file(result, content.file, style, runner)
     lines: List[str] = []
-    for ticket in result.tickets or ():
-        lines += _ticket(ticket, colour) if terminal else [_fields(ticket)]
-    for kernel in result.kernels or ():
-        lines += _kernel(result, kernel, terminal)
-    for finding in result.diagnosis or ():
-        lines += _finding(finding, colour, verbose)
-    notes = result.notes if result.tickets is None or verbose else ()
-    lines += [plain(note) for note in notes]
-    lines += ["next: " + plain(result.next)] if result.next else []
+    if isinstance(content, Tickets):
+        for ticket in content.tickets:
+            lines += _ticket(ticket, style.colour) if style.terminal else [_fields(ticket)]
+        lines += ending(result, runner) if style.verbose else []
+    elif isinstance(content, Kernels):
+        for kernel in content.kernels:
+            lines += _kernel(result, kernel, style.terminal)
+    elif isinstance(content, Findings):
+        for finding in content.findings:
+            lines += _finding(finding, style, runner)
+    if not isinstance(content, Tickets):
+        lines += ending(result, runner)
     return "".join(line + "\n" for line in lines)
 
 
@@ -51,14 +66,14 @@ def _kernel(result: Result, one: KernelReport, terminal: bool) -> Iterator[str]:
         yield from (plain(line) for line in one.text.splitlines())
 
 
-def _site_file(result: Result, one: SiteFile, terminal: bool) -> str:
+def _site_file(result: Result, one: SiteFile, style: Style, runner: Runner) -> str:
     """The file itself; where it has a place, what is new in it, and what was done."""
     if one.path is None:
         return one.text
     shown = one.diff if result.dry_run or result.error else ""
-    lines = [plain(line) for line in shown.splitlines()] if terminal else shown.splitlines()
-    lines += [plain(note) for note in result.notes]
-    lines += ["next: " + plain(result.next)] if result.next else []
+    lines = shown.splitlines()
+    lines = [plain(line) for line in lines] if style.terminal else lines
+    lines += ending(result, runner)
     return "".join(line + "\n" for line in lines)
 
 
@@ -96,13 +111,13 @@ def _local(stamp: str) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(seconds))
 
 
-def _finding(one: Finding, colour: bool, verbose: bool) -> Iterator[str]:
+def _finding(one: Finding, style: Style, runner: Runner) -> Iterator[str]:
     """What was found; why it matters and the next step, where it is more than a note."""
-    severity = painted("%-7s" % one.severity, _COLOURS.get(one.severity), colour)
+    severity = painted("%-7s" % one.severity, _COLOURS.get(one.severity), style.colour)
     yield "%s  %s  %s" % (severity, one.code, plain(one.message))
     if one.path:
         yield "         where: " + plain(one.path)
-    if one.severity != "note" or verbose:
+    if one.severity != "note" or style.verbose:
         yield "         why:   " + plain(one.why)
-    if one.next and (one.severity != "note" or verbose):
-        yield "         next:  " + plain(one.next)
+        if one.next:
+            yield "         next:  " + plain(runner.shown(one.next))

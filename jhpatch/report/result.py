@@ -1,20 +1,14 @@
-"""What a command found and did, as values; the JSON document that they make.
+"""What a command found and did, as values.
 
-The fields are a contract (docs/json.md): they are always there, on errors too.
+The fields of the JSON document that they make are a contract (docs/json.md): ``document``.
 """
 
-import re
-from typing import Any, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Dict, Iterable, Optional, Tuple, Union
 
-from jhpatch.errors import REINSTALL, JhpatchError, worst
+from jhpatch.errors import JhpatchError, NextStep, jhpatch_command, shell_command, worst
 from jhpatch.namedtuple import NamedTuple
+from jhpatch.report.next_command import Runner
 from jhpatch.system.processes import Process
-
-SCHEMA = 1
-KEEPERS = ("lint", "rebase", "survey")
-"""The commands for who keeps the patches: they look at no site."""
-HOST = ("ticket", "doctor", "kernelspec", "nginx")
-"""The commands that look at the host: ``sites`` is empty."""
 
 
 class Error(NamedTuple):
@@ -25,7 +19,7 @@ class Error(NamedTuple):
     path: Optional[str] = None
     expected: Optional[str] = None
     found: Optional[str] = None
-    next: Optional[str] = None
+    next: Optional[NextStep] = None
 
 
 class FileReport(NamedTuple):
@@ -117,17 +111,8 @@ class Finding(NamedTuple):
     message: str
     path: Optional[str]
     why: str
-    next: Optional[str]
+    next: Optional[NextStep]
     user: Optional[str] = None
-
-
-class Kind(NamedTuple):
-    """What a finding's code means: ``next`` is a command to type or a line to write, with
-    {names} that are filled in."""
-
-    severity: str
-    why: str
-    next: str = ""
 
 
 def checked(rows: Iterable[Finding]) -> int:
@@ -170,41 +155,125 @@ class SiteFile(NamedTuple):
     diff: str
 
 
+# What a command returns, a type a kind of command. ``fields`` are those of its document.
+
+
+class Sites(NamedTuple):
+    """Of the commands that inspect or change sites."""
+
+    sites: Tuple[SiteReport, ...]
+
+    def fields(self, runner: Runner) -> Dict[str, Any]:
+        """None: ``sites`` stand in the document of every command."""
+        return {}
+
+
+class Findings(NamedTuple):
+    """Of ``doctor``, ``kernelspec check`` and ``nginx check``."""
+
+    findings: Tuple[Finding, ...]
+
+    def fields(self, runner: Runner) -> Dict[str, Any]:
+        """The findings."""
+        return {"findings": [_row(finding, runner) for finding in self.findings]}
+
+
+class Tickets(NamedTuple):
+    """Of ``ticket``."""
+
+    tickets: Tuple[TicketReport, ...]
+
+    def fields(self, runner: Runner) -> Dict[str, Any]:
+        """The tickets."""
+        return {"tickets": [ticket._asdict() for ticket in self.tickets]}
+
+
+class Kernels(NamedTuple):
+    """Of ``kernelspec install``, ``list`` and ``remove``."""
+
+    kernels: Tuple[KernelReport, ...]
+
+    def fields(self, runner: Runner) -> Dict[str, Any]:
+        """The kernels."""
+        return {"kernels": [kernel._asdict() for kernel in self.kernels]}
+
+
+class RenderedSite(NamedTuple):
+    """Of ``nginx render``."""
+
+    file: SiteFile
+
+    def fields(self, runner: Runner) -> Dict[str, Any]:
+        """The site file."""
+        return {"file": self.file._asdict()}
+
+
+class PatchErrors(NamedTuple):
+    """Of ``lint``: what is wrong with the patch files."""
+
+    errors: Tuple[Error, ...]
+
+    def fields(self, runner: Runner) -> Dict[str, Any]:
+        """The errors, as findings."""
+        return {"findings": [_row(error, runner) for error in self.errors]}
+
+
+class Releases(NamedTuple):
+    """Of ``survey``."""
+
+    releases: Tuple[Release, ...]
+
+    def fields(self, runner: Runner) -> Dict[str, Any]:
+        """The releases."""
+        return {"releases": [release._asdict() for release in self.releases]}
+
+
+class RebasedPatch(NamedTuple):
+    """Of ``rebase``; None where the release needs no patch file of its own."""
+
+    candidate: Optional[Candidate]
+
+    def fields(self, runner: Runner) -> Dict[str, Any]:
+        """The candidate."""
+        return {"candidate": self.candidate and self.candidate._asdict()}
+
+
+class Script(NamedTuple):
+    """Of ``completion``."""
+
+    script: str
+
+    def fields(self, runner: Runner) -> Dict[str, Any]:
+        """The script."""
+        return {"script": self.script}
+
+
+Content = Union[
+    Sites, Findings, Tickets, Kernels, RenderedSite, PatchErrors, Releases, RebasedPatch, Script
+]
+
+
 class Result(NamedTuple):
-    """All that a command has to say."""
+    """What a command returns: its content, and what all commands have."""
 
     command: Optional[str]
-    sites: Tuple[SiteReport, ...] = ()
-    dry_run: bool = False
+    content: Optional[Content] = None
+    """None where the command failed."""
     error: Optional[Error] = None
     own_exit_code: int = 0
-    python: str = "python"
-    """What runs jhpatch, as it must be typed."""
-    options: str = ""
-    """``--python …`` as it was typed: a command that is to be typed next needs it too."""
-    findings: Optional[Tuple[Error, ...]] = None
-    """Of ``lint``: what is wrong with the patch files."""
-    releases: Optional[Tuple[Release, ...]] = None
-    """Of ``survey``."""
-    candidate: Optional[Candidate] = None
-    """Of ``rebase``; None where the release needs none."""
-    tickets: Optional[Tuple[TicketReport, ...]] = None
-    """Of ``ticket``."""
-    diagnosis: Optional[Tuple[Finding, ...]] = None
-    """Of ``doctor``, ``kernelspec check`` and ``nginx check``."""
-    kernels: Optional[Tuple[KernelReport, ...]] = None
-    """Of ``kernelspec``."""
-    site_file: Optional[SiteFile] = None
-    """Of ``nginx render``."""
-    script: Optional[str] = None
-    """Of ``completion``."""
+    dry_run: bool = False
     changed: bool = False
-    """Whether a patch file, a kernel or a site file was written, or a kernel taken away."""
+    """Whether something outside of sites was written or removed: a patch file, a kernel …"""
     would_change: bool = False
-    """In a dry run: whether one would be."""
+    """In a dry run: whether it would be."""
     notes: Tuple[str, ...] = ()
-    next: Optional[str] = None
-    """The command to type next, where the result is no error."""
+    next: Optional[NextStep] = None
+    """What to do next where the result is no error."""
+
+    @property
+    def sites(self) -> Tuple[SiteReport, ...]:
+        """The sites of a command that has some."""
+        return self.content.sites if isinstance(self.content, Sites) else ()
 
     @property
     def exit_code(self) -> int:
@@ -212,163 +281,36 @@ class Result(NamedTuple):
         return worst([self.own_exit_code] + [site.exit_code for site in self.sites])
 
 
+def _row(value: Union[Error, Finding], runner: Runner) -> Dict[str, Any]:
+    step = value.next and runner.shown(value.next)
+    return dict(value._asdict(), next=step)
+
+
 def error_of(error: JhpatchError) -> Error:
     """The value of an exception."""
     return Error(error.code, error.message, error.path, error.expected, error.found, error.next)
 
 
-def addressed(result: Result, python: str, options: str, trees: str = "") -> Result:
-    """The result with each command that it says to type next as it works from any shell.
+def with_fallbacks(result: Result) -> Result:
+    """The result, with a next step also for an error that has none.
 
-    ``python`` runs jhpatch, ``options`` (``--python …``) say where; of these the commands of
-    who keeps the patches know ``trees`` (``--patches …``) alone. A distribution is installed
-    again by the Python of its own site. An error that says no next command gets one, but for
-    a patch that lint finds broken and for one that names no file.
+    But for a patch that lint finds broken, and for an error that names no file.
     """
 
-    def placed(match: Any) -> str:
-        of_keepers = match.group(0).rpartition(" ")[2] in KEEPERS
-        return str(match.group(0)) + (trees if of_keepers else options)
+    def filled(error: Optional[Error]) -> Optional[Error]:
+        if error is None or error.next:
+            return error
+        return error._replace(next=_fallback(error, result.command))
 
-    def typed(words: str, its_own: Optional[str]) -> str:
-        again = REINSTALL.replace("python", quoted(its_own or python), 1)
-        words = words.replace(REINSTALL, again)
-        words = re.sub(r"-m jhpatch [a-z]+(?= |$|;)", placed, words)
-        return re.sub(r"(?<![^ ])python(?= (-I )?-m )", lambda m: quoted(python), words)
-
-    def fill(error: Optional[Error], its_own: Optional[str] = None) -> Optional[Error]:
-        then = error and (error.next or _fallback(error, result.command))
-        return error._replace(next=typed(then, its_own)) if error and then else error
-
-    sites = tuple(site._replace(error=fill(site.error, site.python)) for site in result.sites)
-    then = typed(result.next, None) if result.next else None
-    whole = result._replace(error=fill(result.error), sites=sites, next=then)
-    if whole.diagnosis is not None:
-        rows = (row._replace(next=row.next and typed(row.next, None)) for row in whole.diagnosis)
-        whole = whole._replace(diagnosis=tuple(rows))
-    return whole._replace(python=quoted(python), options=options)
+    if isinstance(result.content, Sites):
+        sites = (site._replace(error=filled(site.error)) for site in result.sites)
+        result = result._replace(content=Sites(tuple(sites)))
+    return result._replace(error=filled(result.error))
 
 
-def _fallback(error: Error, command: Optional[str]) -> Optional[str]:
-    """What to type next where an error does not say."""
+def _fallback(error: Error, command: Optional[str]) -> Optional[NextStep]:
     if error.code == "usage":
-        return "python -m jhpatch %s" % " ".join(filter(None, (command, "--help")))
+        return jhpatch_command(*([command] if command else []), "--help")
     if error.code == "bad-patch":
-        return None if command == "lint" else "python -m jhpatch lint"  # lint wants an editor
-    return "ls -ld " + quoted(error.path) if error.path else None
-
-
-def quoted(path: str) -> str:
-    """A path as a shell takes it."""
-    if re.fullmatch(r"[\w./-]+", path):
-        return path
-    from shlex import quote
-
-    return quote(path)
-
-
-def document(result: Result) -> Dict[str, Any]:
-    """The JSON document of a result; a path that is not UTF-8 comes as ``…_b64`` too."""
-    fields: Dict[str, Any] = {
-        "schema": SCHEMA,
-        "command": result.command,
-        "dry_run": result.dry_run,
-        "changed": result.changed or any(site.changed for site in result.sites),
-        "would_change": result.would_change or any(one.would_change for one in result.sites),
-        "exit_code": result.exit_code,
-        "error": result.error and result.error._asdict(),
-        "sites": packed_sites(result.sites),
-    }
-    if result.findings is not None:
-        fields["findings"] = [error._asdict() for error in result.findings]
-    if result.releases is not None:
-        fields["releases"] = [release._asdict() for release in result.releases]
-    if result.command == "rebase":
-        fields["candidate"] = result.candidate and result.candidate._asdict()
-    if result.diagnosis is not None:
-        fields["findings"] = [one._asdict() for one in result.diagnosis]
-    if result.script is not None:
-        fields["script"] = result.script
-    if result.kernels is not None:
-        fields["kernels"] = [one._asdict() for one in result.kernels]
-    if result.site_file is not None:
-        fields["file"] = result.site_file._asdict()
-    if result.tickets is not None:
-        fields["tickets"] = [one._asdict() for one in result.tickets]
-    if result.command in KEEPERS + HOST:
-        fields["notes"] = list(result.notes)
-    return {key: _clean(value) for key, value in fields.items()}
-
-
-def packed_sites(sites: Iterable[SiteReport]) -> List[Dict[str, Any]]:
-    """The sites as they stand in a document, with text as it is; ``parse_sites`` takes them."""
-    return [_site(site) for site in sites]
-
-
-def _site(site: SiteReport) -> Dict[str, Any]:
-    row = dict(site._asdict())
-    row["error"] = site.error and site.error._asdict()
-    row["patches"] = [
-        dict(patch._asdict(), files=[_file(file) for file in patch.files])
-        for patch in site.patches
-    ]
-    if site.restart is not None:
-        row["restart"] = [process._asdict() for process in site.restart]
-    return row
-
-
-def _file(file: FileReport) -> Dict[str, Any]:
-    row = dict(file._asdict())
-    for key in ("expected", "found"):
-        row[key] = row[key] and "sha256:" + row[key]
-    return row
-
-
-def _clean(value: Any) -> Any:
-    """Text that JSON can hold: what is not UTF-8 is escaped, and its bytes given beside."""
-    if isinstance(value, dict):
-        out = {key: _clean(item) for key, item in value.items()}
-        for key, item in value.items():
-            if isinstance(item, str) and _raw(item) != shown(item).encode("utf-8"):
-                import base64
-
-                out[key + "_b64"] = base64.b64encode(_raw(item)).decode("ascii")
-        return out
-    if isinstance(value, (list, tuple)):
-        return [_clean(item) for item in value]
-    return shown(value) if isinstance(value, str) else value
-
-
-def shown(text: str) -> str:
-    """Text with every byte that is not UTF-8 (a surrogate, PEP 383) as a backslash escape."""
-    return _raw(text).decode("utf-8", "backslashreplace")
-
-
-def _raw(text: str) -> bytes:
-    try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # a surrogate that stands for no byte: from somebody's JSON
-        return text.encode("utf-8", "backslashreplace")
-
-
-def parse_sites(rows: Iterable[Dict[str, Any]]) -> Tuple[SiteReport, ...]:
-    """The sites that a child packed. Raises KeyError, TypeError, ValueError."""
-    return tuple(_parsed_site(dict(row)) for row in rows)
-
-
-def _parsed_site(row: Dict[str, Any]) -> SiteReport:
-    row["error"] = row["error"] and Error(**row["error"])
-    row["patches"] = tuple(
-        PatchReport(**dict(patch, files=tuple(map(_parsed_file, patch["files"]))))
-        for patch in row["patches"]
-    )
-    if row["restart"] is not None:
-        row["restart"] = tuple(Process(**process) for process in row["restart"])
-    row["notes"] = tuple(map(str, row["notes"]))
-    return SiteReport(**row)
-
-
-def _parsed_file(row: Dict[str, Any]) -> FileReport:
-    for key in ("expected", "found"):
-        row[key] = row[key] and str(row[key]).replace("sha256:", "")
-    return FileReport(**row)
+        return None if command == "lint" else jhpatch_command("lint")  # lint wants an editor
+    return shell_command("ls", "-ld", error.path) if error.path else None

@@ -1,24 +1,30 @@
 """The Spark part of ``doctor``: each PySpark kernel's Spark, Java, Pythons, Hadoop, ticket."""
 
 import os
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Tuple
 
 from jhpatch.checks import runner
+from jhpatch.checks.finding import FindingKind, FindingTable
 from jhpatch.checks.runner import Check
 from jhpatch.deployed import reasons
 from jhpatch.deployed.reasons import Fault
-from jhpatch.errors import JhpatchError
-from jhpatch.kerberos.findings import finding
+from jhpatch.errors import JhpatchError, jhpatch_command
 from jhpatch.report.result import Finding
 from jhpatch.spark import kernel_store
+from jhpatch.spark.faults import finding_of
 from jhpatch.system import become_user
 
-
-def found(fault: Fault, user: Optional[str] = None) -> Finding:
-    """A fault as a finding."""
-    cause = reasons.CAUSES[fault.code]
-    where = fault.path or None
-    return Finding(fault.code, cause.severity, fault.message, where, cause.why, fault.next, user)
+TABLE = FindingTable(
+    {
+        "spark": FindingKind("note", "this is what the kernel runs"),
+        "hadoop": FindingKind("note", "the cluster, as HADOOP_CONF_DIR describes it"),
+        "no-spark": FindingKind(
+            "note", "nothing of Spark's was looked at", jhpatch_command("kernelspec", "install")
+        ),
+    }
+)
+"""What there is; what keeps Spark from starting is in ``reasons.CAUSES`` (docs/pyspark.md)."""
+finding = TABLE.finding
 
 
 def checks(environ: Mapping[str, str], users: Tuple[str, ...]) -> List[Check]:
@@ -42,16 +48,16 @@ def _check(name: str, environ: Mapping[str, str], users: Tuple[str, ...]) -> Che
 def _look(name: str, environ: Mapping[str, str], users: Tuple[str, ...]) -> Iterator[Finding]:
     yield from _notes(name, environ)
     if os.geteuid() != 0:
-        yield from map(found, reasons.look(environ))
+        yield from map(finding_of, reasons.look(environ))
         return
     host = list(reasons.look(environ, mine=False))
-    yield from map(found, host)
+    yield from map(finding_of, host)
     for user in users:
         account = runner.account_of(user)
         if account is not None and account.uid != 0:
             for fault in _as(account, environ):
                 if fault.code not in {one.code for one in host}:
-                    yield found(fault, user)
+                    yield finding_of(fault, user)
 
 
 def _as(account: runner.Account, environ: Mapping[str, str]) -> List[Fault]:

@@ -6,8 +6,9 @@ from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from jhpatch.deployed import reasons
 from jhpatch.deployed.reasons import Fault, Java
-from jhpatch.errors import JhpatchError, Refused
+from jhpatch.errors import JhpatchError, Refused, jhpatch_command
 from jhpatch.namedtuple import NamedTuple
+from jhpatch.spark.faults import refusal
 from jhpatch.system import path_owners
 
 # Cloudera's parcels, Hortonworks' links, Bigtop's packages, and what people unpack by hand.
@@ -52,8 +53,9 @@ def spark_of(
                 "there is more than one Spark" if found else "there is no Spark",
                 expected="one Spark",
                 found=", ".join(found) or "none in the usual folders",
-                next="python -m jhpatch kernelspec install --spark-home "
-                + (found[0] if found else "DIR"),
+                next=jhpatch_command(
+                    "kernelspec", "install", "--spark-home", found[0] if found else "DIR"
+                ),
             )
         home = found[0]
     home = os.path.abspath(home)
@@ -74,12 +76,6 @@ def _homes(python: str, root: str) -> List[str]:
             if os.path.isfile(path + "/bin/spark-submit"):
                 found.setdefault(os.path.realpath(path), path)
     return list(found.values())
-
-
-def refusal(fault: Fault) -> Refused:
-    """A fault as an error of a command that would have written a kernel."""
-    why = reasons.CAUSES[fault.code].why
-    return Refused(fault.message, path=fault.path or None, expected=why, next=fault.next)
 
 
 def java_of(named: Optional[str], environ: Mapping[str, str], spark: str, root: str = "/") -> Java:

@@ -9,7 +9,7 @@ import os
 import stat
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-from jhpatch.errors import Failed, Refused
+from jhpatch.errors import Failed, Refused, jhpatch_command, python_command
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.spark import kernelspec as kernelspecs
 from jhpatch.spark.kernelspec import Known
@@ -61,7 +61,7 @@ def _jupyter() -> Tuple[Any, Any]:
         raise Failed(
             "this Python has no jupyter_client: %s" % error,
             expected="the Python of the notebook server",
-            next="python -m pip install jupyter_client",
+            next=python_command("pip", "install", "jupyter_client"),
         )
     return kernelspec.KernelSpecManager(), paths
 
@@ -114,7 +114,7 @@ def changed(folder: str, files: Dict[str, bytes]) -> List[str]:
                 path=folder,
                 expected="no such kernel, or one of jhpatch's",
                 found=one.display_name if one else "another kernel",
-                next="python -m jhpatch kernelspec install --name ANOTHER",
+                next=jhpatch_command("kernelspec", "install", "--name", "ANOTHER"),
             )
     return [name for name in _order(files) if _bytes(os.path.join(folder, name)) != files[name]]
 

@@ -4,7 +4,16 @@ import json
 import os
 from typing import Any, Callable, Dict
 
-from jhpatch.errors import BadPatch, Failed, JhpatchError, Locked, Refused, Untrusted, Usage
+from jhpatch.errors import (
+    BadPatch,
+    Failed,
+    JhpatchError,
+    Locked,
+    NextStep,
+    Refused,
+    Untrusted,
+    Usage,
+)
 
 _ANSWER_CAP = 64 * 1024 * 1024  # bytes
 _ERRORS = {kind.code: kind for kind in (BadPatch, Failed, Locked, Refused, Untrusted, Usage)}
@@ -43,10 +52,12 @@ def _answer(uid: int, job: Callable[[], Any]) -> Dict[str, Any]:
         _become(uid)
         return {"answer": job()}
     except JhpatchError as error:
-        fields = (error.message, error.path, error.expected, error.found, error.next)
-        return {"code": error.code, "error": fields}
+        fields = (error.message, error.path, error.expected, error.found)
+        step = error.next and error.next.packed()
+        return {"code": error.code, "error": fields, "next": step}
     except Exception as error:
-        return {"code": "failed", "error": ["%s: %s" % (type(error).__name__, error)]}
+        words = "%s: %s" % (type(error).__name__, error)
+        return {"code": "failed", "error": [words, None, None, None], "next": None}
 
 
 def _answered(uid: int, data: bytes, status: int) -> Any:
@@ -54,7 +65,10 @@ def _answered(uid: int, data: bytes, status: int) -> Any:
         document = json.loads(data.decode("ascii"))
         if "answer" in document:
             return document["answer"]
-        raise _ERRORS[document["code"]](*document["error"])
+        step = document["next"]
+        step = step and NextStep.unpacked(step)
+        message, path, expected, found = document["error"]
+        raise _ERRORS[document["code"]](message, path, expected, found, step)
     except (ValueError, KeyError, TypeError):
         how = "signal %d" % (status & 127) if status & 127 else "status %d" % (status >> 8)
         raise Failed("the child that works as uid %d gave no answer: %s" % (uid, how))

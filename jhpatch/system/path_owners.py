@@ -10,7 +10,7 @@ import os
 import stat
 from typing import Iterator, List, Optional, Tuple
 
-from jhpatch.errors import Failed, Refused
+from jhpatch.errors import Failed, Refused, shell_command
 from jhpatch.namedtuple import NamedTuple
 
 
@@ -112,14 +112,10 @@ def refuse_foreign(folder: str) -> None:
             path=writer.path,
             expected="a path that root alone can write, as all of " + folder,
             found="owner uid %d, mode %o" % (writer.uid, writer.mode),
-            next="chown -h root {0} && chmod go-w {0}".format(_quoted(writer.path)),
+            next=shell_command("chown", "-h", "root", writer.path)
+            + " && "
+            + shell_command("chmod", "go-w", writer.path),
         )
-
-
-def _quoted(path: str) -> str:
-    from shlex import quote
-
-    return quote(path)
 
 
 def _below(folder: str) -> Iterator[Tuple[str, os.stat_result]]:
@@ -166,6 +162,6 @@ def owner_to_become(paths: List[str]) -> Optional[int]:
                 path=writer.path,
                 expected="a path that root alone, or one user alone, can write",
                 found="owner uid %d, mode %o" % (writer.uid, writer.mode),
-                next="chmod go-w " + _quoted(writer.path),
+                next=shell_command("chmod", "go-w", writer.path),
             )
     return writers[0].uid if writers else None

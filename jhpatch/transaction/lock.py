@@ -10,11 +10,12 @@ import os
 import stat
 from typing import Callable, Optional
 
-from jhpatch.errors import Failed, Locked
+from jhpatch.errors import Command, Failed, Locked, NextStep
 from jhpatch.system.rooted_files import Folder, NotPlain, Root
 from jhpatch.transaction.store import FOLDER, not_ours, refuse_others, set_mode
 
 _POLL = 0.05  # seconds between two tries
+_ISOLATED = NextStep(Command((), "jhpatch", flags=("-I",)))
 _NOT_PLAIN = (errno.ELOOP, errno.EISDIR, errno.ENXIO)
 
 
@@ -119,7 +120,7 @@ def not_writable(path: str, found: os.stat_result, error: Optional[OSError] = No
         path=path,
         expected="a folder that uid %d can write" % os.geteuid(),
         found="owner uid %d, mode %o" % (found.st_uid, stat.S_IMODE(found.st_mode)),
-        next="run it as its owner, such as: sudo -H python -I -m jhpatch …"
+        next="run it as its owner, such as: sudo -H " + _ISOLATED + " …"
         if denied and os.geteuid() != 0
         else "make it writable (lsattr and findmnt tell what keeps root out), then run the same "
         "command again",

@@ -36,7 +36,7 @@ import stat
 import time
 from typing import Callable, Collection, Iterable, Iterator, List, Optional, Tuple
 
-from jhpatch.errors import Failed
+from jhpatch.errors import Failed, jhpatch_command
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.system.rooted_files import Folder, Found, Root, is_relative
 from jhpatch.system.sha256 import sha256
@@ -114,7 +114,7 @@ def _may_be_lost(site: str, error: OSError) -> Failed:
     return Failed(
         "the change was made, but may not outlast a power cut: %s" % _said(error),
         path=os.path.join(site, FOLDER),
-        next="python -m jhpatch status",
+        next=jhpatch_command("status"),
     )
 
 
@@ -343,7 +343,7 @@ class Transaction:
                 raise Failed(
                     "the change was made, but could not be read again: %s" % _said(error),
                     path=path,
-                    next="python -m jhpatch status",
+                    next=jhpatch_command("status"),
                 )
             if found != row.after:
                 raise Failed(
@@ -351,7 +351,7 @@ class Transaction:
                     path=path,
                     expected=_shown(row.after),
                     found=_shown(found),
-                    next="python -m jhpatch status",
+                    next=jhpatch_command("status"),
                 )
 
     # Undo.

@@ -14,7 +14,8 @@ import time
 import pytest
 
 from jhpatch.commands import doctor
-from jhpatch.kerberos.findings import KINDS
+from jhpatch.kerberos import findings
+from jhpatch.spark import checks as spark_checks
 from jhpatch.system import become_user
 from testing import ROOT, ports
 from testing.pages import documented, table_of
@@ -368,7 +369,7 @@ def test_as_a_user(doctor_of, kdc, keytab):
         parsed.environ = dict(kdc.env(), PATH=os.defpath)
         parsed.step = len
         result = doctor.run(parsed)
-        return [[row.code, row.user] for row in result.diagnosis], result.exit_code
+        return [[row.code, row.user] for row in result.content.findings], result.exit_code
 
     rows, _ = become_user.run_as(UID, job)
     assert ["kinit-works", USER] in rows and ["needs-root", "daemon"] in rows
@@ -544,6 +545,9 @@ def test_a_server_from_before_the_patches(doctor_of, jhpatch, make_site, tmp_pat
 
 
 # the table
+
+
+KINDS = dict(findings.TABLE.kinds, **spark_checks.TABLE.kinds)
 
 
 def test_the_documented_table_is_the_code():

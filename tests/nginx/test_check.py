@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from jhpatch.nginx.findings import KINDS, finding
+from jhpatch.nginx.findings import TABLE, finding
 from jhpatch.nginx.site_file import render
 from testing import ROOT
 from testing.nginx import judged_by_nginx, with_nginx
@@ -48,7 +48,7 @@ def test_each_fault_is_found_where_it_stands(jhpatch, name):
 def test_the_corpus_has_each_fault():
     """Each finding about a configuration but a broken one is in one of its files."""
     seen = {code for name in NAMES for code, _ in arrows(os.path.join(CORPUS, name))}
-    codes = list(KINDS)
+    codes = list(TABLE.kinds)
     wanted = set(codes[1 : codes.index("unreachable")])
     assert seen == wanted
 
@@ -234,7 +234,7 @@ def test_it_judges_as_nginx_inherits(jhpatch, tmp_path, values, codes):
 
 def test_the_documented_table_is_the_code():
     """docs/nginx.md has each finding with its severity, its meaning and its next step."""
-    assert table_of("nginx.md") == documented(KINDS)
+    assert table_of("nginx.md") == documented(TABLE.kinds)
 
 
 def test_each_finding_can_be_had_and_filled_in():
@@ -245,7 +245,7 @@ def test_each_finding_can_be_had_and_filled_in():
             with open(os.path.join(ROOT, "jhpatch", "nginx", name), encoding="utf-8") as file:
                 source += file.read()
     fields = dict.fromkeys(("port", "ssl", "ciphers", "host", "url"), "x")
-    for code, kind in KINDS.items():
+    for code, kind in TABLE.kinds.items():
         assert '"%s"' % code in source, code
         one = finding(code, "x", **fields)
         assert one.why and (one.next is not None or kind.severity == "note")

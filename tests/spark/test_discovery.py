@@ -60,7 +60,10 @@ def test_two_sparks_are_named_and_neither_is_taken(root):
     make_spark(root + "/opt/spark-4.0.1")
     with pytest.raises(Refused) as refused:
         found(root)
-    assert "spark-4.0.1" in refused.value.found and "--spark-home" in refused.value.next
+    assert (
+        "spark-4.0.1" in refused.value.found
+        and "--spark-home" in refused.value.next.parts[0].arguments
+    )
 
 
 def test_what_is_said_counts_before_what_is_found(root):
