@@ -10,7 +10,7 @@ import pytest
 
 from jhpatch.errors import BadPatch, Untrusted
 from jhpatch.installer import record, state
-from jhpatch.installer.assessment import View, assess
+from jhpatch.installer.assessment import SiteSnapshot, assess
 from jhpatch.installer.environment import Distribution
 from jhpatch.installer.plan import plan_apply, plan_revert
 from jhpatch.installer.record import Entry
@@ -328,7 +328,7 @@ JSON = st.recursive(
             st.one_of(
                 st.text(max_size=5),
                 st.sampled_from(
-                    [*state.File._fields, *state.Applied._fields, *journal.Row._fields]
+                    [*state.FileHashes._fields, *state.AppliedPatch._fields, *journal.Row._fields]
                 ),
             ),
             inner,
@@ -337,13 +337,13 @@ JSON = st.recursive(
     ),
     max_leaves=8,
 )
-FILE = state.File("app/a.py", "1" * 64, "2" * 64)
+FILE = state.FileHashes("app/a.py", "1" * 64, "2" * 64)
 STATE = state.State(
     "0.1.0",
     (
-        state.Patched(
-            *("app", "1.0", state.File("app-1.0.dist-info/RECORD", "3" * 64, "4" * 64)),
-            (state.Applied("app/slug", "1.0-slug", "5" * 64, WHEN, (FILE,)),),
+        state.DistributionState(
+            *("app", "1.0", state.FileHashes("app-1.0.dist-info/RECORD", "3" * 64, "4" * 64)),
+            (state.AppliedPatch("app/slug", "1.0-slug", "5" * 64, WHEN, (FILE,)),),
         ),
     ),
 )
@@ -449,7 +449,7 @@ class Memory:
         data = self.files.get(state.STATE)
         known = state.parse(data, state.STATE) if data is not None else None
         found = {"app": [Distribution("app", "1.0", "app-1.0.dist-info", None, "pip")]}
-        return View("/site", found, known, data, self.files.get, self.saved.__getitem__)
+        return SiteSnapshot("/site", found, known, data, self.files.get, self.saved.__getitem__)
 
     def carry_out(self, plan):
         """Every change, from what lies there."""

@@ -67,7 +67,7 @@ class Deadline:
         return min(max(self._end - self._clock() - _MARGIN, 0.05), most)
 
 
-class Done(NamedTuple):
+class Completed(NamedTuple):
     """How a program ended; ``code`` is None where it was killed at its time, or never ran."""
 
     code: Optional[int]
@@ -85,7 +85,7 @@ def run(
     environ: Mapping[str, str],
     seconds: float,
     account: Optional[Account] = None,
-) -> Done:
+) -> Completed:
     """Runs a program, as ``account`` if that is somebody else, with a clean environment.
 
     It has a session of its own, which is killed whole after ``seconds``.
@@ -101,13 +101,15 @@ def run(
             start_new_session=True,
         )
     except OSError as error:
-        return Done(None, "", "cannot run %s: %s" % (argv[0], error.strerror))
+        return Completed(None, "", "cannot run %s: %s" % (argv[0], error.strerror))
     try:
         out, err = child.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
         _kill(child)
-        return Done(None, "", "no answer within %.1f s" % seconds)
-    return Done(child.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
+        return Completed(None, "", "no answer within %.1f s" % seconds)
+    return Completed(
+        child.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
+    )
 
 
 def _kill(child: "subprocess.Popen[bytes]") -> None:
@@ -156,7 +158,7 @@ class Check(NamedTuple):
     look: Callable[[Deadline], Iterable[Finding]]
 
 
-def conduct(
+def run_checks(
     checks: Iterable[Check],
     each: float = EACH,
     total: float = ALL,

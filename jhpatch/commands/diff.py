@@ -6,7 +6,7 @@ from typing import List, Optional, Set, Tuple
 from jhpatch import __version__
 from jhpatch.errors import JhpatchError
 from jhpatch.installer import selection, site_report
-from jhpatch.installer.assessment import Assessment
+from jhpatch.installer.assessment import PatchStatus
 from jhpatch.installer.inspection import Inspection
 from jhpatch.installer.plan import Change, plan_apply
 from jhpatch.patchset import edition, engine, unified_diff
@@ -57,7 +57,7 @@ def _modules_first(change: Change) -> Tuple[bool, bool, str]:
     return change.path.endswith("/RECORD"), change.before is None, change.path
 
 
-def _edits(inspection: Inspection, one: Assessment) -> List[str]:
+def _edits(inspection: Inspection, one: PatchStatus) -> List[str]:
     """What was changed in a file by another hand, against bytes that we know."""
     text: List[str] = []
     for file in one.files:
@@ -70,7 +70,7 @@ def _edits(inspection: Inspection, one: Assessment) -> List[str]:
     return text
 
 
-def _expected(inspection: Inspection, one: Assessment, path: str) -> Optional[bytes]:
+def _expected(inspection: Inspection, one: PatchStatus, path: str) -> Optional[bytes]:
     """The bytes that should be there; None where only their hash is known."""
     files = {file.path: file for file in (one.applied.files if one.applied else ())}
     if path not in files or one.edition is None:

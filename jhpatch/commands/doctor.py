@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> Result:
     )
     checks = kerberos_checks.checks(host) + spark_checks.checks(arguments.environ, host.users)
     checks.append(Check("restart", lambda deadline: _restart(arguments)))
-    rows = runner.conduct(checks, step=arguments.step)
+    rows = runner.run_checks(checks, step=arguments.step)
     counts = [sum(row.severity == one for row in rows) for one in _SEVERITIES]
     words = ["%d %s%s" % (n, one, "" if n == 1 else "s") for n, one in zip(counts, _SEVERITIES)]
     note = "%d checks: %s" % (len(checks), ", ".join(words))

@@ -1,22 +1,22 @@
 """Patches, bytes and state → the state that each patch has in a site.
 
 The rules stand in their order in ``_assess``; the first that holds decides. State
-says what was meant, hashes say what is. The disk is seen only through the ``View``
+says what was meant, hashes say what is. The disk is seen only through the ``SiteSnapshot``
 that is passed in.
 """
 
 from typing import Callable, Dict, Iterable, List, Optional, Set, Tuple
 
 from jhpatch.installer.environment import Distribution
-from jhpatch.installer.state import Applied, File, State
+from jhpatch.installer.state import AppliedPatch, FileHashes, State
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchset import versions
 from jhpatch.patchset.edition import Edition, added_bytes, digest, normalized
-from jhpatch.system.rooted_files import NotPlain
+from jhpatch.system.rooted_files import UnsafePath
 from jhpatch.system.sha256 import sha256
 
 
-class View(NamedTuple):
+class SiteSnapshot(NamedTuple):
     """A site as a plan sees it."""
 
     path: str
@@ -24,14 +24,14 @@ class View(NamedTuple):
     state: Optional[State]
     state_bytes: Optional[bytes]
     read: Callable[[str], Optional[bytes]]
-    """A file's bytes, or None. Raises NotPlain for what is no plain file of the site."""
+    """A file's bytes, or None. Raises UnsafePath for what is no plain file of the site."""
     original: Callable[[str], bytes]
     """A saved original by SHA-256. Raises Untrusted."""
     has_folder_of: Callable[[str], bool] = lambda path: True
     """Whether the folder of a path is there, and reached through no symlink."""
 
 
-class FileState(NamedTuple):
+class FileStatus(NamedTuple):
     """A file of a patch: ``before``, ``after``, ``missing`` or ``other``; hashes as hex."""
 
     path: str
@@ -40,7 +40,7 @@ class FileState(NamedTuple):
     found: Optional[str]
 
 
-class Assessment(NamedTuple):
+class PatchStatus(NamedTuple):
     """A patch in a site: its state, and why."""
 
     patch: str
@@ -48,9 +48,9 @@ class Assessment(NamedTuple):
     reason: Optional[str]
     edition: Optional[Edition]
     distribution: Optional[Distribution]
-    applied: Optional[Applied]
-    files: Tuple[FileState, ...] = ()
-    leftovers: Tuple[File, ...] = ()
+    applied: Optional[AppliedPatch]
+    files: Tuple[FileStatus, ...] = ()
+    leftovers: Tuple[FileHashes, ...] = ()
     """Files that we added and that are still there, though they should not be."""
     unlisted: Optional[Edition] = None
     """An edition whose bytes fit although its Versions do not name the release."""
@@ -61,7 +61,7 @@ class Assessment(NamedTuple):
         return self.distribution.version if self.distribution else None
 
 
-def assess(view: View, editions: Iterable[Edition]) -> Tuple[Assessment, ...]:
+def assess(view: SiteSnapshot, editions: Iterable[Edition]) -> Tuple[PatchStatus, ...]:
     """The state of each patch of the catalog and of the site's own state, by name."""
     by_patch: Dict[str, List[Edition]] = {}
     for edition in editions:
@@ -76,40 +76,42 @@ def assess(view: View, editions: Iterable[Edition]) -> Tuple[Assessment, ...]:
     )
 
 
-def absent(patch: str) -> Assessment:
+def absent(patch: str) -> PatchStatus:
     """A patch whose distribution is not installed, and of which nothing is left."""
-    return Assessment(patch, "absent", None, None, None, None)
+    return PatchStatus(patch, "absent", None, None, None, None)
 
 
 def _assess(
-    view: View, patch: str, editions: List[Edition], applied: Optional[Applied]
-) -> Assessment:
+    view: SiteSnapshot, patch: str, editions: List[Edition], applied: Optional[AppliedPatch]
+) -> PatchStatus:
     found = view.distributions.get(normalized(patch.partition("/")[0]), [])
     try:
         if not found:
             left = _leftovers(view, applied)
-            return Assessment(patch, "absent", _left(applied), None, None, applied, (), left)
+            return PatchStatus(patch, "absent", _left(applied), None, None, applied, (), left)
         if len(found) > 1:
             reason = "layout: two of it: " + " and ".join(one.info for one in found)
-            return Assessment(patch, "unsupported", reason, None, found[0], applied)
+            return PatchStatus(patch, "unsupported", reason, None, found[0], applied)
         if found[0].layout:
             reason = "layout: " + found[0].layout
-            return Assessment(patch, "unsupported", reason, None, found[0], applied)
+            return PatchStatus(patch, "unsupported", reason, None, found[0], applied)
         return _of_installed(view, patch, editions, applied, found[0])
-    except NotPlain as error:
+    except UnsafePath as error:
         reason = "layout: %s: %s" % (error.filename, error.strerror)
-        return Assessment(patch, "unsupported", reason, None, found[0] if found else None, applied)
+        return PatchStatus(
+            patch, "unsupported", reason, None, found[0] if found else None, applied
+        )
 
 
 def _of_installed(
-    view: View,
+    view: SiteSnapshot,
     patch: str,
     editions: List[Edition],
-    applied: Optional[Applied],
+    applied: Optional[AppliedPatch],
     distribution: Distribution,
-) -> Assessment:
+) -> PatchStatus:
     edition = next((one for one in editions if one.fits(distribution.version)), None)
-    base = Assessment(patch, "", None, edition, distribution, applied)
+    base = PatchStatus(patch, "", None, edition, distribution, applied)
     if applied and all(_hash(view, file.path) == file.after for file in applied.files):
         state, reason = _current(applied, edition, editions)
         return base._replace(state=state, reason=reason, files=_applied_files(applied))
@@ -127,7 +129,7 @@ def _of_installed(
 
 
 def _current(
-    applied: Applied, edition: Optional[Edition], editions: List[Edition]
+    applied: AppliedPatch, edition: Optional[Edition], editions: List[Edition]
 ) -> Tuple[str, Optional[str]]:
     """``applied``, or ``outdated`` where the catalog's patch for this release is another."""
     edition = edition or next((one for one in editions if one.name == applied.edition), None)
@@ -138,7 +140,7 @@ def _current(
     return "applied", None
 
 
-def _unlisted(view: View, base: Assessment, editions: List[Edition]) -> Assessment:
+def _unlisted(view: SiteSnapshot, base: PatchStatus, editions: List[Edition]) -> PatchStatus:
     """No edition names the release; perhaps one has its bytes."""
     fits = next((e for e in editions if e.changes and _is_before(view, e)), None)
     ranges = (one for edition in editions if edition.changes for one in edition.ranges)
@@ -150,11 +152,11 @@ def _unlisted(view: View, base: Assessment, editions: List[Edition]) -> Assessme
     return base._replace(state="unsupported", reason=reason, unlisted=fits, leftovers=left)
 
 
-def _is_before(view: View, edition: Edition) -> bool:
+def _is_before(view: SiteSnapshot, edition: Edition) -> bool:
     return all(_hash(view, change.path) == change.before for change in edition.changes)
 
 
-def _by_bytes(view: View, base: Assessment, edition: Edition) -> Assessment:
+def _by_bytes(view: SiteSnapshot, base: PatchStatus, edition: Edition) -> PatchStatus:
     """The states that the bytes decide: modified, pristine, superseded, applied, outdated."""
     applied = base.applied
     adds = {path: sha256(data) for path, data in added_bytes(edition).items()}
@@ -171,7 +173,7 @@ def _by_bytes(view: View, base: Assessment, edition: Edition) -> Assessment:
     return _decided(view, base._replace(files=changed + added), modules)
 
 
-def _decided(view: View, base: Assessment, modules: Set[str]) -> Assessment:
+def _decided(view: SiteSnapshot, base: PatchStatus, modules: Set[str]) -> PatchStatus:
     files = base.files
     odd = next((file for file in files if file.state == "other"), None)
     if odd:
@@ -192,7 +194,7 @@ def _decided(view: View, base: Assessment, modules: Set[str]) -> Assessment:
     return base._replace(state="outdated", reason="a mix of bytes of several versions")
 
 
-def _by_record(view: View, base: Assessment, applied: Applied) -> Assessment:
+def _by_record(view: SiteSnapshot, base: PatchStatus, applied: AppliedPatch) -> PatchStatus:
     """A recorded patch that the catalog does not have for this release any more."""
     files = tuple(_file_state(view, f.path, f.before, f.after, f) for f in applied.files)
     modules = {file.path for file in applied.files if file.before is not None}
@@ -200,21 +202,25 @@ def _by_record(view: View, base: Assessment, applied: Applied) -> Assessment:
 
 
 def _file_state(
-    view: View, path: str, before: Optional[str], after: str, recorded: Optional[File]
-) -> FileState:
+    view: SiteSnapshot,
+    path: str,
+    before: Optional[str],
+    after: str,
+    recorded: Optional[FileHashes],
+) -> FileStatus:
     found = _hash(view, path)
     if found == before:
-        return FileState(path, "before" if before else "missing", before, found)
+        return FileStatus(path, "before" if before else "missing", before, found)
     if found == after or (recorded and found == recorded.after):
-        return FileState(path, "after", after, found)
+        return FileStatus(path, "after", after, found)
     if found is None:
-        return FileState(path, "other", before, found)
+        return FileStatus(path, "other", before, found)
     if recorded and found == recorded.before:
-        return FileState(path, "after", after, found)
-    return FileState(path, "other", after if recorded else before, found)
+        return FileStatus(path, "after", after, found)
+    return FileStatus(path, "other", after if recorded else before, found)
 
 
-def _foreign(view: View, base: Assessment) -> List[str]:
+def _foreign(view: SiteSnapshot, base: PatchStatus) -> List[str]:
     """Files that a patch adds and that are there already, brought by no patch of ours.
 
     A helper is ours whoever lists it: patches of a distribution share it.
@@ -226,7 +232,7 @@ def _foreign(view: View, base: Assessment) -> List[str]:
     return [one.path for one in adds if one.path in there - ours and not one.is_helper]
 
 
-def _is_listed(view: View, base: Assessment, path: str) -> bool:
+def _is_listed(view: SiteSnapshot, base: PatchStatus, path: str) -> bool:
     """Whether RECORD has a row for a file."""
     from jhpatch.installer import record
 
@@ -234,7 +240,7 @@ def _is_listed(view: View, base: Assessment, path: str) -> bool:
     return bool(listed) and any(row.path == path for row in record.parse(listed or b""))
 
 
-def _of_odd_bytes(view: View, base: Assessment, odd: FileState) -> Assessment:
+def _of_odd_bytes(view: SiteSnapshot, base: PatchStatus, odd: FileStatus) -> PatchStatus:
     """Bytes that we do not know: another build of the release, if RECORD states them."""
     from jhpatch.installer import record
 
@@ -247,20 +253,20 @@ def _of_odd_bytes(view: View, base: Assessment, odd: FileState) -> Assessment:
     return base._replace(state="modified", reason="%s %s" % (odd.path, what))
 
 
-def _applied_files(applied: Applied) -> Tuple[FileState, ...]:
-    return tuple(FileState(f.path, "after", f.after, f.after) for f in applied.files)
+def _applied_files(applied: AppliedPatch) -> Tuple[FileStatus, ...]:
+    return tuple(FileStatus(f.path, "after", f.after, f.after) for f in applied.files)
 
 
-def _leftovers(view: View, applied: Optional[Applied]) -> Tuple[File, ...]:
+def _leftovers(view: SiteSnapshot, applied: Optional[AppliedPatch]) -> Tuple[FileHashes, ...]:
     """The files that we added and that are there still, with our bytes."""
     added = [file for file in applied.files if file.before is None] if applied else []
     return tuple(file for file in added if _hash(view, file.path) == file.after)
 
 
-def _left(applied: Optional[Applied]) -> Optional[str]:
+def _left(applied: Optional[AppliedPatch]) -> Optional[str]:
     return "the distribution is gone; what was recorded of it is left" if applied else None
 
 
-def _hash(view: View, path: str) -> Optional[str]:
+def _hash(view: SiteSnapshot, path: str) -> Optional[str]:
     data = view.read(path)
     return None if data is None else sha256(data)

@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from jhpatch.errors import Failed
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.system import compiler
-from jhpatch.system.rooted_files import Folder, Root
+from jhpatch.system.rooted_files import Dir, RootDir
 
 _TIMEOUT = 120  # seconds, for all files of a site
 
@@ -79,7 +79,7 @@ def rebuilder(
 
     def rebuild(dropped: List[str]) -> None:
         if code:
-            with Root(site) as root:
+            with RootDir(site) as root:
                 dropped = [path for path in dropped if not _is_written(root, path, code)]
         if not dropped:
             return
@@ -92,7 +92,7 @@ def rebuilder(
     return rebuild
 
 
-def _is_written(root: Root, path: str, code: Code) -> bool:
+def _is_written(root: RootDir, path: str, code: Code) -> bool:
     """Whether nothing is left to do for a .pyc: it is there again, or another Python's."""
     match = compiler.PYC.match(path)
     if not match or match.group(3) != code.tag:
@@ -112,7 +112,7 @@ def _is_written(root: Root, path: str, code: Code) -> bool:
     return False
 
 
-def _write(folder: Folder, name: str, data: bytes, mode: int) -> None:
+def _write(folder: Dir, name: str, data: bytes, mode: int) -> None:
     """As py_compile does: replaced at once, and not fsynced. Who misses it compiles."""
     temp = "%s.%d" % (name, os.getpid())
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -15,7 +15,8 @@ from typing import Dict, Iterable, Iterator, List, Match, Optional, Tuple
 
 from jhpatch.errors import Usage
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.system.rooted_files import Root
+from jhpatch.system.files import read_head
+from jhpatch.system.rooted_files import RootDir
 
 _INFO = re.compile(
     r"^(?P<name>.+?)-(?P<version>[0-9][^-]*)(-py[0-9.]+)?\.(?P<kind>dist-info|egg-info|egg)$"
@@ -100,7 +101,7 @@ def site_alone(path: str) -> Environment:
 
 
 def distributions(
-    root: Root, wanted: Iterable[str], archives: Iterable[str] = ()
+    root: RootDir, wanted: Iterable[str], archives: Iterable[str] = ()
 ) -> Dict[str, List[Distribution]]:
     """The distributions of a site that are ``wanted``, by normalized name.
 
@@ -142,7 +143,7 @@ def _zipped(path: str) -> Iterator[Match[str]]:
     return filter(None, map(_INFO.match, sorted(names)))
 
 
-def _is_left_over(root: Root, entry: str) -> bool:
+def _is_left_over(root: RootDir, entry: str) -> bool:
     """A metadata folder that only a temporary file of ours has kept from being taken away."""
     try:
         with root.folder(entry) as folder:
@@ -151,7 +152,7 @@ def _is_left_over(root: Root, entry: str) -> bool:
         return False
 
 
-def _distribution(root: Root, entry: str, name: str) -> Distribution:
+def _distribution(root: RootDir, entry: str, name: str) -> Distribution:
     match = _INFO.match(entry)
     version = match.group("version") if match else ""
     if entry.endswith(".egg-link"):
@@ -169,7 +170,7 @@ def _distribution(root: Root, entry: str, name: str) -> Distribution:
     return Distribution(name, version, entry, layout, installer)
 
 
-def _head(root: Root, entry: str) -> str:
+def _head(root: RootDir, entry: str) -> str:
     """The head of METADATA or PKG-INFO; an egg-info may be a file by itself (distutils)."""
     for path in (entry + "/METADATA", entry + "/PKG-INFO", entry):
         text = _small(root, path)
@@ -178,7 +179,7 @@ def _head(root: Root, entry: str) -> str:
     return ""
 
 
-def _small(root: Root, path: str) -> str:
+def _small(root: RootDir, path: str) -> str:
     try:
         found = root.read(path, cap=4 * 1024 * 1024)
     except OSError:
@@ -186,7 +187,7 @@ def _small(root: Root, path: str) -> str:
     return found.data[:_HEAD].decode("utf-8", "replace").replace("\r\n", "\n") if found else ""
 
 
-def _linked(root: Root, entry: str) -> Optional[str]:
+def _linked(root: RootDir, entry: str) -> Optional[str]:
     """Metadata that lies elsewhere: what is written in RECORD would be written there."""
     for path in (entry, entry + "/RECORD"):
         try:
@@ -200,7 +201,7 @@ def _linked(root: Root, entry: str) -> Optional[str]:
     return None
 
 
-def _is_editable(root: Root, entry: str) -> bool:
+def _is_editable(root: RootDir, entry: str) -> bool:
     """PEP 610 and PEP 660: direct_url.json says so."""
     said = _small(root, entry + "/direct_url.json")
     return bool(said) and re.search(r'"editable"\s*:\s*true', said) is not None
@@ -264,14 +265,9 @@ def _added(folder: str) -> Iterator[str]:
 
 def _lines(path: str) -> List[str]:
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        return os.fsdecode(read_head(path, _HEAD)).splitlines()
     except OSError:
         return []
-    with os.fdopen(fd, "rb") as file:
-        try:
-            return os.fsdecode(file.read(_HEAD)).splitlines()
-        except OSError:
-            return []
 
 
 def _prefix(python: str) -> str:

@@ -63,14 +63,14 @@ def _as_it_was(one: Inspection, plan: Optional[Plan]) -> SiteReport:
     """A site in which there is nothing to do, or that another's failure has spared."""
     error: Optional[JhpatchError] = None
     try:
-        transaction.settle(one.site.path)
+        transaction.sync_finished(one.site.path)
     except Failed as failed:
         error = failed
     return _untouched(one, plan, error, dry_run=False)
 
 
 def _has_work(one: Inspection, plan: Plan) -> bool:
-    return bool(plan.changes) or transaction.is_untidy(one.site.path, plan.keep)
+    return bool(plan.changes) or transaction.needs_clean_up(one.site.path, plan.keep)
 
 
 def _undisturbed(
@@ -201,14 +201,16 @@ def _locked_and_changed(job: _Job, inspections: List[Inspection]) -> Tuple[SiteR
             reports.append(report)
             if report.error:
                 break
-    return tuple(_with_litter(report, locks[report.site].litter) for report in reports)
+    return tuple(
+        _with_cleanup_error(report, locks[report.site].cleanup_error) for report in reports
+    )
 
 
-def _with_litter(report: SiteReport, litter: Optional[Failed]) -> SiteReport:
+def _with_cleanup_error(report: SiteReport, cleanup_error: Optional[Failed]) -> SiteReport:
     """A site that was changed, and not tidied up, is no success."""
-    if litter is None or report.error:
+    if cleanup_error is None or report.error:
         return report
-    return report._replace(error=error_of(litter), exit_code=litter.exit_code)
+    return report._replace(error=error_of(cleanup_error), exit_code=cleanup_error.exit_code)
 
 
 def _again(job: _Job, old: Inspection) -> Inspection:

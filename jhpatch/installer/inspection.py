@@ -1,4 +1,4 @@
-"""A site as it lies on the disk → the ``View`` that a plan takes.
+"""A site as it lies on the disk → the ``SiteSnapshot`` that a plan takes.
 
 Only reads. Where a run has died, the view is of the site as recovery will leave it.
 """
@@ -16,12 +16,12 @@ from jhpatch.errors import (
     shell_command,
 )
 from jhpatch.installer import assessment, state
-from jhpatch.installer.assessment import Assessment, View
+from jhpatch.installer.assessment import PatchStatus, SiteSnapshot
 from jhpatch.installer.environment import Environment, Site, distributions
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchset.catalog import Catalog
 from jhpatch.patchset.edition import normalized
-from jhpatch.system.rooted_files import NotPlain, Root
+from jhpatch.system.rooted_files import RootDir, UnsafePath
 from jhpatch.system.sha256 import sha256
 from jhpatch.transaction import journal as journals
 from jhpatch.transaction import store
@@ -35,8 +35,8 @@ class Inspection(NamedTuple):
 
     environment: Environment
     site: Site
-    view: View
-    assessments: Tuple[Assessment, ...]
+    view: SiteSnapshot
+    assessments: Tuple[PatchStatus, ...]
     journal: Optional[str] = None
     """``busy`` or ``interrupted`` where a journal lies in the site."""
     shadowed: FrozenSet[str] = frozenset()
@@ -136,7 +136,7 @@ def _with_absent(first: Inspection, known: Catalog, installed: Set[str]) -> Insp
 def _look(environment: Environment, site: Site, names: Tuple[str, ...]) -> Inspection:
     """A site without its assessments; an error takes the place of what cannot be read."""
     try:
-        root = Root(site.path)
+        root = RootDir(site.path)
         try:
             return _read_site(environment, site, root, names)
         except Untrusted as error:
@@ -150,14 +150,14 @@ def _look(environment: Environment, site: Site, names: Tuple[str, ...]) -> Inspe
 
 
 def _read_site(
-    environment: Environment, site: Site, root: Root, names: Tuple[str, ...]
+    environment: Environment, site: Site, root: RootDir, names: Tuple[str, ...]
 ) -> Inspection:
     journal = store.journal_of(root)
     read = _reader(root, journal)
     data = read(state.STATE) if _has_folder(root) else None
     known = state.parse(data, os.path.join(site.path, state.STATE)) if data is not None else None
     wanted = set(names) | ({one.name for one in known.patched} if known else set())
-    view = View(
+    view = SiteSnapshot(
         site.path,
         distributions(root, wanted, site.archives),
         known,
@@ -172,31 +172,33 @@ def _read_site(
     return Inspection(environment, site, view, (), status)
 
 
-def _empty(path: str) -> View:
-    return View(path, {}, None, None, lambda path: None, lambda sha256: b"")
+def _empty(path: str) -> SiteSnapshot:
+    return SiteSnapshot(path, {}, None, None, lambda path: None, lambda sha256: b"")
 
 
 def with_way_back(error: JhpatchError, site: str, known: Catalog) -> JhpatchError:
     """The error; where what was saved cannot be believed, with the command that helps."""
     if isinstance(error, Untrusted) and not error.next:
-        with contextlib.suppress(OSError), Root(site) as root:
+        with contextlib.suppress(OSError), RootDir(site) as root:
             error.next = _way_back(root, known.distributions)
     return error
 
 
-def _way_back(root: Root, names: Iterable[str]) -> NextStep:
+def _way_back(root: RootDir, names: Iterable[str]) -> NextStep:
     """The command that brings a site back when its state cannot be believed."""
     found = distributions(root, names)
     named = ["%s==%s" % (name, found[name][0].version) for name in sorted(found)]
     return reinstall_command(*named) + " && " + shell_command("rm", "-r", root.path + "/.jhpatch")
 
 
-def _has_folder(root: Root) -> bool:
+def _has_folder(root: RootDir) -> bool:
     with root.folder("") as top:
         return top.lstat(store.FOLDER) is not None
 
 
-def _reader(root: Root, journal: Optional[journals.Journal]) -> Callable[[str], Optional[bytes]]:
+def _reader(
+    root: RootDir, journal: Optional[journals.Journal]
+) -> Callable[[str], Optional[bytes]]:
     """Reads each file once; where a run died, what recovery will make of it."""
     rows = {row.path: row for row in journal.rows} if journal else {}
     disk: Dict[str, Optional[bytes]] = {}
@@ -214,7 +216,7 @@ def _reader(root: Root, journal: Optional[journals.Journal]) -> Callable[[str], 
     def hash_of(path: str) -> Optional[str]:
         try:
             data = on_disk(path)
-        except NotPlain:
+        except UnsafePath:
             return ""
         return None if data is None else sha256(data)
 

@@ -15,8 +15,8 @@ from jhpatch.errors import (
     reinstall_command,
 )
 from jhpatch.installer import record, state
-from jhpatch.installer.assessment import Assessment, View
-from jhpatch.installer.state import STATE, Applied, File, Patched, State
+from jhpatch.installer.assessment import PatchStatus, SiteSnapshot
+from jhpatch.installer.state import STATE, AppliedPatch, DistributionState, FileHashes, State
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchset import engine, versions
 from jhpatch.patchset.edition import Edition, added_bytes, digest, normalized
@@ -48,8 +48,8 @@ class Plan(NamedTuple):
 
 
 def plan_apply(
-    view: View,
-    assessments: Iterable[Assessment],
+    view: SiteSnapshot,
+    assessments: Iterable[PatchStatus],
     named: Set[str],
     tool: str,
     when: str,
@@ -66,18 +66,22 @@ def plan_apply(
     return _plan(view, assessments, wanted, dropped, tool, when, reverting=False)
 
 
-def would_apply(view: View, assessments: Iterable[Assessment], tool: str) -> bool:
+def would_apply(view: SiteSnapshot, assessments: Iterable[PatchStatus], tool: str) -> bool:
     """Whether ``apply`` of all patches would change the site, as the states tell."""
     wanted, dropped, refusals = _sorted_out(view, assessments, set(), tool, allow_unlisted=False)
     return bool(wanted or dropped) and not refusals
 
 
 def _sorted_out(
-    view: View, assessments: Iterable[Assessment], named: Set[str], tool: str, allow_unlisted: bool
-) -> Tuple[List[Assessment], List[Assessment], List[Tuple[str, JhpatchError]]]:
+    view: SiteSnapshot,
+    assessments: Iterable[PatchStatus],
+    named: Set[str],
+    tool: str,
+    allow_unlisted: bool,
+) -> Tuple[List[PatchStatus], List[PatchStatus], List[Tuple[str, JhpatchError]]]:
     """The patches to apply, those to drop from the record, and the refusals of the others."""
-    wanted: List[Assessment] = []
-    dropped: List[Assessment] = []
+    wanted: List[PatchStatus] = []
+    dropped: List[PatchStatus] = []
     refusals: List[Tuple[str, JhpatchError]] = []
     for one in assessments:
         if named and one.patch not in named:
@@ -96,14 +100,14 @@ def _sorted_out(
 
 
 def plan_revert(
-    view: View,
-    assessments: Iterable[Assessment],
+    view: SiteSnapshot,
+    assessments: Iterable[PatchStatus],
     named: Set[str],
     tool: str,
     force: bool = False,
 ) -> Plan:
     """Everything that ``revert`` would do; ``named`` is empty for all patches."""
-    dropped: List[Assessment] = []
+    dropped: List[PatchStatus] = []
     refusals: List[Tuple[str, JhpatchError]] = []
     for one in assessments:
         if named and one.patch not in named:
@@ -120,10 +124,10 @@ def plan_revert(
 
 
 def _plan(
-    view: View,
-    assessments: Tuple[Assessment, ...],
-    wanted: List[Assessment],
-    dropped: List[Assessment],
+    view: SiteSnapshot,
+    assessments: Tuple[PatchStatus, ...],
+    wanted: List[PatchStatus],
+    dropped: List[PatchStatus],
     tool: str,
     when: str,
     reverting: bool,
@@ -170,7 +174,7 @@ class _Job:
     """The changes of one distribution: its files, what is added to it, and its RECORD."""
 
     def __init__(
-        self, view: View, name: str, ours: List[Assessment], wanted: List[Assessment]
+        self, view: SiteSnapshot, name: str, ours: List[PatchStatus], wanted: List[PatchStatus]
     ) -> None:
         self.view = view
         self.name = name
@@ -186,7 +190,7 @@ class _Job:
         """In the order in which they were found."""
         return list(self._changed.values())
 
-    def run(self, dropped: Set[str], when: str) -> Optional[Patched]:
+    def run(self, dropped: Set[str], when: str) -> Optional[DistributionState]:
         """Fills ``changes``; gives the distribution's new entry for the state, or None."""
         anew = {one.patch for one in self._wanted}
         kept = [one for one in self.ours if one.applied and one.patch not in dropped | anew]
@@ -202,9 +206,9 @@ class _Job:
         if not records or self.distribution is None:
             return None
         records.sort(key=lambda applied: applied.patch)
-        return Patched(self.name, self.distribution.version, file, tuple(records))
+        return DistributionState(self.name, self.distribution.version, file, tuple(records))
 
-    def _with_shared(self, applied: Applied) -> Applied:
+    def _with_shared(self, applied: AppliedPatch) -> AppliedPatch:
         """A patch that stays, with the new bytes of a file that it shares with another."""
         new = {c.path: sha256(c.after) for c in self.changes if c.after is not None}
         files = (
@@ -213,20 +217,20 @@ class _Job:
         )
         return applied._replace(files=tuple(files))
 
-    def _apply(self, one: Assessment, when: str) -> Applied:
+    def _apply(self, one: PatchStatus, when: str) -> AppliedPatch:
         edition = one.edition
         assert edition is not None
         before = self._before(one, edition)
         after = engine.after_of(edition, before)
-        files: List[File] = []
+        files: List[FileHashes] = []
         for path, data in sorted(after.items()):
             self._change(path, data, None)
             self.originals.append(before[path])
-            files.append(File(path, sha256(before[path]), sha256(data)))
+            files.append(FileHashes(path, sha256(before[path]), sha256(data)))
         for path, data in sorted(added_bytes(edition).items()):
             self._change(path, data, self._guard())
-            files.append(File(path, None, sha256(data)))
-        return Applied(one.patch, edition.name, digest(edition), when, tuple(files))
+            files.append(FileHashes(path, None, sha256(data)))
+        return AppliedPatch(one.patch, edition.name, digest(edition), when, tuple(files))
 
     def _guard(self) -> Optional[str]:
         """The file that tells whether this is the same release, put there by the same hand.
@@ -241,7 +245,7 @@ class _Job:
                     return info + path
         return self._module()
 
-    def _before(self, one: Assessment, edition: Edition) -> Dict[str, bytes]:
+    def _before(self, one: PatchStatus, edition: Edition) -> Dict[str, bytes]:
         """The unpatched bytes: those that are there, the saved ones, or derived and proved."""
         found = {change.path: self.view.read(change.path) or b"" for change in edition.changes}
         saved = {file.before for file in one.applied.files} if one.applied else set()
@@ -259,7 +263,7 @@ class _Job:
                 raise _modified(self.view, one, reverting=True)
         return before
 
-    def _give_back(self, one: Assessment, stays: Set[str]) -> None:
+    def _give_back(self, one: PatchStatus, stays: Set[str]) -> None:
         if one.state in ("absent", "not-needed", "unsupported", "superseded"):
             self._drop(one.leftovers, stays)
         elif one.applied:
@@ -274,17 +278,17 @@ class _Job:
         elif one.edition:
             for path, data in sorted(self._before(one, one.edition).items()):
                 self._change(path, data, self._guard())
-            added = [File(path, None, "") for path in added_bytes(one.edition)]
+            added = [FileHashes(path, None, "") for path in added_bytes(one.edition)]
             self._drop(added, stays)
 
-    def _keep_forced(self, file: File) -> None:
+    def _keep_forced(self, file: FileHashes) -> None:
         """Bytes that ``--force`` overwrites are somebody's work: they stay in .jhpatch."""
         data = self.view.read(file.path)
         if data is not None:
             path = "%s/%s-%s" % (FORCED, sha256(data)[:16], file.path.replace("/", "-"))
             self._change(path, data, None)
 
-    def _drop(self, added: Iterable[File], stays: Set[str]) -> None:
+    def _drop(self, added: Iterable[FileHashes], stays: Set[str]) -> None:
         for file in added:
             if file.path not in stays:
                 self._change(file.path, None, self._guard())
@@ -300,7 +304,7 @@ class _Job:
 
     # RECORD: a function of the original one and of the patches that are applied.
 
-    def _record(self, records: List[Applied]) -> Optional[File]:
+    def _record(self, records: List[AppliedPatch]) -> Optional[FileHashes]:
         path = self.distribution.record if self.distribution else None
         found = self.view.read(path) if path else None
         if path is None or found is None:
@@ -316,7 +320,7 @@ class _Job:
         self._change(path, after, None)
         if records:
             self.originals.append(original)
-        return File(path, sha256(original), sha256(after))
+        return FileHashes(path, sha256(original), sha256(after))
 
     def _original_record(self, path: str, found: bytes) -> bytes:
         old = self.entry.record if self.entry else None
@@ -329,7 +333,7 @@ class _Job:
             return record.restored(found, self.view.original(old.before), files, added)
         return self._derived_record(found, live)
 
-    def _derived_record(self, found: bytes, live: List[Assessment]) -> bytes:
+    def _derived_record(self, found: bytes, live: List[PatchStatus]) -> bytes:
         """For files that were patched and never recorded: RECORD with their release's hashes."""
         unrecorded = [one for one in live if one.state != "modified" and not one.applied]
         editions = [one.edition for one in unrecorded if one.edition]
@@ -349,7 +353,9 @@ class _Job:
 # Refusals.
 
 
-def _refusal(view: View, one: Assessment, named: bool, tool: str) -> Optional[JhpatchError]:
+def _refusal(
+    view: SiteSnapshot, one: PatchStatus, named: bool, tool: str
+) -> Optional[JhpatchError]:
     if one.state == "modified":
         return _modified(view, one, reverting=False)
     if one.state == "unsupported" or (one.state == "outdated" and one.edition is None):
@@ -373,7 +379,9 @@ def _refusal(view: View, one: Assessment, named: bool, tool: str) -> Optional[Jh
     return None
 
 
-def _without_folder(view: View, wanted: List[Assessment]) -> List[Tuple[str, JhpatchError]]:
+def _without_folder(
+    view: SiteSnapshot, wanted: List[PatchStatus]
+) -> List[Tuple[str, JhpatchError]]:
     """A file is added to a package that is there; jhpatch makes no folders in a site."""
     refusals: List[Tuple[str, JhpatchError]] = []
     for one in wanted:
@@ -391,7 +399,7 @@ def _without_folder(view: View, wanted: List[Assessment]) -> List[Tuple[str, Jhp
     return refusals
 
 
-def _two_owners(view: View, wanted: List[Assessment]) -> List[Tuple[str, JhpatchError]]:
+def _two_owners(view: SiteSnapshot, wanted: List[PatchStatus]) -> List[Tuple[str, JhpatchError]]:
     """A file belongs to one patch at most: the second is refused, with both names."""
     applied = [a for one in (view.state.patched if view.state else ()) for a in one.applied]
     owners = {f.path: a.patch for a in applied for f in a.files if f.before is not None}
@@ -409,13 +417,13 @@ def _two_owners(view: View, wanted: List[Assessment]) -> List[Tuple[str, Jhpatch
     return refusals
 
 
-def _is_recorded(view: View, one: Assessment) -> bool:
+def _is_recorded(view: SiteSnapshot, one: PatchStatus) -> bool:
     """Whether the changed file is of the release that was patched, so that --force may act."""
     entry = view.state.of(one.distribution.name) if view.state and one.distribution else None
     return bool(one.applied and entry and entry.version == one.version)
 
 
-def _is_layout(one: Assessment) -> bool:
+def _is_layout(one: PatchStatus) -> bool:
     return (one.reason or "").startswith("layout")
 
 
@@ -423,7 +431,7 @@ def _is_newer(one: str, other: str) -> bool:
     return versions.key(one) > versions.key(other)
 
 
-def _unsupported(view: View, one: Assessment) -> Refused:
+def _unsupported(view: SiteSnapshot, one: PatchStatus) -> Refused:
     name = one.patch.partition("/")[0]
     known = (one.reason or "").partition("known: ")[2].partition(";")[0]
     return Refused(
@@ -437,7 +445,7 @@ def _unsupported(view: View, one: Assessment) -> Refused:
     )
 
 
-def _modified(view: View, one: Assessment, reverting: bool) -> Refused:
+def _modified(view: SiteSnapshot, one: PatchStatus, reverting: bool) -> Refused:
     odd = next((file for file in one.files if file.state == "other"), None)
     release = "%s==%s" % (one.patch.partition("/")[0], one.version)
     again = reinstall_command(release)

@@ -8,7 +8,7 @@ from typing import Callable, Dict, Iterable, List, Set, Tuple
 from jhpatch.errors import Refused, Usage, jhpatch_command, reinstall_command, shell_command
 from jhpatch.installer import environment as environments
 from jhpatch.installer import inspection
-from jhpatch.installer.assessment import Assessment
+from jhpatch.installer.assessment import PatchStatus
 from jhpatch.installer.environment import Environment
 from jhpatch.installer.inspection import Inspection
 from jhpatch.patchset import catalog
@@ -184,7 +184,7 @@ def _comparable(patch: str) -> str:
 
 def within_reach(
     here: Inspection, named: Set[str], reverting: bool = False
-) -> Tuple[Assessment, ...]:
+) -> Tuple[PatchStatus, ...]:
     """The patches of a site that a change may touch: not those of a hidden copy.
 
     Raises Refused for a copy that counts and lies in a site outside of the environment.
@@ -206,7 +206,7 @@ def within_reach(
     return chosen if here.site.inside else ()
 
 
-def _is_touched(one: Assessment, reverting: bool) -> bool:
+def _is_touched(one: PatchStatus, reverting: bool) -> bool:
     if reverting:
         return bool(one.applied) or one.state in ("applied", "outdated")
     return one.state not in ("absent", "not-needed", "applied")

@@ -10,7 +10,7 @@ from typing import Dict, Iterator, Optional
 
 from jhpatch.errors import Failed, Refused, python_command, reinstall_command
 from jhpatch.installer import record
-from jhpatch.system.rooted_files import NotPlain, Root
+from jhpatch.system.rooted_files import RootDir, UnsafePath
 from jhpatch.system.sha256 import sha256
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -24,7 +24,7 @@ def findings(package: str = _PACKAGE) -> Iterator[Failed]:
     """
     site, name = os.path.split(package)
     path = _record_of(site, name)
-    with Root(site) as root:
+    with RootDir(site) as root:
         found = root.read(os.path.relpath(path, site))
         rows = record.parse(found.data if found else b"")
         stated = {row.path: row.sha256 for row in rows if row.path.startswith(name + "/")}
@@ -49,7 +49,7 @@ def _record_of(site: str, name: str) -> str:
     return found[0]
 
 
-def _files(root: Root, name: str) -> Dict[str, Optional[str]]:
+def _files(root: RootDir, name: str) -> Dict[str, Optional[str]]:
     """Each file of a package by its path from the site, with its SHA-256; None: no plain file."""
     hashes: Dict[str, Optional[str]] = {}
     for above, folders, names in os.walk(os.path.join(root.path, name)):
@@ -58,7 +58,7 @@ def _files(root: Root, name: str) -> Dict[str, Optional[str]]:
             path = os.path.relpath(os.path.join(above, one), root.path)
             try:
                 found = root.read(path)
-            except NotPlain:
+            except UnsafePath:
                 found = None
             hashes[path] = sha256(found.data) if found else None
     return hashes

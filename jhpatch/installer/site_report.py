@@ -4,7 +4,7 @@ import time
 from typing import Iterable, Optional, Tuple
 
 from jhpatch.errors import JhpatchError
-from jhpatch.installer.assessment import Assessment
+from jhpatch.installer.assessment import PatchStatus
 from jhpatch.installer.inspection import Inspection
 from jhpatch.report.result import FileReport, PatchReport, SiteReport, error_of
 from jhpatch.system import processes, timestamps
@@ -51,7 +51,7 @@ def site_report(
     )
 
 
-def _patch_report(inspection: Inspection, one: Assessment, changed: bool) -> PatchReport:
+def _patch_report(inspection: Inspection, one: PatchStatus, changed: bool) -> PatchReport:
     return PatchReport(
         patch=one.patch,
         edition=one.edition.name if one.edition else (one.applied and one.applied.edition),
@@ -63,7 +63,7 @@ def _patch_report(inspection: Inspection, one: Assessment, changed: bool) -> Pat
     )
 
 
-def reason_of(inspection: Inspection, one: Assessment) -> Optional[str]:
+def reason_of(inspection: Inspection, one: PatchStatus) -> Optional[str]:
     """Why a patch is in its state, and whether its distribution is the one that is imported."""
     if inspection.is_shadowed(one.patch):
         return "shadowed: another site has the copy that is imported"
@@ -79,7 +79,7 @@ def status_code(inspection: Inspection) -> int:
     return 3 if any(_is_finding(inspection, one) for one in inspection.assessments) else 0
 
 
-def _is_finding(inspection: Inspection, one: Assessment) -> bool:
+def _is_finding(inspection: Inspection, one: PatchStatus) -> bool:
     if one.state in ("absent", "not-needed"):
         return one.applied is not None
     return one.state in _FINDINGS and not inspection.is_shadowed(one.patch)

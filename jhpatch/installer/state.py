@@ -18,7 +18,7 @@ STATE = ".jhpatch/state.json"
 _TIME = re.compile(r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}(\.[0-9]+)?Z")
 
 
-class File(NamedTuple):
+class FileHashes(NamedTuple):
     """A file by SHA-256 without and with the patch; a ``before`` of None was no file."""
 
     path: str
@@ -26,7 +26,7 @@ class File(NamedTuple):
     after: str
 
 
-class Applied(NamedTuple):
+class AppliedPatch(NamedTuple):
     """A patch that was applied. ``digest``: of the patch's bytes and of what it adds."""
 
     patch: str
@@ -34,25 +34,25 @@ class Applied(NamedTuple):
     digest: str
     when: str
     """UTC, ISO 8601."""
-    files: Tuple[File, ...]
+    files: Tuple[FileHashes, ...]
 
 
-class Patched(NamedTuple):
+class DistributionState(NamedTuple):
     """A distribution that patches were applied to, and its RECORD (None: it has none)."""
 
     name: str
     version: str
-    record: Optional[File]
-    applied: Tuple[Applied, ...]
+    record: Optional[FileHashes]
+    applied: Tuple[AppliedPatch, ...]
 
 
 class State(NamedTuple):
     """The state of a site. ``tool`` is the version of jhpatch that wrote it."""
 
     tool: str
-    patched: Tuple[Patched, ...]
+    patched: Tuple[DistributionState, ...]
 
-    def of(self, distribution: str) -> Optional[Patched]:
+    def of(self, distribution: str) -> Optional[DistributionState]:
         """What was applied to a distribution, by its normalized name."""
         return next((one for one in self.patched if one.name == distribution), None)
 
@@ -105,7 +105,7 @@ def parse(data: bytes, path: str) -> State:
         raise _untrusted(path, "what jhpatch wrote", found)
 
 
-def _patched(row: Any) -> Patched:
+def _patched(row: Any) -> DistributionState:
     record = None if row["record"] is None else _file(row["record"])
     patches = tuple(map(_applied, row["patches"]))
     untrusted_json.refuse_repeated([one.patch for one in patches])
@@ -113,10 +113,10 @@ def _patched(row: Any) -> Patched:
     for one in patches:
         if re.sub("[-_.]+", "_", one.patch.partition("/")[0]).lower() != name:
             raise ValueError("a patch of another distribution than %r: %r" % (name, one.patch))
-    return Patched(name, untrusted_json.text(row["version"]), record, patches)
+    return DistributionState(name, untrusted_json.text(row["version"]), record, patches)
 
 
-def _applied(row: Any) -> Applied:
+def _applied(row: Any) -> AppliedPatch:
     patch, edition, digest = (
         _name(row["patch"], 2),
         untrusted_json.text(row["edition"]),
@@ -127,13 +127,13 @@ def _applied(row: Any) -> Applied:
         raise ValueError("a time that is none: %.40r" % when)
     files = tuple(map(_file, row["files"]))
     untrusted_json.refuse_repeated([file.path for file in files])
-    return Applied(patch, edition, digest, when, files)
+    return AppliedPatch(patch, edition, digest, when, files)
 
 
-def _file(row: Any) -> File:
-    if set(row) != set(File._fields):
+def _file(row: Any) -> FileHashes:
+    if set(row) != set(FileHashes._fields):
         raise ValueError("a file with other fields than ours")
-    file = File(**row)
+    file = FileHashes(**row)
     if (
         not is_relative(untrusted_json.text(file.path))
         or file.path.partition("/")[0] == ".jhpatch"

@@ -7,7 +7,7 @@ from typing import Iterator, Optional, Tuple
 
 from jhpatch.checks.runner import Account
 from jhpatch.kerberos.findings import finding
-from jhpatch.kerberos.keytab import Part
+from jhpatch.kerberos.keytab import PathComponent
 from jhpatch.report.result import Finding
 
 
@@ -58,7 +58,9 @@ def judged(account: Account, cache: str, is_set: bool) -> Iterator[Finding]:
         yield finding("ccache-hidden-from-jvm", words, rest, account.name)
 
 
-def judged_path(account: Account, path: str, parts: Tuple[Part, ...]) -> Iterator[Finding]:
+def judged_path(
+    account: Account, path: str, parts: Tuple[PathComponent, ...]
+) -> Iterator[Finding]:
     """Pure: whether the user can keep a cache there; ``parts`` as ``keytabs.walk`` gives them."""
     by_path = {one.path: one for one in parts}
     last = by_path.get(path)

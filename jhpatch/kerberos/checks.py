@@ -18,7 +18,7 @@ from jhpatch.kerberos import (
 )
 from jhpatch.kerberos.findings import finding
 from jhpatch.kerberos.hub_config import Config, Wanted
-from jhpatch.kerberos.keytab import Part
+from jhpatch.kerberos.keytab import PathComponent
 from jhpatch.kerberos.kinit_programs import Program
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.report.result import Finding
@@ -158,7 +158,7 @@ class Keytab(NamedTuple):
     """A keytab that was looked for; ``reader``: who can read it, None for root."""
 
     path: str
-    parts: Tuple[Part, ...]
+    parts: Tuple[PathComponent, ...]
     reader: Optional[Account]
     options: Tuple[str, ...]
     """What klist and kinit are told."""
@@ -180,7 +180,7 @@ def _located(
     return Keytab(path, parts, None if _is_roots(path, parts) else account, ("-t", path)), said
 
 
-def _is_roots(path: str, parts: Tuple[Part, ...]) -> bool:
+def _is_roots(path: str, parts: Tuple[PathComponent, ...]) -> bool:
     """Whether it is, or would be, a central keytab: root's alone, in folders of root's alone.
 
     As the helper has it (``is_central``): nothing is looked at below a folder of another.
@@ -292,7 +292,7 @@ def _ticket(one: Host, account: Account, wanted: Wanted, deadline: Deadline) -> 
     yield finding(code, words, found.path, account.name, **fields)
 
 
-def _is_usable(part: Part) -> bool:
+def _is_usable(part: PathComponent) -> bool:
     return bool(part.mode and stat.S_ISREG(part.mode) and "r" in part.rights)
 
 

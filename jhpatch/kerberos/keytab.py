@@ -29,7 +29,7 @@ _WEAK = re.compile(r"DEPRECATED|\bdes[-3]|arcfour|\brc4\b", re.I)
 _ENTRY = re.compile(r"^ *(\d+) +(\S+) +\((.*)\) *$")
 
 
-class Part(NamedTuple):
+class PathComponent(NamedTuple):
     """A part of a path; ``mode`` is None where it is not there, or cannot be reached."""
 
     path: str
@@ -55,23 +55,23 @@ class Entry(NamedTuple):
 
 def walk(
     path: str, account: Account, environ: Mapping[str, str], deadline: Deadline
-) -> Tuple[Part, ...]:
+) -> Tuple[PathComponent, ...]:
     """The parts of an absolute path, the last first, as the user sees them."""
     argv = ["/bin/sh", "-c", _WALK, "jhpatch", path]
     return parsed_walk(runner.run(argv, environ, deadline.left(3), account).out)
 
 
-def parsed_walk(text: str) -> Tuple[Part, ...]:
+def parsed_walk(text: str) -> Tuple[PathComponent, ...]:
     """What ``_WALK`` printed, each part once."""
-    found: List[Part] = []
+    found: List[PathComponent] = []
     for line in text.split("\n"):
         words = line.split(" ", 4)
         if len(words) == 5 and words[4] not in [one.path for one in found]:
             if words[0] == "-":
-                found.append(Part(words[4], None))
+                found.append(PathComponent(words[4], None))
             else:
                 mode, uid, gid = int(words[0], 16), int(words[1]), int(words[2])
-                found.append(Part(words[4], mode, uid, gid, words[3][1:]))
+                found.append(PathComponent(words[4], mode, uid, gid, words[3][1:]))
     return tuple(found)
 
 
@@ -90,7 +90,7 @@ def is_private(gid: int, account: Account) -> bool:
 
 
 def judged_path(
-    account: Account, path: str, parts: Tuple[Part, ...], private: Tuple[int, ...]
+    account: Account, path: str, parts: Tuple[PathComponent, ...], private: Tuple[int, ...]
 ) -> Iterator[Finding]:
     """Pure: whether the user, and nobody else, gets at the keytab; ``private``: gids."""
     user = account.name
@@ -116,7 +116,7 @@ def judged_path(
         yield finding("keytab-unreadable", what, last.path, user)
 
 
-def _absent(account: Account, path: str, parts: Tuple[Part, ...]) -> Finding:
+def _absent(account: Account, path: str, parts: Tuple[PathComponent, ...]) -> Finding:
     there = next((one for one in parts if one.mode is not None), None)
     if there is not None and "x" not in there.rights:
         words = "%s cannot pass %s" % (account.name, there.path)
@@ -124,7 +124,7 @@ def _absent(account: Account, path: str, parts: Tuple[Part, ...]) -> Finding:
     return finding("keytab-missing", "%s has no keytab there" % account.name, path, account.name)
 
 
-def _is_open(part: Part, account: Account, private: Tuple[int, ...]) -> bool:
+def _is_open(part: PathComponent, account: Account, private: Tuple[int, ...]) -> bool:
     """Whether somebody else than root and the user can put something else there."""
     if part.mode is None or stat.S_ISLNK(part.mode):
         return False  # who can change a link can write its folder

@@ -8,6 +8,7 @@ from typing import Iterator, List, Mapping, Optional, Tuple
 from jhpatch.errors import JhpatchError
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.system import path_owners
+from jhpatch.system.files import read_file
 
 _CAP = 1024 * 1024  # bytes of one file
 _FILES = 64
@@ -211,14 +212,7 @@ def _text(path: str) -> str:
 
 def read_capped(path: str) -> str:
     """The text of a regular file of a sensible size. Raises OSError."""
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise OSError(22, "is no regular file")
-        data = file.read(_CAP + 1)
-    if len(data) > _CAP:
-        raise OSError(27, "is larger than %d bytes" % _CAP)
-    return data.decode("utf-8", "replace")
+    return read_file(path, _CAP).data.decode("utf-8", "replace")
 
 
 def _is_for_all(path: str) -> bool:

@@ -4,14 +4,15 @@ A keeper is the helper in a server. Its file lies where the user, and whatever r
 user, can write: it is read as if an enemy had made it.
 """
 
+import errno
 import os
 import re
-import stat
 from typing import Any, List, Mapping, Optional, Tuple
 
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.report.result import TicketReport
 from jhpatch.system import processes, timestamps, untrusted_json
+from jhpatch.system.files import read_file
 
 SCHEMA = 1
 _NAME = re.compile(r"^jhpatch-kerberos-([1-9][0-9]{0,9})\.json$")
@@ -82,17 +83,10 @@ def records_of(
 
 def _read(path: str, uid: int) -> bytes:
     """The bytes of a small regular file of that user. Raises OSError."""
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(fd, "rb") as file:
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(22, "is no regular file")
-        if status.st_uid != uid:
-            raise OSError(1, "belongs to uid %d" % status.st_uid)
-        data = file.read(_CAP + 1)
-    if len(data) > _CAP:
-        raise OSError(27, "is larger than %d bytes" % _CAP)
-    return data
+    content = read_file(path, _CAP, follow=False)
+    if content.stat.st_uid != uid:
+        raise OSError(errno.EPERM, "belongs to uid %d" % content.stat.st_uid)
+    return content.data
 
 
 def parse(data: bytes) -> Record:

@@ -1,6 +1,5 @@
 """Patch files as they are written: their text, their hashes, their place in a tree."""
 
-import os
 import re
 from typing import Dict, Iterable, Tuple
 
@@ -8,6 +7,7 @@ from jhpatch.errors import BadPatch, Failed, Refused, shell_command
 from jhpatch.patchset import engine
 from jhpatch.patchset.edition import Edition, edition_of
 from jhpatch.system import sha256
+from jhpatch.system.files import write_file
 
 _UNKNOWN = "0" * 64
 _ROW = re.compile(r"^(Before|After): *(\S+).*$", re.M)
@@ -58,19 +58,8 @@ def versioned(edition: Edition, versions: str) -> str:
 
 def write(path: str, text: str, is_new: bool = False) -> None:
     """Puts a patch file into its place, whole. Raises Refused where a new one is there, Failed."""
-    temp = "%s.%d" % (path, os.getpid())
     try:
-        with open(temp, "x", encoding="utf-8", newline="") as file:
-            file.write(text)
-        try:
-            if is_new:
-                os.link(temp, path)
-                os.unlink(temp)
-            else:
-                os.replace(temp, path)
-        except OSError:
-            os.unlink(temp)
-            raise
+        write_file(path, text.encode("utf-8"), is_new=is_new)
     except FileExistsError:
         raise Refused(
             "a patch file of this name is there",

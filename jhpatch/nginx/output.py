@@ -1,10 +1,12 @@
 """The file that ``nginx render --output`` names: written whole, and never over another's work."""
 
+import errno
 import os
 import stat
-from typing import Callable, Optional
+from typing import Optional
 
 from jhpatch.errors import Failed, NextStep, Refused, shell_command
+from jhpatch.system.files import read_file, write_file
 
 _CAP = 1 << 20  # bytes; a site file has some five thousand
 
@@ -13,21 +15,19 @@ def read(path: str) -> Optional[bytes]:
     """What lies there; None where nothing does. Raises Refused where it is no file, Failed."""
     try:
         # Not a symlink's target: sites-enabled has links, and the file is elsewhere.
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        return read_file(path, _CAP, follow=False).data
     except FileNotFoundError:
         return None
     except OSError as error:
         if os.path.islink(path):
             there = os.path.realpath(path)
             raise _refused(path, "a symlink to " + there, shell_command("--output", there))
-        raise Failed("cannot read the site file: %s" % error.strerror, path=path)
-    with os.fdopen(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
+        if error.errno == errno.EINVAL:
             raise _refused(path, "something else", shell_command("ls", "-ld", path))
-        data = file.read(_CAP + 1)
-    if len(data) > _CAP:
-        raise _refused(path, "more than %d bytes" % _CAP, shell_command("ls", "-l", path))
-    return data
+        if error.errno == errno.EFBIG:
+            found = "more than %d bytes" % _CAP
+            raise _refused(path, found, shell_command("ls", "-l", path))
+        raise Failed("cannot read the site file: %s" % error.strerror, path=path)
 
 
 def _refused(path: str, found: str, step: NextStep) -> Refused:
@@ -39,41 +39,18 @@ def write(path: str, data: bytes, before: Optional[bytes]) -> None:
 
     Mode 0644, or that of the file before. Raises Refused, Failed.
     """
-    folder = os.path.dirname(path) or "."
-    temp = os.path.join(folder, ".%s.%d" % (os.path.basename(path), os.getpid()))
+
+    def check() -> None:
+        if before is not None and read(path) != before:
+            raise _changed(path)
+
     try:
         mode = 0o644 if before is None else stat.S_IMODE(os.lstat(path).st_mode)
-        fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(fd, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fchmod(fd, mode)
-                os.fsync(fd)
-            _put(temp, path, before)
-        except BaseException:
-            os.unlink(temp)
-            raise
-        _sync(folder)
-    except FileExistsError as error:
-        raise _changed(str(error.filename2 or error.filename))
+        write_file(path, data, mode, is_new=before is None, check=check)
+    except FileExistsError:
+        raise _changed(path)
     except OSError as error:
         raise Failed("cannot write the site file: %s" % error.strerror, path=path)
-
-
-def _put(
-    temp: str,
-    path: str,
-    before: Optional[bytes],
-    look: Callable[[str], Optional[bytes]] = read,
-) -> None:
-    if before is None:
-        os.link(temp, path)  # fails where somebody was faster
-        os.unlink(temp)
-        return
-    if look(path) != before:
-        raise _changed(path)
-    os.replace(temp, path)
 
 
 def _changed(path: str) -> Refused:
@@ -84,11 +61,3 @@ def _changed(path: str) -> Refused:
         found="something else",
         next=shell_command("ls", "-l", path),
     )
-
-
-def _sync(folder: str) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

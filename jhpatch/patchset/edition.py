@@ -9,13 +9,13 @@ import errno
 import functools
 import os
 import re
-import stat
 from typing import Dict, Iterator, List, Optional, Tuple
 
 from jhpatch.errors import BadPatch
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchset.versions import Range, parse
-from jhpatch.system.rooted_files import Root, is_relative
+from jhpatch.system.files import read_file
+from jhpatch.system.rooted_files import RootDir, is_relative
 from jhpatch.system.sha256 import hasher
 
 FIELDS = frozenset(
@@ -24,6 +24,10 @@ FIELDS = frozenset(
 )
 _REPEATED = frozenset(["Before", "After", "Adds", "Bug", "Author"])
 _SIZE_CAP = 1024 * 1024
+_ODD_FILES = {
+    errno.EINVAL: "a patch that is no regular file",
+    errno.EFBIG: "a patch of more than 1 MiB",
+}
 _HEADER_CAP = 512 * 1024  # the hashes of two thousand files
 _NAME = re.compile(r"([0-9][0-9A-Za-z.+!_]{0,63})-([a-z0-9][a-z0-9-]*)\Z")
 _HASHED = re.compile(r"(\S+) sha256:([0-9a-f]{64})\Z")
@@ -181,17 +185,10 @@ def _refuse_repeated(edition: Edition) -> None:
 def _read(path: str) -> bytes:
     """A patch file, or a helper. A symlink is followed: package managers install them so."""
     try:
-        # Not to wait for the writer of a FIFO (open(2)).
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(fd, "rb") as file:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise BadPatch("a patch that is no regular file", path=path)
-            data = file.read(_SIZE_CAP + 1)
+        return read_file(path, _SIZE_CAP).data
     except (OSError, ValueError) as error:
-        raise BadPatch("cannot read a patch: %s" % (getattr(error, "strerror", error)), path=path)
-    if len(data) > _SIZE_CAP:
-        raise BadPatch("a patch of more than 1 MiB", path=path)
-    return data
+        words = "cannot read a patch: %s" % getattr(error, "strerror", error)
+        raise BadPatch(_ODD_FILES.get(getattr(error, "errno", 0), words), path=path)
 
 
 def _source(edition: Edition, addition: Addition) -> bytes:
@@ -213,7 +210,7 @@ def _source(edition: Edition, addition: Addition) -> bytes:
 
 @functools.lru_cache(maxsize=None)
 def _beneath(tree: str, path: str) -> bytes:
-    with Root(tree) as root:
+    with RootDir(tree) as root:
         found = root.read(path, _SIZE_CAP)
     if found is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)

@@ -6,7 +6,6 @@ Where they lie is jupyter_client's and jupyter_core's to say (KernelSpecManager)
 import importlib
 import json
 import os
-import stat
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from jhpatch.errors import Failed, Refused, jhpatch_command, python_command
@@ -14,6 +13,7 @@ from jhpatch.namedtuple import NamedTuple
 from jhpatch.spark import kernelspec as kernelspecs
 from jhpatch.spark.kernelspec import Known
 from jhpatch.system import path_owners
+from jhpatch.system.files import read_file, write_file
 
 MANIFEST = "kernel.json"
 _SOURCES = ("jhpatch_pyspark.py", "jhpatch_reasons.py", "logo-32x32.png", "logo-64x64.png")
@@ -92,16 +92,11 @@ def read(folder: str) -> Optional[Known]:
 
 
 def _bytes(path: str) -> Optional[bytes]:
-    """A small regular file's; None where there is none: a FIFO would hold us up."""
+    """A small regular file's; None where there is none."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        return read_file(path, _CAP).data
     except OSError:
         return None
-    with os.fdopen(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            return None
-        data = file.read(_CAP + 1)
-    return data if len(data) <= _CAP else None
 
 
 def changed(folder: str, files: Dict[str, bytes]) -> List[str]:
@@ -131,24 +126,9 @@ def write(folder: str, files: Dict[str, bytes]) -> None:
     try:
         os.makedirs(folder, mode=0o755, exist_ok=True)
         for name in files:
-            _replace(os.path.join(folder, name), files[name])
+            write_file(os.path.join(folder, name), files[name])
     except OSError as error:
         raise _failed(error, folder)
-
-
-def _replace(path: str, data: bytes) -> None:
-    temp = "%s.%s" % (path, os.urandom(4).hex())
-    fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(data)
-            os.fchmod(file.fileno(), 0o644)  # whatever the umask: servers of all users read it
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temp, path)
-    except BaseException:
-        os.unlink(temp)
-        raise
 
 
 def remove(folder: str) -> Tuple[str, ...]:

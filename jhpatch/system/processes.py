@@ -25,7 +25,7 @@ class Process(NamedTuple):
     """Whose: of a server, the user's who works in it."""
 
 
-class Seen(NamedTuple):
+class ProcessInfo(NamedTuple):
     """A running process: its command line, and when it started (seconds since the epoch)."""
 
     pid: int
@@ -59,7 +59,7 @@ def _can_see(proc: str) -> bool:
     return _argv(proc + "/1") is not None
 
 
-def _running(proc: str) -> Iterator[Seen]:
+def _running(proc: str) -> Iterator[ProcessInfo]:
     boot = time.time() - _uptime()
     tick, own = os.sysconf("SC_CLK_TCK"), str(os.getpid())
     words = [word.encode("ascii") for word in _SERVERS]
@@ -76,7 +76,7 @@ def _running(proc: str) -> Iterator[Seen]:
         ticks = _ticks(here)
         # Without ticks it ended meanwhile; else its number may be another process's by now.
         if ticks is not None and _argv(here) == argv:
-            yield Seen(int(name), argv, boot + ticks / tick)
+            yield ProcessInfo(int(name), argv, boot + ticks / tick)
 
 
 def _ticks(here: str) -> Optional[int]:

@@ -13,7 +13,7 @@ import re
 import stat
 from typing import Callable, Iterator, List, Optional, Tuple, Type
 
-from jhpatch.namedtuple import NamedTuple
+from jhpatch.system.files import FileContent
 
 # Larger than any Python module or RECORD; a saved file of a gigabyte is an attack.
 SIZE_CAP = 16 * 1024 * 1024
@@ -24,14 +24,7 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class Found(NamedTuple):
-    """A regular file: its bytes and its stat."""
-
-    data: bytes
-    stat: os.stat_result
-
-
-class NotPlain(OSError):
+class UnsafePath(OSError):
     """A path that is a symlink, runs through one, or is no regular file, or is too large."""
 
 
@@ -52,7 +45,7 @@ def is_sha256(value: object) -> bool:
     return isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")
 
 
-class Root:
+class RootDir:
     """A folder, held open; every path given to it is relative to it."""
 
     def __init__(self, path: str) -> None:
@@ -61,7 +54,7 @@ class Root:
         self._fd = -1
         self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
-    def __enter__(self) -> "Root":
+    def __enter__(self) -> "RootDir":
         return self
 
     def __exit__(self, kind: Optional[Type[BaseException]], error: object, trace: object) -> None:
@@ -76,28 +69,28 @@ class Root:
             os.close(self._fd)
             self._fd = -1
 
-    def folder(self, path: str) -> "Folder":
-        """The folder ``path`` (``""`` is the root), opened. Raises OSError, NotPlain."""
+    def folder(self, path: str) -> "Dir":
+        """The folder ``path`` (``""`` is the root), opened. Raises OSError, UnsafePath."""
         fd = os.dup(self._fd)
         for part in path.split("/") if path else []:
             if part in ("", ".", ".."):
                 os.close(fd)
-                raise NotPlain(errno.EINVAL, "not a path beneath the site", path)
+                raise UnsafePath(errno.EINVAL, "not a path beneath the site", path)
             try:
                 below = os.open(part, _FOLDER, dir_fd=fd)
             except OSError as error:
                 if error.errno in (errno.ELOOP, errno.ENOTDIR):
-                    raise NotPlain(error.errno, "runs through a symlink or a file", path)
+                    raise UnsafePath(error.errno, "runs through a symlink or a file", path)
                 raise
             finally:
                 os.close(fd)
             fd = below
-        return Folder(fd)
+        return Dir(fd)
 
-    def parent(self, path: str) -> "Tuple[Folder, str]":
+    def parent(self, path: str) -> "Tuple[Dir, str]":
         """The folder that holds ``path``, opened, and the last name of ``path``."""
         if not is_relative(path):
-            raise NotPlain(errno.EINVAL, "not a path beneath the site", path)
+            raise UnsafePath(errno.EINVAL, "not a path beneath the site", path)
         above, _, name = path.rpartition("/")
         return self.folder(above), name
 
@@ -106,11 +99,11 @@ class Root:
         try:
             with self.parent(path)[0]:
                 return True
-        except (FileNotFoundError, NotPlain):
+        except (FileNotFoundError, UnsafePath):
             return False
 
-    def read(self, path: str, cap: int = SIZE_CAP) -> Optional[Found]:
-        """The regular file at ``path``; None where there is none. Raises OSError, NotPlain."""
+    def read(self, path: str, cap: int = SIZE_CAP) -> Optional[FileContent]:
+        """The regular file at ``path``; None where there is none. Raises OSError, UnsafePath."""
         try:
             folder, name = self.parent(path)
         except FileNotFoundError:
@@ -118,24 +111,24 @@ class Root:
         with folder:
             try:
                 return folder.read(name, cap)
-            except NotPlain as error:
-                raise NotPlain(error.errno, error.strerror, path)
+            except UnsafePath as error:
+                raise UnsafePath(error.errno, error.strerror, path)
 
 
-class Folder:
+class Dir:
     """An open folder; the names given to it have no ``/``."""
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
 
-    def __enter__(self) -> "Folder":
+    def __enter__(self) -> "Dir":
         return self
 
     def __exit__(self, kind: Optional[Type[BaseException]], error: object, trace: object) -> None:
         os.close(self.fd)
 
-    def read(self, name: str, cap: int = SIZE_CAP) -> Optional[Found]:
-        """The regular file ``name``; None where there is none. Raises OSError, NotPlain."""
+    def read(self, name: str, cap: int = SIZE_CAP) -> Optional[FileContent]:
+        """The regular file ``name``; None where there is none. Raises OSError, UnsafePath."""
         try:
             fd = os.open(name, _FILE, dir_fd=self.fd)
         except FileNotFoundError:
@@ -143,16 +136,16 @@ class Folder:
         except OSError as error:
             # ELOOP: a symlink; ENXIO: a socket or a FIFO without a writer (open(2)).
             if error.errno in (errno.ELOOP, errno.ENXIO):
-                raise NotPlain(error.errno, "not a regular file", name)
+                raise UnsafePath(error.errno, "not a regular file", name)
             raise
         try:
             found = os.fstat(fd)
             if not stat.S_ISREG(found.st_mode):
-                raise NotPlain(errno.EINVAL, "not a regular file", name)
+                raise UnsafePath(errno.EINVAL, "not a regular file", name)
             data = b"" if found.st_size > cap else _all(fd, found.st_size, cap)
             if max(found.st_size, len(data)) > cap:
-                raise NotPlain(errno.EFBIG, "larger than %d bytes" % cap, name)
-            return Found(data, found)
+                raise UnsafePath(errno.EFBIG, "larger than %d bytes" % cap, name)
+            return FileContent(data, found)
         finally:
             os.close(fd)
 

@@ -11,7 +11,7 @@ import stat
 from typing import Callable, Optional
 
 from jhpatch.errors import Command, Failed, Locked, NextStep
-from jhpatch.system.rooted_files import Folder, NotPlain, Root
+from jhpatch.system.rooted_files import Dir, RootDir, UnsafePath
 from jhpatch.transaction.store import FOLDER, not_ours, refuse_others, set_mode
 
 _POLL = 0.05  # seconds between two tries
@@ -20,7 +20,7 @@ _NOT_PLAIN = (errno.ELOOP, errno.EISDIR, errno.ENXIO)
 
 
 def acquire(
-    root: Root, deadline: float, clock: Callable[[], float], sleep: Callable[[float], None]
+    root: RootDir, deadline: float, clock: Callable[[], float], sleep: Callable[[float], None]
 ) -> int:
     """The descriptor that holds the lock; ``deadline`` is in ``clock``'s seconds.
 
@@ -40,11 +40,11 @@ def acquire(
         sleep(_POLL)
 
 
-def _try_lock(root: Root) -> Optional[int]:
+def _try_lock(root: RootDir) -> Optional[int]:
     """The locked file; None where another run holds it, or has just taken it away."""
     try:
         fd = _opened(root)
-    except NotPlain as error:
+    except UnsafePath as error:
         raise not_ours(os.path.join(root.path, FOLDER), str(error.strerror))
     except FileNotFoundError:
         return None  # the last revert took the folder away in between
@@ -65,7 +65,7 @@ def _try_lock(root: Root) -> Optional[int]:
     return None
 
 
-def _opened(root: Root) -> int:
+def _opened(root: RootDir) -> int:
     with root.folder("") as top:
         made = _made_folder(top)
         try:
@@ -83,7 +83,7 @@ def _opened(root: Root) -> int:
             raise
 
 
-def _made_folder(top: Folder) -> bool:
+def _made_folder(top: Dir) -> bool:
     try:
         os.mkdir(FOLDER, 0o755, dir_fd=top.fd)
     except FileExistsError:
@@ -91,7 +91,7 @@ def _made_folder(top: Folder) -> bool:
     return True
 
 
-def _opened_lock(folder: Folder) -> int:
+def _opened_lock(folder: Dir) -> int:
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     fd = os.open("lock", flags, 0o600, dir_fd=folder.fd)
     try:
@@ -104,7 +104,7 @@ def _opened_lock(folder: Folder) -> int:
     return fd
 
 
-def _is_current(root: Root, fd: int) -> bool:
+def _is_current(root: RootDir, fd: int) -> bool:
     """Whether the file that we locked is still the one that others will find."""
     with root.folder(FOLDER) as folder:
         found = folder.lstat("lock")

@@ -4,21 +4,21 @@ import contextlib
 import os
 from typing import Dict, Iterable, List, Optional, Set
 
-from jhpatch.system.rooted_files import NotPlain, Root
+from jhpatch.system.rooted_files import RootDir, UnsafePath
 from jhpatch.system.sha256 import sha256
 from jhpatch.transaction.journal import Row
 
 
-def hash_of(root: Root, path: str) -> Optional[str]:
+def hash_of(root: RootDir, path: str) -> Optional[str]:
     """The SHA-256 of a file; None for none, "" for what is no plain file."""
     try:
         found = root.read(path)
-    except NotPlain:
+    except UnsafePath:
         return ""
     return None if found is None else sha256(found.data)
 
 
-def write_temp(root: Root, row: Row, data: bytes) -> None:
+def write_temp(root: RootDir, row: Row, data: bytes) -> None:
     """The new bytes beside their target, with the target's owner, mode and attributes."""
     folder, name = root.parent(row.path)
     with folder:
@@ -48,15 +48,15 @@ def _chown(fd: int, row: Row) -> None:
             raise
 
 
-def drop_temp(root: Root, row: Row) -> None:
+def drop_temp(root: RootDir, row: Row) -> None:
     """Takes the temporary file of a row away, where it is there."""
-    with contextlib.suppress(FileNotFoundError, NotPlain):
+    with contextlib.suppress(FileNotFoundError, UnsafePath):
         folder, _ = root.parent(row.path)
         with folder:
             folder.unlink(row.temp)
 
 
-def drop_empty_folders(root: Root, paths: Iterable[str]) -> None:
+def drop_empty_folders(root: RootDir, paths: Iterable[str]) -> None:
     """Takes away the folders above ``paths`` where nothing is left in them.
 
     A folder without files imports as a namespace package, and one that is named
@@ -73,7 +73,7 @@ def drop_empty_folders(root: Root, paths: Iterable[str]) -> None:
             full.discard(above)
 
 
-def _drop_empty(root: Root, path: str) -> bool:
+def _drop_empty(root: RootDir, path: str) -> bool:
     try:
         with root.folder(path) as folder:
             names = folder.names()
@@ -95,7 +95,7 @@ def _drop_empty(root: Root, path: str) -> bool:
 class Bytecode:
     """The .pyc files of a site, of every interpreter; each folder is read once."""
 
-    def __init__(self, root: Root) -> None:
+    def __init__(self, root: RootDir) -> None:
         self._root = root
         self._known: Dict[str, Dict[str, List[str]]] = {}
 
@@ -112,7 +112,9 @@ class Bytecode:
         """The .pyc files of a __pycache__ by all that may be their module's name."""
         if cache not in self._known:
             found: Dict[str, List[str]] = {}
-            with contextlib.suppress(FileNotFoundError, NotPlain), self._root.folder(cache) as one:
+            with contextlib.suppress(FileNotFoundError, UnsafePath), self._root.folder(
+                cache
+            ) as one:
                 for name in one.names():
                     parts = name.split(".") if name.endswith(".pyc") else []
                     for end in range(1, len(parts)):
@@ -121,11 +123,11 @@ class Bytecode:
         return self._known[cache]
 
 
-def _dropped(root: Root, path: str, names: List[str]) -> List[str]:
+def _dropped(root: RootDir, path: str, names: List[str]) -> List[str]:
     dropped: List[str] = []
     if not names:
         return dropped
-    with contextlib.suppress(FileNotFoundError, NotPlain), root.folder(path) as folder:
+    with contextlib.suppress(FileNotFoundError, UnsafePath), root.folder(path) as folder:
         for name in names:
             with contextlib.suppress(IsADirectoryError):
                 if folder.unlink(name):
@@ -138,7 +140,7 @@ def folders_of(rows: Iterable[Row]) -> List[str]:
     return sorted({row.path.rpartition("/")[0] for row in rows})
 
 
-def sync_folder(root: Root, path: str) -> None:
+def sync_folder(root: RootDir, path: str) -> None:
     """Makes a folder's renames last; one that somebody took away holds nothing of ours."""
-    with contextlib.suppress(FileNotFoundError, NotPlain), root.folder(path) as folder:
+    with contextlib.suppress(FileNotFoundError, UnsafePath), root.folder(path) as folder:
         folder.sync()

@@ -7,7 +7,8 @@ import stat
 from typing import Callable, Collection, Iterable, Iterator, List, Optional
 
 from jhpatch.errors import Untrusted
-from jhpatch.system.rooted_files import Folder, Found, NotPlain, Root, is_sha256
+from jhpatch.system.files import FileContent
+from jhpatch.system.rooted_files import Dir, RootDir, UnsafePath, is_sha256
 from jhpatch.system.sha256 import sha256 as _sha256
 from jhpatch.transaction import journal as journals
 from jhpatch.transaction.journal import Journal
@@ -18,13 +19,13 @@ ORIGINALS = FOLDER + "/originals"
 _FORCED = FOLDER + "/forced"
 
 
-def journal_of(root: Root) -> Optional[Journal]:
+def journal_of(root: RootDir) -> Optional[Journal]:
     """The journal that lies in a site; None where none does. Raises Untrusted, OSError."""
     found = _trusted(root, JOURNAL)
     return None if found is None else journals.parse(found.data, os.path.join(root.path, JOURNAL))
 
 
-def original(root: Root, sha256: str) -> bytes:
+def original(root: RootDir, sha256: str) -> bytes:
     """A saved original, proved by its hash. Raises Untrusted, OSError."""
     path = "%s/%s" % (ORIGINALS, sha256)
     found = _trusted(root, path)
@@ -38,7 +39,7 @@ def original(root: Root, sha256: str) -> bytes:
     return found.data
 
 
-def saved(root: Root, name: str) -> Optional[bytes]:
+def saved(root: RootDir, name: str) -> Optional[bytes]:
     """A file of .jhpatch that nobody else can have written; None where there is none.
 
     Raises Untrusted where it is a symlink, too large, or another user's.
@@ -47,26 +48,26 @@ def saved(root: Root, name: str) -> Optional[bytes]:
     return None if found is None else found.data
 
 
-def _trusted(root: Root, path: str) -> Optional[Found]:
+def _trusted(root: RootDir, path: str) -> Optional[FileContent]:
     """A file of .jhpatch, if nobody else can have written it. Raises Untrusted, OSError."""
     try:
         folder = root.folder(FOLDER)
     except FileNotFoundError:
         return None
-    except NotPlain:
+    except UnsafePath:
         raise not_ours(os.path.join(root.path, FOLDER), "a symlink or a file")
     with folder:
         refuse_others(root, os.fstat(folder.fd), os.path.join(root.path, FOLDER))
     try:
         found = root.read(path)
-    except NotPlain as error:
+    except UnsafePath as error:
         raise not_ours(os.path.join(root.path, path), str(error.strerror))
     if found is not None:
         refuse_others(root, found.stat, os.path.join(root.path, path))
     return found
 
 
-def refuse_others(root: Root, found: os.stat_result, path: str) -> None:
+def refuse_others(root: RootDir, found: os.stat_result, path: str) -> None:
     """Saved files must be of one who may write the site anyway: root, its owner, or ourselves.
 
     Root reads a user's own state so, and writes there only after becoming that user.
@@ -92,7 +93,7 @@ def not_ours(path: str, found: str) -> Untrusted:
 # Writing.
 
 
-def make_folders(root: Root, path: str) -> None:
+def make_folders(root: RootDir, path: str) -> None:
     """The folders above ``path``, which lies in .jhpatch: the only ones that are ever made."""
     parts = path.split("/")[:-1]
     for depth in range(2, len(parts) + 1):
@@ -112,7 +113,7 @@ def set_mode(fd: int, mode: int) -> None:
         os.fchmod(fd, mode)
 
 
-def write(root: Root, path: str, data: bytes, step: Callable[[str], None]) -> None:
+def write(root: RootDir, path: str, data: bytes, step: Callable[[str], None]) -> None:
     """A file of .jhpatch: replaced at once, and on the disk when this returns."""
     folder, _ = root.parent(path)
     with folder:
@@ -120,7 +121,7 @@ def write(root: Root, path: str, data: bytes, step: Callable[[str], None]) -> No
         folder.sync()
 
 
-def _put(folder: Folder, path: str, data: bytes, step: Callable[[str], None]) -> None:
+def _put(folder: Dir, path: str, data: bytes, step: Callable[[str], None]) -> None:
     """Its bytes are on the disk when this returns; its name is once its folder is synced."""
     name = os.path.basename(path)
     folder.unlink(name + ".new")
@@ -130,7 +131,7 @@ def _put(folder: Folder, path: str, data: bytes, step: Callable[[str], None]) ->
 
 
 def save_originals(
-    root: Root, originals: Iterable[bytes], step: Callable[[str], None]
+    root: RootDir, originals: Iterable[bytes], step: Callable[[str], None]
 ) -> Iterator[str]:
     """Each under its hash; one that lies there already is not written again.
 
@@ -149,12 +150,12 @@ def save_originals(
         folder.sync()  # those that were there may be a dead run's, which had not come so far
 
 
-def prune(root: Root, keep: Collection[str], step: Callable[[str], None]) -> None:
+def prune(root: RootDir, keep: Collection[str], step: Callable[[str], None]) -> None:
     """Takes away saved originals but those of ``keep``, and what lies there half written."""
     drop(root, [name for name in _names_of_originals(root) if name not in keep], step)
 
 
-def drop(root: Root, names: Iterable[str], step: Callable[[str], None]) -> None:
+def drop(root: RootDir, names: Iterable[str], step: Callable[[str], None]) -> None:
     """Takes saved originals away, by name, once no journal on the disk needs them.
 
     A run may have been killed between the unlink of its journal and its fsync.
@@ -169,22 +170,22 @@ def drop(root: Root, names: Iterable[str], step: Callable[[str], None]) -> None:
             folder.unlink(name)
 
 
-def is_untidy(root: Root, keep: Collection[str]) -> bool:
-    """Whether a run that died before its journal has left something that ``tidy`` takes away.
+def needs_clean_up(root: RootDir, keep: Collection[str]) -> bool:
+    """Whether a run that died before its journal has left something that ``clean_up`` takes away.
 
     ``keep`` names the saved originals that are needed, by SHA-256. Raises OSError.
     """
     try:
         with root.folder(FOLDER) as folder:
             names = set(folder.names())
-    except (FileNotFoundError, NotPlain):
+    except (FileNotFoundError, UnsafePath):
         return False
     extra = {name for name in _names_of_originals(root) if name not in keep}
     nothing_recorded = names <= {"lock", "originals"}
     return bool(extra) or nothing_recorded or "journal.json.new" in names
 
 
-def tidy(root: Root) -> None:
+def clean_up(root: RootDir) -> None:
     """Takes away what a kill has left half written, and .jhpatch where nothing is recorded.
 
     Only files that bear our names: somebody else's stay, and .jhpatch with them.
@@ -204,27 +205,27 @@ def tidy(root: Root) -> None:
     _remove_folder(root)
 
 
-def _whole_originals(root: Root) -> Collection[str]:
+def _whole_originals(root: RootDir) -> Collection[str]:
     return set(filter(is_sha256, _names_of_originals(root)))
 
 
-def _names_of_originals(root: Root) -> List[str]:
+def _names_of_originals(root: RootDir) -> List[str]:
     """Saved originals, and those that lie there half written."""
     try:
         with root.folder(ORIGINALS) as folder:
             names = folder.names()
-    except (FileNotFoundError, NotPlain):
+    except (FileNotFoundError, UnsafePath):
         return []
     return [n for n in names if is_sha256(n[: -len(".new")] if n.endswith(".new") else n)]
 
 
-def _remove_folder(root: Root) -> None:
+def _remove_folder(root: RootDir) -> None:
     with root.folder("") as top:
         _remove_empty(top, FOLDER)  # not empty: another run has locked a new file there
         top.sync()
 
 
-def _remove_empty(above: Folder, name: str) -> None:
+def _remove_empty(above: Dir, name: str) -> None:
     """Takes an empty folder away; one that is not empty stays."""
     try:
         os.rmdir(name, dir_fd=above.fd)

@@ -20,7 +20,7 @@ A run that was killed has left names that the disk may still lose, its journal's
 among them. The next builds on none of them: it fsyncs the site above .jhpatch as if it
 had made it, each folder of saved originals again, and .jhpatch itself before it takes
 away an original that a journal which came back would need. Where all is done already it
-makes that unlink last, before anybody says so (``settle``).
+makes that unlink last, before anybody says so (``sync_finished``).
 
 An undo acts on a file only where the file holds bytes that this journal made.
 Anything else was put there since, by pip or by a person, and stays.
@@ -38,7 +38,8 @@ from typing import Callable, Collection, Iterable, Iterator, List, Optional, Tup
 
 from jhpatch.errors import Failed, jhpatch_command
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.system.rooted_files import Folder, Found, Root, is_relative
+from jhpatch.system.files import FileContent
+from jhpatch.system.rooted_files import Dir, RootDir, is_relative
 from jhpatch.system.sha256 import sha256
 from jhpatch.transaction import journal as journals
 from jhpatch.transaction import staging, store
@@ -78,26 +79,26 @@ def _nothing(label: str) -> None:
     """The step between two writes, where a test makes its faults."""
 
 
-def is_untidy(site: str, keep: Iterable[str]) -> bool:
+def needs_clean_up(site: str, keep: Iterable[str]) -> bool:
     """Whether a run that died has left something to take away, and we may take it away.
 
     ``keep``: as in ``Transaction.prune``.
     """
     try:
-        with Root(site) as root, root.folder("") as top:
+        with RootDir(site) as root, root.folder("") as top:
             ours = os.access(FOLDER, os.W_OK | os.X_OK, dir_fd=top.fd, effective_ids=True)
-            return ours and store.is_untidy(root, set(keep))
+            return ours and store.needs_clean_up(root, set(keep))
     except OSError:
         return False
 
 
-def settle(site: str) -> None:
+def sync_finished(site: str) -> None:
     """Makes last what an earlier run has done, if it was killed before it could.
 
     For a run that finds all done, and says so. Raises Failed.
     """
     try:
-        with Root(site) as root:
+        with RootDir(site) as root:
             try:
                 folder = root.folder(FOLDER)
             except FileNotFoundError:
@@ -139,13 +140,13 @@ def locked(
             yield transaction
         finally:
             try:
-                store.tidy(root)
+                store.clean_up(root)
             except OSError as error:
-                transaction.litter = _litter(root, error)
+                transaction.cleanup_error = _cleanup_failed(root, error)
             os.close(lock)
 
 
-def _litter(root: Root, error: OSError) -> Failed:
+def _cleanup_failed(root: RootDir, error: OSError) -> Failed:
     return Failed(
         "all is done, but what is no longer needed could not be taken away: %s" % _said(error),
         path=os.path.join(root.path, FOLDER),
@@ -153,9 +154,9 @@ def _litter(root: Root, error: OSError) -> Failed:
     )
 
 
-def _opened(site: str) -> Root:
+def _opened(site: str) -> RootDir:
     try:
-        return Root(site)
+        return RootDir(site)
     except OSError as error:
         raise Failed("cannot open the site: %s" % error.strerror, path=site)
 
@@ -163,14 +164,14 @@ def _opened(site: str) -> Root:
 class Transaction:
     """A locked site. ``recovery`` tells what an earlier run had left; usually None.
 
-    ``litter`` is the error where, at the end, .jhpatch could not be tidied: the site is
+    ``cleanup_error`` is the error where, at the end, .jhpatch could not be tidied: the site is
     then as the command meant it, and something of ours lies there still.
     """
 
-    def __init__(self, root: Root, step: Step = _nothing) -> None:
+    def __init__(self, root: RootDir, step: Step = _nothing) -> None:
         self.root = root
         self.recovery: Optional[Recovery] = None
-        self.litter: Optional[Failed] = None
+        self.cleanup_error: Optional[Failed] = None
         self._step = step
         self._path = ""  # the file at work, for the message of an error
 
@@ -189,11 +190,11 @@ class Transaction:
             )
 
     def prune(self, keep: Iterable[str]) -> None:
-        """Takes away saved originals but those of ``keep``; see ``litter``."""
+        """Takes away saved originals but those of ``keep``; see ``cleanup_error``."""
         try:
             store.prune(self.root, set(keep), self._step)
         except OSError as error:
-            self.litter = _litter(self.root, error)
+            self.cleanup_error = _cleanup_failed(self.root, error)
 
     def commit(
         self,
@@ -435,7 +436,7 @@ def _signals_held() -> Iterator[None]:
         _signal.pthread_sigmask(_signal.SIG_SETMASK, old)
 
 
-def _put(folder: Folder, name: str, temp: Optional[str]) -> None:
+def _put(folder: Dir, name: str, temp: Optional[str]) -> None:
     """Renames ``temp`` over ``name``; without one, takes ``name`` away."""
     if temp is None:
         folder.unlink(name)
@@ -443,7 +444,7 @@ def _put(folder: Folder, name: str, temp: Optional[str]) -> None:
         folder.rename(temp, name)
 
 
-def _changed_meanwhile(path: str, before: Optional[bytes], found: Optional[Found]) -> Failed:
+def _changed_meanwhile(path: str, before: Optional[bytes], found: Optional[FileContent]) -> Failed:
     return Failed(
         "a file has changed since it was looked at; nothing was changed",
         path=path,

@@ -12,7 +12,7 @@ from jhpatch.kerberos.findings import finding
 
 def codes(*checks, **limits):
     """The codes of what the checks find."""
-    return [one.code for one in runner.conduct(checks, **limits)]
+    return [one.code for one in runner.run_checks(checks, **limits)]
 
 
 def good(deadline):
@@ -46,7 +46,7 @@ def test_a_mistake_of_ours_is_a_finding():
         yield finding("kinit", "x")
         raise RuntimeError("oops")
 
-    rows = runner.conduct([Check("broken", broken), Check("good", good)])
+    rows = runner.run_checks([Check("broken", broken), Check("good", good)])
     assert [one.code for one in rows] == ["kinit", "check-failed", "kinit"]
     assert "oops" in rows[1].message
 

@@ -6,12 +6,12 @@ import pytest
 
 from jhpatch.errors import Usage
 from jhpatch.installer import environment
-from jhpatch.system.rooted_files import Root
+from jhpatch.system.rooted_files import RootDir
 
 
 def distributions(folder, *names):
     """What is found of ``names`` in a folder."""
-    with Root(str(folder)) as root:
+    with RootDir(str(folder)) as root:
         return environment.distributions(root, names)
 
 

@@ -6,13 +6,14 @@ import pytest
 
 from jhpatch.errors import Untrusted
 from jhpatch.installer import state
-from jhpatch.installer.state import Applied, File, Patched, State
+from jhpatch.installer.state import AppliedPatch, DistributionState, FileHashes, State
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
-FILES = (File("app/m.py", A, B), File("app/_helper.py", None, C))
-APPLIED = Applied("app/patch", "1.0-patch", B, "2026-01-01T00:00:00Z", FILES)
+FILES = (FileHashes("app/m.py", A, B), FileHashes("app/_helper.py", None, C))
+APPLIED = AppliedPatch("app/patch", "1.0-patch", B, "2026-01-01T00:00:00Z", FILES)
 STATE = State(
-    "0.1.0", (Patched("app", "1.0", File("app-1.0.dist-info/RECORD", B, C), (APPLIED,)),)
+    "0.1.0",
+    (DistributionState("app", "1.0", FileHashes("app-1.0.dist-info/RECORD", B, C), (APPLIED,)),),
 )
 
 

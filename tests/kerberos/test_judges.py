@@ -10,7 +10,7 @@ from jhpatch.errors import NextStep
 from jhpatch.kerberos import ccache, hub_config, kinit_programs, systemd_unit
 from jhpatch.kerberos import keytab as keytabs
 from jhpatch.kerberos.findings import TABLE, finding
-from jhpatch.kerberos.keytab import Entry, Part
+from jhpatch.kerberos.keytab import Entry, PathComponent
 from jhpatch.kerberos.kinit_programs import Program
 from jhpatch.kerberos.systemd_unit import Unit
 from jhpatch.report.next_command import Runner
@@ -90,9 +90,9 @@ def test_which_kinit():
 
 # keytabs
 
-HOME = Part("/home", stat.S_IFDIR | 0o755, 0, 0, "rx")
-OWN = Part("/home/alice", stat.S_IFDIR | 0o700, 1001, 1001, "rwx")
-GOOD = (Part(PATH, stat.S_IFREG | 0o600, 1001, 1001, "rw"), OWN, HOME)
+HOME = PathComponent("/home", stat.S_IFDIR | 0o755, 0, 0, "rx")
+OWN = PathComponent("/home/alice", stat.S_IFDIR | 0o700, 1001, 1001, "rwx")
+GOOD = (PathComponent(PATH, stat.S_IFREG | 0o600, 1001, 1001, "rw"), OWN, HOME)
 
 
 def with_first(**changed):
@@ -112,7 +112,7 @@ def with_first(**changed):
         (with_first(uid=1002, rights="r"), {"keytab-foreign"}),
         (with_first(mode=stat.S_IFDIR | 0o700), {"keytab-not-regular"}),
         (with_first(mode=None), {"keytab-missing"}),
-        ((Part(PATH, None), OWN._replace(rights="r"), HOME), {"keytab-unreachable"}),
+        ((PathComponent(PATH, None), OWN._replace(rights="r"), HOME), {"keytab-unreachable"}),
         ((GOOD[0], OWN._replace(mode=stat.S_IFDIR | 0o770, gid=100)), {"keytab-replaceable"}),
         ((GOOD[0], OWN._replace(uid=1002)), {"keytab-replaceable"}),
         ((GOOD[0], OWN._replace(mode=stat.S_IFDIR | 0o1777, uid=0)), set()),
@@ -156,9 +156,9 @@ def test_a_walk_is_read():
     """Each part once, spaces and all."""
     text = "81a4 0 0 .r /a b/c\n41ed 0 0 .rx /a b\n- - - - /a b/gone\n41ed 0 0 .rx /a b\n"
     assert keytabs.parsed_walk(text) == (
-        Part("/a b/c", 0o100644, 0, 0, "r"),
-        Part("/a b", 0o40755, 0, 0, "rx"),
-        Part("/a b/gone", None),
+        PathComponent("/a b/c", 0o100644, 0, 0, "r"),
+        PathComponent("/a b", 0o40755, 0, 0, "rx"),
+        PathComponent("/a b/gone", None),
     )
 
 

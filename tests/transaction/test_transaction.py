@@ -15,7 +15,7 @@ import time
 import pytest
 
 from jhpatch.errors import Failed, Locked, Untrusted
-from jhpatch.system.rooted_files import Folder
+from jhpatch.system.rooted_files import Dir
 from jhpatch.transaction.transaction import FileChange, locked
 from testing.trees import tree
 
@@ -372,8 +372,8 @@ def test_every_pyc_of_a_changed_module_goes(site):
 def test_bytecode_is_looked_for_once_in_a_folder(site, monkeypatch):
     """However many of its files change: 1,000 files shall not list it 1,000 times."""
     listed = []
-    real = Folder.names
-    monkeypatch.setattr(Folder, "names", lambda self: listed.append(self) or real(self))
+    real = Dir.names
+    monkeypatch.setattr(Dir, "names", lambda self: listed.append(self) or real(self))
     new = [FileChange("app/n%d.py" % number, None, b"x = 1\n") for number in range(50)]
     with locked(str(site)) as t:
         t.commit(new)
