@@ -15,13 +15,14 @@ HEAVY = (
 SCRIPT = """
 import argparse, sys
 given = set(sys.modules)  # in Python 3.8 argparse itself imports shutil
-from jhpatch.patchset import catalog; from jhpatch.patchset import edition as patchfile
+from jhpatch.system import files
 from jhpatch.cli.main import main
 read = []
-real = patchfile._read
-patchfile._read = lambda path: read.append(path) or real(path)
+real = files._read
+files._read = lambda path, *a, **b: read.append(path) or real(path, *a, **b)
 code = main(["status", "--python", sys.argv[1]])
 print(sorted((set(sys.modules) - given) & set(sys.argv[2:])), file=sys.stderr)
+read = [path for path in read if path.endswith((".patch", ".py"))]
 print(sorted({"/".join(path.split("/")[-2:]) for path in read}), file=sys.stderr)
 sys.exit(code)
 """

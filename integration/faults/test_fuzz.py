@@ -16,14 +16,6 @@ TARGETS = ["header", "diff", "ccache"]
 SECONDS = 300
 
 
-@pytest.fixture(autouse=True)
-def own_diff_of(monkeypatch):
-    """A target may put its own bytes in the place of a file's; not for the tests after it."""
-    from jhpatch.patchset import engine
-
-    monkeypatch.setattr(engine, "diff_of", engine.diff_of)
-
-
 @pytest.mark.parametrize("name", TARGETS)
 def test_the_corpus_holds(name, tally):
     """Every input that once reached something new still gets what is promised, in time."""

@@ -8,7 +8,6 @@ import pytest
 
 from integration.faults import watched
 from integration.faults.watched import answer, picture
-from jhpatch.patchset import edition
 from testing.patch_files import own_patch
 
 NAMES = ("our_app/a.py", "our_app/sub/b.py")
@@ -24,7 +23,6 @@ class Place:
     """A site with one distribution of ours, a tree with one patch for it, and a tree outside."""
 
     def __init__(self, folder):
-        edition._read.cache_clear()
         self.outside = watched.sentinel(folder)
         self.site = str(folder / "site")
         os.mkdir(self.site)

@@ -12,7 +12,7 @@ import pytest
 from integration.faults.watched import answer, bounded, picture
 from jhpatch.errors import BadPatch
 from jhpatch.patchset import catalog, engine
-from jhpatch.patchset.edition import _read, added_bytes, digest, edition_of
+from jhpatch.patchset.edition import digest, edition_of, read_edition
 from jhpatch.system.sha256 import sha256
 from testing.sites import fetched_wheel
 
@@ -162,7 +162,7 @@ def patches():
     """Each patch of ours: its path, its bytes, and the real files that it is for."""
     found = []
     for path in sorted(glob.glob(os.path.join(catalog.own_tree(), "*", "*.patch"))):
-        edition = edition_of(path)
+        edition = read_edition(path)
         if edition.changes:
             release = edition.name.partition("-")[0]
             with zipfile.ZipFile(fetched_wheel(edition.distribution, release)) as archive:
@@ -184,13 +184,12 @@ def put(path, data):
 
 def outcome(path, before):
     """What apply would make of a site with the files ``before``: bytes, or None for a refusal."""
-    _read.cache_clear()
     try:
-        edition = edition_of(path)
+        edition = read_edition(path)
         # A file that is not as the header says is another's edit: refused, as states.py does it.
         if any(sha256(before.get(one.path, b"")) != one.before for one in edition.changes):
             return edition, None
-        digest(edition), added_bytes(edition)
+        digest(edition)
         return edition, engine.after_of(edition, before)
     except BadPatch as error:
         assert error.path == path, error.path

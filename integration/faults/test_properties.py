@@ -16,7 +16,7 @@ from jhpatch.installer.plan import plan_apply, plan_revert
 from jhpatch.installer.record import Entry
 from jhpatch.nginx.site_file import Front, render
 from jhpatch.patchset import engine, versions
-from jhpatch.patchset.edition import Change, Edition, edition_of
+from jhpatch.patchset.edition import Change, Edition, edition_of, read_edition
 from jhpatch.system.rooted_files import is_relative
 from jhpatch.system.sha256 import sha256
 from jhpatch.transaction import journal
@@ -250,14 +250,14 @@ def edition(before, after):
     changes = (Change("x.py", sha256(before), sha256(after)),)
     return Edition(
         *("app/slug", "1.0-slug", "app", "==1.0", (), "d", None),
-        *(changes, (), "/t/app/1.0-slug.patch", ()),
+        *(changes, (), "/t/app/1.0-slug.patch", (), b""),
     )
 
 
 @pytest.fixture
 def diffed(monkeypatch):
     """``diffed(diff)`` puts bytes in the place of the diff of a file."""
-    return lambda diff: monkeypatch.setattr(engine, "diff_of", lambda edition: diff)
+    return lambda diff: monkeypatch.setattr(Edition, "diff", diff)
 
 
 def unified(before, after, context):
@@ -433,7 +433,7 @@ def editions(tmp_path_factory):
         text += "Adds: app/shared.py < app/shared.py\n" * (number < 3) + "---\n"
         diff = unified(before, after, 3).replace(b"x.py", path.encode())
         (folder / ("1.0-p%d.patch" % number)).write_bytes(text.encode() + diff)
-        made.append(edition_of(str(folder / ("1.0-p%d.patch" % number))))
+        made.append(read_edition(str(folder / ("1.0-p%d.patch" % number))))
     return made
 
 

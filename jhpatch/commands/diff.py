@@ -9,7 +9,7 @@ from jhpatch.installer import selection, site_report
 from jhpatch.installer.assessment import PatchStatus
 from jhpatch.installer.inspection import Inspection
 from jhpatch.installer.plan import Change, plan_apply
-from jhpatch.patchset import edition, engine, unified_diff
+from jhpatch.patchset import engine, unified_diff
 from jhpatch.report.result import Result, SiteReport, Sites
 
 
@@ -65,7 +65,7 @@ def _edits(inspection: Inspection, one: PatchStatus) -> List[str]:
             continue
         expected = _expected(inspection, one, file.path)
         if expected is None:  # only the hash of the release is known: show what apply wants to do
-            return [edition.diff_of(one.edition).decode("utf-8", "replace")] if one.edition else []
+            return [one.edition.diff.decode("utf-8", "replace")] if one.edition else []
         text.append(unified_diff.diff(file.path, expected, inspection.view.read(file.path)))
     return text
 
@@ -77,7 +77,8 @@ def _expected(inspection: Inspection, one: PatchStatus, path: str) -> Optional[b
         return None
     before = files[path].before
     if before is None:
-        return edition.added_bytes(one.edition).get(path)
+        added = (addition for addition in one.edition.adds if addition.path == path)
+        return next((addition.data for addition in added), None)
     try:
         return engine.after_of(one.edition, {path: inspection.view.original(before)}).get(path)
     except JhpatchError:

@@ -11,7 +11,7 @@ from jhpatch.installer import selection
 from jhpatch.maintenance import patch_writer, rebase, wheels
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchset import catalog, engine, unified_diff, versions
-from jhpatch.patchset.edition import Edition, edition_of, normalized
+from jhpatch.patchset.edition import Edition, normalized, read_edition
 from jhpatch.report.result import Candidate, RebasedPatch, Result
 from jhpatch.system import sha256
 
@@ -208,7 +208,7 @@ def _check(text: str, name: str, edition: Edition, target: _Target, folder: str)
         os.mkdir(tree)
         path = os.path.join(tree, name + ".patch")
         patch_writer.write(path, text, is_new=True)
-        engine.after_of(edition_of(path), target.files)
+        engine.after_of(read_edition(path), target.files)
 
 
 def _before(arguments: argparse.Namespace, edition: Edition, folder: str) -> Dict[str, bytes]:

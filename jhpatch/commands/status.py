@@ -55,11 +55,11 @@ def _of_all(arguments: argparse.Namespace, known: Catalog) -> Tuple[SiteReport, 
             if writer is None:
                 found = _sites_of(python, known)
             elif uid or writer.uid:
-                ready = known.looked_up()
+                known.load()
                 found = packing.unpacked(
                     become_user.run_as(
                         uid or writer.uid,
-                        lambda: _packed(python, ready),  # noqa: B023
+                        lambda: _packed(python, known),  # noqa: B023
                     )
                 )
             else:

@@ -11,7 +11,7 @@ from jhpatch.installer.environment import Distribution
 from jhpatch.installer.state import AppliedPatch, FileHashes, State
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchset import versions
-from jhpatch.patchset.edition import Edition, added_bytes, digest, normalized
+from jhpatch.patchset.edition import Edition, digest, normalized
 from jhpatch.system.rooted_files import UnsafePath
 from jhpatch.system.sha256 import sha256
 
@@ -159,7 +159,7 @@ def _is_before(view: SiteSnapshot, edition: Edition) -> bool:
 def _by_bytes(view: SiteSnapshot, base: PatchStatus, edition: Edition) -> PatchStatus:
     """The states that the bytes decide: modified, pristine, superseded, applied, outdated."""
     applied = base.applied
-    adds = {path: sha256(data) for path, data in added_bytes(edition).items()}
+    adds = {addition.path: sha256(addition.data) for addition in edition.adds}
     recorded = {file.path: file for file in applied.files} if applied else {}
     changed = tuple(
         _file_state(view, change.path, change.before, change.after, recorded.get(change.path))

@@ -166,7 +166,7 @@ def _as_user(uid: int, job: _Job, inspections: List[Inspection]) -> Tuple[SiteRe
     import py_compile  # noqa: F401  the child may not be able to read our files any more
     import subprocess  # noqa: F401
 
-    job = job._replace(known=job.known.looked_up())
+    job.known.load()
 
     def work() -> Any:
         return packing.packed(_locked_and_changed(job, inspections))

@@ -19,7 +19,7 @@ from jhpatch.installer.assessment import PatchStatus, SiteSnapshot
 from jhpatch.installer.state import STATE, AppliedPatch, DistributionState, FileHashes, State
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchset import engine, versions
-from jhpatch.patchset.edition import Edition, added_bytes, digest, normalized
+from jhpatch.patchset.edition import Edition, digest, normalized
 from jhpatch.system.sha256 import sha256
 
 FORCED = ".jhpatch/forced"
@@ -227,9 +227,9 @@ class _Job:
             self._change(path, data, None)
             self.originals.append(before[path])
             files.append(FileHashes(path, sha256(before[path]), sha256(data)))
-        for path, data in sorted(added_bytes(edition).items()):
-            self._change(path, data, self._guard())
-            files.append(FileHashes(path, None, sha256(data)))
+        for addition in sorted(edition.adds, key=lambda addition: addition.path):
+            self._change(addition.path, addition.data, self._guard())
+            files.append(FileHashes(addition.path, None, sha256(addition.data)))
         return AppliedPatch(one.patch, edition.name, digest(edition), when, tuple(files))
 
     def _guard(self) -> Optional[str]:
@@ -278,7 +278,7 @@ class _Job:
         elif one.edition:
             for path, data in sorted(self._before(one, one.edition).items()):
                 self._change(path, data, self._guard())
-            added = [FileHashes(path, None, "") for path in added_bytes(one.edition)]
+            added = [FileHashes(addition.path, None, "") for addition in one.edition.adds]
             self._drop(added, stays)
 
     def _keep_forced(self, file: FileHashes) -> None:

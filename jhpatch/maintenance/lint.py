@@ -10,7 +10,7 @@ from typing import Dict, Iterator, List, Tuple
 
 from jhpatch.errors import BadPatch, JhpatchError
 from jhpatch.patchset import catalog, engine
-from jhpatch.patchset.edition import Edition, diff_of, edition_of
+from jhpatch.patchset.edition import Edition, read_edition
 from jhpatch.system import compiler, sha256
 
 _CONTEXT = 3
@@ -22,7 +22,7 @@ def editions_of(tree: str) -> Tuple[List[Edition], List[JhpatchError]]:
     errors: List[JhpatchError] = []
     for path in catalog.files([tree]):
         try:
-            editions.append(edition_of(path))
+            editions.append(read_edition(path))
         except BadPatch as error:
             errors.append(error)
     sources = {os.path.realpath(one.source) for edition in editions for one in edition.adds}
@@ -36,12 +36,12 @@ def findings(edition: Edition) -> Iterator[JhpatchError]:
     try:
         if edition.not_needed is None:
             yield from _of_diff(edition)
-        elif diff_of(edition).strip():
+        elif edition.diff.strip():
             yield _bad(edition, "a patch that is not needed has a diff", "nothing below the ---")
     except BadPatch as error:
         yield error
-    for path, source in edition.adds:
-        yield from _of_addition(edition, path, source)
+    for addition in edition.adds:
+        yield from _of_addition(edition, addition.path, addition.source)
 
 
 def conflicts(editions: List[Edition]) -> Iterator[JhpatchError]:

@@ -1,12 +1,13 @@
 """patches/ → which patches there are, and which edition fits a release."""
 
+import contextlib
 import itertools
 import os
-from typing import Container, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Container, Dict, Iterable, Iterator, List, Optional, Tuple, Union
 
 from jhpatch.errors import BadPatch, python_command
-from jhpatch.namedtuple import NamedTuple
-from jhpatch.patchset.edition import Edition, edition_of, normalized
+from jhpatch.patchset.additions import read_patch
+from jhpatch.patchset.edition import Edition, normalized, read_edition
 from jhpatch.patchset.versions import clashes, key
 
 
@@ -28,22 +29,13 @@ def own_tree() -> str:
     )
 
 
-def editions(trees: List[str], wanted: Optional[Iterable[str]] = None) -> Tuple[Edition, ...]:
+def editions(trees: Iterable[str], wanted: Optional[Iterable[str]] = None) -> Tuple[Edition, ...]:
     """The editions in ``trees``, of the distributions ``wanted`` only where it is given.
 
-    Sorted by patch and first release. Raises BadPatch for a header that breaks the
-    rules, for editions of one patch that overlap, and for a tree that is not there.
+    Raises BadPatch as ``Catalog.editions``.
     """
-    names = None if wanted is None else set(wanted)
-    return _editions_of(files(trees, names))
-
-
-def _editions_of(paths: Iterable[str]) -> Tuple[Edition, ...]:
-    found = [edition_of(path) for path in paths]
-    ordered = sorted(found, key=in_order)
-    for error in overlaps(ordered):
-        raise error
-    return tuple(ordered)
+    catalog = Catalog(trees)
+    return catalog.editions(catalog.distributions if wanted is None else wanted)
 
 
 def in_order(edition: Edition) -> Tuple[str, Tuple[int, ...]]:
@@ -73,34 +65,62 @@ def distributions(trees: List[str]) -> Tuple[str, ...]:
     return tuple(sorted({normalized(folder) for tree in trees for folder in folders(tree)}))
 
 
-class Catalog(NamedTuple):
-    """Trees of patches; a header is read only for a distribution that is asked for."""
+class Catalog:
+    """Patch directories. A patch file is read once, and only for a distribution asked for."""
 
-    trees: Tuple[str, ...]
-    whole: bool = True
-    """Whether ``fitting`` reads every edition, so that two for one release are an error."""
-    paths: Optional[Tuple[str, ...]] = None
-    """The files of the trees, where they have been looked up; None: look each time."""
+    def __init__(self, trees: Iterable[str], whole: bool = True) -> None:
+        self.trees = tuple(trees)
+        self.whole = whole
+        """Whether ``fitting`` reads every edition, so that two for one release are an error."""
+        self._listed: Optional[Tuple[str, ...]] = None
+        self._editions: Dict[str, Union[Edition, BadPatch]] = {}
+        self._helpers: Dict[str, bytes] = {}
 
-    def looked_up(self) -> "Catalog":
-        """The same for a child that may not be able to read the folders any more."""
-        return self._replace(paths=tuple(files(self.trees)))
+    def load(self) -> None:
+        """Reads all now: for a child that may not be able to read the files any more."""
+        self._listed = tuple(files(self.trees))
+        for path in self._listed:
+            with contextlib.suppress(BadPatch):  # raised where the patch is asked for
+                self._edition(path)
+
+    def _edition(self, path: str) -> Edition:
+        if path not in self._editions:
+            try:
+                self._editions[path] = read_edition(path, self._helper)
+            except BadPatch as error:
+                self._editions[path] = error
+        edition = self._editions[path]
+        if isinstance(edition, BadPatch):
+            raise edition
+        return edition
+
+    def _helper(self, path: str) -> bytes:
+        if path not in self._helpers:
+            self._helpers[path] = read_patch(path)
+        return self._helpers[path]
 
     def _paths(self, wanted: Container[str]) -> Iterable[str]:
-        if self.paths is None:
+        if self._listed is None:
             return files(self.trees, wanted)
-        return [path for path in self.paths if normalized(path.split(os.sep)[-2]) in wanted]
+        return [path for path in self._listed if normalized(path.split(os.sep)[-2]) in wanted]
 
     @property
     def distributions(self) -> Tuple[str, ...]:
         """The distributions that there are patches for, normalized."""
-        if self.paths is None:
+        if self._listed is None:
             return distributions(list(self.trees))
-        return tuple(sorted({normalized(path.split(os.sep)[-2]) for path in self.paths}))
+        return tuple(sorted({normalized(path.split(os.sep)[-2]) for path in self._listed}))
 
     def editions(self, names: Iterable[str]) -> Tuple[Edition, ...]:
-        """The editions for distributions. Raises BadPatch."""
-        return _editions_of(self._paths(set(names)))
+        """The editions for distributions, by patch and first release.
+
+        Raises BadPatch for a header that breaks the rules, for editions of one patch that
+        overlap, and for a directory that cannot be read.
+        """
+        ordered = sorted(map(self._edition, self._paths(set(names))), key=in_order)
+        for error in overlaps(ordered):
+            raise error
+        return tuple(ordered)
 
     def fitting(self, releases: Dict[str, Optional[str]]) -> Tuple[Edition, ...]:
         """The editions for distributions, of which these releases are installed. Raises BadPatch.
@@ -114,7 +134,7 @@ class Catalog(NamedTuple):
         for paths, version in self._files(releases):
             several = []
             for path in paths:
-                several.append(edition_of(path))
+                several.append(self._edition(path))
                 if version is not None and several[-1].fits(version):
                     several = several[-1:]
                     break

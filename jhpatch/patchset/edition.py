@@ -5,17 +5,15 @@ describes it. Only the header is read here; the diff is taken apart by ``engine`
 it must be applied.
 """
 
-import errno
-import functools
 import os
 import re
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 from jhpatch.errors import BadPatch
 from jhpatch.namedtuple import NamedTuple
+from jhpatch.patchset import additions
+from jhpatch.patchset.additions import Addition
 from jhpatch.patchset.versions import Range, parse
-from jhpatch.system.files import read_file
-from jhpatch.system.rooted_files import RootDir, is_relative
 from jhpatch.system.sha256 import hasher
 
 FIELDS = frozenset(
@@ -23,15 +21,9 @@ FIELDS = frozenset(
     "Author Bug Last-Update Applied-Upstream".split()
 )
 _REPEATED = frozenset(["Before", "After", "Adds", "Bug", "Author"])
-_SIZE_CAP = 1024 * 1024
-_ODD_FILES = {
-    errno.EINVAL: "a patch that is no regular file",
-    errno.EFBIG: "a patch of more than 1 MiB",
-}
 _HEADER_CAP = 512 * 1024  # the hashes of two thousand files
 _NAME = re.compile(r"([0-9][0-9A-Za-z.+!_]{0,63})-([a-z0-9][a-z0-9-]*)\Z")
 _HASHED = re.compile(r"(\S+) sha256:([0-9a-f]{64})\Z")
-_HELPERS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "deployed")
 
 
 class Change(NamedTuple):
@@ -40,18 +32,6 @@ class Change(NamedTuple):
     path: str
     before: str
     after: str
-
-
-class Addition(NamedTuple):
-    """A file that a patch adds: its path from the site's root, and the file it is copied from."""
-
-    path: str
-    source: str
-
-    @property
-    def is_helper(self) -> bool:
-        """Whether it is one of the modules that come with jhpatch."""
-        return os.path.dirname(self.source) == _HELPERS
 
 
 class Edition(NamedTuple):
@@ -70,6 +50,13 @@ class Edition(NamedTuple):
     adds: Tuple[Addition, ...]
     file: str
     fields: Tuple[Tuple[str, str], ...]
+    data: bytes
+    """The whole patch file."""
+
+    @property
+    def diff(self) -> bytes:
+        """The unified diff, as it stands below the ``---``."""
+        return _split(self.data, self.file)[1]
 
     @property
     def distribution(self) -> str:
@@ -90,15 +77,18 @@ def normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "_", name).lower()
 
 
-def edition_of(path: str, data: Optional[bytes] = None) -> Edition:
-    """A patch file in the folder of its distribution; ``data`` for one that is not yet
-    written there. Raises BadPatch.
+def read_edition(path: str, read: Callable[[str], bytes] = additions.read_patch) -> Edition:
+    """The patch file at ``path``, in the directory of its distribution. Raises BadPatch."""
+    return edition_of(path, additions.read_patch(path), read)
+
+
+def edition_of(
+    path: str, data: bytes, read: Callable[[str], bytes] = additions.read_patch
+) -> Edition:
+    """The bytes of a patch file that lies, or is to lie, at ``path``.
+
+    ``read`` gives the bytes of a helper. Raises BadPatch.
     """
-    return _edition(path, _read(path) if data is None else data)
-
-
-@functools.lru_cache(maxsize=1024)  # a change looks three times: before, locked and after
-def _edition(path: str, data: bytes) -> Edition:
     folder = os.path.basename(os.path.dirname(path))
     stem = os.path.basename(path)[: -len(".patch")]
     named = _NAME.match(stem)
@@ -122,9 +112,10 @@ def _edition(path: str, data: bytes) -> Edition:
         description=" ".join(one["Description"].split()),
         not_needed=" ".join(not_needed.split()) if not_needed is not None else None,
         changes=_changes(fields, path),
-        adds=tuple(_addition(value, path) for name, value in fields if name == "Adds"),
+        adds=tuple(additions.parse(value, path, read) for name, value in fields if name == "Adds"),
         file=path,
         fields=fields,
+        data=data,
     )
     if (not_needed is None) != bool(edition.changes):
         raise BadPatch(
@@ -138,21 +129,14 @@ def _edition(path: str, data: bytes) -> Edition:
 
 
 def digest(edition: Edition) -> str:
-    """The SHA-256, as hex digits, of a patch's bytes and of the files that it adds."""
-    total = hasher(_read(edition.file))
+    """The SHA-256, as hex digits, of a patch's bytes and of the files that it adds.
+
+    Raises BadPatch where one of these cannot be read.
+    """
+    total = hasher(edition.data)
     for addition in edition.adds:
-        total.update(_source(edition, addition))
+        total.update(addition.data)
     return str(total.hexdigest())
-
-
-def diff_of(edition: Edition) -> bytes:
-    """The unified diff of a patch file, as it stands below the ``---``."""
-    return _split(_read(edition.file), edition.file)[1]
-
-
-def added_bytes(edition: Edition) -> Dict[str, bytes]:
-    """The files that a patch adds, by path from the site's root."""
-    return {addition.path: _source(edition, addition) for addition in edition.adds}
 
 
 def _require(one: Dict[str, str], path: str, folder: str) -> None:
@@ -179,42 +163,6 @@ def _refuse_repeated(edition: Edition) -> None:
                 found=addition.path,
             )
         paths.add(addition.path)
-
-
-@functools.lru_cache(maxsize=None)
-def _read(path: str) -> bytes:
-    """A patch file, or a helper. A symlink is followed: package managers install them so."""
-    try:
-        return read_file(path, _SIZE_CAP).data
-    except (OSError, ValueError) as error:
-        words = "cannot read a patch: %s" % getattr(error, "strerror", error)
-        raise BadPatch(_ODD_FILES.get(getattr(error, "errno", 0), words), path=path)
-
-
-def _source(edition: Edition, addition: Addition) -> bytes:
-    """What is added: one of our helpers, or a plain file of the tree, never one outside."""
-    if addition.is_helper:
-        return _read(addition.source)
-    tree = os.path.dirname(os.path.dirname(edition.file))
-    path = os.path.relpath(addition.source, tree)
-    try:
-        return _beneath(tree, path)
-    except OSError as error:
-        raise BadPatch(
-            "cannot read a file that a patch adds: %s: %s" % (addition.path, error.strerror),
-            path=edition.file,
-            expected="a plain file in the tree, reached through no symlink",
-            found=path,
-        )
-
-
-@functools.lru_cache(maxsize=None)
-def _beneath(tree: str, path: str) -> bytes:
-    with RootDir(tree) as root:
-        found = root.read(path, _SIZE_CAP)
-    if found is None:
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
-    return found.data
 
 
 def _split(data: bytes, path: str) -> Tuple[bytes, bytes]:
@@ -270,7 +218,7 @@ def _changes(fields: Tuple[Tuple[str, str], ...], path: str) -> Tuple[Change, ..
 
 def _hashed(value: str, path: str) -> Tuple[str, str]:
     match = _HASHED.match(value)
-    if not match or not _is_of_a_package(match.group(1)):
+    if not match or not additions.is_of_a_package(match.group(1)):
         raise BadPatch(
             "a row of hashes that cannot be read",
             path=path,
@@ -278,44 +226,6 @@ def _hashed(value: str, path: str) -> Tuple[str, str]:
             found=value[:120],
         )
     return match.group(1), match.group(2)
-
-
-def _is_of_a_package(path: str) -> bool:
-    """Whether ``path`` may be of what a release has shipped, and the file system takes it."""
-    parts = path.split("/")
-    fits = len(path) < 1024 and max(len(part.encode("utf-8")) for part in parts) < 256
-    return is_relative(path) and fits and not _is_foreign(path, parts)
-
-
-def _is_foreign(path: str, parts: List[str]) -> bool:
-    """What is not a package's own: our folder, the metadata that proves what a release shipped,
-    and bytecode. Names that a diff or a RECORD would have to quote are nobody's."""
-    ours = parts[0] == ".jhpatch" or parts[0].endswith((".dist-info", ".egg-info"))
-    bytecode = "__pycache__" in parts or path.endswith((".pyc", ".pyo"))
-    return ours or bytecode or re.search(r'[\s"\\\x00-\x1f\x7f]', path) is not None
-
-
-def _addition(value: str, path: str) -> Addition:
-    target, _, source = (part.strip() for part in value.partition("<"))
-    helper = re.match(r"helper:([a-z]+)\Z", source)
-    if _is_of_a_package(target) and helper:
-        name = helper.group(1) + ".py"
-        if not _is_helper(name):
-            raise BadPatch("a helper that there is not", path=path, found=source)
-        return Addition(target, os.path.join(_HELPERS, name))
-    if _is_of_a_package(target) and is_relative(source) and ":" not in source:
-        return Addition(target, os.path.join(os.path.dirname(os.path.dirname(path)), source))
-    raise BadPatch(
-        "an Adds row that cannot be read",
-        path=path,
-        expected="<path from the site's root> < helper:<name> or <path in the tree>",
-        found=value[:120],
-    )
-
-
-@functools.lru_cache(maxsize=None)
-def _is_helper(name: str) -> bool:
-    return os.path.isfile(os.path.join(_HELPERS, name))
 
 
 def _ranges(versions: str, path: str, wildcard: bool) -> Tuple[Range, ...]:

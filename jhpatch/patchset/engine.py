@@ -15,7 +15,7 @@ from typing import Any, Dict, Iterator, List, Tuple
 
 from jhpatch.errors import BadPatch
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.patchset.edition import Change, Edition, diff_of
+from jhpatch.patchset.edition import Change, Edition
 from jhpatch.system.sha256 import sha256
 
 
@@ -111,7 +111,7 @@ def hunks(edition: Edition) -> Dict[str, Tuple[Hunk, ...]]:
     """The hunks of an edition's diff, by file. Raises BadPatch for anything else than a
     plain change of the files that the header declares.
     """
-    return _hunks(diff_of(edition), edition)
+    return _hunks(edition.diff, edition)
 
 
 @functools.lru_cache(maxsize=64)  # one apply plans twice: before the lock, and behind it

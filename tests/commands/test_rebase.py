@@ -7,7 +7,6 @@ import sys
 import pytest
 
 from jhpatch.patchset import catalog, engine
-from jhpatch.patchset.edition import _read
 from testing import ROOT
 from testing.index import made_wheel, serving
 from testing.patch_files import PATH, UPSTREAM, patch_text, patched, put
@@ -31,7 +30,6 @@ def rebase(jhpatch, tree, tmp_path):
     wheel = made_wheel(str(tmp_path / "wheels"), "app", "1.0", {PATH: UPSTREAM})
 
     def call(*arguments):
-        _read.cache_clear()  # a process reads each file once, and these change
         options = ["--patches", tree, "--from", wheel]
         return jhpatch(None, "rebase", "app/hooks", *(list(arguments) + options))
 
@@ -150,7 +148,6 @@ def test_a_range_does_not_grow_over_another_edition(rebase, newer, tree):
     assert rebase("--to", newer("1.3", moved_on())).code == 0
     answer = rebase("--to", newer("1.4", UPSTREAM))
     assert "Versions: >=1.0,<=1.2 | ==1.4\n" in answer.document["candidate"]["text"]
-    _read.cache_clear()
     catalog.editions([tree])  # no overlap
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from jhpatch.errors import Refused
 from jhpatch.maintenance import rebase
-from jhpatch.patchset.edition import edition_of
+from jhpatch.patchset.edition import read_edition
 from testing.patch_files import PATH, UPSTREAM, patch_text, patched, put
 
 pytestmark = pytest.mark.skipif(
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(
 
 def edition(folder, versions, name="1.0-hooks.patch"):
     """An edition of ``app/hooks``."""
-    return edition_of(put(str(folder), patch_text(versions=versions), name))
+    return read_edition(put(str(folder), patch_text(versions=versions), name))
 
 
 def pieces():

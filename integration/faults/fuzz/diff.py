@@ -25,24 +25,21 @@ def target():
     from jhpatch.patchset.edition import Change, Edition
     from jhpatch.system import sha256
 
-    given = [b""]
-    engine.diff_of = lambda edition: given[0]  # the diff of no file
-
     def edition(before, after):
         changes = tuple(
             Change(path, sha256.sha256(before), engine.sha256(after)) for path in ("a.py", "b.py")
         )
         return Edition(
             *("app/slug", "1.0-slug", "app", "==1.0", (), "d", None),
-            *(changes, (), "/tree/app/1.0-slug.patch", ()),
+            *(changes, (), "/tree/app/1.0-slug.patch", (), b""),
         )
 
     two = edition(BEFORE, AFTER)
     one = two._replace(changes=two.changes[:1])
 
     def check(data):
-        given[0] = data
         for declared in (one, two):
+            declared = declared._replace(data=b"\n---\n" + data)
             files = {change.path: BEFORE for change in declared.changes}
             try:
                 made = engine.unchecked_after_of(declared, files)
