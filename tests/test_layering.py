@@ -14,7 +14,7 @@ ARROWS = {
     "cli": {"commands", "report", "patchset"},
     "commands": {
         *("installer", "maintenance", "kerberos", "spark", "nginx", "checks"),
-        *("report", "patchset", "deployed", "system"),
+        *("report", "patchset", "transaction", "deployed", "system"),
     },
     "installer": {"patchset", "transaction", "report", "system"},
     "maintenance": {"patchset", "system"},

@@ -11,8 +11,8 @@ import pytest
 from jhpatch.errors import BadPatch, Untrusted
 from jhpatch.installer import record, state
 from jhpatch.installer.assessment import SiteSnapshot, assess
-from jhpatch.installer.environment import Distribution
-from jhpatch.installer.plan import plan_apply, plan_revert
+from jhpatch.installer.distribution import Distribution
+from jhpatch.installer.plan import Operation, plan
 from jhpatch.installer.record import Entry
 from jhpatch.nginx.site_file import Front, render
 from jhpatch.patchset import engine, versions
@@ -451,12 +451,12 @@ class Memory:
         found = {"app": [Distribution("app", "1.0", "app-1.0.dist-info", None, "pip")]}
         return SiteSnapshot("/site", found, known, data, self.files.get, self.saved.__getitem__)
 
-    def carry_out(self, plan):
+    def carry_out(self, made):
         """Every change, from what lies there."""
-        assert not plan.refusals
-        for data in plan.originals:
+        assert not made.refusals
+        for data in made.originals:
             self.saved[sha256(data)] = data
-        for change in plan.changes:
+        for change in made.changes:
             assert is_relative(change.path)
             assert change.path in {*MODULES, RECORD, "app/shared.py", state.STATE}
             assert self.files.get(change.path) == change.before != change.after
@@ -464,23 +464,21 @@ class Memory:
                 del self.files[change.path]
             else:
                 self.files[change.path] = change.after
-        if plan.changes:
-            self.saved = {k: v for k, v in self.saved.items() if k in plan.keep}
-            assert set(self.saved) == set(plan.keep)
+        if made.changes:
+            self.saved = {k: v for k, v in self.saved.items() if k in made.keep}
+            assert set(self.saved) == set(made.keep)
 
     def step(self, editions, command, named):
         """Plans and does; a second time there is nothing to do."""
         for turn in range(2):
             view = self.view()
             found = assess(view, editions)
-            if command == "apply":
-                plan = plan_apply(view, found, named, "0.1.0", WHEN)
-            else:
-                plan = plan_revert(view, found, named, "0.1.0")
-            assert not (turn and plan.changes)
-            self.carry_out(plan)
-        for one in self.view().state.patched if state.STATE in self.files else ():
-            for file in (file for applied in one.applied for file in applied.files):
+            operation = Operation(command, frozenset(named), "0.1.0", WHEN)
+            made = plan(operation, view, found)
+            assert not (turn and made.changes)
+            self.carry_out(made)
+        for patch in self.view().state.patches() if state.STATE in self.files else ():
+            for file in patch.files:
                 assert sha256(self.files[file.path]) == file.after
 
 

@@ -3,8 +3,8 @@
 import argparse
 import os
 
+from jhpatch.commands.arguments import add_talk
 from jhpatch.errors import Failed, python_command
-from jhpatch.installer import selection
 from jhpatch.report.result import Result, Script
 
 SHELLS = ("bash", "zsh", "fish")
@@ -15,7 +15,7 @@ FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``completion``."""
     parser.add_argument("shell", choices=SHELLS, help='eval "$(jhpatch completion bash)"')
-    selection.add_talk(parser)
+    add_talk(parser)
 
 
 def run(arguments: argparse.Namespace) -> Result:

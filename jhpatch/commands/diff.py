@@ -1,59 +1,62 @@
 """``jhpatch diff``: the exact bytes that apply would change, as a unified diff."""
 
 import argparse
-from typing import List, Optional, Set, Tuple
+from typing import FrozenSet, List, Optional, Tuple
 
 from jhpatch import __version__
+from jhpatch.commands.arguments import add_arguments as add_shared_arguments
+from jhpatch.commands.arguments import catalog_of, inspected
 from jhpatch.errors import JhpatchError
-from jhpatch.installer import selection, site_report
+from jhpatch.installer import selection
 from jhpatch.installer.assessment import PatchStatus
 from jhpatch.installer.inspection import Inspection
-from jhpatch.installer.plan import Change, plan_apply
+from jhpatch.installer.plan import Operation, plan
+from jhpatch.installer.site_report import site_report
 from jhpatch.patchset import engine, unified_diff
+from jhpatch.report import states
 from jhpatch.report.result import Result, SiteReport, Sites
+from jhpatch.transaction.change import FileChange
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``diff``."""
-    selection.add_arguments(parser, changes=False, patches=True)
+    add_shared_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> Result:
     """0: the diff, perhaps empty; 4: a run is under way; 5: a patch that apply would refuse."""
-    known = selection.catalog_of(arguments)
-    inspections = selection.inspections_of(selection.environments_of(arguments), known)
-    named = selection.patch_names(arguments.patch, known, inspections)
-    selection.refuse_nothing_here(inspections)
-    return Result("diff", Sites(tuple(_site(one, named) for one in inspections)))
+    sites, named = inspected(arguments, catalog_of(arguments))
+    return Result("diff", Sites(tuple(_site(site, named) for site in sites)))
 
 
-def _site(inspection: Inspection, named: Set[str]) -> SiteReport:
-    if inspection.error or inspection.journal == "busy":
-        return site_report.site_report(inspection)
-    chosen = selection.within_reach(inspection, named)
+def _site(site: Inspection, named: FrozenSet[str]) -> SiteReport:
+    if site.error or site.journal == states.BUSY:
+        return site_report(site)
+    operation = Operation("apply", named, __version__)
+    statuses = selection.changeable(site, operation)
     error: Optional[JhpatchError] = None
     text: List[str] = []
-    names: List[str] = []
-    for one in chosen:
-        if named and one.patch not in named:
+    patches: List[str] = []
+    for status in statuses:
+        if not operation.concerns(status.patch):
             continue
-        plan = plan_apply(inspection.view, chosen, {one.patch}, __version__, "")
+        alone = operation._replace(named=frozenset([status.patch]))
+        single = plan(alone, site.snapshot, statuses)
         # A patch that was not named and has nowhere to go is no refusal here.
-        if plan.refusals and (one.patch in named or one.state != "absent"):
-            error = error or plan.refusals[0][1]
-            text += _edits(inspection, one)
-        names += plan.patches
-    whole = plan_apply(inspection.view, chosen, set(names), __version__, "") if names else None
-    for change in sorted(whole.changes if whole else (), key=_modules_first):
-        if not change.path.startswith(".jhpatch/"):
-            text.append(unified_diff.diff(change.path, change.before, change.after))
+        if single.refusals and (status.patch in named or status.state != states.ABSENT):
+            error = error or single.refusals[0][1]
+            text += _edits(site, status)
+        patches += single.patches
+    if patches:
+        whole = plan(operation._replace(named=frozenset(patches)), site.snapshot, statuses)
+        for change in sorted(whole.changes, key=_modules_first):
+            if not change.path.startswith(".jhpatch/"):
+                text.append(unified_diff.diff(change.path, change.before, change.after))
     code = error.exit_code if error else 0
-    return site_report.site_report(
-        inspection, names, error, code, would_change=bool(names), diff="".join(text)
-    )
+    return site_report(site, patches, error, code, would_change=bool(patches), diff="".join(text))
 
 
-def _modules_first(change: Change) -> Tuple[bool, bool, str]:
+def _modules_first(change: FileChange) -> Tuple[bool, bool, str]:
     return change.path.endswith("/RECORD"), change.before is None, change.path
 
 
@@ -61,12 +64,12 @@ def _edits(inspection: Inspection, one: PatchStatus) -> List[str]:
     """What was changed in a file by another hand, against bytes that we know."""
     text: List[str] = []
     for file in one.files:
-        if file.state != "other":
+        if file.state != states.OTHER:
             continue
         expected = _expected(inspection, one, file.path)
         if expected is None:  # only the hash of the release is known: show what apply wants to do
             return [one.edition.diff.decode("utf-8", "replace")] if one.edition else []
-        text.append(unified_diff.diff(file.path, expected, inspection.view.read(file.path)))
+        text.append(unified_diff.diff(file.path, expected, inspection.snapshot.read(file.path)))
     return text
 
 
@@ -80,6 +83,6 @@ def _expected(inspection: Inspection, one: PatchStatus, path: str) -> Optional[b
         added = (addition for addition in one.edition.adds if addition.path == path)
         return next((addition.data for addition in added), None)
     try:
-        return engine.after_of(one.edition, {path: inspection.view.original(before)}).get(path)
+        return engine.after_of(one.edition, {path: inspection.snapshot.original(before)}).get(path)
     except JhpatchError:
         return None

@@ -5,6 +5,8 @@ from typing import Iterator, List
 
 from jhpatch.checks import runner
 from jhpatch.checks.runner import Check
+from jhpatch.commands.arguments import add_arguments as add_shared_arguments
+from jhpatch.commands.arguments import catalog_of, environments_of
 from jhpatch.errors import JhpatchError
 from jhpatch.installer import selection
 from jhpatch.kerberos import checks as kerberos_checks
@@ -35,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         words = "c.KerberosTicket.%s, in place of what --config says" % name
         add("--" + name, metavar="TEMPLATE", help=words)
     add("--unit", default="jupyterhub", metavar="NAME", help="the hub's unit (jupyterhub)")
-    selection.add_arguments(parser, changes=False, patches=False)
+    add_shared_arguments(parser, patches=False)
 
 
 def run(arguments: argparse.Namespace) -> Result:
@@ -58,13 +60,13 @@ def run(arguments: argparse.Namespace) -> Result:
 
 def _restart(arguments: argparse.Namespace) -> Iterator[Finding]:
     """The processes that run the code from before the patches."""
-    from jhpatch.installer import site_report
+    from jhpatch.installer.site_report import site_report
 
     found: List[Finding] = []
     try:
-        known = selection.catalog_of(arguments, whole=False)
-        for one in selection.inspections_of(selection.environments_of(arguments), known):
-            site = site_report.site_report(one, restart=True)
+        known = catalog_of(arguments, whole=False)
+        for one in selection.inspect_all(environments_of(arguments), known):
+            site = site_report(one, restart=True)
             if site.restart is None:
                 found.append(finding("restart-unknown", str(site.restart_reason), site.site))
             for process in site.restart or ():

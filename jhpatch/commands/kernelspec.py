@@ -6,8 +6,8 @@ import re
 import sys
 from typing import Any, Dict, List, Optional, Tuple
 
+from jhpatch.commands.arguments import add_talk, number
 from jhpatch.errors import Failed, Refused, Usage, jhpatch_command, shell_command
-from jhpatch.installer import selection
 from jhpatch.report.result import Findings, KernelReport, Kernels, Result, checked
 from jhpatch.spark import kernel_store, kernelspec
 from jhpatch.spark.kernel_store import Installed
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     def action(name: str, words: str) -> argparse.ArgumentParser:
         one = below.add_parser(name, help=words, description=words, allow_abbrev=False)
-        selection.add_talk(one)
+        add_talk(one)
         return one
 
     _add_install(action("install", "write a PySpark kernel; a second time, change nothing"))
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument("--static", action="store_true", help="look, and start nothing")
     check.add_argument(
         "--timeout",
-        type=selection.number(1, 86400, "seconds"),
+        type=number(1, 86400, "seconds"),
         default=180.0,
         metavar="SECONDS",
         help="for all of it (default: 180)",
@@ -66,7 +66,7 @@ def _add_install(parser: argparse.ArgumentParser) -> None:
     words = "a variable of the kernel's environment; may repeat"
     add("--env", action="append", default=[], metavar="NAME=VALUE", help=words)
     add("--lazy", action="store_true", help="start Spark when it is used, not with the notebook")
-    minutes = selection.number(0, 10080, "minutes")
+    minutes = number(0, 10080, "minutes")
     add("--idle-stop", type=minutes, default=0.0, metavar="MINUTES", help="stop it when unused")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--user", action="store_true", help="for yourself (default: all users)")

@@ -3,24 +3,27 @@
 import argparse
 from typing import List
 
-from jhpatch.installer import selection, site_report
+from jhpatch.commands.arguments import add_arguments as add_shared_arguments
+from jhpatch.commands.arguments import catalog_of, environments_of
+from jhpatch.installer import selection
+from jhpatch.installer.site_report import site_report
 from jhpatch.patchset.edition import Edition
 from jhpatch.report.result import PatchReport, Result, Sites
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``list``."""
-    selection.add_arguments(parser, changes=False, patches=False)
+    add_shared_arguments(parser, patches=False)
 
 
 def run(arguments: argparse.Namespace) -> Result:
     """All patches of the catalog, with the state that each has here."""
-    known = selection.catalog_of(arguments)
-    editions = known.editions(known.distributions)
-    inspections = selection.inspections_of(selection.environments_of(arguments), known)
+    catalog = catalog_of(arguments)
+    editions = catalog.editions(catalog.distributions)
+    inspections = selection.inspect_all(environments_of(arguments), catalog)
     sites = []
     for one in inspections:
-        report = site_report.site_report(one, exit_code=None if one.error else 0)
+        report = site_report(one, exit_code=None if one.error else 0)
         patches = tuple(_described(patch, list(editions)) for patch in report.patches)
         sites.append(report._replace(patches=patches))
     return Result("list", Sites(tuple(sites)))

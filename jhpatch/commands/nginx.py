@@ -4,8 +4,8 @@ import argparse
 import os
 from typing import Any, Dict, List, Optional, Tuple
 
+from jhpatch.commands.arguments import add_talk
 from jhpatch.errors import NextStep, Usage, jhpatch_command, shell_command
-from jhpatch.installer import selection
 from jhpatch.nginx import site_file
 from jhpatch.nginx.site_file import Front
 from jhpatch.patchset import unified_diff
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             allow_abbrev=False,
         )
         add(one)
-        selection.add_talk(one)
+        add_talk(one)
 
 
 def _add_render(parser: argparse.ArgumentParser) -> None:

@@ -6,8 +6,8 @@ import re
 import sys
 from typing import Dict, List, Optional
 
+from jhpatch.commands.arguments import add_talk, add_tree, add_wheels, trees_of
 from jhpatch.errors import Failed, Refused, Usage, jhpatch_command
-from jhpatch.installer import selection
 from jhpatch.maintenance import patch_writer, rebase, wheels
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchset import catalog, engine, unified_diff, versions
@@ -45,9 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--output", metavar="FILE", help="where to write it; default: beside the other editions")
     add("--dry-run", action="store_true", help="show what would be written; write nothing")
-    selection.add_wheels(parser)
-    selection.add_tree(parser)
-    selection.add_talk(parser)
+    add_wheels(parser)
+    add_tree(parser)
+    add_talk(parser)
 
 
 def run(arguments: argparse.Namespace) -> Result:
@@ -79,7 +79,7 @@ def _rebased(arguments: argparse.Namespace, editions: List[Edition], folder: str
 
 def _editions(arguments: argparse.Namespace) -> List[Edition]:
     """The editions of the patch, at least one that changes something. Raises Usage."""
-    trees = [catalog.own_tree()] + selection.trees_of(arguments)
+    trees = [catalog.own_tree()] + trees_of(arguments)
     distribution, _, slug = arguments.patch.partition("/")
     name = (normalized(distribution), slug)
     every = catalog.editions(trees)

@@ -3,15 +3,15 @@
 import argparse
 
 from jhpatch import __version__
-from jhpatch.installer import execute, selection
-from jhpatch.installer.inspection import Inspection
-from jhpatch.installer.plan import Plan, plan_revert
+from jhpatch.commands.arguments import add_arguments as add_shared_arguments
+from jhpatch.commands.arguments import change
+from jhpatch.installer.plan import Operation
 from jhpatch.report.result import Result
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``revert``."""
-    selection.add_arguments(parser, changes=True, patches=True)
+    add_shared_arguments(parser, changes=True)
     parser.add_argument(
         "--force",
         action="store_true",
@@ -21,13 +21,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Result:
     """0: as upstream, or nothing to do; 4: another run; 5: refused, and nothing changed."""
-    known = selection.trusted_catalog_of(arguments)
-    inspections = selection.inspections_of(selection.environments_of(arguments), known)
-    named = selection.patch_names(arguments.patch, known, inspections)
-    selection.refuse_nothing_here(inspections)
-
-    def planned(inspection: Inspection) -> Plan:
-        chosen = selection.within_reach(inspection, named, reverting=True)
-        return plan_revert(inspection.view, chosen, named, __version__, arguments.force)
-
-    return execute.change("revert", inspections, planned, known, arguments)
+    operation = Operation("revert", frozenset(), __version__, force=arguments.force)
+    return change(arguments, operation)

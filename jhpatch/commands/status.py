@@ -2,14 +2,17 @@
 
 import argparse
 import os
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, FrozenSet, List, Tuple
 
 from jhpatch import __version__
+from jhpatch.commands.arguments import add_arguments as add_shared_arguments
+from jhpatch.commands.arguments import catalog_of, inspected
 from jhpatch.errors import Failed, JhpatchError, Refused, jhpatch_command, shell_command
-from jhpatch.installer import environment, selection, site_report
-from jhpatch.installer.environment import Environment
+from jhpatch.installer import selection
+from jhpatch.installer.environment import environment_of
 from jhpatch.installer.inspection import Inspection
-from jhpatch.installer.plan import would_apply
+from jhpatch.installer.plan import Operation, would_change
+from jhpatch.installer.site_report import site_report
 from jhpatch.patchset.catalog import Catalog
 from jhpatch.report import packing
 from jhpatch.report.result import Result, SiteReport, Sites, error_of
@@ -19,47 +22,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``status``."""
     words = "the environments of the hub and of the users' servers that run now"
     parser.add_argument("--all", action="store_true", help=words)
-    selection.add_arguments(parser, changes=False, patches=False)
+    add_shared_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> Result:
     """0: all as it should be; 3: something is not; 4: a run is under way; 5: nothing here."""
-    known = selection.catalog_of(arguments, whole=False)
+    catalog = catalog_of(arguments, whole=False)
     if arguments.all:
-        return Result("status", Sites(_of_all(arguments, known)))
-    inspections = selection.inspections_of(selection.environments_of(arguments), known)
-    selection.refuse_nothing_here(inspections)
-    return Result("status", Sites(tuple(_report(one) for one in inspections)))
+        return Result("status", Sites(_of_all(arguments, catalog)))
+    sites, named = inspected(arguments, catalog)
+    selection.refuse_nothing_here(sites, named)
+    return Result("status", Sites(tuple(_report(site, named) for site in sites)))
 
 
-def _report(inspection: Inspection) -> SiteReport:
+def _report(site: Inspection, named: FrozenSet[str]) -> SiteReport:
+    operation = Operation("apply", named, __version__)
     try:
-        chosen = selection.within_reach(inspection, set())
-        would = would_apply(inspection.view, chosen, __version__)
+        statuses = selection.changeable(site, operation)
+        would = would_change(operation, site.snapshot, statuses)
     except Refused:
         would = False
-    return site_report.site_report(inspection, would_change=would, restart=True)
+    shown = tuple(status for status in site.statuses if operation.concerns(status.patch))
+    return site_report(site._replace(statuses=shown), would_change=would, restart=True)
 
 
 # --all
 
 
-def _of_all(arguments: argparse.Namespace, known: Catalog) -> Tuple[SiteReport, ...]:
+def _of_all(arguments: argparse.Namespace, catalog: Catalog) -> Tuple[SiteReport, ...]:
     """Each environment once. What a user can write is looked at as that user, not as root."""
     from jhpatch.system import become_user, path_owners, processes
 
+    typed: List[str] = arguments.patch
     rows: Dict[str, SiteReport] = {}
     for python, uid in processes.interpreters():
         try:
             writer = path_owners.writer_of(python) if os.geteuid() == 0 else None
             if writer is None:
-                found = _sites_of(python, known)
+                found = _sites_of(python, catalog, typed)
             elif uid or writer.uid:
-                known.load()
+                catalog.load()
                 found = packing.unpacked(
                     become_user.run_as(
                         uid or writer.uid,
-                        lambda: _packed(python, known),  # noqa: B023
+                        lambda: _packed(python, catalog, typed),  # noqa: B023
                     )
                 )
             else:
@@ -88,11 +94,11 @@ def _of_all(arguments: argparse.Namespace, known: Catalog) -> Tuple[SiteReport, 
     return tuple(rows[path] for path in sorted(rows))
 
 
-def _sites_of(python: str, known: Catalog) -> Tuple[SiteReport, ...]:
-    environments: List[Environment] = [environment.environment_of(python)]
-    inspections = selection.inspections_of(environments, known)
-    return tuple(_report(one) for one in inspections)
+def _sites_of(python: str, catalog: Catalog, typed: List[str]) -> Tuple[SiteReport, ...]:
+    sites = selection.inspect_all([environment_of(python)], catalog)
+    named = selection.patch_names(typed, catalog, sites)
+    return tuple(_report(site, named) for site in sites)
 
 
-def _packed(python: str, known: Catalog) -> List[Dict[str, Any]]:
-    return packing.packed(_sites_of(python, known))
+def _packed(python: str, catalog: Catalog, typed: List[str]) -> List[Dict[str, Any]]:
+    return packing.packed(_sites_of(python, catalog, typed))

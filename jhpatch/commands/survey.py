@@ -3,8 +3,8 @@
 import argparse
 from typing import Callable, Dict, Iterator, List, Optional
 
+from jhpatch.commands.arguments import add_talk, add_tree, add_wheels, trees_of
 from jhpatch.errors import Usage, jhpatch_command
-from jhpatch.installer import selection
 from jhpatch.maintenance import wheels
 from jhpatch.patchset import catalog, versions
 from jhpatch.patchset.edition import Edition, normalized
@@ -20,9 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DISTRIBUTION",
         help="a distribution that there are patches for; default: all",
     )
-    selection.add_wheels(parser)
-    selection.add_tree(parser)
-    selection.add_talk(parser)
+    add_wheels(parser)
+    add_tree(parser)
+    add_talk(parser)
 
 
 def run(arguments: argparse.Namespace) -> Result:
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> Result:
 def _editions(arguments: argparse.Namespace) -> Dict[str, List[Edition]]:
     """The editions of each distribution. Raises Usage."""
     by_name: Dict[str, List[Edition]] = {}
-    for one in catalog.editions([catalog.own_tree()] + selection.trees_of(arguments)):
+    for one in catalog.editions([catalog.own_tree()] + trees_of(arguments)):
         by_name.setdefault(one.distribution, []).append(one)
     wanted = [normalized(name) for name in arguments.distribution] or sorted(by_name)
     for name in wanted:

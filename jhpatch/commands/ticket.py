@@ -5,8 +5,8 @@ import os
 import time
 from typing import Any, Mapping, Optional, Tuple
 
+from jhpatch.commands.arguments import add_talk, number
 from jhpatch.errors import Failed, shell_command
-from jhpatch.installer import selection
 from jhpatch.kerberos import ticket_status
 from jhpatch.kerberos.ticket_status import Record
 from jhpatch.report.result import Result, TicketReport, Tickets
@@ -18,12 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--watch",
         nargs="?",
-        type=selection.number(0.2, 86400, "seconds"),
+        type=number(0.2, 86400, "seconds"),
         const=5.0,
         metavar="SECONDS",
         help="look again every 5 (or SECONDS) seconds, until Ctrl-C",
     )
-    selection.add_talk(parser)
+    add_talk(parser)
 
 
 def run(arguments: argparse.Namespace) -> Result:

@@ -44,6 +44,7 @@ _shtab_jhpatch_list__q_nargs=0
 _shtab_jhpatch_list___quiet_nargs=0
 _shtab_jhpatch_list__v_nargs=0
 _shtab_jhpatch_list___verbose_nargs=0
+_shtab_jhpatch_status_pos_0_nargs='*'
 _shtab_jhpatch_status__h_nargs=0
 _shtab_jhpatch_status___help_nargs=0
 _shtab_jhpatch_status___all_nargs=0

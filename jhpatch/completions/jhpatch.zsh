@@ -305,6 +305,7 @@ _shtab_jhpatch_status_options=(
   "--json[one JSON document on standard output]"
   {-q,--quiet}"[say nothing but what is wrong]"
   {-v,--verbose}"[say more\: hashes, reasons, what is fine]"
+  "(*)::a name from \`jhpatch list\`\; default\: all:"
 )
 
 # guard to ensure default positional specs are added only once per session

@@ -17,10 +17,12 @@ from jhpatch.errors import (
 )
 from jhpatch.installer import assessment, state
 from jhpatch.installer.assessment import PatchStatus, SiteSnapshot
-from jhpatch.installer.environment import Environment, Site, distributions
+from jhpatch.installer.distribution import distributions
+from jhpatch.installer.environment import Environment, Site
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchset.catalog import Catalog
 from jhpatch.patchset.edition import normalized
+from jhpatch.report import states
 from jhpatch.system.rooted_files import RootDir, UnsafePath
 from jhpatch.system.sha256 import sha256
 from jhpatch.transaction import journal as journals
@@ -35,8 +37,8 @@ class Inspection(NamedTuple):
 
     environment: Environment
     site: Site
-    view: SiteSnapshot
-    assessments: Tuple[PatchStatus, ...]
+    snapshot: SiteSnapshot
+    statuses: Tuple[PatchStatus, ...]
     journal: Optional[str] = None
     """``busy`` or ``interrupted`` where a journal lies in the site."""
     shadowed: FrozenSet[str] = frozenset()
@@ -53,7 +55,7 @@ class Inspection(NamedTuple):
             return "conda"
         if self.site.path.startswith("/usr/lib/python3/"):
             return "dpkg"
-        found = (one for several in self.view.distributions.values() for one in several)
+        found = (one for several in self.snapshot.distributions.values() for one in several)
         return next((one.installer for one in found if one.installer), None)
 
     def is_shadowed(self, patch: str) -> bool:
@@ -104,8 +106,12 @@ def _inspect(environment: Environment, known: Catalog) -> Tuple[Inspection, ...]
     seen: Set[str] = set()
     found: List[Inspection] = []
     for number, one in enumerate(looks):
-        here = set(one.view.distributions)
-        recorded = {done.name for done in one.view.state.patched} if one.view.state else set()
+        here = set(one.snapshot.distributions)
+        recorded = (
+            {done.name for done in one.snapshot.state.distributions}
+            if one.snapshot.state
+            else set()
+        )
         if number == 0 or here or recorded or one.journal or one.error:
             one = one._replace(shadowed=frozenset(here & seen))
             found.append(one if one.error else _assessed(one, known, here | recorded))
@@ -114,23 +120,23 @@ def _inspect(environment: Environment, known: Catalog) -> Tuple[Inspection, ...]
 
 
 def _assessed(one: Inspection, known: Catalog, shown: Set[str]) -> Inspection:
-    there = one.view.distributions
+    there = one.snapshot.distributions
     releases = {name: there[name][0].version if name in there else None for name in shown}
     try:
-        return one._replace(assessments=assessment.assess(one.view, known.fitting(releases)))
+        return one._replace(statuses=assessment.assess(one.snapshot, known.fitting(releases)))
     except Untrusted as error:  # an original that a run which died has saved
-        return one._replace(error=with_way_back(error, one.site.path, known))
+        return one._replace(error=with_recovery_hint(error, one.site.path, known))
 
 
 def _with_absent(first: Inspection, known: Catalog, installed: Set[str]) -> Inspection:
     """The patches for what no site has are shown once, with the first site."""
     absent = known.patches(set(known.distributions) - installed)
-    there = {one.patch for one in first.assessments}
+    there = {one.patch for one in first.statuses}
     more = (assessment.absent(patch) for patch in absent if patch not in there)
     if first.error:
         return first
-    both = sorted(first.assessments + tuple(more), key=lambda one: one.patch)
-    return first._replace(assessments=tuple(both))
+    both = sorted(first.statuses + tuple(more), key=lambda one: one.patch)
+    return first._replace(statuses=tuple(both))
 
 
 def _look(environment: Environment, site: Site, names: Tuple[str, ...]) -> Inspection:
@@ -140,7 +146,7 @@ def _look(environment: Environment, site: Site, names: Tuple[str, ...]) -> Inspe
         try:
             return _read_site(environment, site, root, names)
         except Untrusted as error:
-            error.next = _way_back(root, names)
+            error.next = _recovery_command(root, names)
             return Inspection(environment, site, _empty(site.path), (), error=error)
     except OSError as error:
         failed = Failed(
@@ -156,35 +162,35 @@ def _read_site(
     read = _reader(root, journal)
     data = read(state.STATE) if _has_folder(root) else None
     known = state.parse(data, os.path.join(site.path, state.STATE)) if data is not None else None
-    wanted = set(names) | ({one.name for one in known.patched} if known else set())
-    view = SiteSnapshot(
+    wanted = set(names) | ({one.name for one in known.distributions} if known else set())
+    snapshot = SiteSnapshot(
         site.path,
         distributions(root, wanted, site.archives),
         known,
         data,
         read,
         lambda sha256: store.original(root, sha256),
-        root.has_folder_of,
+        root.has_directory_of,
     )
     status = None
     if journal is not None:
-        status = "busy" if journals.is_writer_alive(journal) else "interrupted"
-    return Inspection(environment, site, view, (), status)
+        status = states.BUSY if journals.is_writer_alive(journal) else states.INTERRUPTED
+    return Inspection(environment, site, snapshot, (), status)
 
 
 def _empty(path: str) -> SiteSnapshot:
     return SiteSnapshot(path, {}, None, None, lambda path: None, lambda sha256: b"")
 
 
-def with_way_back(error: JhpatchError, site: str, known: Catalog) -> JhpatchError:
+def with_recovery_hint(error: JhpatchError, site: str, known: Catalog) -> JhpatchError:
     """The error; where what was saved cannot be believed, with the command that helps."""
     if isinstance(error, Untrusted) and not error.next:
         with contextlib.suppress(OSError), RootDir(site) as root:
-            error.next = _way_back(root, known.distributions)
+            error.next = _recovery_command(root, known.distributions)
     return error
 
 
-def _way_back(root: RootDir, names: Iterable[str]) -> NextStep:
+def _recovery_command(root: RootDir, names: Iterable[str]) -> NextStep:
     """The command that brings a site back when its state cannot be believed."""
     found = distributions(root, names)
     named = ["%s==%s" % (name, found[name][0].version) for name in sorted(found)]
@@ -224,7 +230,7 @@ def _reader(
         if path not in cache:
             data = on_disk(path)
             row = rows.get(path)
-            if row and journals.is_undone(rows, row, hash_of, root.has_folder_of):
+            if row and journals.is_undone(rows, row, hash_of, root.has_directory_of):
                 data = None if row.before is None else store.original(root, row.before)
             cache[path] = data
         return cache[path]

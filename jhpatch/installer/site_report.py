@@ -6,11 +6,18 @@ from typing import Iterable, Optional, Tuple
 from jhpatch.errors import JhpatchError
 from jhpatch.installer.assessment import PatchStatus
 from jhpatch.installer.inspection import Inspection
-from jhpatch.report.result import FileReport, PatchReport, SiteReport, error_of
+from jhpatch.report import states
+from jhpatch.report.result import PatchReport, SiteReport, error_of
 from jhpatch.system import processes, timestamps
 from jhpatch.system.processes import Process
 
-_FINDINGS = ("pristine", "outdated", "superseded", "modified", "unsupported", "interrupted")
+_FINDINGS = (
+    states.PRISTINE,
+    states.OUTDATED,
+    states.SUPERSEDED,
+    states.MODIFIED,
+    states.UNSUPPORTED,
+)
 
 
 def site_report(
@@ -39,8 +46,8 @@ def site_report(
         exit_code=exit_code,
         error=error_of(error) if error else None,
         patches=tuple(
-            _patch_report(inspection, one, one.patch in names and not would_change)
-            for one in inspection.assessments
+            _patch_report(inspection, status, status.patch in names and not would_change)
+            for status in inspection.statuses
         ),
         restart=processes_found,
         restart_reason=None
@@ -51,44 +58,46 @@ def site_report(
     )
 
 
-def _patch_report(inspection: Inspection, one: PatchStatus, changed: bool) -> PatchReport:
+def _patch_report(inspection: Inspection, status: PatchStatus, changed: bool) -> PatchReport:
     return PatchReport(
-        patch=one.patch,
-        edition=one.edition.name if one.edition else (one.applied and one.applied.edition),
-        version=one.version,
-        state=inspection.journal or one.state,
+        patch=status.patch,
+        edition=status.edition.name
+        if status.edition
+        else (status.applied and status.applied.edition),
+        version=status.version,
+        state=inspection.journal or status.state,
         changed=changed,
-        reason=reason_of(inspection, one),
-        files=tuple(FileReport(*file) for file in one.files),
+        reason=reason_of(inspection, status),
+        files=status.files,
     )
 
 
-def reason_of(inspection: Inspection, one: PatchStatus) -> Optional[str]:
+def reason_of(inspection: Inspection, status: PatchStatus) -> Optional[str]:
     """Why a patch is in its state, and whether its distribution is the one that is imported."""
-    if inspection.is_shadowed(one.patch):
+    if inspection.is_shadowed(status.patch):
         return "shadowed: another site has the copy that is imported"
-    if not inspection.site.inside and one.state not in ("absent", "not-needed"):
+    if not inspection.site.inside and status.state not in (states.ABSENT, states.NOT_NEEDED):
         return "outside of the environment: changed only with --site"
-    return one.reason
+    return status.reason.text if status.reason else None
 
 
 def status_code(inspection: Inspection) -> int:
     """0 where each patch is as it should be, 3 where one is not, 4 where a run is under way."""
     if inspection.journal:
-        return 4 if inspection.journal == "busy" else 3
-    return 3 if any(_is_finding(inspection, one) for one in inspection.assessments) else 0
+        return 4 if inspection.journal == states.BUSY else 3
+    return 3 if any(_is_finding(inspection, status) for status in inspection.statuses) else 0
 
 
-def _is_finding(inspection: Inspection, one: PatchStatus) -> bool:
-    if one.state in ("absent", "not-needed"):
-        return one.applied is not None
-    return one.state in _FINDINGS and not inspection.is_shadowed(one.patch)
+def _is_finding(inspection: Inspection, status: PatchStatus) -> bool:
+    if status.state in (states.ABSENT, states.NOT_NEEDED):
+        return status.applied is not None
+    return status.state in _FINDINGS and not inspection.is_shadowed(status.patch)
 
 
 def _restart(inspection: Inspection, changed: bool) -> Optional[Tuple[Process, ...]]:
     """Who still runs old code: looked for only where something of ours is, or just was."""
-    state = inspection.view.state
-    times = [a.when for one in (state.patched if state else ()) for a in one.applied]
+    state = inspection.snapshot.state
+    times = [patch.when for patch in state.patches()] if state else []
     if not times and not changed:
         return ()
     since = max(map(timestamps.seconds_of, times)) if times else time.time()

@@ -50,16 +50,21 @@ class State(NamedTuple):
     """The state of a site. ``tool`` is the version of jhpatch that wrote it."""
 
     tool: str
-    patched: Tuple[DistributionState, ...]
+    distributions: Tuple[DistributionState, ...]
 
     def of(self, distribution: str) -> Optional[DistributionState]:
         """What was applied to a distribution, by its normalized name."""
-        return next((one for one in self.patched if one.name == distribution), None)
+        entries = (entry for entry in self.distributions if entry.name == distribution)
+        return next(entries, None)
+
+    def patches(self) -> Tuple[AppliedPatch, ...]:
+        """All patches that were applied."""
+        return tuple(patch for entry in self.distributions for patch in entry.applied)
 
     def originals(self) -> Tuple[str, ...]:
         """The SHA-256 of every original that a revert needs."""
-        files = [file for one in self.patched for a in one.applied for file in a.files]
-        files += [one.record for one in self.patched if one.record]
+        files = [file for patch in self.patches() for file in patch.files]
+        files += [entry.record for entry in self.distributions if entry.record]
         return tuple(sorted({file.before for file in files if file.before is not None}))
 
 
@@ -81,7 +86,7 @@ def dump(state: State) -> bytes:
                     for applied in one.applied
                 ],
             }
-            for one in state.patched
+            for one in state.distributions
         ],
     }
     return json.dumps(document, indent=1, sort_keys=True).encode("utf-8") + b"\n"
@@ -98,7 +103,7 @@ def parse(data: bytes, path: str) -> State:
         raise _untrusted(path, "schema %d" % SCHEMA, "schema " + shown)
     try:
         state = State(_version(document["tool"]), tuple(map(_patched, document["distributions"])))
-        untrusted_json.refuse_repeated([one.name for one in state.patched])
+        untrusted_json.refuse_repeated([one.name for one in state.distributions])
         return state
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         found = (str(error) or type(error).__name__)[:200]

@@ -94,7 +94,7 @@ class RootDir:
         above, _, name = path.rpartition("/")
         return self.folder(above), name
 
-    def has_folder_of(self, path: str) -> bool:
+    def has_directory_of(self, path: str) -> bool:
         """Whether the folder of ``path`` is there, and reached through no symlink."""
         try:
             with self.parent(path)[0]:

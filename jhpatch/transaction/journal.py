@@ -60,7 +60,7 @@ def is_undone(
     rows: Dict[str, Row],
     row: Row,
     hash_of: Callable[[str], Optional[str]],
-    has_folder_of: Callable[[str], bool],
+    has_directory_of: Callable[[str], bool],
 ) -> bool:
     """Whether an undo acts on a file: it is as this journal made it. ``rows``: all, by path.
 
@@ -74,7 +74,7 @@ def is_undone(
         return False
     if row.before is None:
         return True
-    if row.after is None and not has_folder_of(row.path):
+    if row.after is None and not has_directory_of(row.path):
         return False
     guard = rows.get(row.guard) if row.guard else None
     known = (guard.before, guard.after) if guard else (None,)

@@ -43,25 +43,12 @@ from jhpatch.system.rooted_files import Dir, RootDir, is_relative
 from jhpatch.system.sha256 import sha256
 from jhpatch.transaction import journal as journals
 from jhpatch.transaction import staging, store
+from jhpatch.transaction.change import FileChange
 from jhpatch.transaction.journal import Journal, Row
 from jhpatch.transaction.lock import acquire, not_writable
 from jhpatch.transaction.store import FOLDER, JOURNAL
 
 _HELD = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP)
-
-
-class FileChange(NamedTuple):
-    """A file's bytes now and as they shall be; None means no file.
-
-    ``guard`` is a file of the same distribution that is put back only together with
-    this one: where its bytes are neither of those that we knew, the distribution is
-    no longer the one that this file belonged to.
-    """
-
-    path: str
-    before: Optional[bytes]
-    after: Optional[bytes]
-    guard: Optional[str] = None
 
 
 class Recovery(NamedTuple):
@@ -378,7 +365,7 @@ class Transaction:
 
     def _undo(self, journal: Journal) -> Recovery:
         rows = {row.path: row for row in journal.rows}
-        look = self._hash_of, self.root.has_folder_of
+        look = self._hash_of, self.root.has_directory_of
         ours = {row.path for row in journal.rows if journals.is_undone(rows, row, *look)}
         # Read and proved before the first write.
         old = {

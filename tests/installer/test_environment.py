@@ -5,14 +5,14 @@ import os
 import pytest
 
 from jhpatch.errors import Usage
-from jhpatch.installer import environment
+from jhpatch.installer import distribution, environment
 from jhpatch.system.rooted_files import RootDir
 
 
 def distributions(folder, *names):
     """What is found of ``names`` in a folder."""
     with RootDir(str(folder)) as root:
-        return environment.distributions(root, names)
+        return distribution.distributions(root, names)
 
 
 def info(folder, name, text, file="METADATA"):

@@ -6,7 +6,7 @@ import pytest
 
 from jhpatch.installer import environment
 from jhpatch.installer.inspection import inspect
-from jhpatch.installer.plan import plan_apply, plan_revert
+from jhpatch.installer.plan import Operation, plan
 from jhpatch.patchset import catalog
 from jhpatch.system.sha256 import sha256
 from testing.trees import times
@@ -25,7 +25,7 @@ def env(tmp_path, make_site):
     return make_site(tmp_path, [("notebook", "5.7.9")], slim=True)
 
 
-def looked_at(env):
+def inspected(env):
     """The inspection of the environment's site."""
     known = catalog.Catalog((catalog.own_tree(),))
     return inspect(environment.environment_of(env.python), known)[0]
@@ -33,19 +33,20 @@ def looked_at(env):
 
 def applying(env, *named):
     """The plan of an apply."""
-    here = looked_at(env)
-    return plan_apply(here.view, here.assessments, set(named), "0.1.0", "2026-01-01T00:00:00Z")
+    site = inspected(env)
+    operation = Operation("apply", frozenset(named), "0.1.0", "2026-01-01T00:00:00Z")
+    return plan(operation, site.snapshot, site.statuses)
 
 
 def reverting(env, *named):
     """The plan of a revert."""
-    here = looked_at(env)
-    return plan_revert(here.view, here.assessments, set(named), "0.1.0")
+    site = inspected(env)
+    return plan(Operation("revert", frozenset(named), "0.1.0"), site.snapshot, site.statuses)
 
 
-def paths(plan):
+def paths(made):
     """The files that change, in their order."""
-    return [change.path for change in plan.changes]
+    return [change.path for change in made.changes]
 
 
 def test_the_order_of_replacement(env, jhpatch):
@@ -77,23 +78,38 @@ def test_a_file_that_keeps_its_bytes_is_no_change(env, jhpatch):
 
 def test_every_before_is_what_lies_there(env):
     """Each change names the bytes that must be found; what a revert needs is saved."""
-    plan = applying(env)
-    for change in plan.changes:
+    made = applying(env)
+    for change in made.changes:
         full = os.path.join(env.site, change.path)
         if change.before is None:
             assert not os.path.exists(full)
         else:
             with open(full, "rb") as file:
                 assert file.read() == change.before
-    replaced = {sha256(c.before) for c in plan.changes if c.before is not None}
-    assert replaced == set(plan.keep) == set(map(sha256, plan.originals))
+    replaced = {sha256(c.before) for c in made.changes if c.before is not None}
+    assert replaced == set(made.keep) == set(map(sha256, made.originals))
 
 
 def test_a_refusal_leaves_no_change_in_the_plan(env):
     """One file that was edited: the plan holds its refusal, and nothing to do."""
     with open(os.path.join(env.site, PAGE), "ab") as file:
         file.write(b"#")
-    plan = applying(env)
-    assert plan.changes == () and plan.patches == ()
-    assert [patch for patch, _ in plan.refusals] == [OPEN]
+    made = applying(env)
+    assert made.changes == () and made.patches == ()
+    assert [patch for patch, _ in made.refusals] == [OPEN]
     assert paths(applying(env, SAVE)) == [RECORD, HELPER, CONTENTS, STATE]
+
+
+def test_a_plan_opens_no_file(env, monkeypatch):
+    """Pure: with the site's files at hand as values, nothing is read from a disk."""
+    site = inspected(env)
+    held = {path: site.snapshot.read(path) for path in (PAGE, CONTENTS, HELPER, RECORD)}
+    snapshot = site.snapshot._replace(read=held.get, has_directory_of=lambda path: True)
+    operation = Operation("apply", frozenset(), "0.1.0", "2026-01-01T00:00:00Z")
+    expected = plan(operation, site.snapshot, site.statuses)  # and the parser is loaded
+    opened = []
+    monkeypatch.setattr(os, "open", lambda path, *rest, **named: opened.append(path))
+    monkeypatch.setattr("builtins.open", lambda path, *rest, **named: opened.append(path))
+    found = plan(operation, snapshot, site.statuses)
+    monkeypatch.undo()
+    assert found == expected and opened == []

@@ -20,7 +20,7 @@ STATE = State(
 def test_there_and_back():
     """What is written is what is read; the same state gives the same bytes."""
     assert state.parse(state.dump(STATE), "p") == STATE
-    bare = State("0.1.0", (STATE.patched[0]._replace(record=None),))
+    bare = State("0.1.0", (STATE.distributions[0]._replace(record=None),))
     assert state.parse(state.dump(bare), "p") == bare
     assert state.dump(STATE) == state.dump(state.parse(state.dump(STATE), "p"))
 
@@ -28,7 +28,7 @@ def test_there_and_back():
 def test_what_a_revert_needs():
     """Every before is an original to be kept; what was added has none."""
     assert STATE.originals() == (A, B)
-    assert STATE.of("app") == STATE.patched[0] and STATE.of("other") is None
+    assert STATE.of("app") == STATE.distributions[0] and STATE.of("other") is None
 
 
 def changed(**fields):

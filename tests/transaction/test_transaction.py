@@ -16,7 +16,8 @@ import pytest
 
 from jhpatch.errors import Failed, Locked, Untrusted
 from jhpatch.system.rooted_files import Dir
-from jhpatch.transaction.transaction import FileChange, locked
+from jhpatch.transaction.change import FileChange
+from jhpatch.transaction.transaction import locked
 from testing.trees import tree
 
 RECORD = "app-1.dist-info/RECORD"

@@ -1,0 +1,142 @@
+"""The options that commands share, and what they name."""
+
+import argparse
+import os
+from typing import Callable, FrozenSet, List, Tuple
+
+from jhpatch.errors import Usage
+from jhpatch.installer import environment, selection
+from jhpatch.installer.environment import Environment
+from jhpatch.installer.inspection import Inspection
+from jhpatch.installer.plan import Operation
+from jhpatch.patchset import catalog
+from jhpatch.patchset.catalog import Catalog
+from jhpatch.report.result import Result
+
+_TREE = "another tree of patches beside jhpatch's own; may repeat"
+
+
+def add_arguments(
+    parser: argparse.ArgumentParser, changes: bool = False, patches: bool = True
+) -> None:
+    """The arguments that commands share; ``changes``: for one that writes."""
+    add = parser.add_argument
+    if patches:
+        add("patch", nargs="*", metavar="PATCH", help="a name from `jhpatch list`; default: all")
+    add(
+        "--python",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="the Python (or its "
+        "environment's folder) to look at, in place of the one that runs jhpatch; may repeat",
+    )
+    add(
+        "--site",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a site-packages folder by itself, such as one in an image; may repeat",
+    )
+    add_tree(parser)
+    add_talk(parser)
+    if changes:
+        add("--dry-run", action="store_true", help="say what would be done; write nothing")
+        add(
+            "--lock-timeout",
+            type=number(0, 86400, "seconds"),
+            default=10.0,
+            metavar="SECONDS",
+            help="how long to wait for another run to end (default: 10)",
+        )
+
+
+def add_tree(parser: argparse.ArgumentParser, help: str = _TREE) -> None:
+    """``--patches``."""
+    parser.add_argument("--patches", action="append", default=[], metavar="DIR", help=help)
+
+
+def add_talk(parser: argparse.ArgumentParser) -> None:
+    """How every command answers."""
+    add = parser.add_argument
+    add("--json", action="store_true", help="one JSON document on standard output")
+    add("-q", "--quiet", action="store_true", help="say nothing but what is wrong")
+    add("-v", "--verbose", action="store_true", help="say more: hashes, reasons, what is fine")
+
+
+def add_wheels(parser: argparse.ArgumentParser) -> None:
+    """Where the tools of who keeps patches find releases."""
+    text = "where wheels lie, and stay that pip brings; default: nowhere"
+    parser.add_argument("--wheels", metavar="DIR", help=text)
+
+
+def number(least: float, most: float, unit: str) -> Callable[[str], float]:
+    """What reads an option's value, for argparse: a number in that range."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not least <= value <= most:
+            words = "expected %g to %g %s, found %r" % (least, most, unit, text)
+            raise argparse.ArgumentTypeError(words)
+        return value
+
+    return read
+
+
+def catalog_of(arguments: argparse.Namespace, whole: bool = True) -> Catalog:
+    """jhpatch's own patches and those of each ``--patches``; ``whole`` as ``Catalog`` has it.
+
+    Raises Usage as ``trees_of``.
+    """
+    return Catalog([catalog.own_tree()] + trees_of(arguments), whole)
+
+
+def trees_of(arguments: argparse.Namespace) -> List[str]:
+    """What ``--patches`` names. Raises Usage for a tree that is not there: it is no empty one."""
+    trees: List[str] = arguments.patches
+    for tree in trees:
+        if not os.path.isdir(tree):
+            raise Usage(
+                "--patches names no folder",
+                path=tree,
+                expected="a folder with <distribution>/<release>-<slug>.patch in it",
+                found="a file" if os.path.exists(tree) else "nothing",
+            )
+    return trees
+
+
+def environments_of(arguments: argparse.Namespace) -> List[Environment]:
+    """The environments that ``--python`` and ``--site`` name, or one's own."""
+    named = [environment.environment_of(path) for path in arguments.python]
+    named += [environment.site_alone(path) for path in arguments.site]
+    return named or [environment.own_environment()]
+
+
+def inspected(
+    arguments: argparse.Namespace, catalog: Catalog
+) -> Tuple[List[Inspection], FrozenSet[str]]:
+    """The sites that are named, inspected, and the patches that are named.
+
+    Raises Usage for an unknown name, Refused where no site has anything that a patch is for.
+    """
+    sites = selection.inspect_all(environments_of(arguments), catalog)
+    named = selection.patch_names(arguments.patch, catalog, sites)
+    selection.refuse_nothing_here(sites)
+    return sites, named
+
+
+def change(arguments: argparse.Namespace, operation: Operation) -> Result:
+    """Carries out ``operation`` for the patches and in the sites that are named."""
+    from jhpatch.installer.execute import Run, execute  # status does without
+
+    known = catalog_of(arguments)
+    selection.refuse_untrusted(known)
+    sites, named = inspected(arguments, known)
+    dated = "SOURCE_DATE_EPOCH" in arguments.environ
+    run = Run(
+        operation._replace(named=named), known, arguments.lock_timeout, arguments.dry_run, dated
+    )
+    return execute(run, sites)

@@ -1,0 +1,20 @@
+"""The states of a patch in a site, and of a file of a patch, as the JSON document has them."""
+
+ABSENT = "absent"
+APPLIED = "applied"
+BUSY = "busy"
+INTERRUPTED = "interrupted"
+MODIFIED = "modified"
+NOT_NEEDED = "not-needed"
+OUTDATED = "outdated"
+PRISTINE = "pristine"
+SUPERSEDED = "superseded"
+UNSUPPORTED = "unsupported"
+
+# Of a file.
+BEFORE = "before"
+AFTER = "after"
+MISSING = "missing"
+"""It is not there, as without the patch."""
+OTHER = "other"
+"""Neither, or not there though it should be."""
