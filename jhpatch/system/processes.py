@@ -73,16 +73,16 @@ def _running(proc: str) -> Iterator[ProcessInfo]:
         argv = _parts(line)
         if not any(_names_a_server(part) for part in argv[:4]):
             continue
-        ticks = _ticks(here)
+        ticks = start_ticks(int(name), proc)
         # Without ticks it ended meanwhile; else its number may be another process's by now.
         if ticks is not None and _argv(here) == argv:
             yield ProcessInfo(int(name), argv, boot + ticks / tick)
 
 
-def _ticks(here: str) -> Optional[int]:
-    """When a process started, in clock ticks since boot; None where there is none."""
+def start_ticks(pid: int, proc: str = "/proc") -> Optional[int]:
+    """When a process started, in clock ticks since boot (stat's field 22); None for none."""
     try:
-        with open(here + "/stat", "rb") as file:
+        with open("%s/%d/stat" % (proc, pid), "rb") as file:
             # The command may hold spaces and parentheses: count from the last one.
             return int(file.read().rpartition(b")")[2].split()[19])
     except (OSError, ValueError, IndexError):
@@ -92,7 +92,7 @@ def _ticks(here: str) -> Optional[int]:
 def started(pid: int, uid: int, proc: str = "/proc") -> Optional[float]:
     """When a process of that user started (seconds since the epoch); None where there is none."""
     here = "%s/%d" % (proc, pid)
-    ticks = _ticks(here)
+    ticks = start_ticks(pid, proc)
     if ticks is None or uid not in _uids(here):
         return None
     return time.time() - _uptime() + ticks / os.sysconf("SC_CLK_TCK")

@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Optional, Tuple
 
 from jhpatch.errors import Untrusted
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.system import untrusted_json
+from jhpatch.system import processes, untrusted_json
 from jhpatch.system.rooted_files import is_relative, is_sha256
 
 SCHEMA = 1
@@ -150,12 +150,8 @@ def _untrusted(path: str, expected: str, found: str) -> Untrusted:
 
 
 def _start_of(pid: int) -> Optional[str]:
-    try:
-        with open("/proc/%d/stat" % pid, "rb") as file:
-            # The command may hold spaces and parentheses: count from the last one.
-            return file.read().rpartition(b")")[2].split()[19].decode("ascii")
-    except (OSError, IndexError):
-        return None
+    ticks = processes.start_ticks(pid)
+    return None if ticks is None else str(ticks)
 
 
 def _boot() -> str:

@@ -2,11 +2,14 @@
 
 import contextlib
 import os
-from typing import Dict, Iterable, List, Optional, Set
+from typing import Callable, Dict, Iterable, List, Optional, Set
 
-from jhpatch.system.rooted_files import RootDir, UnsafePath
+from jhpatch.system.rooted_files import Dir, RootDir, UnsafePath
 from jhpatch.system.sha256 import sha256
 from jhpatch.transaction.journal import Row
+
+At = Callable[[str, str], None]
+"""Told what is done to which path: for the message of an error, and for a test's fault."""
 
 
 def hash_of(root: RootDir, path: str) -> Optional[str]:
@@ -135,12 +138,31 @@ def _dropped(root: RootDir, path: str, names: List[str]) -> List[str]:
     return dropped
 
 
-def folders_of(rows: Iterable[Row]) -> List[str]:
-    """The folders in which the files of ``rows`` lie."""
-    return sorted({row.path.rpartition("/")[0] for row in rows})
+def drop_bytecode(root: RootDir, rows: Iterable[Row], at: At) -> List[str]:
+    """Drops every .pyc of the modules that change; says which there were."""
+    dropped: List[str] = []
+    bytecode = Bytecode(root)
+    for row in rows:
+        if row.before != row.after:
+            at("bytecode", row.path)
+            dropped += bytecode.drop(row.path)
+    return dropped
 
 
-def sync_folder(root: RootDir, path: str) -> None:
-    """Makes a folder's renames last; one that somebody took away holds nothing of ours."""
-    with contextlib.suppress(FileNotFoundError, UnsafePath), root.folder(path) as folder:
-        folder.sync()
+def sync_directories(root: RootDir, rows: Iterable[Row], at: At) -> None:
+    """Makes the renames of ``rows`` last.
+
+    A directory that somebody took away holds nothing of ours.
+    """
+    for path in sorted({row.path.rpartition("/")[0] for row in rows}):
+        at("sync", path)
+        with contextlib.suppress(FileNotFoundError, UnsafePath), root.folder(path) as directory:
+            directory.sync()
+
+
+def put(directory: Dir, name: str, temp: Optional[str]) -> None:
+    """Renames ``temp`` over ``name``; without one, removes ``name``."""
+    if temp is None:
+        directory.unlink(name)
+    else:
+        directory.rename(temp, name)

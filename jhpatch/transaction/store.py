@@ -25,6 +25,19 @@ def journal_of(root: RootDir) -> Optional[Journal]:
     return None if found is None else journals.parse(found.data, os.path.join(root.path, JOURNAL))
 
 
+def remove_journal(root: RootDir) -> None:
+    """The point of no return; it lasts once the directory is synced. Raises OSError."""
+    with root.folder(FOLDER) as folder:
+        folder.unlink("journal.json")
+
+
+def sync_journal(root: RootDir, at: Callable[[str, str], None]) -> None:
+    """Makes the journal's unlink last. Raises OSError."""
+    at("settle", JOURNAL)
+    with root.folder(FOLDER) as folder:
+        folder.sync()
+
+
 def original(root: RootDir, sha256: str) -> bytes:
     """A saved original, proved by its hash. Raises Untrusted, OSError."""
     path = "%s/%s" % (ORIGINALS, sha256)

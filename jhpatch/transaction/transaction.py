@@ -37,25 +37,18 @@ import time
 from typing import Callable, Collection, Iterable, Iterator, List, Optional, Tuple
 
 from jhpatch.errors import Failed, jhpatch_command
-from jhpatch.namedtuple import NamedTuple
-from jhpatch.system.files import FileContent
-from jhpatch.system.rooted_files import Dir, RootDir, is_relative
+from jhpatch.system.rooted_files import RootDir, is_relative
 from jhpatch.system.sha256 import sha256
+from jhpatch.transaction import failures, staging, store
 from jhpatch.transaction import journal as journals
-from jhpatch.transaction import staging, store
 from jhpatch.transaction.change import FileChange
 from jhpatch.transaction.journal import Journal, Row
 from jhpatch.transaction.lock import acquire, not_writable
+from jhpatch.transaction.recovery import Recovery, undo
 from jhpatch.transaction.store import FOLDER, JOURNAL
 
+_put = staging.put  # where a test makes its faults
 _HELD = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP)
-
-
-class Recovery(NamedTuple):
-    """What a recovery put back, and what it left because somebody else had been there."""
-
-    restored: Tuple[str, ...]
-    foreign: Tuple[str, ...]
 
 
 Step = Callable[[str], None]
@@ -95,15 +88,7 @@ def sync_finished(site: str) -> None:
     except (FileNotFoundError, PermissionError):
         pass  # nothing was done here, or by somebody else
     except OSError as error:
-        raise _may_be_lost(site, error)
-
-
-def _may_be_lost(site: str, error: OSError) -> Failed:
-    return Failed(
-        "the change was made, but may not outlast a power cut: %s" % _said(error),
-        path=os.path.join(site, FOLDER),
-        next=jhpatch_command("status"),
-    )
+        raise failures.may_be_lost(site, error)
 
 
 @contextlib.contextmanager
@@ -129,16 +114,8 @@ def locked(
             try:
                 store.clean_up(root)
             except OSError as error:
-                transaction.cleanup_error = _cleanup_failed(root, error)
+                transaction.cleanup_error = failures.cleanup_failed(root.path, error)
             os.close(lock)
-
-
-def _cleanup_failed(root: RootDir, error: OSError) -> Failed:
-    return Failed(
-        "all is done, but what is no longer needed could not be taken away: %s" % _said(error),
-        path=os.path.join(root.path, FOLDER),
-        next="run the same command again: it tidies up",
-    )
 
 
 def _opened(site: str) -> RootDir:
@@ -168,7 +145,7 @@ class Transaction:
             journal = store.journal_of(self.root)
             if journal is not None:
                 with _signals_held():
-                    self.recovery = self._undo(journal)
+                    self.recovery = undo(self.root, journal, self._at)
         except OSError as error:
             raise Failed(
                 "a run had died here, and undoing it failed: %s" % (error.strerror or error),
@@ -181,7 +158,7 @@ class Transaction:
         try:
             store.prune(self.root, set(keep), self._step)
         except OSError as error:
-            self.cleanup_error = _cleanup_failed(self.root, error)
+            self.cleanup_error = failures.cleanup_failed(self.root.path, error)
 
     def commit(
         self,
@@ -211,10 +188,10 @@ class Transaction:
                     new.append(name)
                 self._stage(changes, journal)
                 self._replace(changes, rows)
-                dropped = self._drop_bytecode(rows)
-                self._sync(rows)
+                dropped = staging.drop_bytecode(self.root, rows, self._at)
+                staging.sync_directories(self.root, rows, self._at)
                 self._at("commit", JOURNAL)
-                self._remove_journal()
+                store.remove_journal(self.root)
             except BaseException as error:
                 raise self._rolled_back(error, journal, new)
             self._settle(rows, set(keep))
@@ -245,7 +222,7 @@ class Transaction:
             with folder:
                 found = folder.read(name)
                 if (found and found.data) != change.before:
-                    raise _changed_meanwhile(path, change.before, found)
+                    raise failures.changed_meanwhile(path, change.before, found)
                 like = os.fstat(folder.fd)
                 if not os.access(".", os.W_OK | os.X_OK, dir_fd=folder.fd, effective_ids=True):
                     raise not_writable(path, like)
@@ -284,42 +261,19 @@ class Transaction:
                 found = folder.read(name)
                 if (found and found.data) != change.before:
                     path = os.path.join(self.root.path, row.path)
-                    raise _changed_meanwhile(path, change.before, found)
+                    raise failures.changed_meanwhile(path, change.before, found)
                 _put(folder, name, row.temp if change.after is not None else None)
-
-    def _drop_bytecode(self, rows: Iterable[Row]) -> List[str]:
-        dropped: List[str] = []
-        bytecode = staging.Bytecode(self.root)
-        for row in rows:
-            if row.before != row.after:
-                self._at("bytecode", row.path)
-                dropped += bytecode.drop(row.path)
-        return dropped
-
-    def _sync(self, rows: Iterable[Row]) -> None:
-        for path in staging.folders_of(rows):
-            self._at("sync", path)
-            staging.sync_folder(self.root, path)
-
-    def _remove_journal(self) -> None:
-        with self.root.folder(FOLDER) as folder:
-            folder.unlink("journal.json")
 
     def _settle(self, rows: Tuple[Row, ...], keep: Collection[str]) -> None:
         """What comes after the point of no return: the unlink lasts, old originals go."""
         try:
-            self._sync_journal()
+            store.sync_journal(self.root, self._at)
         except OSError as error:
-            raise _may_be_lost(self.root.path, error)
+            raise failures.may_be_lost(self.root.path, error)
         self.prune(keep)
         # A helper that conda or dpkg did not know had kept the folder of what is gone.
         with contextlib.suppress(OSError):
             staging.drop_empty_folders(self.root, (r.path for r in rows if r.after is None))
-
-    def _sync_journal(self) -> None:
-        self._at("settle", JOURNAL)
-        with self.root.folder(FOLDER) as folder:
-            folder.sync()
 
     def _verify(self, rows: Tuple[Row, ...]) -> None:
         """pip takes no lock of ours: what it did meanwhile must not pass for success."""
@@ -329,7 +283,8 @@ class Transaction:
                 found = staging.hash_of(self.root, row.path)
             except OSError as error:
                 raise Failed(
-                    "the change was made, but could not be read again: %s" % _said(error),
+                    "the change was made, but could not be read again: %s"
+                    % failures.message_of(error),
                     path=path,
                     next=jhpatch_command("status"),
                 )
@@ -337,8 +292,8 @@ class Transaction:
                 raise Failed(
                     "the change was made, and something else has changed this file since",
                     path=path,
-                    expected=_shown(row.after),
-                    found=_shown(found),
+                    expected=failures.shown(row.after),
+                    found=failures.shown(found),
                     next=jhpatch_command("status"),
                 )
 
@@ -350,59 +305,19 @@ class Transaction:
         """The error to raise, after everything was put back."""
         path = os.path.join(self.root.path, self._path)
         try:
-            self._undo(journal)
+            undo(self.root, journal, self._at)
         except Exception as second:
             return Failed(
-                "%s; putting the old files back failed too: %s" % (_said(error), _said(second)),
+                "%s; putting the old files back failed too: %s"
+                % (failures.message_of(error), failures.message_of(second)),
                 path=path,
                 next="run the same command again: it recovers first",
             )
         with contextlib.suppress(OSError):
             store.drop(self.root, new, self._step)
         if isinstance(error, OSError):
-            return Failed("%s; nothing was changed" % _said(error), path=path)
+            return Failed("%s; nothing was changed" % failures.message_of(error), path=path)
         return error
-
-    def _undo(self, journal: Journal) -> Recovery:
-        rows = {row.path: row for row in journal.rows}
-        look = self._hash_of, self.root.has_directory_of
-        ours = {row.path for row in journal.rows if journals.is_undone(rows, row, *look)}
-        # Read and proved before the first write.
-        old = {
-            row.path: store.original(self.root, row.before)
-            for row in journal.rows
-            if row.path in ours and row.before is not None
-        }
-        restored: List[str] = []
-        foreign: List[str] = []
-        for row in reversed(journal.rows):
-            self._at("undo", row.path)
-            staging.drop_temp(self.root, row)
-            found = staging.hash_of(self.root, row.path)
-            if found == row.after and row.path in ours:
-                self._restore(row, old.get(row.path))
-                restored.append(row.path)
-            elif found != row.before:
-                foreign.append(row.path)
-        self._drop_bytecode(journal.rows)
-        self._sync(journal.rows)
-        # Of a distribution that was taken away since, our temporary files had kept folders.
-        staging.drop_empty_folders(self.root, (r.path for r in journal.rows if r.before))
-        self._at("undone", JOURNAL)
-        self._remove_journal()
-        self._sync_journal()
-        return Recovery(tuple(restored), tuple(foreign))
-
-    def _hash_of(self, path: str) -> Optional[str]:
-        return staging.hash_of(self.root, path)
-
-    def _restore(self, row: Row, data: Optional[bytes]) -> None:
-        if data is not None:
-            staging.write_temp(self.root, row, data)
-        folder, name = self.root.parent(row.path)
-        with folder:
-            self._at("restore", row.path)
-            _put(folder, name, row.temp if data is not None else None)
 
     def _at(self, doing: str, path: str) -> None:
         """Where the work stands: for the message of an error, and for a test's fault."""
@@ -421,34 +336,6 @@ def _signals_held() -> Iterator[None]:
         yield
     finally:
         _signal.pthread_sigmask(_signal.SIG_SETMASK, old)
-
-
-def _put(folder: Dir, name: str, temp: Optional[str]) -> None:
-    """Renames ``temp`` over ``name``; without one, takes ``name`` away."""
-    if temp is None:
-        folder.unlink(name)
-    else:
-        folder.rename(temp, name)
-
-
-def _changed_meanwhile(path: str, before: Optional[bytes], found: Optional[FileContent]) -> Failed:
-    return Failed(
-        "a file has changed since it was looked at; nothing was changed",
-        path=path,
-        expected=_shown(_sha256(before)),
-        found=_shown(_sha256(found.data) if found else None),
-        next="run the same command again",
-    )
-
-
-def _said(error: BaseException) -> str:
-    return str(getattr(error, "strerror", None) or error or type(error).__name__)
-
-
-def _shown(sha256: Optional[str]) -> str:
-    if not sha256:
-        return "no file" if sha256 is None else "no plain file"
-    return "sha256:" + sha256
 
 
 def _sha256(data: Optional[bytes]) -> Optional[str]:

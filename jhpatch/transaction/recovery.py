@@ -1,0 +1,69 @@
+"""Undoing a transaction from its journal alone: a run that failed, or one that died."""
+
+from typing import List, Optional, Tuple
+
+from jhpatch.namedtuple import NamedTuple
+from jhpatch.system.rooted_files import RootDir
+from jhpatch.transaction import journal as journals
+from jhpatch.transaction import staging, store
+from jhpatch.transaction.journal import Journal, Row
+from jhpatch.transaction.staging import At
+from jhpatch.transaction.store import JOURNAL
+
+
+class Recovery(NamedTuple):
+    """What a recovery put back, and what it left because somebody else had been there."""
+
+    restored: Tuple[str, ...]
+    foreign: Tuple[str, ...]
+
+
+def undo(root: RootDir, journal: Journal, at: At) -> Recovery:
+    """Puts every file of ``journal`` back that holds bytes of this journal, then removes it.
+
+    Raises OSError; Untrusted where a saved original cannot be believed.
+    """
+    rows = {row.path: row for row in journal.rows}
+
+    def hash_of(path: str) -> Optional[str]:
+        return staging.hash_of(root, path)
+
+    ours = {
+        row.path
+        for row in journal.rows
+        if journals.is_undone(rows, row, hash_of, root.has_directory_of)
+    }
+    # Read and proved before the first write.
+    originals = {
+        row.path: store.original(root, row.before)
+        for row in journal.rows
+        if row.path in ours and row.before is not None
+    }
+    restored: List[str] = []
+    foreign: List[str] = []
+    for row in reversed(journal.rows):
+        at("undo", row.path)
+        staging.drop_temp(root, row)
+        content = hash_of(row.path)
+        if content == row.after and row.path in ours:
+            _restore(root, row, originals.get(row.path), at)
+            restored.append(row.path)
+        elif content != row.before:
+            foreign.append(row.path)
+    staging.drop_bytecode(root, journal.rows, at)
+    staging.sync_directories(root, journal.rows, at)
+    # Of a distribution that was removed since, our temporary files had kept directories.
+    staging.drop_empty_folders(root, (row.path for row in journal.rows if row.before))
+    at("undone", JOURNAL)
+    store.remove_journal(root)
+    store.sync_journal(root, at)
+    return Recovery(tuple(restored), tuple(foreign))
+
+
+def _restore(root: RootDir, row: Row, data: Optional[bytes], at: At) -> None:
+    if data is not None:
+        staging.write_temp(root, row, data)
+    directory, name = root.parent(row.path)
+    with directory:
+        at("restore", row.path)
+        staging.put(directory, name, row.temp if data is not None else None)
