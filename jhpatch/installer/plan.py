@@ -9,7 +9,6 @@ from typing import FrozenSet, Iterable, List, Tuple
 from jhpatch.errors import JhpatchError
 from jhpatch.installer import refusals, state
 from jhpatch.installer.assessment import UNRECORDED, PatchStatus, SiteSnapshot
-from jhpatch.installer.distribution_plan import DistributionPlan
 from jhpatch.installer.refusals import Refusals
 from jhpatch.installer.state import STATE, State
 from jhpatch.namedtuple import NamedTuple
@@ -128,6 +127,9 @@ def _plan(
     statuses: Tuple[PatchStatus, ...],
     selected: _Selected,
 ) -> Plan:
+    # status asks for no plan, and what makes one takes 2 ms to load.
+    from jhpatch.installer.distribution_plan import DistributionPlan
+
     touched = selected.wanted + selected.dropped
     entries = {
         entry.name: entry for entry in (snapshot.state.distributions if snapshot.state else ())
