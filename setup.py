@@ -78,7 +78,6 @@ setup(
     install_requires=[
         "patch-ng>=1.18",  # 1.17.0 does not check the last line of a hunk
         "packaging",
-        'importlib-metadata; python_version < "3.8"',
     ],
     extras_require={
         "jupyter": JUPYTER,
