@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -154,6 +155,21 @@ def test_ci_runs_what_the_readme_says():
         command = file.read().splitlines()[-1]
     with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
         assert command in [line.strip() for line in file]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not shutil.which("git") or not os.path.exists(os.path.join(ROOT, ".git")),
+    reason="takes git and a repository",
+)
+def test_a_clone_that_converts_line_ends_is_whole(tmp_path):
+    """With core.autocrlf, as on Windows, each file has the bytes that were committed."""
+    clone = str(tmp_path / "clone")
+    _run("git", "clone", "-q", "-c", "core.autocrlf=true", ROOT, clone, cwd=str(tmp_path))
+    ends = _run("git", "ls-files", "--eol", cwd=clone).splitlines()
+    assert not [line for line in ends if "w/crlf" in line or "w/mixed" in line]
+    _run(sys.executable, "-m", "jhpatch", "lint", cwd=clone)
+    assert not _run("git", "status", "--porcelain", cwd=clone)
 
 
 def _files(root: str, *endings: str) -> Set[str]:
