@@ -1,5 +1,6 @@
 """What pip gets: the sdist, the wheel, and what the ``jupyter`` extra resolves to."""
 
+import configparser
 import glob
 import json
 import os
@@ -157,6 +158,15 @@ def test_ci_runs_what_the_readme_says():
         assert command in [line.strip() for line in file]
 
 
+def test_pre_commit_runs_what_lint_runs():
+    """The hooks are the commands of tox's lint, with the same release of ruff."""
+    hooks = _text(".pre-commit-config.yaml")
+    lint = _tox()["testenv:lint"]
+    assert re.findall("entry: (.*)", hooks) == lint["commands"].split("\n")[1:]
+    pins = set(re.findall(r"ruff==[\d.]+", hooks))
+    assert pins == set(re.findall(r"ruff==[\d.]+", lint["deps"])) != set()
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(
     not shutil.which("git") or not os.path.exists(os.path.join(ROOT, ".git")),
@@ -170,6 +180,17 @@ def test_a_clone_that_converts_line_ends_is_whole(tmp_path):
     assert not [line for line in ends if "w/crlf" in line or "w/mixed" in line]
     _run(sys.executable, "-m", "jhpatch", "lint", cwd=clone)
     assert not _run("git", "status", "--porcelain", cwd=clone)
+
+
+def _text(name: str) -> str:
+    with open(os.path.join(ROOT, name), encoding="utf-8") as file:
+        return file.read()
+
+
+def _tox() -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string(_text("tox.ini"))
+    return parser
 
 
 def _files(root: str, *endings: str) -> Set[str]:
