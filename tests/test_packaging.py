@@ -167,6 +167,12 @@ def test_pre_commit_runs_what_lint_runs():
     assert pins == set(re.findall(r"ruff==[\d.]+", lint["deps"])) != set()
 
 
+def test_the_pages_are_built_with_the_same_packages():
+    """tox and Read the Docs install docs/requirements.txt."""
+    assert _tox()["testenv:docs"]["deps"] == "-r docs/requirements.txt"
+    assert "- requirements: docs/requirements.txt\n" in _text(".readthedocs.yaml")
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(
     not shutil.which("git") or not os.path.exists(os.path.join(ROOT, ".git")),
