@@ -60,26 +60,51 @@ def test_wheel_holds_the_modules_and_the_patches(built):
 
 
 @pytest.mark.slow
-def test_sdist_holds_what_the_tests_need(built):
-    """Who has the sdist only can run the tests and read the pages."""
+def test_sdist_holds_what_a_developer_needs(built):
+    """With the sdist alone you can run the tests, build the pages and set your editor up."""
     with tarfile.open(built.sdist) as sdist:
         names = {name.partition("/")[2] for name in sdist.getnames()}
-    expected = {"tests/" + name for name in _files(os.path.join(ROOT, "tests"), ".py")}
-    expected |= {"patches/" + name for name in _files(PATCHES, ".patch", ".md")}
-    recipes = (".yml", ".md", ".py", "Containerfile", ".conf", "upgrade", "update")
-    expected |= {"deploy/" + name for name in _files(os.path.join(ROOT, "deploy"), *recipes)}
-    expected |= {"docs/" + name for name in _files(os.path.join(ROOT, "docs"), ".md", ".json")}
-    expected |= {
-        ".ci/run",
-        "tests/run",
-        "tox.ini",
-        "ruff.toml",
-        "mypy.ini",
-        "pyproject.toml",
-        "setup.py",
+    expected = {
+        "%s/%s" % (directory, name)
+        for directory in _DEVELOPERS
+        for name in _files(os.path.join(ROOT, directory))
+        if not name.endswith((".pyc", ".pyo", ".pyd"))
     }
-    expected |= {"LICENSE", "README.md", "CONTRIBUTING.md", "CHANGELOG.md"}
-    assert expected <= names
+    expected |= set(_DEVELOPERS_FILES)
+    assert not expected - names
+
+
+_DEVELOPERS = (
+    *(".github", "benchmarks", "deploy", "docs", "integration", "jhpatch", "patches"),
+    *("testing", "tests", "tools"),
+)
+_DEVELOPERS_FILES = (
+    *(".ci/run", ".editorconfig", ".gitattributes", ".gitignore", ".pre-commit-config.yaml"),
+    *(".readthedocs.yaml", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md"),
+    *("README.zh-CN.md", "SECURITY.md", "mypy.ini", "pyproject.toml", "ruff.toml", "setup.py"),
+    "tox.ini",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "in_sdist, in_wheel",
+    [("patches/", "jhpatch/patches/"), ("jhpatch/deployed/", "jhpatch/deployed/")],
+)
+def test_wheel_and_sdist_hold_the_same_files(built, in_sdist, in_wheel):
+    """The patches and the deployed files are the same, byte for byte, in both."""
+    from_sdist, from_wheel = {}, {}
+    with tarfile.open(built.sdist) as sdist:
+        for member in sdist.getmembers():
+            name = member.name.partition("/")[2]
+            if member.isfile() and name.startswith(in_sdist):
+                from_sdist[name[len(in_sdist) :]] = sdist.extractfile(member).read()
+    with zipfile.ZipFile(built.wheel) as wheel:
+        for name in wheel.namelist():
+            if name.startswith(in_wheel):
+                from_wheel[name[len(in_wheel) :]] = wheel.read(name)
+    assert from_wheel
+    assert from_sdist == from_wheel
 
 
 @pytest.mark.slow
@@ -204,7 +229,7 @@ def _files(root: str, *endings: str) -> Set[str]:
         os.path.relpath(os.path.join(folder, name), root)
         for folder, _, names in os.walk(root)
         for name in names
-        if name.endswith(endings)
+        if name.endswith(endings or "")
     }
 
 
