@@ -183,6 +183,39 @@ def test_ci_runs_what_the_readme_says():
         assert command in [line.strip() for line in file]
 
 
+def test_each_python_is_named_everywhere():
+    """setup.py, tox and the workflow name the same releases of Python, 3.6 to 3.13."""
+    pythons = ["3.%d" % minor for minor in range(6, 14)]
+    classifiers = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', _text("setup.py"))
+    assert classifiers == pythons
+    (row,) = re.findall(r"python: (\[.*\])", _workflow())
+    assert json.loads(row) == pythons
+    assert re.findall(r"^    py3\{(.*)\}$", _text("tox.ini"), re.M) == ["6-13"]
+    assert 'python_requires=">=3.6"' in _text("setup.py")
+
+
+def test_the_workflow_runs_what_tox_runs():
+    """Each check of the workflow is an environment of tox.ini, run by the same tox."""
+    (row,) = re.findall(r"environment: \[(.*)\]", _workflow())
+    environments = row.split(", ")
+    tox = _tox()
+    assert {"lint", "types", "docs", "release"} <= set(environments)
+    assert {"testenv:" + name for name in environments} <= set(tox.sections())
+    pins = [re.findall(r"tox>=[^']+", text) for text in (_workflow(), _text("tests/run"))]
+    assert pins[0] == pins[1] != []
+
+
+def test_the_workflow_only_reads():
+    """Its token has one permission: to read the repository."""
+    assert re.findall(r"^ *permissions:\n(?: +.*\n)+", _workflow(), re.M) == [
+        "permissions:\n  contents: read\n"
+    ]
+    assert "persist-credentials: true" not in _workflow()
+    assert _workflow().count("actions/checkout@") == _workflow().count(
+        "persist-credentials: false"
+    )
+
+
 def test_pre_commit_runs_what_lint_runs():
     """The hooks are the commands of tox's lint, with the same release of ruff."""
     hooks = _text(".pre-commit-config.yaml")
@@ -216,6 +249,10 @@ def test_a_clone_that_converts_line_ends_is_whole(tmp_path):
 def _text(name: str) -> str:
     with open(os.path.join(ROOT, name), encoding="utf-8") as file:
         return file.read()
+
+
+def _workflow() -> str:
+    return _text(".github/workflows/tests.yml")
 
 
 def _tox() -> configparser.ConfigParser:
