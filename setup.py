@@ -78,7 +78,6 @@ setup(
     install_requires=[
         "patch-ng>=1.18",  # 1.17.0 does not check the last line of a hunk
         "packaging",
-        'importlib-metadata; python_version < "3.8"',
     ],
     extras_require={
         "jupyter": JUPYTER,
@@ -92,9 +91,19 @@ setup(
         "Environment :: Console",
         "Framework :: Jupyter",
         "Intended Audience :: System Administrators",
+        # setuptools 59 writes no License-Expression (PEP 639): this is what an index reads.
+        "License :: OSI Approved :: BSD License",
         "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3",
         "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.6",
+        "Programming Language :: Python :: 3.7",
+        "Programming Language :: Python :: 3.8",
+        "Programming Language :: Python :: 3.9",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
         "Topic :: System :: Systems Administration :: Authentication/Directory",
     ],
 )

@@ -11,6 +11,7 @@ import pytest
 from jhpatch.cli import main
 from testing import ROOT
 from testing.pages import PAGES, code, text_of
+from tests.test_layering import ARROWS
 
 _COMMAND = re.compile(r"(?:(?:^|\s)\S*python\S* (?:-I )?-m|^) ?jhpatch +([^|;&#`]*)")
 
@@ -49,6 +50,63 @@ def test_the_reference_is_the_programs_own_help():
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
     assert text_of("docs/commands.md") == tool.made()
+
+
+ARCHITECTURE = "docs/architecture.md"
+PACKAGE = os.path.join(ROOT, "jhpatch")
+
+
+def _floors():
+    """The rows of the diagram: the floor of each directory, and what it may import."""
+    diagram = text_of(ARCHITECTURE).split("```")[1]
+    rows = re.sub(r",\n +", ", ", diagram).strip().splitlines()
+    floor, floors, arrows = "", {}, {}
+    for row in rows:
+        number, directory, targets = re.match(r"(\d?) +(\w+) +→ (.*)$", row).groups()
+        floor = number or floor
+        floors[directory] = int(floor)
+        arrows[directory] = set(targets.split(", ")) - {"nothing"}
+    return floors, arrows
+
+
+def test_the_diagram_has_the_arrows_of_the_code():
+    """docs/architecture.md draws what tests/test_layering.py allows, on at most six floors."""
+    floors, arrows = _floors()
+    assert arrows == ARROWS
+    assert set(floors.values()) <= {1, 2, 3, 4, 5, 6}
+    upward = [
+        (directory, target)
+        for directory, targets in arrows.items()
+        for target in targets
+        if floors[target] <= floors[directory]
+    ]
+    assert not upward
+
+
+def test_each_directory_is_described():
+    """docs/architecture.md has a line for each directory of jhpatch/."""
+    rows = re.findall(r"^\| (`.*?`) \|", text_of(ARCHITECTURE), re.M)
+    described = {name for row in rows for name in re.findall(r"`(\w+)/`", row)}
+    assert described == set(ARROWS)
+
+
+def test_each_module_on_the_page_exists():
+    """docs/architecture.md names files of jhpatch/ as they are called."""
+    named = set(re.findall(r"`(\w[\w/]*\.py)`", text_of(ARCHITECTURE)))
+    named = {name for name in named if not name.startswith("tests/")}
+    assert len(named) > 20
+    assert not {name for name in named if not os.path.isfile(os.path.join(PACKAGE, name))}
+
+
+def test_each_path_of_the_checkout_exists():
+    """A page that names a file or directory of the repository names one that is there."""
+    tops = "benchmarks|docs|integration|jhpatch|patches|testing|tests|tools"
+    missing = []
+    for page in PAGES:
+        for path in re.findall(r"`((?:%s)/[\w./-]*)`" % tops, text_of(page)):
+            if not os.path.exists(os.path.join(ROOT, path)):
+                missing.append((page, path))
+    assert not missing
 
 
 def test_the_translation_is_in_step():

@@ -1,9 +1,11 @@
 """What pip gets: the sdist, the wheel, and what the ``jupyter`` extra resolves to."""
 
+import configparser
 import glob
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -58,26 +60,51 @@ def test_wheel_holds_the_modules_and_the_patches(built):
 
 
 @pytest.mark.slow
-def test_sdist_holds_what_the_tests_need(built):
-    """Who has the sdist only can run the tests and read the pages."""
+def test_sdist_holds_what_a_developer_needs(built):
+    """With the sdist alone you can run the tests, build the pages and set your editor up."""
     with tarfile.open(built.sdist) as sdist:
         names = {name.partition("/")[2] for name in sdist.getnames()}
-    expected = {"tests/" + name for name in _files(os.path.join(ROOT, "tests"), ".py")}
-    expected |= {"patches/" + name for name in _files(PATCHES, ".patch", ".md")}
-    recipes = (".yml", ".md", ".py", "Containerfile", ".conf", "upgrade", "update")
-    expected |= {"deploy/" + name for name in _files(os.path.join(ROOT, "deploy"), *recipes)}
-    expected |= {"docs/" + name for name in _files(os.path.join(ROOT, "docs"), ".md", ".json")}
-    expected |= {
-        ".ci/run",
-        "tests/run",
-        "tox.ini",
-        "ruff.toml",
-        "mypy.ini",
-        "pyproject.toml",
-        "setup.py",
+    expected = {
+        "%s/%s" % (directory, name)
+        for directory in _DEVELOPERS
+        for name in _files(os.path.join(ROOT, directory))
+        if not name.endswith((".pyc", ".pyo", ".pyd"))
     }
-    expected |= {"LICENSE", "README.md", "CONTRIBUTING.md", "CHANGELOG.md"}
-    assert expected <= names
+    expected |= set(_DEVELOPERS_FILES)
+    assert not expected - names
+
+
+_DEVELOPERS = (
+    *(".github", "benchmarks", "deploy", "docs", "integration", "jhpatch", "patches"),
+    *("testing", "tests", "tools"),
+)
+_DEVELOPERS_FILES = (
+    *(".ci/run", ".editorconfig", ".gitattributes", ".gitignore", ".pre-commit-config.yaml"),
+    *(".readthedocs.yaml", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md"),
+    *("README.zh-CN.md", "SECURITY.md", "mypy.ini", "pyproject.toml", "ruff.toml", "setup.py"),
+    "tox.ini",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "in_sdist, in_wheel",
+    [("patches/", "jhpatch/patches/"), ("jhpatch/deployed/", "jhpatch/deployed/")],
+)
+def test_wheel_and_sdist_hold_the_same_files(built, in_sdist, in_wheel):
+    """The patches and the deployed files are the same, byte for byte, in both."""
+    from_sdist, from_wheel = {}, {}
+    with tarfile.open(built.sdist) as sdist:
+        for member in sdist.getmembers():
+            name = member.name.partition("/")[2]
+            if member.isfile() and name.startswith(in_sdist):
+                from_sdist[name[len(in_sdist) :]] = sdist.extractfile(member).read()
+    with zipfile.ZipFile(built.wheel) as wheel:
+        for name in wheel.namelist():
+            if name.startswith(in_wheel):
+                from_wheel[name[len(in_wheel) :]] = wheel.read(name)
+    assert from_wheel
+    assert from_sdist == from_wheel
 
 
 @pytest.mark.slow
@@ -156,12 +183,90 @@ def test_ci_runs_what_the_readme_says():
         assert command in [line.strip() for line in file]
 
 
+def test_each_python_is_named_everywhere():
+    """setup.py, tox and the workflow name the same releases of Python, 3.6 to 3.13."""
+    pythons = ["3.%d" % minor for minor in range(6, 14)]
+    classifiers = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', _text("setup.py"))
+    assert classifiers == pythons
+    (row,) = re.findall(r"python: (\[.*\])", _workflow())
+    assert json.loads(row) == pythons
+    assert re.findall(r"^    py3\{(.*)\}$", _text("tox.ini"), re.M) == ["6-13"]
+    assert 'python_requires=">=3.6"' in _text("setup.py")
+
+
+def test_the_workflow_runs_what_tox_runs():
+    """Each check of the workflow is an environment of tox.ini, run by the same tox."""
+    (row,) = re.findall(r"environment: \[(.*)\]", _workflow())
+    environments = row.split(", ")
+    tox = _tox()
+    assert {"lint", "types", "docs", "release"} <= set(environments)
+    assert {"testenv:" + name for name in environments} <= set(tox.sections())
+    pins = [re.findall(r"tox>=[^']+", text) for text in (_workflow(), _text("tests/run"))]
+    assert pins[0] == pins[1] != []
+
+
+def test_the_workflow_only_reads():
+    """Its token has one permission: to read the repository."""
+    assert re.findall(r"^ *permissions:\n(?: +.*\n)+", _workflow(), re.M) == [
+        "permissions:\n  contents: read\n"
+    ]
+    assert "persist-credentials: true" not in _workflow()
+    assert _workflow().count("actions/checkout@") == _workflow().count(
+        "persist-credentials: false"
+    )
+
+
+def test_pre_commit_runs_what_lint_runs():
+    """The hooks are the commands of tox's lint, with the same release of ruff."""
+    hooks = _text(".pre-commit-config.yaml")
+    lint = _tox()["testenv:lint"]
+    assert re.findall("entry: (.*)", hooks) == lint["commands"].split("\n")[1:]
+    pins = set(re.findall(r"ruff==[\d.]+", hooks))
+    assert pins == set(re.findall(r"ruff==[\d.]+", lint["deps"])) != set()
+
+
+def test_the_pages_are_built_with_the_same_packages():
+    """tox and Read the Docs install docs/requirements.txt."""
+    assert _tox()["testenv:docs"]["deps"] == "-r docs/requirements.txt"
+    assert "- requirements: docs/requirements.txt\n" in _text(".readthedocs.yaml")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not shutil.which("git") or not os.path.exists(os.path.join(ROOT, ".git")),
+    reason="takes git and a repository",
+)
+def test_a_clone_that_converts_line_ends_is_whole(tmp_path):
+    """With core.autocrlf, as on Windows, each file has the bytes that were committed."""
+    clone = str(tmp_path / "clone")
+    _run("git", "clone", "-q", "-c", "core.autocrlf=true", ROOT, clone, cwd=str(tmp_path))
+    ends = _run("git", "ls-files", "--eol", cwd=clone).splitlines()
+    assert not [line for line in ends if "w/crlf" in line or "w/mixed" in line]
+    _run(sys.executable, "-m", "jhpatch", "lint", cwd=clone)
+    assert not _run("git", "status", "--porcelain", cwd=clone)
+
+
+def _text(name: str) -> str:
+    with open(os.path.join(ROOT, name), encoding="utf-8") as file:
+        return file.read()
+
+
+def _workflow() -> str:
+    return _text(".github/workflows/tests.yml")
+
+
+def _tox() -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string(_text("tox.ini"))
+    return parser
+
+
 def _files(root: str, *endings: str) -> Set[str]:
     return {
         os.path.relpath(os.path.join(folder, name), root)
         for folder, _, names in os.walk(root)
         for name in names
-        if name.endswith(endings)
+        if name.endswith(endings or "")
     }
 
 
