@@ -5,7 +5,7 @@ import re
 import stat
 from typing import Iterator, Optional, Tuple
 
-from jhpatch.checks.runner import Account
+from jhpatch.checks.accounts import Account
 from jhpatch.kerberos.findings import finding
 from jhpatch.kerberos.keytab import PathComponent
 from jhpatch.report.result import Finding

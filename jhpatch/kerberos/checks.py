@@ -5,8 +5,9 @@ import shlex
 import stat
 from typing import Callable, Iterator, List, Mapping, Optional, Tuple
 
-from jhpatch.checks import runner
-from jhpatch.checks.runner import Account, Check, Deadline
+from jhpatch.checks import accounts
+from jhpatch.checks.accounts import Account
+from jhpatch.checks.runner import Check, Deadline
 from jhpatch.kerberos import (
     ccache,
     hub_config,
@@ -14,6 +15,7 @@ from jhpatch.kerberos import (
     keytab,
     kinit_programs,
     krb5_conf,
+    programs,
     systemd_unit,
 )
 from jhpatch.kerberos.findings import finding
@@ -92,7 +94,7 @@ def _realms(one: Host, default: Optional[str]) -> Tuple[str, ...]:
     """The default realm and those of the principals that are wanted."""
     found = [default or ""]
     for name in one.users:
-        account = runner.account_of(name)
+        account = accounts.account_of(name)
         wanted = hub_config.wanted(one.config, account, default)[0] if account else None
         if wanted and "@" in wanted.principal:
             found.append(wanted.principal.rpartition("@")[2])
@@ -107,7 +109,7 @@ def _programs(one: Host, deadline: Deadline) -> Tuple[Program, ...]:
 
 def _kinit(one: Host, deadline: Deadline) -> Iterator[Finding]:
     yield from kinit_programs.judged(_programs(one, deadline))
-    if os.geteuid() == 0 and not runner.located("setpriv"):
+    if os.geteuid() == 0 and not programs.find_program("setpriv"):
         yield finding("no-setpriv", "there is no setpriv on this host")
 
 
@@ -117,7 +119,7 @@ def _config(one: Host) -> Iterator[Finding]:
 
 
 def _user(one: Host, name: str) -> Iterator[Finding]:
-    account = runner.account_of(name)
+    account = accounts.account_of(name)
     if account is None:
         yield finding("no-account", "%s is no user of this host" % name, user=name)
         return
@@ -125,7 +127,7 @@ def _user(one: Host, name: str) -> Iterator[Finding]:
     if account.uid < least:
         words = "uid %d of %s is below min_uid, %d" % (account.uid, name, least)
         yield finding("below-min-uid", words, user=name)
-    if not runner.can_become(account):
+    if not programs.can_become(account):
         words = "keytab, cache and ticket of " + name
         yield finding("needs-root", words, user=name)
     else:
@@ -146,8 +148,8 @@ def _for_account(
     deadline: Deadline,
 ) -> Iterator[Finding]:
     """``look`` where there is such a user, whom we may become, and the settings can be told."""
-    account = runner.account_of(name)
-    if account is None or not runner.can_become(account):
+    account = accounts.account_of(name)
+    if account is None or not programs.can_become(account):
         return
     wanted, _ = hub_config.wanted(one.config, account, krb5_conf.read(one.environ).realm)
     if wanted is not None:
@@ -172,7 +174,7 @@ def _located(
     said = ""
     if not path:
         argv = [_beside(one, "klist"), "-k", "-i"]
-        said = runner.run(argv, one.environ, deadline.left(2), account).out
+        said = programs.run_program(argv, one.environ, deadline.left(2), account).stdout
         path = keytab.name_of(said)
     if not path:
         return None, said
@@ -203,7 +205,7 @@ def _beside(one: Host, name: str) -> str:
     for path in kinit_programs.paths_of(named, one.environ.get("PATH", ""))[:1]:
         if kinit_programs.is_trusted(path):
             return os.path.join(os.path.dirname(path), name)
-    return runner.located(name) or name
+    return programs.find_program(name) or name
 
 
 def _keytab(one: Host, account: Account, wanted: Wanted, deadline: Deadline) -> Iterator[Finding]:
@@ -225,9 +227,9 @@ def _keytab(one: Host, account: Account, wanted: Wanted, deadline: Deadline) -> 
         if {one.code for one in wrong} & _HOPELESS:
             return
     argv = [_beside(one, "klist"), "-ke", found.path]
-    listed = runner.run(argv, one.environ, deadline.left(2), found.reader)
-    if listed.code != 0:
-        words = "%s: %s" % (account.name, " ".join(listed.err.split()))
+    listed = programs.run_program(argv, one.environ, deadline.left(2), found.reader)
+    if listed.exit_code != 0:
+        words = "%s: %s" % (account.name, " ".join(listed.stderr.split()))
         code = kinit_programs.meaning(words)
         code = code if code == "keytab-missing" else "keytab-malformed"
         yield finding(code, words, found.path, account.name)
@@ -235,7 +237,7 @@ def _keytab(one: Host, account: Account, wanted: Wanted, deadline: Deadline) -> 
     if found.reader is None:
         words = "%s: only root can read it" % account.name
         yield finding("keytab-central", words, found.path, account.name)
-    entries = keytab.entries(listed.out)
+    entries = keytab.entries(listed.stdout)
     yield from keytab.judged_entries(account.name, found.path, wanted.principal, entries)
 
 
@@ -253,10 +255,12 @@ def _cache(one: Host, account: Account, wanted: Wanted, deadline: Deadline) -> I
         setting = krb5_conf.read(one.environ).value("libdefaults", "default_ccache_name")
         name = ccache.expanded(setting or "", account)
     if not name:
-        said = runner.run([_beside(one, "klist")], one.environ, deadline.left(2), account)
-        name = ccache.named(said.out + "\n" + said.err)
+        said = programs.run_program(
+            [_beside(one, "klist")], one.environ, deadline.left(2), account
+        )
+        name = ccache.named(said.stdout + "\n" + said.stderr)
         if name is None:
-            words = "%s: %s" % (account.name, said.words)
+            words = "%s: %s" % (account.name, said.message)
             yield finding("ccache-unknown", words, user=account.name)
             return
     yield from ccache.judged(account, name, is_set)
@@ -273,22 +277,22 @@ def _ticket(one: Host, account: Account, wanted: Wanted, deadline: Deadline) -> 
         return
     if found.reader and not (found.parts and _is_usable(found.parts[0])):
         return
-    listed = runner.run(
+    listed = programs.run_program(
         [_beside(one, "klist"), "-ke", found.path], one.environ, deadline.left(1), found.reader
     )
-    if wanted.principal not in [entry.principal for entry in keytab.entries(listed.out)]:
+    if wanted.principal not in [entry.principal for entry in keytab.entries(listed.stdout)]:
         return
     argv = [_beside(one, "kinit"), "-k"] + list(found.options)
     argv += ["-c", "MEMORY:", "--", wanted.principal]
-    done = runner.run(argv, one.environ, deadline.left(4), found.reader)
-    if done.code == 0:
+    done = programs.run_program(argv, one.environ, deadline.left(4), found.reader)
+    if done.exit_code == 0:
         words = "%s: a ticket of %s" % (account.name, wanted.principal)
         yield finding("kinit-works", words, found.path, account.name)
         return
     command = " ".join(map(shlex.quote, ["kinit", *argv[1:]]))
     fields = {"principal": wanted.principal, "command": command}
-    code = kinit_programs.meaning(done.words)
-    words = "%s: %s" % (account.name, done.words)
+    code = kinit_programs.meaning(done.message)
+    words = "%s: %s" % (account.name, done.message)
     yield finding(code, words, found.path, account.name, **fields)
 
 
@@ -302,8 +306,8 @@ def _unit(one: Host, deadline: Deadline) -> Iterator[Finding]:
         yield finding("unit-missing", "this host has no unit " + one.unit)
         return
     profile = krb5_conf.read(one.environ)
-    accounts = [account for account in map(runner.account_of, one.users) if account]
-    all_wanted = [hub_config.wanted(one.config, account, profile.realm)[0] for account in accounts]
+    users = [account for account in map(accounts.account_of, one.users) if account]
+    all_wanted = [hub_config.wanted(one.config, account, profile.realm)[0] for account in users]
     wanted = [each for each in all_wanted if each]
     paths = [ccache.split(each.ccache) for each in wanted]
     files = tuple(path for kind, path in paths if kind == "FILE")

@@ -4,7 +4,7 @@ import ast
 import os
 from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
 
-from jhpatch.checks.runner import Account
+from jhpatch.checks.accounts import Account
 from jhpatch.errors import JhpatchError
 from jhpatch.kerberos import krb5_conf
 from jhpatch.kerberos.findings import finding

@@ -4,8 +4,9 @@ import re
 import stat
 from typing import Iterator, List, Mapping, Optional, Tuple
 
-from jhpatch.checks import runner
-from jhpatch.checks.runner import Account, Deadline
+from jhpatch.checks.accounts import Account
+from jhpatch.checks.runner import Deadline
+from jhpatch.kerberos import programs
 from jhpatch.kerberos.findings import finding
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.report.result import Finding
@@ -58,7 +59,7 @@ def walk(
 ) -> Tuple[PathComponent, ...]:
     """The parts of an absolute path, the last first, as the user sees them."""
     argv = ["/bin/sh", "-c", _WALK, "jhpatch", path]
-    return parsed_walk(runner.run(argv, environ, deadline.left(3), account).out)
+    return parsed_walk(programs.run_program(argv, environ, deadline.left(3), account).stdout)
 
 
 def parsed_walk(text: str) -> Tuple[PathComponent, ...]:

@@ -4,9 +4,9 @@ import os
 import re
 from typing import Iterator, List, Mapping, Optional, Tuple
 
-from jhpatch.checks import runner
 from jhpatch.checks.runner import Deadline
 from jhpatch.errors import JhpatchError
+from jhpatch.kerberos import programs
 from jhpatch.kerberos.findings import finding
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.report.result import Finding
@@ -56,7 +56,7 @@ def paths_of(named: str, path: str) -> Tuple[str, ...]:
     found: List[str] = []
     for one in [named] if named else ["/usr/bin/kinit"]:
         found += [one] if os.access(one, os.X_OK) else []
-    for folder in path.split(":") + runner.PATH.split(":"):
+    for folder in path.split(":") + programs.SEARCH_PATH.split(":"):
         one = os.path.join(folder, "kinit")
         if folder.startswith("/") and os.path.isfile(one) and os.access(one, os.X_OK):
             found.append(one)
@@ -74,10 +74,10 @@ def program(path: str, environ: Mapping[str, str], deadline: Deadline) -> Progra
     if writer is not None:
         return Program(path, real, "untrusted", writer=writer)
     beside = os.path.join(os.path.dirname(path), "klist")
-    said = runner.run([beside, "-V"], environ, deadline.left(1)).words
+    said = programs.run_program([beside, "-V"], environ, deadline.left(1)).message
     match = re.search(r"Kerberos 5 version (\S+)", said)
     if not match:
-        said = runner.run([path, "--version"], environ, deadline.left(1)).words
+        said = programs.run_program([path, "--version"], environ, deadline.left(1)).message
         heimdal = re.search(r"Heimdal (\S+?)\)?(?: |$)", said)
         version = heimdal.group(1) if heimdal else ""
         return Program(path, real, "Heimdal" if heimdal else "MIT", version)

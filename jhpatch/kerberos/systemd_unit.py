@@ -4,9 +4,9 @@ import os
 import re
 from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
-from jhpatch.checks import runner
-from jhpatch.checks.runner import Account, Deadline
-from jhpatch.kerberos import krb5_conf
+from jhpatch.checks.accounts import Account
+from jhpatch.checks.runner import Deadline
+from jhpatch.kerberos import krb5_conf, programs
 from jhpatch.kerberos.findings import finding
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.report.result import Finding
@@ -36,12 +36,12 @@ def unit(
 ) -> Optional[Unit]:
     """What systemd says, or where it does not run, the unit files; None: there is none."""
     full = name if "." in name else name + ".service"
-    systemctl = runner.located("systemctl")
+    systemctl = programs.find_program("systemctl")
     if systemctl:
         argv = [systemctl, "show", "-p", ",".join(_KEYS + ("LoadState",)), "--", full]
-        said = runner.run(argv, environ, deadline.left(2))
-        settings = dict(line.split("=", 1) for line in said.out.split("\n") if "=" in line)
-        if said.code == 0 and settings.get("LoadState") == "loaded":
+        said = programs.run_program(argv, environ, deadline.left(2))
+        settings = dict(line.split("=", 1) for line in said.stdout.split("\n") if "=" in line)
+        if said.exit_code == 0 and settings.get("LoadState") == "loaded":
             return Unit(full, settings)
     texts = list(_texts(full, tuple(folders)))
     return Unit(full, parse(texts)) if texts else None

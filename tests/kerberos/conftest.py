@@ -1,6 +1,6 @@
 """What the tests of doctor's Kerberos modules share."""
 
-from jhpatch.checks.runner import Account
+from jhpatch.checks.accounts import Account
 
 ALICE = Account("alice", 1001, 1001, "/home/alice", (1001,))
 KEYTAB = "/home/alice/alice.keytab"

@@ -4,7 +4,7 @@ import stat
 
 import pytest
 
-from jhpatch.checks.runner import Account
+from jhpatch.checks.accounts import Account
 from jhpatch.kerberos import ccache, hub_config, kinit_programs, systemd_unit
 from jhpatch.kerberos import keytab as keytabs
 from jhpatch.kerberos.findings import TABLE
