@@ -10,6 +10,7 @@ from jhpatch.checks.accounts import Account
 from jhpatch.checks.runner import Check, Deadline
 from jhpatch.kerberos import (
     ccache,
+    dns_srv,
     hub_config,
     kdc_probe,
     keytab,
@@ -24,6 +25,7 @@ from jhpatch.kerberos.keytab import PathComponent
 from jhpatch.kerberos.kinit_programs import Program
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.report.result import Finding
+from jhpatch.system.files import read_text
 
 
 class Host(NamedTuple):
@@ -77,17 +79,27 @@ Look = Callable[[Deadline], Iterator[Finding]]
 
 
 def _krb5_conf(one: Host) -> Iterator[Finding]:
-    profile = krb5_conf.read(one.environ)
-    for fault in profile.faults:
-        yield finding("krb5-conf-" + fault.kind, fault.message, fault.path)
-    if profile.files and not profile.faults and not profile.realm:
+    profile = krb5_conf.read_profile(one.environ)
+    for error in profile.errors:
+        yield finding("krb5-conf-" + error.kind, error.message, error.path)
+    if profile.files and not profile.errors and not profile.realm:
         yield finding("no-default-realm", "no default_realm", profile.files[0])
 
 
 def _kdc(one: Host, deadline: Deadline) -> Iterator[Finding]:
-    profile = krb5_conf.read(one.environ)
+    profile = krb5_conf.read_profile(one.environ)
     for realm in _realms(one, profile.realm):
-        yield from kdc_probe.look(realm, profile, deadline.left(4), one.resolv)
+        yield from kdc_probe.probe_realm(
+            realm, profile, deadline.left(4), lambda: _name_servers(one)
+        )
+
+
+def _name_servers(one: Host) -> Tuple[str, ...]:
+    try:
+        text = read_text(one.resolv)
+    except OSError:
+        text = ""
+    return dns_srv.parse_name_servers(text)
 
 
 def _realms(one: Host, default: Optional[str]) -> Tuple[str, ...]:
@@ -131,7 +143,9 @@ def _user(one: Host, name: str) -> Iterator[Finding]:
         words = "keytab, cache and ticket of " + name
         yield finding("needs-root", words, user=name)
     else:
-        wanted, wrong = hub_config.wanted(one.config, account, krb5_conf.read(one.environ).realm)
+        wanted, wrong = hub_config.wanted(
+            one.config, account, krb5_conf.read_profile(one.environ).realm
+        )
         yield from wrong
         with open(one.mounts, errors="surrogateescape") as file:
             mounted = systemd_unit.mounts(file.read())
@@ -151,7 +165,7 @@ def _for_account(
     account = accounts.account_of(name)
     if account is None or not programs.can_become(account):
         return
-    wanted, _ = hub_config.wanted(one.config, account, krb5_conf.read(one.environ).realm)
+    wanted, _ = hub_config.wanted(one.config, account, krb5_conf.read_profile(one.environ).realm)
     if wanted is not None:
         yield from look(one, account, wanted, deadline)
 
@@ -252,7 +266,7 @@ def _cache(one: Host, account: Account, wanted: Wanted, deadline: Deadline) -> I
         name, is_set = own, own is not None
     if not name:
         # Not klist where it can be told: it makes a DIR collection that is not there (dircc).
-        setting = krb5_conf.read(one.environ).value("libdefaults", "default_ccache_name")
+        setting = krb5_conf.read_profile(one.environ).value("libdefaults", "default_ccache_name")
         name = ccache.expanded(setting or "", account)
     if not name:
         said = programs.run_program(
@@ -305,7 +319,7 @@ def _unit(one: Host, deadline: Deadline) -> Iterator[Finding]:
     if found is None:
         yield finding("unit-missing", "this host has no unit " + one.unit)
         return
-    profile = krb5_conf.read(one.environ)
+    profile = krb5_conf.read_profile(one.environ)
     users = [account for account in map(accounts.account_of, one.users) if account]
     all_wanted = [hub_config.wanted(one.config, account, profile.realm)[0] for account in users]
     wanted = [each for each in all_wanted if each]

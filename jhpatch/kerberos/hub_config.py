@@ -6,11 +6,11 @@ from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
 
 from jhpatch.checks.accounts import Account
 from jhpatch.errors import JhpatchError
-from jhpatch.kerberos import krb5_conf
 from jhpatch.kerberos.findings import finding
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.report.result import Finding
 from jhpatch.system import path_owners
+from jhpatch.system.files import read_text
 
 TEMPLATES = ("principal", "keytab", "ccache")
 _SPAWNERS = (
@@ -88,7 +88,7 @@ def read(path: Optional[str]) -> Tuple[Config, Tuple[Finding, ...]]:
         if writer is not None:
             words = "owner uid %d, mode %o" % (writer.uid, writer.mode)
             return Config(), (finding("config-writable", words, writer.path),)
-        text = krb5_conf.read_capped(path)
+        text = read_text(path)
     except JhpatchError:
         return Config(), (finding("config-unreadable", "it is not there", path),)
     except OSError as error:
@@ -161,7 +161,7 @@ def _mapped(config: Config, user: str) -> Optional[str]:
     try:
         if not path or (os.geteuid() == 0 and path_owners.writer_of(str(path)) is not None):
             return None
-        lines = krb5_conf.read_capped(str(path)).splitlines()
+        lines = read_text(str(path)).splitlines()
     except (OSError, JhpatchError):
         return None
     rows = [line.partition("#")[0].split() for line in lines]

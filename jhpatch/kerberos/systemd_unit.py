@@ -6,10 +6,11 @@ from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from jhpatch.checks.accounts import Account
 from jhpatch.checks.runner import Deadline
-from jhpatch.kerberos import krb5_conf, programs
+from jhpatch.kerberos import programs
 from jhpatch.kerberos.findings import finding
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.report.result import Finding
+from jhpatch.system.files import read_text
 
 FOLDERS = (
     *("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system"),
@@ -60,7 +61,7 @@ def _texts(full: str, folders: Tuple[str, ...]) -> Iterator[str]:
                 dropins[name] = os.path.join(below, name)
     for one in [path] + [dropins[name] for name in sorted(dropins)]:
         try:
-            yield krb5_conf.read_capped(one)
+            yield read_text(one)
         except OSError:
             continue
 
