@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import stat
 from typing import Callable, Iterator, List, Mapping, Optional, Tuple
 
 from jhpatch.checks import accounts
@@ -21,8 +20,10 @@ from jhpatch.kerberos import (
 )
 from jhpatch.kerberos.findings import finding
 from jhpatch.kerberos.hub_config import Config, Wanted
-from jhpatch.kerberos.keytab import PathComponent
+from jhpatch.kerberos.keytab import Keytab
 from jhpatch.kerberos.kinit_programs import Program
+from jhpatch.kerberos.path_components import read_components
+from jhpatch.kerberos.programs import Completed, Run
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.report.result import Finding
 from jhpatch.system.files import read_text
@@ -170,16 +171,6 @@ def _for_account(
         yield from look(one, account, wanted, deadline)
 
 
-class Keytab(NamedTuple):
-    """A keytab that was looked for; ``reader``: who can read it, None for root."""
-
-    path: str
-    parts: Tuple[PathComponent, ...]
-    reader: Optional[Account]
-    options: Tuple[str, ...]
-    """What klist and kinit are told."""
-
-
 def _located(
     one: Host, account: Account, wanted: Wanted, deadline: Deadline
 ) -> Tuple[Optional[Keytab], str]:
@@ -189,28 +180,19 @@ def _located(
     if not path:
         argv = [_beside(one, "klist"), "-k", "-i"]
         said = programs.run_program(argv, one.environ, deadline.left(2), account).stdout
-        path = keytab.name_of(said)
+        path = keytab.parse_keytab_name(said)
     if not path:
         return None, said
-    parts = keytab.walk(path, account, one.environ, deadline)
-    return Keytab(path, parts, None if _is_roots(path, parts) else account, ("-t", path)), said
+    parts = read_components(path, account, _run(one), deadline)
+    is_central = keytab.is_root_only(path) and not (parts and "r" in parts[0].rights)
+    return Keytab(path, parts, None if is_central else account), said
 
 
-def _is_roots(path: str, parts: Tuple[PathComponent, ...]) -> bool:
-    """Whether it is, or would be, a central keytab: root's alone, in folders of root's alone.
+def _run(one: Host) -> Run:
+    def run(argv: List[str], seconds: float, account: Optional[Account]) -> Completed:
+        return programs.run_program(argv, one.environ, seconds, account)
 
-    As the helper has it (``is_central``): nothing is looked at below a folder of another.
-    """
-    if os.geteuid() != 0 or ".." in path.split("/"):
-        return False
-    for end in [at for at, one in enumerate(path) if one == "/" and at] + [len(path)]:
-        try:
-            found = os.lstat(path[:end])
-        except OSError:
-            return end == len(path)
-        if found.st_uid != 0 or found.st_mode & 0o022 or stat.S_ISLNK(found.st_mode):
-            return False
-    return not parts or "r" not in parts[0].rights
+    return run
 
 
 def _beside(one: Host, name: str) -> str:
@@ -229,16 +211,16 @@ def _keytab(one: Host, account: Account, wanted: Wanted, deadline: Deadline) -> 
         words = words % (account.name, " ".join(said.split()) or "nothing")
         yield finding("keytab-missing", words, user=account.name)
         return
-    if not found.parts:
+    if not found.components:
         words = "%s cannot be looked at as %s" % (found.path, account.name)
         yield finding("check-timeout", words, found.path, account.name)
         return
     if found.reader is not None:
-        gids = {part.gid for part in found.parts}
-        private = tuple(gid for gid in gids if keytab.is_private(gid, account))
-        wrong = list(keytab.judged_path(account, found.path, found.parts, private))
+        gids = {part.gid for part in found.components}
+        private = tuple(gid for gid in gids if keytab.is_private_group(gid, account))
+        wrong = list(keytab.check_keytab_path(account, found.path, found.components, private))
         yield from wrong
-        if {one.code for one in wrong} & _HOPELESS:
+        if {one.code for one in wrong} & keytab.UNUSABLE:
             return
     argv = [_beside(one, "klist"), "-ke", found.path]
     listed = programs.run_program(argv, one.environ, deadline.left(2), found.reader)
@@ -251,11 +233,8 @@ def _keytab(one: Host, account: Account, wanted: Wanted, deadline: Deadline) -> 
     if found.reader is None:
         words = "%s: only root can read it" % account.name
         yield finding("keytab-central", words, found.path, account.name)
-    entries = keytab.entries(listed.stdout)
-    yield from keytab.judged_entries(account.name, found.path, wanted.principal, entries)
-
-
-_HOPELESS = {"keytab-missing", "keytab-not-regular", "keytab-unreachable", "keytab-unreadable"}
+    entries = keytab.parse_entries(listed.stdout)
+    yield from keytab.check_keytab_entries(account.name, found.path, wanted.principal, entries)
 
 
 def _cache(one: Host, account: Account, wanted: Wanted, deadline: Deadline) -> Iterator[Finding]:
@@ -267,21 +246,21 @@ def _cache(one: Host, account: Account, wanted: Wanted, deadline: Deadline) -> I
     if not name:
         # Not klist where it can be told: it makes a DIR collection that is not there (dircc).
         setting = krb5_conf.read_profile(one.environ).value("libdefaults", "default_ccache_name")
-        name = ccache.expanded(setting or "", account)
+        name = ccache.expand_default_name(setting or "", account)
     if not name:
         said = programs.run_program(
             [_beside(one, "klist")], one.environ, deadline.left(2), account
         )
-        name = ccache.named(said.stdout + "\n" + said.stderr)
+        name = ccache.parse_cache_name(said.stdout + "\n" + said.stderr)
         if name is None:
             words = "%s: %s" % (account.name, said.message)
             yield finding("ccache-unknown", words, user=account.name)
             return
-    yield from ccache.judged(account, name, is_set)
-    kind, path = ccache.split(name)
+    yield from ccache.check_cache(account, name, is_set)
+    kind, path = ccache.split_name(name)
     if kind == "FILE" and path.startswith("/"):
-        parts = keytab.walk(path, account, one.environ, deadline)
-        yield from ccache.judged_path(account, path, parts)
+        parts = read_components(path, account, _run(one), deadline)
+        yield from ccache.check_cache_path(account, path, parts)
 
 
 def _ticket(one: Host, account: Account, wanted: Wanted, deadline: Deadline) -> Iterator[Finding]:
@@ -289,14 +268,14 @@ def _ticket(one: Host, account: Account, wanted: Wanted, deadline: Deadline) -> 
     found, _ = _located(one, account, wanted, deadline)
     if found is None:
         return
-    if found.reader and not (found.parts and _is_usable(found.parts[0])):
+    if not found.is_readable:
         return
     listed = programs.run_program(
         [_beside(one, "klist"), "-ke", found.path], one.environ, deadline.left(1), found.reader
     )
-    if wanted.principal not in [entry.principal for entry in keytab.entries(listed.stdout)]:
+    if wanted.principal not in [entry.principal for entry in keytab.parse_entries(listed.stdout)]:
         return
-    argv = [_beside(one, "kinit"), "-k"] + list(found.options)
+    argv = [_beside(one, "kinit"), "-k", "-t", found.path]
     argv += ["-c", "MEMORY:", "--", wanted.principal]
     done = programs.run_program(argv, one.environ, deadline.left(4), found.reader)
     if done.exit_code == 0:
@@ -310,10 +289,6 @@ def _ticket(one: Host, account: Account, wanted: Wanted, deadline: Deadline) -> 
     yield finding(code, words, found.path, account.name, **fields)
 
 
-def _is_usable(part: PathComponent) -> bool:
-    return bool(part.mode and stat.S_ISREG(part.mode) and "r" in part.rights)
-
-
 def _unit(one: Host, deadline: Deadline) -> Iterator[Finding]:
     found = systemd_unit.unit(one.unit, one.environ, deadline, one.unit_folders)
     if found is None:
@@ -323,7 +298,7 @@ def _unit(one: Host, deadline: Deadline) -> Iterator[Finding]:
     users = [account for account in map(accounts.account_of, one.users) if account]
     all_wanted = [hub_config.wanted(one.config, account, profile.realm)[0] for account in users]
     wanted = [each for each in all_wanted if each]
-    paths = [ccache.split(each.ccache) for each in wanted]
+    paths = [ccache.split_name(each.ccache) for each in wanted]
     files = tuple(path for kind, path in paths if kind == "FILE")
     yield from systemd_unit.judged_unit(
         found, tuple(each.keytab for each in wanted if each.keytab), files

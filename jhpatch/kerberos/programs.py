@@ -3,7 +3,7 @@
 import os
 import signal
 import subprocess
-from typing import Dict, List, Mapping, Optional
+from typing import Callable, Dict, List, Mapping, Optional
 
 from jhpatch.checks.accounts import Account
 from jhpatch.checks.runner import MARGIN
@@ -24,6 +24,10 @@ class Completed(NamedTuple):
     def message(self) -> str:
         """All that it printed, on one line."""
         return " ".join((self.stderr + " " + self.stdout).split())
+
+
+Run = Callable[[List[str], float, Optional[Account]], Completed]
+"""``run_program`` with an environment: the command, its limit in seconds, and the user."""
 
 
 def run_program(

@@ -1,14 +1,10 @@
 """What was read of keytabs, caches, kinit, units, mounts and configurations → findings."""
 
-import stat
-
 import pytest
 
 from jhpatch.checks.accounts import Account
-from jhpatch.kerberos import ccache, hub_config, kinit_programs, systemd_unit
-from jhpatch.kerberos import keytab as keytabs
+from jhpatch.kerberos import hub_config, kinit_programs, systemd_unit
 from jhpatch.kerberos.findings import TABLE
-from jhpatch.kerberos.keytab import Entry, PathComponent
 from jhpatch.kerberos.kinit_programs import Program
 from jhpatch.kerberos.systemd_unit import Unit
 from jhpatch.report.next_command import Runner
@@ -66,125 +62,6 @@ def test_which_kinit():
     (several,) = [one for one in kinit_programs.judged((mit, conda)) if one.severity != "note"]
     assert Runner().shown(several.next) == "c.KerberosTicket.kinit = '/usr/bin/kinit'"
     assert codes(kinit_programs.judged((conda, mit))) == {"kinit-conda", "kinit-several"}
-
-
-# keytabs
-
-HOME = PathComponent("/home", stat.S_IFDIR | 0o755, 0, 0, "rx")
-OWN = PathComponent("/home/alice", stat.S_IFDIR | 0o700, 1001, 1001, "rwx")
-GOOD = (PathComponent(PATH, stat.S_IFREG | 0o600, 1001, 1001, "rw"), OWN, HOME)
-
-
-def with_first(**changed):
-    """The good parts, the keytab itself changed."""
-    return (GOOD[0]._replace(**changed), *GOOD[1:])
-
-
-@pytest.mark.parametrize(
-    "parts, expected",
-    [
-        (GOOD, set()),
-        (with_first(mode=stat.S_IFREG | 0o640), set()),
-        (with_first(mode=stat.S_IFREG | 0o640, gid=100), {"keytab-exposed"}),
-        (with_first(mode=stat.S_IFREG | 0o604), {"keytab-exposed"}),
-        (with_first(mode=stat.S_IFREG | 0o620, gid=100), {"keytab-replaceable"}),
-        (with_first(mode=stat.S_IFREG | 0o400, uid=0, rights=""), {"keytab-unreadable"}),
-        (with_first(uid=1002, rights="r"), {"keytab-foreign"}),
-        (with_first(mode=stat.S_IFDIR | 0o700), {"keytab-not-regular"}),
-        (with_first(mode=None), {"keytab-missing"}),
-        ((PathComponent(PATH, None), OWN._replace(rights="r"), HOME), {"keytab-unreachable"}),
-        ((GOOD[0], OWN._replace(mode=stat.S_IFDIR | 0o770, gid=100)), {"keytab-replaceable"}),
-        ((GOOD[0], OWN._replace(uid=1002)), {"keytab-replaceable"}),
-        ((GOOD[0], OWN._replace(mode=stat.S_IFDIR | 0o1777, uid=0)), set()),
-    ],
-)
-def test_a_path_of_a_keytab(parts, expected):
-    """For its user, and for nobody else."""
-    assert codes(keytabs.judged_path(ALICE, PATH, parts, (0, 1001))) == expected
-
-
-KLIST = """Keytab name: FILE:/home/alice/alice.keytab
-KVNO Principal
----- --------------------------------------------------------------------------
-   1 alice@X (aes256-cts-hmac-sha1-96) 
-   2 alice@X (DEPRECATED:arcfour-hmac) 
-   3 bob/with a@X (des3-cbc-sha1)
-"""  # noqa: W291
-
-
-def test_klist_is_read():
-    """Names, key versions, types; a line that is none of these is passed over."""
-    found = keytabs.entries(KLIST)
-    assert found == (
-        Entry(1, "alice@X", "aes256-cts-hmac-sha1-96"),
-        Entry(2, "alice@X", "DEPRECATED:arcfour-hmac"),
-    )
-    assert keytabs.name_of(KLIST) == PATH and keytabs.name_of("nothing") is None
-
-
-def test_keys():
-    """The newest of the principal count: none, or weak ones alone, is a finding."""
-    found = keytabs.entries(KLIST)
-    assert codes(keytabs.judged_entries("alice", PATH, "alice@X", found)) == {"keytab-weak"}
-    assert codes(keytabs.judged_entries("alice", PATH, "alice@X", found[:1])) == set()
-    assert codes(keytabs.judged_entries("alice", PATH, "carol@X", found)) == {
-        "keytab-lacks-principal"
-    }
-
-
-def test_a_walk_is_read():
-    """Each part once, spaces and all."""
-    text = "81a4 0 0 .r /a b/c\n41ed 0 0 .rx /a b\n- - - - /a b/gone\n41ed 0 0 .rx /a b\n"
-    assert keytabs.parsed_walk(text) == (
-        PathComponent("/a b/c", 0o100644, 0, 0, "r"),
-        PathComponent("/a b", 0o40755, 0, 0, "rx"),
-        PathComponent("/a b/gone", None),
-    )
-
-
-# caches
-
-
-@pytest.mark.parametrize(
-    "said, name",
-    [
-        ("Ticket cache: FILE:/tmp/krb5cc_0\nDefault principal: x\n", "FILE:/tmp/krb5cc_0"),
-        ("klist: No credentials cache found (filename: /tmp/krb5cc_0)", "/tmp/krb5cc_0"),
-        ("klist: No credentials cache found (ticket cache FILE:/x)", "FILE:/x"),
-        ("klist: Credentials cache keyring 'persistent:0:0' not found", "KEYRING:persistent:0:0"),
-        ("klist: Credentials cache 'KCM:0' not found", "KCM:0"),
-        ("klist: No KCM server found while resolving ccache", "KCM:"),
-        ("klist: something else", None),
-    ],
-)
-def test_klist_names_a_cache(said, name):
-    """Whether it is there or not."""
-    assert ccache.named(said) == name
-
-
-@pytest.mark.parametrize(
-    "setting, name",
-    [
-        ("FILE:/tmp/krb5cc_%{uid}", "FILE:/tmp/krb5cc_1001"),
-        ("DIR:%{TEMP}/%{username}", "DIR:/tmp/alice"),
-        ("KEYRING:persistent:%{euid}", "KEYRING:persistent:1001"),
-        ("FILE:%{LIBDIR}/x", None),
-        ("", None),
-    ],
-)
-def test_the_default_cache_is_filled_in(setting, name):
-    """What libkrb5 alone knows is left to it."""
-    assert ccache.expanded(setting, ALICE) == name
-
-
-def test_who_sees_a_cache():
-    """A JVM reads a file, at its one place or where KRB5CCNAME says."""
-    own, other = "FILE:/tmp/krb5cc_1001", "FILE:/var/cache/cc"
-    assert codes(ccache.judged(ALICE, own, False)) == set()
-    assert codes(ccache.judged(ALICE, other, True)) == set()
-    assert codes(ccache.judged(ALICE, other, False)) == {"ccache-hidden-from-jvm"}
-    assert codes(ccache.judged(ALICE, "DIR:/x", True)) == {"ccache-hidden-from-jvm"}
-    assert codes(ccache.judged(ALICE, "KEYRING:user:x", True)) == {"ccache-unsupported"}
 
 
 # units and mounts
