@@ -13,6 +13,7 @@ from jhpatch.kerberos import (
     hub_config,
     kdc_probe,
     keytab,
+    kinit_messages,
     kinit_programs,
     krb5_conf,
     programs,
@@ -21,7 +22,7 @@ from jhpatch.kerberos import (
 from jhpatch.kerberos.findings import finding
 from jhpatch.kerberos.hub_config import Config, Wanted
 from jhpatch.kerberos.keytab import Keytab
-from jhpatch.kerberos.kinit_programs import Program
+from jhpatch.kerberos.kinit_programs import KinitProgram
 from jhpatch.kerberos.path_components import read_components
 from jhpatch.kerberos.programs import Completed, Run
 from jhpatch.namedtuple import NamedTuple
@@ -114,14 +115,14 @@ def _realms(one: Host, default: Optional[str]) -> Tuple[str, ...]:
     return tuple(sorted(set(found) - {""}))
 
 
-def _programs(one: Host, deadline: Deadline) -> Tuple[Program, ...]:
+def _programs(one: Host, deadline: Deadline) -> Tuple[KinitProgram, ...]:
     named = one.config.values.get("KerberosTicket.kinit") or ""
-    paths = kinit_programs.paths_of(str(named), one.environ.get("PATH", ""))
-    return tuple(kinit_programs.program(path, one.environ, deadline) for path in paths[:4])
+    paths = kinit_programs.find_kinits(str(named), one.environ.get("PATH", ""))
+    return tuple(kinit_programs.identify(path, _run(one), deadline) for path in paths[:4])
 
 
 def _kinit(one: Host, deadline: Deadline) -> Iterator[Finding]:
-    yield from kinit_programs.judged(_programs(one, deadline))
+    yield from kinit_programs.check_kinits(_programs(one, deadline))
     if os.geteuid() == 0 and not programs.find_program("setpriv"):
         yield finding("no-setpriv", "there is no setpriv on this host")
 
@@ -198,7 +199,7 @@ def _run(one: Host) -> Run:
 def _beside(one: Host, name: str) -> str:
     """klist or kinit, from where the helper takes it; as root none that others can write."""
     named = str(one.config.values.get("KerberosTicket.kinit") or "")
-    for path in kinit_programs.paths_of(named, one.environ.get("PATH", ""))[:1]:
+    for path in kinit_programs.find_kinits(named, one.environ.get("PATH", ""))[:1]:
         if kinit_programs.is_trusted(path):
             return os.path.join(os.path.dirname(path), name)
     return programs.find_program(name) or name
@@ -226,7 +227,7 @@ def _keytab(one: Host, account: Account, wanted: Wanted, deadline: Deadline) -> 
     listed = programs.run_program(argv, one.environ, deadline.left(2), found.reader)
     if listed.exit_code != 0:
         words = "%s: %s" % (account.name, " ".join(listed.stderr.split()))
-        code = kinit_programs.meaning(words)
+        code = kinit_messages.classify(words)
         code = code if code == "keytab-missing" else "keytab-malformed"
         yield finding(code, words, found.path, account.name)
         return
@@ -284,7 +285,7 @@ def _ticket(one: Host, account: Account, wanted: Wanted, deadline: Deadline) -> 
         return
     command = " ".join(map(shlex.quote, ["kinit", *argv[1:]]))
     fields = {"principal": wanted.principal, "command": command}
-    code = kinit_programs.meaning(done.message)
+    code = kinit_messages.classify(done.message)
     words = "%s: %s" % (account.name, done.message)
     yield finding(code, words, found.path, account.name, **fields)
 

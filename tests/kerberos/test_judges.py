@@ -3,11 +3,8 @@
 import pytest
 
 from jhpatch.checks.accounts import Account
-from jhpatch.kerberos import hub_config, kinit_programs, systemd_unit
-from jhpatch.kerberos.findings import TABLE
-from jhpatch.kerberos.kinit_programs import Program
+from jhpatch.kerberos import hub_config, systemd_unit
 from jhpatch.kerberos.systemd_unit import Unit
-from jhpatch.report.next_command import Runner
 
 ALICE = Account("alice", 1001, 1001, "/home/alice", (1001,))
 PATH = "/home/alice/alice.keytab"
@@ -16,52 +13,6 @@ PATH = "/home/alice/alice.keytab"
 def codes(rows, *severities):
     """The codes of findings, errors and warnings if nothing else is named."""
     return {one.code for one in rows if one.severity in (severities or ("error", "warning"))}
-
-
-# kinit's words
-
-WORDS = [
-    ("kinit: Preauthentication failed while getting initial credentials", "kinit-key-wrong"),
-    ("kinit: Password incorrect while getting initial credentials", "kinit-key-wrong"),
-    ("kinit: Decrypt integrity check failed while", "kinit-key-wrong"),
-    ("kinit: Clock skew too great while getting initial credentials", "kinit-clock"),
-    ("kinit: Clock skew too great in KDC reply while getting", "kinit-clock"),
-    ("kinit: Client 'x@Y' not found in Kerberos database while", "kinit-client-unknown"),
-    ("kinit: Realm not local to KDC while getting", "kinit-client-unknown"),
-    ("kinit: Client's credentials have been revoked while", "kinit-client-locked"),
-    ("kinit: Client's entry in database has expired while", "kinit-client-locked"),
-    ("kinit: Password has expired while getting", "kinit-client-locked"),
-    ("kinit: KDC has no support for encryption type while", "kinit-enctype"),
-    ("kinit: Encryption type aes256-cts not permitted while", "kinit-enctype"),
-    ("kinit: Cannot contact any KDC for realm 'X' while", "kinit-no-kdc"),
-    ('kinit: Cannot find KDC for realm "X" while', "kinit-no-kdc"),
-    ("kinit: Cannot resolve servers for KDC in realm", "kinit-no-kdc"),
-    ("kinit: krb5_get_init_creds: unable to reach any KDC in realm X", "kinit-no-kdc"),
-    ("kinit: Keytab contains no suitable keys for x@Y while", "kinit-no-key"),
-    ("kinit: Pre-authentication failed: Permission denied while", "keytab-unreadable"),
-    ("kinit: Pre-authentication failed: Unsupported key table format", "keytab-malformed"),
-    ("kinit: Pre-authentication failed: Key table file '/x' not found", "keytab-missing"),
-    ("kinit: Generic preauthentication failure while", "kinit-failed"),
-    ("no answer within 4.0 s", "kinit-timeout"),
-    ("kinit: something new", "kinit-failed"),
-]
-
-
-@pytest.mark.parametrize("words, code", WORDS)
-def test_kinits_words(words, code):
-    """Each of kinit's errors is said in an administrator's words."""
-    assert kinit_programs.meaning(words) == code and TABLE.kinds[code].severity == "error"
-
-
-def test_which_kinit():
-    """The first counts; a second is a warning, with the line that settles it."""
-    mit = Program("/usr/bin/kinit", "/usr/bin/kinit", "MIT", "1.20.1")
-    conda = Program("/opt/conda/bin/kinit", "/opt/conda/bin/kinit", "conda", "1.21.3")
-    assert codes(kinit_programs.judged(())) == {"no-kinit"}
-    assert codes(kinit_programs.judged((mit,))) == set()
-    (several,) = [one for one in kinit_programs.judged((mit, conda)) if one.severity != "note"]
-    assert Runner().shown(several.next) == "c.KerberosTicket.kinit = '/usr/bin/kinit'"
-    assert codes(kinit_programs.judged((conda, mit))) == {"kinit-conda", "kinit-several"}
 
 
 # units and mounts
