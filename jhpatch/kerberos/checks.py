@@ -18,13 +18,15 @@ from jhpatch.kerberos import (
     krb5_conf,
     programs,
     systemd_unit,
+    ticket_spec,
 )
 from jhpatch.kerberos.findings import finding
-from jhpatch.kerberos.hub_config import Config, Wanted
+from jhpatch.kerberos.hub_config import HubConfig
 from jhpatch.kerberos.keytab import Keytab
 from jhpatch.kerberos.kinit_programs import KinitProgram
 from jhpatch.kerberos.path_components import read_components
 from jhpatch.kerberos.programs import Completed, Run
+from jhpatch.kerberos.ticket_spec import TicketSpec
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.report.result import Finding
 from jhpatch.system.files import read_text
@@ -43,9 +45,11 @@ class Host(NamedTuple):
     resolv: str = "/etc/resolv.conf"
 
     @property
-    def config(self) -> Config:
+    def config(self) -> HubConfig:
         """The hub's settings, as far as they can be told without running code."""
-        return hub_config.with_options(hub_config.read(self.config_path)[0], self.templates)
+        return hub_config.with_templates(
+            hub_config.read_hub_config(self.config_path)[0], self.templates
+        )
 
 
 def checks(one: Host) -> List[Check]:
@@ -66,7 +70,9 @@ def checks(one: Host) -> List[Check]:
 
 
 def _of_user(one: Host, name: str) -> List[Check]:
-    def bound(look: "Callable[[Host, Account, Wanted, Deadline], Iterator[Finding]]") -> "Look":
+    def bound(
+        look: "Callable[[Host, Account, TicketSpec, Deadline], Iterator[Finding]]",
+    ) -> "Look":
         return lambda deadline: _for_account(one, name, look, deadline)
 
     return [
@@ -104,20 +110,28 @@ def _name_servers(one: Host) -> Tuple[str, ...]:
     return dns_srv.parse_name_servers(text)
 
 
+def _resolve(
+    one: Host, account: Account, realm: Optional[str]
+) -> Tuple[Optional[TicketSpec], Tuple[Finding, ...]]:
+    path = one.config.ticket_setting("principal_map")
+    principals = ticket_spec.read_principal_map(str(path)) if path else {}
+    return ticket_spec.resolve(one.config, account, realm, principals)
+
+
 def _realms(one: Host, default: Optional[str]) -> Tuple[str, ...]:
     """The default realm and those of the principals that are wanted."""
     found = [default or ""]
     for name in one.users:
         account = accounts.account_of(name)
-        wanted = hub_config.wanted(one.config, account, default)[0] if account else None
+        wanted = _resolve(one, account, default)[0] if account else None
         if wanted and "@" in wanted.principal:
             found.append(wanted.principal.rpartition("@")[2])
     return tuple(sorted(set(found) - {""}))
 
 
 def _programs(one: Host, deadline: Deadline) -> Tuple[KinitProgram, ...]:
-    named = one.config.values.get("KerberosTicket.kinit") or ""
-    paths = kinit_programs.find_kinits(str(named), one.environ.get("PATH", ""))
+    named = one.config.kinit
+    paths = kinit_programs.find_kinits(named, one.environ.get("PATH", ""))
     return tuple(kinit_programs.identify(path, _run(one), deadline) for path in paths[:4])
 
 
@@ -128,8 +142,8 @@ def _kinit(one: Host, deadline: Deadline) -> Iterator[Finding]:
 
 
 def _config(one: Host) -> Iterator[Finding]:
-    yield from hub_config.read(one.config_path)[1]
-    yield from hub_config.judged(one.config)
+    yield from hub_config.read_hub_config(one.config_path)[1]
+    yield from hub_config.check_hub_config(one.config)
 
 
 def _user(one: Host, name: str) -> Iterator[Finding]:
@@ -137,7 +151,7 @@ def _user(one: Host, name: str) -> Iterator[Finding]:
     if account is None:
         yield finding("no-account", "%s is no user of this host" % name, user=name)
         return
-    least = max(one.config.whole("KerberosTicket.min_uid", 1), 1)
+    least = one.config.min_uid
     if account.uid < least:
         words = "uid %d of %s is below min_uid, %d" % (account.uid, name, least)
         yield finding("below-min-uid", words, user=name)
@@ -145,13 +159,11 @@ def _user(one: Host, name: str) -> Iterator[Finding]:
         words = "keytab, cache and ticket of " + name
         yield finding("needs-root", words, user=name)
     else:
-        wanted, wrong = hub_config.wanted(
-            one.config, account, krb5_conf.read_profile(one.environ).realm
-        )
+        wanted, wrong = _resolve(one, account, krb5_conf.read_profile(one.environ).realm)
         yield from wrong
         with open(one.mounts, errors="surrogateescape") as file:
             mounted = systemd_unit.mounts(file.read())
-        when = one.config.values.get("KerberosTicket.when")
+        when = one.config.ticket_setting("when")
         yield from systemd_unit.judged_mounts(
             account, wanted.keytab if wanted else "", when, mounted
         )
@@ -160,20 +172,20 @@ def _user(one: Host, name: str) -> Iterator[Finding]:
 def _for_account(
     one: Host,
     name: str,
-    look: "Callable[[Host, Account, Wanted, Deadline], Iterator[Finding]]",
+    look: "Callable[[Host, Account, TicketSpec, Deadline], Iterator[Finding]]",
     deadline: Deadline,
 ) -> Iterator[Finding]:
     """``look`` where there is such a user, whom we may become, and the settings can be told."""
     account = accounts.account_of(name)
     if account is None or not programs.can_become(account):
         return
-    wanted, _ = hub_config.wanted(one.config, account, krb5_conf.read_profile(one.environ).realm)
+    wanted, _ = _resolve(one, account, krb5_conf.read_profile(one.environ).realm)
     if wanted is not None:
         yield from look(one, account, wanted, deadline)
 
 
 def _located(
-    one: Host, account: Account, wanted: Wanted, deadline: Deadline
+    one: Host, account: Account, wanted: TicketSpec, deadline: Deadline
 ) -> Tuple[Optional[Keytab], str]:
     """``(the keytab, what klist said)``: the one that is set, or krb5.conf's client keytab."""
     path: Optional[str] = wanted.keytab
@@ -198,14 +210,16 @@ def _run(one: Host) -> Run:
 
 def _beside(one: Host, name: str) -> str:
     """klist or kinit, from where the helper takes it; as root none that others can write."""
-    named = str(one.config.values.get("KerberosTicket.kinit") or "")
+    named = one.config.kinit
     for path in kinit_programs.find_kinits(named, one.environ.get("PATH", ""))[:1]:
         if kinit_programs.is_trusted(path):
             return os.path.join(os.path.dirname(path), name)
     return programs.find_program(name) or name
 
 
-def _keytab(one: Host, account: Account, wanted: Wanted, deadline: Deadline) -> Iterator[Finding]:
+def _keytab(
+    one: Host, account: Account, wanted: TicketSpec, deadline: Deadline
+) -> Iterator[Finding]:
     found, said = _located(one, account, wanted, deadline)
     if found is None:
         words = "%s: no keytab is set, and klist names none: %s"
@@ -238,9 +252,11 @@ def _keytab(one: Host, account: Account, wanted: Wanted, deadline: Deadline) -> 
     yield from keytab.check_keytab_entries(account.name, found.path, wanted.principal, entries)
 
 
-def _cache(one: Host, account: Account, wanted: Wanted, deadline: Deadline) -> Iterator[Finding]:
+def _cache(
+    one: Host, account: Account, wanted: TicketSpec, deadline: Deadline
+) -> Iterator[Finding]:
     name: Optional[str] = wanted.ccache
-    is_set = wanted.is_set
+    is_set = wanted.sets_krb5ccname
     if not name:
         own = one.environ.get("KRB5CCNAME") if os.geteuid() == account.uid else None
         name, is_set = own, own is not None
@@ -264,7 +280,9 @@ def _cache(one: Host, account: Account, wanted: Wanted, deadline: Deadline) -> I
         yield from ccache.check_cache_path(account, path, parts)
 
 
-def _ticket(one: Host, account: Account, wanted: Wanted, deadline: Deadline) -> Iterator[Finding]:
+def _ticket(
+    one: Host, account: Account, wanted: TicketSpec, deadline: Deadline
+) -> Iterator[Finding]:
     """A real AS-REQ, into memory; only where the keytab has a key for it."""
     found, _ = _located(one, account, wanted, deadline)
     if found is None:
@@ -297,7 +315,7 @@ def _unit(one: Host, deadline: Deadline) -> Iterator[Finding]:
         return
     profile = krb5_conf.read_profile(one.environ)
     users = [account for account in map(accounts.account_of, one.users) if account]
-    all_wanted = [hub_config.wanted(one.config, account, profile.realm)[0] for account in users]
+    all_wanted = [_resolve(one, account, profile.realm)[0] for account in users]
     wanted = [each for each in all_wanted if each]
     paths = [ccache.split_name(each.ccache) for each in wanted]
     files = tuple(path for kind, path in paths if kind == "FILE")

@@ -3,7 +3,7 @@
 import pytest
 
 from jhpatch.checks.accounts import Account
-from jhpatch.kerberos import hub_config, systemd_unit
+from jhpatch.kerberos import systemd_unit
 from jhpatch.kerberos.systemd_unit import Unit
 
 ALICE = Account("alice", 1001, 1001, "/home/alice", (1001,))
@@ -89,85 +89,3 @@ def test_homes_that_need_a_ticket():
     assert codes(systemd_unit.judged_mounts(bob, "/home/bob/k", None, mounted)) == set()
     assert systemd_unit.mount_of("/my data/x", mounted).options == ("rw", "sec=sys")
     assert systemd_unit.mount_of("/homes", mounted).path == "/"
-
-
-# the hub's configuration
-
-
-def test_the_last_literal_counts():
-    """Conditional ones too; what only runs can tell is kept by its line."""
-    text = "c = get_config()\nc.A.b = 1\nif x:\n    c.A.b = [2, 'x']\nc.A.d = f()\nc.A.d.e = 3\n"
-    config = hub_config.parse(text)
-    assert config.values == {"A.b": [2, "x"]} and config.unclear == {"A.d": 5}
-    assert hub_config.parse("c.A.b = 1\nc.A.b = f()\n").values == {}
-    assert hub_config.parse("d.A.b = 1\nb = 2\nc.b = 3\nc[0].b = 4\n").values == {}
-
-
-def config(**classes):
-    """A configuration with these classes."""
-    return hub_config.Config({"JupyterHub." + name: value for name, value in classes.items()})
-
-
-@pytest.mark.parametrize(
-    "spawner, expected",
-    [
-        ("jupyterhub.spawner.LocalProcessSpawner", set()),
-        ("localprocess", set()),
-        ("systemdspawner.SystemdSpawner", set()),
-        ("sudospawner.SudoSpawner", set()),
-        ("simple", {"spawner-not-covered"}),
-        ("jupyterhub.spawner.SimpleLocalProcessSpawner", {"spawner-not-covered"}),
-        ("dockerspawner.DockerSpawner", {"spawner-not-covered"}),
-        ("kubespawner.KubeSpawner", {"spawner-not-covered"}),
-        ("batchspawner.SlurmSpawner", {"spawner-not-covered"}),
-        ("our.own:Spawner", {"spawner-unknown"}),
-    ],
-)
-def test_spawners(spawner, expected):
-    """Those whose servers share this host, and those that do not."""
-    rows = list(hub_config.judged(config(spawner_class=spawner)))
-    assert codes(rows, "error", "warning", "note") == expected
-
-
-@pytest.mark.parametrize(
-    "authenticator, expected",
-    [
-        ("pam", set()),
-        ("jupyterhub.auth.PAMAuthenticator", set()),
-        ("dummy", {"authenticator-bypasses-pam"}),
-        ("oauthenticator.generic.GenericOAuthenticator", {"authenticator-bypasses-pam"}),
-        ("ldapauthenticator.LDAPAuthenticator", {"authenticator-bypasses-pam"}),
-        ("our.own.Authenticator", {"authenticator-unknown"}),
-    ],
-)
-def test_authenticators(authenticator, expected):
-    """Those that pass PAMAuthenticator, and those that do not."""
-    rows = list(hub_config.judged(config(authenticator_class=authenticator)))
-    assert codes(rows) == expected
-
-
-def test_isolate_tmp_is_not_covered():
-    """A SystemdSpawner whose servers have a /tmp of their own."""
-    values = {"JupyterHub.spawner_class": "systemd", "SystemdSpawner.isolate_tmp": True}
-    assert codes(hub_config.judged(hub_config.Config(values))) == {"spawner-not-covered"}
-
-
-def test_templates():
-    """Filled in as the helper does; the default is the user's name in the default realm."""
-    plain = hub_config.wanted(hub_config.Config(), ALICE, "X")[0]
-    assert plain == hub_config.Wanted("alice@X", "", "", False)
-    options = {"keytab": "{home}/{username}.keytab", "principal": "{username}/{realm}@Y"}
-    options["ccache"] = "/run/{uid}/cc"
-    filled = hub_config.with_options(hub_config.Config(), options)
-    found = hub_config.wanted(filled, ALICE, "X")[0]
-    assert found == hub_config.Wanted("alice/X@Y", PATH, "/run/1001/cc", True)
-    for wrong in ("{nonsense}", "{0}", "{", "relative", "/a\n"):
-        bad = hub_config.with_options(hub_config.Config(), {"keytab": wrong})
-        assert codes(hub_config.wanted(bad, ALICE, "X")[1]) == {"setting-wrong"}, wrong
-
-
-def test_an_administrators_krb5ccname_wins():
-    """One in c.Spawner.environment is the cache, as in the helper."""
-    values = {"Spawner.environment": {"KRB5CCNAME": "FILE:/c"}, "KerberosTicket.ccache": "/d"}
-    found = hub_config.wanted(hub_config.Config(values), ALICE, "X")[0]
-    assert (found.ccache, found.is_set) == ("FILE:/c", True)
