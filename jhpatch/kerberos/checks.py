@@ -16,6 +16,7 @@ from jhpatch.kerberos import (
     kinit_messages,
     kinit_programs,
     krb5_conf,
+    mounts,
     programs,
     systemd_unit,
     ticket_spec,
@@ -41,7 +42,7 @@ class Host(NamedTuple):
     templates: Mapping[str, Optional[str]] = {}
     unit: str = "jupyterhub"
     mounts: str = "/proc/mounts"
-    unit_folders: Tuple[str, ...] = systemd_unit.FOLDERS
+    unit_folders: Tuple[str, ...] = systemd_unit.DIRECTORIES
     resolv: str = "/etc/resolv.conf"
 
     @property
@@ -161,12 +162,9 @@ def _user(one: Host, name: str) -> Iterator[Finding]:
     else:
         wanted, wrong = _resolve(one, account, krb5_conf.read_profile(one.environ).realm)
         yield from wrong
-        with open(one.mounts, errors="surrogateescape") as file:
-            mounted = systemd_unit.mounts(file.read())
+        mounted = mounts.read_mounts(one.mounts)
         when = one.config.ticket_setting("when")
-        yield from systemd_unit.judged_mounts(
-            account, wanted.keytab if wanted else "", when, mounted
-        )
+        yield from mounts.check_mounts(account, wanted.keytab if wanted else "", when, mounted)
 
 
 def _for_account(
@@ -309,7 +307,7 @@ def _ticket(
 
 
 def _unit(one: Host, deadline: Deadline) -> Iterator[Finding]:
-    found = systemd_unit.unit(one.unit, one.environ, deadline, one.unit_folders)
+    found = systemd_unit.read_unit(one.unit, _run(one), deadline, one.unit_folders)
     if found is None:
         yield finding("unit-missing", "this host has no unit " + one.unit)
         return
@@ -319,6 +317,6 @@ def _unit(one: Host, deadline: Deadline) -> Iterator[Finding]:
     wanted = [each for each in all_wanted if each]
     paths = [ccache.split_name(each.ccache) for each in wanted]
     files = tuple(path for kind, path in paths if kind == "FILE")
-    yield from systemd_unit.judged_unit(
+    yield from systemd_unit.check_unit(
         found, tuple(each.keytab for each in wanted if each.keytab), files
     )
