@@ -1,4 +1,4 @@
-"""A table of the findings that a check can have, and the finding of one code."""
+"""The kinds of finding that a check can have, and the finding of one kind."""
 
 from typing import Mapping, Optional, Union
 
@@ -6,15 +6,32 @@ from jhpatch.errors import Command, NextStep
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.report.result import Finding
 
+Step = Union[str, NextStep, None]
+"""A command to type or a line to write, with {fields} in its words and its arguments."""
+
 
 class FindingKind(NamedTuple):
-    """What a code means. ``next`` is a command to type or a line to write; {fields} of its
-    words and of its arguments are filled in."""
+    """What a code means: how severe it is, why it matters, and the next step."""
 
     severity: str
-    """``error``: it does not work, or is unsafe; ``warning``: it will bite; ``note``."""
+    """``error``, ``warning`` or ``note``."""
     why: str
-    next: Union[str, NextStep, None] = None
+    next: Step = None
+
+
+def error(why: str, next: Step = None) -> FindingKind:
+    """Return a kind for what does not work, or is unsafe."""
+    return FindingKind("error", why, next)
+
+
+def warning(why: str, next: Step = None) -> FindingKind:
+    """Return a kind for what works now and can fail later."""
+    return FindingKind("warning", why, next)
+
+
+def note(why: str, next: Step = None) -> FindingKind:
+    """Return a kind for what is only reported."""
+    return FindingKind("note", why, next)
 
 
 class FindingTable:
@@ -31,23 +48,28 @@ class FindingTable:
         user: Optional[str] = None,
         **fields: object,
     ) -> Finding:
-        """A finding; ``fields`` fill in its next step, with its path and its user."""
+        """Return the finding of a code.
+
+        ``fields``, the path and the user fill in its next step. Raises KeyError for a code
+        that the table lacks and for a field that is not given.
+        """
         kind = self.kinds[code]
         texts = {name: str(value) for name, value in fields.items()}
         texts.update(path=path or "PATH", user=user or "USER")
-        step = filled(kind.next, texts)
+        step = fill_in(kind.next, texts)
         return Finding(code, kind.severity, message, path, kind.why, step, user)
 
 
-def filled(step: Union[str, NextStep, None], fields: Mapping[str, str]) -> Optional[NextStep]:
-    """A next step with its {fields}. Raises KeyError for one that is not given."""
+def fill_in(step: Step, fields: Mapping[str, str]) -> Optional[NextStep]:
+    """Return a next step with its {fields} filled in. Raises KeyError for one not given."""
     if not step:
         return None
     parts = (step,) if isinstance(step, str) else step.parts
-    return NextStep(*(_filled(part, fields) for part in parts))
+    return NextStep(*(_fill_in_part(part, fields) for part in parts))
 
 
-def _filled(part: Union[str, Command], fields: Mapping[str, str]) -> Union[str, Command]:
+def _fill_in_part(part: Union[str, Command], fields: Mapping[str, str]) -> Union[str, Command]:
     if isinstance(part, str):
         return part.format(**fields)
-    return part._replace(arguments=tuple(word.format(**fields) for word in part.arguments))
+    arguments = tuple(argument.format(**fields) for argument in part.arguments)
+    return part._replace(arguments=arguments)

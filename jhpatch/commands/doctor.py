@@ -1,7 +1,7 @@
-"""``jhpatch doctor``: what is missing on this host, and the next step; never changes anything."""
+"""``jhpatch doctor``: report what this host lacks, and the next step; changes nothing."""
 
 import argparse
-from typing import Iterator, List
+from typing import Iterable, Iterator, List
 
 from jhpatch.checks import runner
 from jhpatch.checks.runner import Check
@@ -10,16 +10,17 @@ from jhpatch.commands.arguments import catalog_of, environments_of
 from jhpatch.errors import JhpatchError
 from jhpatch.installer import selection
 from jhpatch.kerberos import checks as kerberos_checks
+from jhpatch.kerberos.facts import DoctorOptions
 from jhpatch.kerberos.findings import finding
+from jhpatch.kerberos.hub_config import TEMPLATES
 from jhpatch.report.result import Finding, Findings, Result, checked
 from jhpatch.spark import checks as spark_checks
 
 _SEVERITIES = ("error", "warning", "note")
-_TEMPLATES = ("keytab", "principal", "ccache")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``doctor``."""
+    """Add the arguments of ``doctor``."""
     add = parser.add_argument
     add(
         "--user",
@@ -33,46 +34,54 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the hub's jupyterhub_config.py: its literal settings count; it is never run",
     )
-    for name in _TEMPLATES:
-        words = "c.KerberosTicket.%s, in place of what --config says" % name
-        add("--" + name, metavar="TEMPLATE", help=words)
+    for name in ("keytab", "principal", "ccache"):
+        text = "c.KerberosTicket.%s, in place of what --config says" % name
+        add("--" + name, metavar="TEMPLATE", help=text)
     add("--unit", default="jupyterhub", metavar="NAME", help="the hub's unit (jupyterhub)")
     add_shared_arguments(parser, patches=False)
 
 
 def run(arguments: argparse.Namespace) -> Result:
-    """0: no error and no warning; 3: some."""
-    host = kerberos_checks.Host(
+    """Return all findings; exit code 3 if one is an error or a warning."""
+    options = DoctorOptions(
         environ=arguments.environ,
         users=tuple(arguments.user),
         config_path=arguments.config,
-        templates={name: getattr(arguments, name) for name in _TEMPLATES},
+        templates={name: getattr(arguments, name) for name in TEMPLATES},
         unit=arguments.unit,
     )
-    checks = kerberos_checks.checks(host) + spark_checks.checks(arguments.environ, host.users)
-    checks.append(Check("restart", lambda deadline: _restart(arguments)))
-    rows = runner.run_checks(checks, step=arguments.step)
-    counts = [sum(row.severity == one for row in rows) for one in _SEVERITIES]
-    words = ["%d %s%s" % (n, one, "" if n == 1 else "s") for n, one in zip(counts, _SEVERITIES)]
-    note = "%d checks: %s" % (len(checks), ", ".join(words))
-    return Result("doctor", Findings(rows), notes=(note,), own_exit_code=checked(rows))
+    checks = kerberos_checks.checks(options)
+    checks += spark_checks.checks(arguments.environ, options.users)
+    checks.append(Check("restart", lambda deadline: _probe_restart(arguments)))
+    findings = runner.run_checks(checks, step=arguments.step)
+    note = "%d checks: %s" % (len(checks), ", ".join(_counts(findings)))
+    return Result("doctor", Findings(findings), notes=(note,), own_exit_code=checked(findings))
 
 
-def _restart(arguments: argparse.Namespace) -> Iterator[Finding]:
-    """The processes that run the code from before the patches."""
+def _counts(findings: Iterable[Finding]) -> Iterator[str]:
+    """Yield the number of findings of each severity, such as ``1 error`` and ``0 notes``."""
+    severities = [row.severity for row in findings]
+    for severity in _SEVERITIES:
+        count = severities.count(severity)
+        yield "%d %s%s" % (count, severity, "" if count == 1 else "s")
+
+
+def _probe_restart(arguments: argparse.Namespace) -> Iterator[Finding]:
+    """Name the processes that run the code from before the patches."""
     from jhpatch.installer.site_report import site_report
 
-    found: List[Finding] = []
+    findings: List[Finding] = []
     try:
-        known = catalog_of(arguments, whole=False)
-        for one in selection.inspect_all(environments_of(arguments), known):
-            site = site_report(one, restart=True)
+        catalog = catalog_of(arguments, whole=False)
+        environments = environments_of(arguments)
+        for inspection in selection.inspect_all(environments, catalog):
+            site = site_report(inspection, restart=True)
             if site.restart is None:
-                found.append(finding("restart-unknown", str(site.restart_reason), site.site))
+                findings.append(finding("restart-unknown", str(site.restart_reason), site.site))
             for process in site.restart or ():
-                words = "pid %d %s of %s, running since %s"
-                words = words % (process.pid, process.command, process.user, process.started)
-                found.append(finding("restart-needed", words, site.site))
+                message = "pid %d %s of %s, running since %s"
+                message = message % (process.pid, process.command, process.user, process.started)
+                findings.append(finding("restart-needed", message, site.site))
     except JhpatchError as error:
-        found.append(finding("site-unreadable", error.message, error.path))
-    yield from found
+        findings.append(finding("site-unreadable", error.message, error.path))
+    yield from findings

@@ -1,6 +1,7 @@
-"""What may be missing on a host, for ``doctor``: readers, and judges of what was read.
+"""doctor's Kerberos checks, and the state of tickets.
 
-A judge is pure: it takes what was read and gives findings. A reader is thin, bounded in
-time, and changes nothing. What a user can choose is looked at by a child that has become
-that user (``running.run``), never by root.
+``checks`` lists what doctor checks; ``facts`` reads the host, each part once. A function
+named ``probe_*`` asks the host; one named ``check_*`` is pure: it takes what was read and
+yields findings. What a user can choose is read by a child that has become that user
+(``programs.run_program``), never by root. Nothing is changed.
 """

@@ -1,312 +1,236 @@
-"""The Kerberos part of ``doctor``: its checks, in the order in which things are needed."""
+"""The Kerberos checks of ``doctor``, in the order in which a ticket needs things."""
 
 import os
 import shlex
-import stat
-from typing import Callable, Iterator, List, Mapping, Optional, Tuple
+from typing import Callable, Iterator, List, Optional, Tuple
 
-from jhpatch.checks import runner
-from jhpatch.checks.runner import Account, Check, Deadline
-from jhpatch.kerberos import (
-    ccache,
-    hub_config,
-    kdc_probe,
-    keytab,
-    kinit_programs,
-    krb5_conf,
-    systemd_unit,
+from jhpatch.checks.accounts import Account
+from jhpatch.checks.runner import Check, Deadline
+from jhpatch.kerberos import programs
+from jhpatch.kerberos.ccache import (
+    check_cache,
+    check_cache_path,
+    expand_default_name,
+    parse_cache_name,
+    split_name,
 )
+from jhpatch.kerberos.facts import DoctorOptions, Facts
 from jhpatch.kerberos.findings import finding
-from jhpatch.kerberos.hub_config import Config, Wanted
-from jhpatch.kerberos.keytab import PathComponent
-from jhpatch.kerberos.kinit_programs import Program
-from jhpatch.namedtuple import NamedTuple
+from jhpatch.kerberos.hub_config import check_hub_config
+from jhpatch.kerberos.kdc_probe import probe_realm
+from jhpatch.kerberos.keytab import (
+    UNUSABLE,
+    check_keytab_entries,
+    check_keytab_path,
+    is_private_group,
+    parse_entries,
+)
+from jhpatch.kerberos.kinit_messages import classify
+from jhpatch.kerberos.kinit_programs import check_kinits
+from jhpatch.kerberos.mounts import check_mounts
+from jhpatch.kerberos.systemd_unit import check_unit
+from jhpatch.kerberos.ticket_spec import TicketSpec
 from jhpatch.report.result import Finding
 
-
-class Host(NamedTuple):
-    """What is asked of ``doctor``."""
-
-    environ: Mapping[str, str]
-    users: Tuple[str, ...] = ()
-    config_path: Optional[str] = None
-    templates: Mapping[str, Optional[str]] = {}
-    unit: str = "jupyterhub"
-    mounts: str = "/proc/mounts"
-    unit_folders: Tuple[str, ...] = systemd_unit.FOLDERS
-    resolv: str = "/etc/resolv.conf"
-
-    @property
-    def config(self) -> Config:
-        """The hub's settings, as far as they can be told without running code."""
-        return hub_config.with_options(hub_config.read(self.config_path)[0], self.templates)
+UserProbe = Callable[[Facts, Account, TicketSpec, Deadline], Iterator[Finding]]
 
 
-def checks(one: Host) -> List[Check]:
-    """All checks; those of a user for each user."""
-    found = [
-        Check("krb5.conf", lambda deadline: _krb5_conf(one)),
-        Check("KDC", lambda deadline: _kdc(one, deadline)),
-        Check("kinit", lambda deadline: _kinit(one, deadline)),
-        Check("configuration", lambda deadline: _config(one)),
+def checks(options: DoctorOptions) -> List[Check]:
+    """Return the checks of a host, and those of each user."""
+    facts = Facts(options)
+    rows = [
+        Check("krb5.conf", lambda deadline: _probe_krb5_conf(facts)),
+        Check("KDC", lambda deadline: _probe_kdcs(facts, deadline)),
+        Check("kinit", lambda deadline: _probe_kinit(facts, deadline)),
+        Check("configuration", lambda deadline: _probe_hub_config(facts)),
     ]
-    for name in one.users:
-        found += _of_user(one, name)
-    found.append(Check("unit", lambda deadline: _unit(one, deadline)))
-    if not one.users:
+    for name in options.users:
+        rows += _user_checks(facts, name)
+    rows.append(Check("unit", lambda deadline: _probe_unit(facts, deadline)))
+    if not options.users:
         note = finding("no-user", "no --user: keytabs and caches were not looked at")
-        found.append(Check("user", lambda deadline: [note]))
-    return found
+        rows.append(Check("user", lambda deadline: [note]))
+    return rows
 
 
-def _of_user(one: Host, name: str) -> List[Check]:
-    def bound(look: "Callable[[Host, Account, Wanted, Deadline], Iterator[Finding]]") -> "Look":
-        return lambda deadline: _for_account(one, name, look, deadline)
-
+def _user_checks(facts: Facts, name: str) -> List[Check]:
     return [
-        Check("user " + name, lambda deadline: _user(one, name)),
-        Check("keytab of " + name, bound(_keytab)),
-        Check("cache of " + name, bound(_cache)),
-        Check("ticket of " + name, bound(_ticket)),
+        Check("user " + name, lambda deadline: _probe_user(facts, name)),
+        Check("keytab of " + name, _for_user(_probe_keytab, facts, name)),
+        Check("cache of " + name, _for_user(_probe_cache, facts, name)),
+        Check("ticket of " + name, _for_user(_probe_ticket, facts, name)),
     ]
 
 
-Look = Callable[[Deadline], Iterator[Finding]]
+def _for_user(
+    probe: UserProbe, facts: Facts, name: str
+) -> Callable[[Deadline], Iterator[Finding]]:
+    """Return a probe that finds nothing if the user cannot be checked.
+
+    ``_probe_user`` reports why: there is no such user, this process cannot become them, or
+    a setting is wrong.
+    """
+
+    def probe_user(deadline: Deadline) -> Iterator[Finding]:
+        account = facts.account(name)
+        if account is None or not programs.can_become(account):
+            return
+        spec, _ = facts.ticket_spec(account)
+        if spec is not None:
+            yield from probe(facts, account, spec, deadline)
+
+    return probe_user
 
 
-def _krb5_conf(one: Host) -> Iterator[Finding]:
-    profile = krb5_conf.read(one.environ)
-    for fault in profile.faults:
-        yield finding("krb5-conf-" + fault.kind, fault.message, fault.path)
-    if profile.files and not profile.faults and not profile.realm:
+def _probe_krb5_conf(facts: Facts) -> Iterator[Finding]:
+    profile = facts.profile
+    for error in profile.errors:
+        yield finding("krb5-conf-" + error.kind, error.message, error.path)
+    if profile.files and not profile.errors and not profile.realm:
         yield finding("no-default-realm", "no default_realm", profile.files[0])
 
 
-def _kdc(one: Host, deadline: Deadline) -> Iterator[Finding]:
-    profile = krb5_conf.read(one.environ)
-    for realm in _realms(one, profile.realm):
-        yield from kdc_probe.look(realm, profile, deadline.left(4), one.resolv)
+def _probe_kdcs(facts: Facts, deadline: Deadline) -> Iterator[Finding]:
+    for realm in _realms(facts):
+        yield from probe_realm(realm, facts.profile, deadline.left(4), lambda: facts.name_servers)
 
 
-def _realms(one: Host, default: Optional[str]) -> Tuple[str, ...]:
-    """The default realm and those of the principals that are wanted."""
-    found = [default or ""]
-    for name in one.users:
-        account = runner.account_of(name)
-        wanted = hub_config.wanted(one.config, account, default)[0] if account else None
-        if wanted and "@" in wanted.principal:
-            found.append(wanted.principal.rpartition("@")[2])
-    return tuple(sorted(set(found) - {""}))
+def _realms(facts: Facts) -> Tuple[str, ...]:
+    """Return the default realm and those of the users' principals."""
+    realms = {facts.profile.realm or ""}
+    for name in facts.options.users:
+        account = facts.account(name)
+        spec = facts.ticket_spec(account)[0] if account else None
+        if spec and "@" in spec.principal:
+            realms.add(spec.principal.rpartition("@")[2])
+    return tuple(sorted(realms - {""}))
 
 
-def _programs(one: Host, deadline: Deadline) -> Tuple[Program, ...]:
-    named = one.config.values.get("KerberosTicket.kinit") or ""
-    paths = kinit_programs.paths_of(str(named), one.environ.get("PATH", ""))
-    return tuple(kinit_programs.program(path, one.environ, deadline) for path in paths[:4])
-
-
-def _kinit(one: Host, deadline: Deadline) -> Iterator[Finding]:
-    yield from kinit_programs.judged(_programs(one, deadline))
-    if os.geteuid() == 0 and not runner.located("setpriv"):
+def _probe_kinit(facts: Facts, deadline: Deadline) -> Iterator[Finding]:
+    yield from check_kinits(facts.kinits(deadline))
+    if os.geteuid() == 0 and not programs.find_program("setpriv"):
         yield finding("no-setpriv", "there is no setpriv on this host")
 
 
-def _config(one: Host) -> Iterator[Finding]:
-    yield from hub_config.read(one.config_path)[1]
-    yield from hub_config.judged(one.config)
+def _probe_hub_config(facts: Facts) -> Iterator[Finding]:
+    yield from facts.hub_config_file[1]
+    yield from check_hub_config(facts.hub_config)
 
 
-def _user(one: Host, name: str) -> Iterator[Finding]:
-    account = runner.account_of(name)
+def _probe_user(facts: Facts, name: str) -> Iterator[Finding]:
+    account = facts.account(name)
     if account is None:
         yield finding("no-account", "%s is no user of this host" % name, user=name)
         return
-    least = max(one.config.whole("KerberosTicket.min_uid", 1), 1)
-    if account.uid < least:
-        words = "uid %d of %s is below min_uid, %d" % (account.uid, name, least)
-        yield finding("below-min-uid", words, user=name)
-    if not runner.can_become(account):
-        words = "keytab, cache and ticket of " + name
-        yield finding("needs-root", words, user=name)
-    else:
-        wanted, wrong = hub_config.wanted(one.config, account, krb5_conf.read(one.environ).realm)
-        yield from wrong
-        with open(one.mounts, errors="surrogateescape") as file:
-            mounted = systemd_unit.mounts(file.read())
-        when = one.config.values.get("KerberosTicket.when")
-        yield from systemd_unit.judged_mounts(
-            account, wanted.keytab if wanted else "", when, mounted
-        )
+    min_uid = facts.hub_config.min_uid
+    if account.uid < min_uid:
+        message = "uid %d of %s is below min_uid, %d" % (account.uid, name, min_uid)
+        yield finding("below-min-uid", message, user=name)
+    if not programs.can_become(account):
+        message = "keytab, cache and ticket of " + name
+        yield finding("needs-root", message, user=name)
+        return
+    spec, wrong = facts.ticket_spec(account)
+    yield from wrong
+    when = facts.hub_config.ticket_setting("when")
+    yield from check_mounts(account, spec.keytab if spec else "", when, facts.mounts)
 
 
-def _for_account(
-    one: Host,
-    name: str,
-    look: "Callable[[Host, Account, Wanted, Deadline], Iterator[Finding]]",
-    deadline: Deadline,
+def _probe_keytab(
+    facts: Facts, account: Account, spec: TicketSpec, deadline: Deadline
 ) -> Iterator[Finding]:
-    """``look`` where there is such a user, whom we may become, and the settings can be told."""
-    account = runner.account_of(name)
-    if account is None or not runner.can_become(account):
+    user = account.name
+    keytab, output = facts.keytab(account, spec, deadline)
+    if keytab is None:
+        message = "%s: no keytab is set, and klist names none: %s"
+        message = message % (user, " ".join(output.split()) or "nothing")
+        yield finding("keytab-missing", message, user=user)
         return
-    wanted, _ = hub_config.wanted(one.config, account, krb5_conf.read(one.environ).realm)
-    if wanted is not None:
-        yield from look(one, account, wanted, deadline)
-
-
-class Keytab(NamedTuple):
-    """A keytab that was looked for; ``reader``: who can read it, None for root."""
-
-    path: str
-    parts: Tuple[PathComponent, ...]
-    reader: Optional[Account]
-    options: Tuple[str, ...]
-    """What klist and kinit are told."""
-
-
-def _located(
-    one: Host, account: Account, wanted: Wanted, deadline: Deadline
-) -> Tuple[Optional[Keytab], str]:
-    """``(the keytab, what klist said)``: the one that is set, or krb5.conf's client keytab."""
-    path: Optional[str] = wanted.keytab
-    said = ""
-    if not path:
-        argv = [_beside(one, "klist"), "-k", "-i"]
-        said = runner.run(argv, one.environ, deadline.left(2), account).out
-        path = keytab.name_of(said)
-    if not path:
-        return None, said
-    parts = keytab.walk(path, account, one.environ, deadline)
-    return Keytab(path, parts, None if _is_roots(path, parts) else account, ("-t", path)), said
-
-
-def _is_roots(path: str, parts: Tuple[PathComponent, ...]) -> bool:
-    """Whether it is, or would be, a central keytab: root's alone, in folders of root's alone.
-
-    As the helper has it (``is_central``): nothing is looked at below a folder of another.
-    """
-    if os.geteuid() != 0 or ".." in path.split("/"):
-        return False
-    for end in [at for at, one in enumerate(path) if one == "/" and at] + [len(path)]:
-        try:
-            found = os.lstat(path[:end])
-        except OSError:
-            return end == len(path)
-        if found.st_uid != 0 or found.st_mode & 0o022 or stat.S_ISLNK(found.st_mode):
-            return False
-    return not parts or "r" not in parts[0].rights
-
-
-def _beside(one: Host, name: str) -> str:
-    """klist or kinit, from where the helper takes it; as root none that others can write."""
-    named = str(one.config.values.get("KerberosTicket.kinit") or "")
-    for path in kinit_programs.paths_of(named, one.environ.get("PATH", ""))[:1]:
-        if kinit_programs.is_trusted(path):
-            return os.path.join(os.path.dirname(path), name)
-    return runner.located(name) or name
-
-
-def _keytab(one: Host, account: Account, wanted: Wanted, deadline: Deadline) -> Iterator[Finding]:
-    found, said = _located(one, account, wanted, deadline)
-    if found is None:
-        words = "%s: no keytab is set, and klist names none: %s"
-        words = words % (account.name, " ".join(said.split()) or "nothing")
-        yield finding("keytab-missing", words, user=account.name)
+    path = keytab.path
+    if not keytab.components:
+        message = "%s cannot be looked at as %s" % (path, user)
+        yield finding("check-timeout", message, path, user)
         return
-    if not found.parts:
-        words = "%s cannot be looked at as %s" % (found.path, account.name)
-        yield finding("check-timeout", words, found.path, account.name)
-        return
-    if found.reader is not None:
-        gids = {part.gid for part in found.parts}
-        private = tuple(gid for gid in gids if keytab.is_private(gid, account))
-        wrong = list(keytab.judged_path(account, found.path, found.parts, private))
-        yield from wrong
-        if {one.code for one in wrong} & _HOPELESS:
+    if keytab.reader is not None:
+        gids = {component.gid for component in keytab.components}
+        private = tuple(gid for gid in gids if is_private_group(gid, account))
+        findings = list(check_keytab_path(account, path, keytab.components, private))
+        yield from findings
+        if {row.code for row in findings} & UNUSABLE:
             return
-    argv = [_beside(one, "klist"), "-ke", found.path]
-    listed = runner.run(argv, one.environ, deadline.left(2), found.reader)
-    if listed.code != 0:
-        words = "%s: %s" % (account.name, " ".join(listed.err.split()))
-        code = kinit_programs.meaning(words)
+    listing = facts.keytab_listing(keytab, deadline.left(2))
+    if listing.exit_code != 0:
+        message = "%s: %s" % (user, " ".join(listing.stderr.split()))
+        code = classify(message)
         code = code if code == "keytab-missing" else "keytab-malformed"
-        yield finding(code, words, found.path, account.name)
+        yield finding(code, message, path, user)
         return
-    if found.reader is None:
-        words = "%s: only root can read it" % account.name
-        yield finding("keytab-central", words, found.path, account.name)
-    entries = keytab.entries(listed.out)
-    yield from keytab.judged_entries(account.name, found.path, wanted.principal, entries)
+    if keytab.reader is None:
+        yield finding("keytab-central", "%s: only root can read it" % user, path, user)
+    entries = parse_entries(listing.stdout)
+    yield from check_keytab_entries(user, path, spec.principal, entries)
 
 
-_HOPELESS = {"keytab-missing", "keytab-not-regular", "keytab-unreachable", "keytab-unreadable"}
-
-
-def _cache(one: Host, account: Account, wanted: Wanted, deadline: Deadline) -> Iterator[Finding]:
-    name: Optional[str] = wanted.ccache
-    is_set = wanted.is_set
+def _probe_cache(
+    facts: Facts, account: Account, spec: TicketSpec, deadline: Deadline
+) -> Iterator[Finding]:
+    name: Optional[str] = spec.ccache
+    is_set = spec.sets_krb5ccname
+    if not name and os.geteuid() == account.uid:
+        name = facts.options.environ.get("KRB5CCNAME")
+        is_set = name is not None
     if not name:
-        own = one.environ.get("KRB5CCNAME") if os.geteuid() == account.uid else None
-        name, is_set = own, own is not None
+        # klist is asked last: it creates a DIR collection that does not exist (dircc).
+        setting = facts.profile.value("libdefaults", "default_ccache_name")
+        name = expand_default_name(setting or "", account)
     if not name:
-        # Not klist where it can be told: it makes a DIR collection that is not there (dircc).
-        setting = krb5_conf.read(one.environ).value("libdefaults", "default_ccache_name")
-        name = ccache.expanded(setting or "", account)
-    if not name:
-        said = runner.run([_beside(one, "klist")], one.environ, deadline.left(2), account)
-        name = ccache.named(said.out + "\n" + said.err)
+        klist = facts.run([facts.krb5_program("klist")], deadline.left(2), account)
+        name = parse_cache_name(klist.stdout + "\n" + klist.stderr)
         if name is None:
-            words = "%s: %s" % (account.name, said.words)
-            yield finding("ccache-unknown", words, user=account.name)
+            message = "%s: %s" % (account.name, klist.message)
+            yield finding("ccache-unknown", message, user=account.name)
             return
-    yield from ccache.judged(account, name, is_set)
-    kind, path = ccache.split(name)
+    yield from check_cache(account, name, is_set)
+    kind, path = split_name(name)
     if kind == "FILE" and path.startswith("/"):
-        parts = keytab.walk(path, account, one.environ, deadline)
-        yield from ccache.judged_path(account, path, parts)
+        components = facts.components(path, account, deadline)
+        yield from check_cache_path(account, path, components)
 
 
-def _ticket(one: Host, account: Account, wanted: Wanted, deadline: Deadline) -> Iterator[Finding]:
-    """A real AS-REQ, into memory; only where the keytab has a key for it."""
-    found, _ = _located(one, account, wanted, deadline)
-    if found is None:
+def _probe_ticket(
+    facts: Facts, account: Account, spec: TicketSpec, deadline: Deadline
+) -> Iterator[Finding]:
+    """Obtain a ticket into memory, if the keytab has a key for it."""
+    keytab, _ = facts.keytab(account, spec, deadline)
+    if keytab is None or not keytab.is_readable:
         return
-    if found.reader and not (found.parts and _is_usable(found.parts[0])):
+    entries = parse_entries(facts.keytab_listing(keytab, deadline.left(1)).stdout)
+    if spec.principal not in [entry.principal for entry in entries]:
         return
-    listed = runner.run(
-        [_beside(one, "klist"), "-ke", found.path], one.environ, deadline.left(1), found.reader
-    )
-    if wanted.principal not in [entry.principal for entry in keytab.entries(listed.out)]:
+    arguments = ["-k", "-t", keytab.path, "-c", "MEMORY:", "--", spec.principal]
+    kinit = [facts.krb5_program("kinit"), *arguments]
+    completed = facts.run(kinit, deadline.left(4), keytab.reader)
+    if completed.exit_code == 0:
+        message = "%s: a ticket of %s" % (account.name, spec.principal)
+        yield finding("kinit-works", message, keytab.path, account.name)
         return
-    argv = [_beside(one, "kinit"), "-k"] + list(found.options)
-    argv += ["-c", "MEMORY:", "--", wanted.principal]
-    done = runner.run(argv, one.environ, deadline.left(4), found.reader)
-    if done.code == 0:
-        words = "%s: a ticket of %s" % (account.name, wanted.principal)
-        yield finding("kinit-works", words, found.path, account.name)
-        return
-    command = " ".join(map(shlex.quote, ["kinit", *argv[1:]]))
-    fields = {"principal": wanted.principal, "command": command}
-    code = kinit_programs.meaning(done.words)
-    words = "%s: %s" % (account.name, done.words)
-    yield finding(code, words, found.path, account.name, **fields)
+    command = " ".join(map(shlex.quote, ["kinit", *arguments]))
+    code = classify(completed.message)
+    message = "%s: %s" % (account.name, completed.message)
+    fields = {"principal": spec.principal, "command": command}
+    yield finding(code, message, keytab.path, account.name, **fields)
 
 
-def _is_usable(part: PathComponent) -> bool:
-    return bool(part.mode and stat.S_ISREG(part.mode) and "r" in part.rights)
-
-
-def _unit(one: Host, deadline: Deadline) -> Iterator[Finding]:
-    found = systemd_unit.unit(one.unit, one.environ, deadline, one.unit_folders)
-    if found is None:
-        yield finding("unit-missing", "this host has no unit " + one.unit)
+def _probe_unit(facts: Facts, deadline: Deadline) -> Iterator[Finding]:
+    unit = facts.unit(deadline)
+    if unit is None:
+        yield finding("unit-missing", "this host has no unit " + facts.options.unit)
         return
-    profile = krb5_conf.read(one.environ)
-    accounts = [account for account in map(runner.account_of, one.users) if account]
-    all_wanted = [hub_config.wanted(one.config, account, profile.realm)[0] for account in accounts]
-    wanted = [each for each in all_wanted if each]
-    paths = [ccache.split(each.ccache) for each in wanted]
-    files = tuple(path for kind, path in paths if kind == "FILE")
-    yield from systemd_unit.judged_unit(
-        found, tuple(each.keytab for each in wanted if each.keytab), files
+    accounts = filter(None, map(facts.account, facts.options.users))
+    specs = [spec for spec, _ in map(facts.ticket_spec, accounts) if spec]
+    caches = [split_name(spec.ccache) for spec in specs]
+    yield from check_unit(
+        unit,
+        tuple(spec.keytab for spec in specs if spec.keytab),
+        tuple(path for kind, path in caches if kind == "FILE"),
     )

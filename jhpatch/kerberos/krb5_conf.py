@@ -8,41 +8,41 @@ from typing import Iterator, List, Mapping, Optional, Tuple
 from jhpatch.errors import JhpatchError
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.system import path_owners
-from jhpatch.system.files import read_file
+from jhpatch.system.files import read_text
 
-_CAP = 1024 * 1024  # bytes of one file
-_FILES = 64
+_MAX_FILES = 64
 _INCLUDE = re.compile(r"^(include|includedir)\s+(.+)$")
-_NAME = re.compile(r"^[A-Za-z0-9_-]+$|^[^.].*\.conf$")
+_INCLUDED_NAME = re.compile(r"^[A-Za-z0-9_-]+$|^[^.].*\.conf$")
 
 Relation = Tuple[Tuple[str, ...], str]
-"""A path of sections and a tag, and its value."""
+"""The path of a tag, which is its sections and its name, and the tag's value."""
 
 
-class Fault(NamedTuple):
-    """What keeps libkrb5 from reading a file; ``kind`` is the end of a finding's code."""
+class ConfigError(NamedTuple):
+    """What keeps libkrb5 from reading a file."""
 
     kind: str
+    """The end of a finding's code: ``missing``, ``unreadable``, ``syntax`` …"""
     path: str
     message: str
 
 
 class Profile(NamedTuple):
-    """All relations, in the order of the files; the first of a tag counts for libkrb5."""
+    """The relations of all files, in the order of the files; libkrb5 uses the first of a tag."""
 
     relations: Tuple[Relation, ...] = ()
-    faults: Tuple[Fault, ...] = ()
+    errors: Tuple[ConfigError, ...] = ()
     files: Tuple[str, ...] = ()
     """Those that were read."""
 
     def values(self, *path: str) -> Tuple[str, ...]:
-        """Each value of a tag."""
-        return tuple(value for found, value in self.relations if found == path)
+        """Return each value of a tag."""
+        return tuple(value for name, value in self.relations if name == path)
 
     def value(self, *path: str) -> Optional[str]:
-        """The value that counts."""
-        found = self.values(*path)
-        return found[0] if found else None
+        """Return the value of a tag that libkrb5 uses."""
+        values = self.values(*path)
+        return values[0] if values else None
 
     @property
     def realm(self) -> Optional[str]:
@@ -51,72 +51,84 @@ class Profile(NamedTuple):
 
     @property
     def clock_skew(self) -> int:
-        """Seconds by which clocks may differ."""
+        """The seconds by which clocks may differ."""
         text = self.value("libdefaults", "clockskew") or ""
         return int(text) if text.isdigit() and len(text) < 9 else 300
 
     def is_set(self, tag: str, default: bool) -> bool:
-        """A boolean of [libdefaults]."""
+        """Return a boolean of [libdefaults]."""
         text = (self.value("libdefaults", tag) or "").lower()
         if text in ("y", "yes", "true", "t", "1", "on"):
             return True
         return default if text not in ("n", "no", "false", "nil", "0", "off") else False
 
 
-class Parsed(NamedTuple):
-    """One file: its relations and its include lines, in their order; the first wrong line."""
+class Directive(NamedTuple):
+    """A line of a file that counts."""
 
-    parts: Tuple[Tuple[str, Tuple[str, ...], str], ...]
-    """``("", path, value)``, or ``("include", (), path)`` and ``("includedir", …)``."""
-    wrong: Optional[Tuple[int, str]]
-    """The number of a line, and what is wrong with it."""
+    kind: str
+    """Empty for a relation, else ``include`` or ``includedir``."""
+    path: Tuple[str, ...]
+    """Of a relation's tag; empty for an include line."""
+    value: str
 
 
-def parse(text: str) -> Parsed:
-    """The text of one file. It stops at the first wrong line, as libkrb5 does."""
-    parts: List[Tuple[str, Tuple[str, ...], str]] = []
+class ParsedFile(NamedTuple):
+    """The directives of one file, in their order, up to the first line with an error."""
+
+    directives: Tuple[Directive, ...]
+    error: Optional[Tuple[int, str]]
+    """The number of that line, and what is wrong with it."""
+
+
+def parse(text: str) -> ParsedFile:
+    """Parse the text of one file; stop at the first line with an error, as libkrb5 does."""
+    directives: List[Directive] = []
     path: List[str] = []
-    brace = False  # a line "tag =" wants its brace on the next
-    for number, line in enumerate(text.lstrip("\ufeff").split("\n"), 1):
-        include = _INCLUDE.match(line.rstrip())
+    needs_brace = False  # after a line "tag =" the next line is an opening brace
+    for number, raw_line in enumerate(text.lstrip("\ufeff").split("\n"), 1):
+        include = _INCLUDE.match(raw_line.rstrip())
         if include:
-            parts.append((include.group(1), (), include.group(2).strip()))
+            directives.append(Directive(include.group(1), (), include.group(2).strip()))
             continue
-        words = line.strip()
-        if not words or words[0] in "#;" or (not path and words[0] != "["):
-            continue  # libkrb5 passes over what comes before the first section
-        if brace:
-            if words != "{":
-                return Parsed(tuple(parts), (number, "a value or an opening brace is missing"))
-            brace = False
-            continue
-        if words[0] == "[":
-            wrong = _section(words, path)
-        elif words[0] == "}":
-            wrong = None if len(path) > 1 else "a closing brace too many"
+        line = raw_line.strip()
+        if not line or line[0] in "#;" or (not path and line[0] != "["):
+            continue  # libkrb5 ignores what stands before the first section
+        error = None
+        if needs_brace:
+            error = None if line == "{" else "a value or an opening brace is missing"
+            needs_brace = False
+        elif line[0] == "[":
+            error = _enter_section(line, path)
+        elif line[0] == "}":
+            error = None if len(path) > 1 else "a closing brace too many"
             del path[max(len(path) - 1, 1) :]
         else:
-            wrong, brace = _relation(words, path, parts)
-        if wrong:
-            return Parsed(tuple(parts), (number, wrong))
-    return Parsed(tuple(parts), None)
+            error, needs_brace = _add_relation(line, path, directives)
+        if error:
+            return ParsedFile(tuple(directives), (number, error))
+    return ParsedFile(tuple(directives), None)
 
 
-def _section(words: str, path: List[str]) -> Optional[str]:
+def _enter_section(line: str, path: List[str]) -> Optional[str]:
+    """Replace ``path`` by the section of a line; return what is wrong with the line."""
     if len(path) > 1:
         return "a section inside braces: a closing brace is missing above"
-    name, bracket, rest = words[1:].partition("]")
+    name, bracket, rest = line[1:].partition("]")
     if not bracket or rest.lstrip("*").strip():
         return "a section is [name] on a line of its own"
     path[:] = [name]
     return None
 
 
-def _relation(
-    words: str, path: List[str], parts: List[Tuple[str, Tuple[str, ...], str]]
+def _add_relation(
+    line: str, path: List[str], directives: List[Directive]
 ) -> Tuple[Optional[str], bool]:
-    """``(what is wrong, whether a brace must follow)``."""
-    tag, equals, value = words.partition("=")
+    """Add a relation, or enter its braces.
+
+    Return what is wrong with the line, and whether an opening brace must follow.
+    """
+    tag, equals, value = line.partition("=")
     tag, value = tag.strip().rstrip("*"), value.strip()
     if not equals or not tag or len(tag.split()) > 1:
         return "a relation is tag = value", False
@@ -125,81 +137,94 @@ def _relation(
         return None, value == ""
     if value[0] == '"':
         value = value[1:].partition('"')[0]
-    parts.append(("", tuple(path) + (tag,), value))
+    directives.append(Directive("", tuple(path) + (tag,), value))
     return None, False
 
 
-def paths_of(environ: Mapping[str, str]) -> Tuple[str, ...]:
-    """Where libkrb5 looks."""
+def read_profile(environ: Mapping[str, str]) -> Profile:
+    """Read krb5.conf, where KRB5_CONFIG says it is, with all files that it includes.
+
+    Raises nothing: what cannot be read is in the profile's errors.
+    """
     named = environ.get("KRB5_CONFIG", "")
-    return tuple(part for part in named.split(":") if part) or ("/etc/krb5.conf",)
-
-
-def read(environ: Mapping[str, str]) -> Profile:
-    """krb5.conf of ``environ``, with all that it includes. Raises nothing."""
-    relations: List[Relation] = []
-    faults: List[Fault] = []
-    files: List[str] = []
-    paths = paths_of(environ)
+    paths = tuple(path for path in named.split(":") if path) or ("/etc/krb5.conf",)
+    reader = _Reader()
     for path in paths:
         if len(paths) > 1 and not os.path.exists(path):
-            continue  # of several, those that are there count
-        _add(path, relations, faults, files, included=False)
-    if not files and not faults:
-        faults.append(Fault("missing", ":".join(paths), "none of these files is there"))
-    return Profile(tuple(relations), tuple(faults), tuple(files))
+            continue  # libkrb5 needs one of several
+        reader.read(path, is_included=False)
+    if not reader.files and not reader.errors:
+        reader.errors.append(
+            ConfigError("missing", ":".join(paths), "none of these files is there")
+        )
+    return Profile(tuple(reader.relations), tuple(reader.errors), tuple(reader.files))
 
 
-def _add(
-    path: str, relations: List[Relation], faults: List[Fault], files: List[str], included: bool
-) -> None:
-    if len(files) == _FILES:
-        faults.append(Fault("include", path, "more than %d files are included" % _FILES))
-    files.append(path)
-    if len(files) > _FILES:
-        return
-    try:
-        text = _text(path)
-    except FileNotFoundError:
-        faults.append(Fault("include" if included else "missing", path, "is not there"))
-        del files[-1]
-        return
-    except JhpatchError as error:
-        found = ": %s" % error.found if error.found else ""
-        faults.append(Fault("writable", error.path or path, error.message + found))
-        return
-    except OSError as error:
-        kind = "include" if included else "unreadable"
-        faults.append(Fault(kind, path, error.strerror or str(error)))
-        return
-    parsed = parse(text)
-    for kind, names, value in parsed.parts:
-        if kind:
-            for below in _included(kind, value, faults):
-                _add(below, relations, faults, files, included=True)
-        else:
-            relations.append((names, value))
-    if parsed.wrong:
-        faults.append(Fault("syntax", path, "line %d: %s" % parsed.wrong))
-    elif not _is_for_all(path):
-        faults.append(Fault("unreadable", path, "not everybody can read it"))
+class _Reader:
+    """Collects the relations and the errors of files and of what they include."""
+
+    def __init__(self) -> None:
+        self.relations: List[Relation] = []
+        self.errors: List[ConfigError] = []
+        self.files: List[str] = []
+
+    def read(self, path: str, is_included: bool) -> None:
+        """Read a file and all files that it includes."""
+        if len(self.files) == _MAX_FILES:
+            self._fail("include", path, "more than %d files are included" % _MAX_FILES)
+        self.files.append(path)
+        if len(self.files) > _MAX_FILES:
+            return
+        text = self._read_text(path, is_included)
+        if text is None:
+            return
+        parsed = parse(text)
+        for directive in parsed.directives:
+            if directive.kind:
+                for included in self._included_paths(directive):
+                    self.read(included, is_included=True)
+            else:
+                self.relations.append((directive.path, directive.value))
+        if parsed.error:
+            self._fail("syntax", path, "line %d: %s" % parsed.error)
+        elif not _is_world_readable(path):
+            self._fail("unreadable", path, "not everybody can read it")
+
+    def _fail(self, kind: str, path: str, message: str) -> None:
+        self.errors.append(ConfigError(kind, path, message))
+
+    def _read_text(self, path: str, is_included: bool) -> Optional[str]:
+        """Return the text of a file; None, with an error added, if it cannot be read."""
+        try:
+            os.stat(path)
+            _require_trusted(path)
+            return read_text(path)
+        except FileNotFoundError:
+            self._fail("include" if is_included else "missing", path, "is not there")
+            del self.files[-1]
+        except JhpatchError as error:
+            found = ": %s" % error.found if error.found else ""
+            self._fail("writable", error.path or path, error.message + found)
+        except OSError as error:
+            kind = "include" if is_included else "unreadable"
+            self._fail(kind, path, error.strerror or str(error))
+        return None
+
+    def _included_paths(self, directive: Directive) -> Iterator[str]:
+        directory = directive.value
+        if directive.kind == "include":
+            yield directive.value
+            return
+        try:
+            names = sorted(os.listdir(directory))
+        except OSError as error:
+            self._fail("include", directory, error.strerror or str(error))
+            return
+        yield from (os.path.join(directory, name) for name in names if _INCLUDED_NAME.match(name))
 
 
-def _included(kind: str, path: str, faults: List[Fault]) -> Iterator[str]:
-    if kind == "include":
-        yield path
-        return
-    try:
-        names = sorted(os.listdir(path))
-    except OSError as error:
-        faults.append(Fault("include", path, error.strerror or str(error)))
-        return
-    yield from (os.path.join(path, name) for name in names if _NAME.match(name))
-
-
-def _text(path: str) -> str:
-    """Root reads none that somebody else can write. Raises OSError, JhpatchError."""
-    os.stat(path)
+def _require_trusted(path: str) -> None:
+    """As root, refuse a file that another user can write. Raises JhpatchError."""
     writer = path_owners.writer_of(path) if os.geteuid() == 0 else None
     if writer is not None:
         raise JhpatchError(
@@ -207,41 +232,38 @@ def _text(path: str) -> str:
             path=writer.path,
             found="owner uid %d, mode %o" % (writer.uid, writer.mode),
         )
-    return read_capped(path)
 
 
-def read_capped(path: str) -> str:
-    """The text of a regular file of a sensible size. Raises OSError."""
-    return read_file(path, _CAP).data.decode("utf-8", "replace")
-
-
-def _is_for_all(path: str) -> bool:
-    """Whether every user can read it: each user's kinit does."""
+def _is_world_readable(path: str) -> bool:
+    """Return whether every user can read a file that this process can read."""
     return os.geteuid() != 0 or bool(os.stat(path).st_mode & stat.S_IROTH)
 
 
-class Server(NamedTuple):
-    """A KDC of krb5.conf or of the DNS; ``tcp``: it is asked by TCP alone."""
+class KdcAddress(NamedTuple):
+    """Where a KDC listens, as krb5.conf or the DNS names it."""
 
     host: str
     port: int = 88
-    tcp: bool = False
+    is_tcp_only: bool = False
 
 
-def servers_of(profile: Profile, realm: str) -> Tuple[Server, ...]:
-    """The KDCs that krb5.conf lists for a realm; a KDC behind HTTPS is left out."""
+def listed_kdcs(profile: Profile, realm: str) -> Tuple[KdcAddress, ...]:
+    """Return the KDCs that krb5.conf lists for a realm, without those behind HTTPS."""
     lines = profile.values("realms", realm, "kdc")
     return tuple(
-        _server(word) for line in lines for word in line.split() if not word.startswith("https:")
+        _parse_address(word)
+        for line in lines
+        for word in line.split()
+        if not word.startswith("https:")
     )
 
 
-def _server(text: str) -> Server:
-    proto, slash, rest = text.partition("/")
+def _parse_address(text: str) -> KdcAddress:
+    protocol, slash, rest = text.partition("/")
     host = rest if slash else text
+    is_tcp_only = slash == "/" and protocol == "tcp"
     bracketed = re.match(r"^\[([^]]*)\](?::(\d{1,5}))?$", host)
-    plain = re.match(r"^([^:]*)(?::(\d{1,5}))?$", host)
-    match = bracketed or plain
+    match = bracketed or re.match(r"^([^:]*)(?::(\d{1,5}))?$", host)
     if not match:
-        return Server(host, 88, slash == "/" and proto == "tcp")
-    return Server(match.group(1), int(match.group(2) or 88), slash == "/" and proto == "tcp")
+        return KdcAddress(host, 88, is_tcp_only)
+    return KdcAddress(match.group(1), int(match.group(2) or 88), is_tcp_only)

@@ -1,159 +1,131 @@
-"""The hub's systemd unit, and what is mounted where the homes are."""
+"""The hub's systemd unit, and what it hides from the hub and its servers."""
 
 import os
-import re
-from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
+from typing import Dict, Iterable, Iterator, Mapping, Optional, Tuple
 
-from jhpatch.checks import runner
-from jhpatch.checks.runner import Account, Deadline
-from jhpatch.kerberos import krb5_conf
+from jhpatch.checks.runner import Deadline
+from jhpatch.kerberos import programs
 from jhpatch.kerberos.findings import finding
+from jhpatch.kerberos.programs import Run
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.report.result import Finding
+from jhpatch.system.files import read_text
 
-FOLDERS = (
+DIRECTORIES = (
     *("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system"),
     *("/usr/lib/systemd/system", "/lib/systemd/system"),
 )
-_KEYS = ("PrivateTmp", "ProtectHome", "ProtectSystem", "User", "ReadWritePaths", "DynamicUser")
+"""Where unit files are, in systemd's order (systemd.unit(5))."""
+_SETTINGS = (
+    *("PrivateTmp", "ProtectHome", "ProtectSystem", "User"),
+    *("ReadWritePaths", "DynamicUser"),
+)
 _HOMES = ("/home/", "/root/", "/run/user/")
 
 
 class Unit(NamedTuple):
-    """A service's settings, by systemd's names; those that are not set are left out."""
+    """A service."""
 
     name: str
     settings: Mapping[str, str]
+    """Those that are set, by systemd's names."""
 
-    def of(self, key: str) -> str:
-        """A setting in lower case, a boolean as ``yes`` or ``no`` (systemd.syntax(7))."""
-        text = self.settings.get(key, "").lower()
+    def normalized(self, setting: str) -> str:
+        """Return a setting in lower case, a boolean as ``yes`` or ``no`` (systemd.syntax(7))."""
+        text = self.settings.get(setting, "").lower()
         return {"true": "yes", "on": "yes", "1": "yes"}.get(text, text)
 
+    @property
+    def has_private_tmp(self) -> bool:
+        """Whether the service has a /tmp of its own."""
+        return self.normalized("PrivateTmp") in ("yes", "disconnected")
 
-def unit(
-    name: str, environ: Mapping[str, str], deadline: Deadline, folders: Iterable[str] = FOLDERS
+
+def read_unit(
+    name: str, run: Run, deadline: Deadline, directories: Iterable[str] = DIRECTORIES
 ) -> Optional[Unit]:
-    """What systemd says, or where it does not run, the unit files; None: there is none."""
-    full = name if "." in name else name + ".service"
-    systemctl = runner.located("systemctl")
+    """Return the unit of that name; None if there is none.
+
+    systemd is asked; if it does not run or does not know the unit, the unit files are read.
+    """
+    unit_name = name if "." in name else name + ".service"
+    systemctl = programs.find_program("systemctl")
     if systemctl:
-        argv = [systemctl, "show", "-p", ",".join(_KEYS + ("LoadState",)), "--", full]
-        said = runner.run(argv, environ, deadline.left(2))
-        settings = dict(line.split("=", 1) for line in said.out.split("\n") if "=" in line)
-        if said.code == 0 and settings.get("LoadState") == "loaded":
-            return Unit(full, settings)
-    texts = list(_texts(full, tuple(folders)))
-    return Unit(full, parse(texts)) if texts else None
+        properties = ",".join(_SETTINGS + ("LoadState",))
+        argv = [systemctl, "show", "-p", properties, "--", unit_name]
+        completed = run(argv, deadline.left(2), None)
+        lines = completed.stdout.split("\n")
+        settings = dict(line.split("=", 1) for line in lines if "=" in line)
+        if completed.exit_code == 0 and settings.get("LoadState") == "loaded":
+            return Unit(unit_name, settings)
+    texts = list(_read_unit_files(unit_name, tuple(directories)))
+    return Unit(unit_name, parse_unit_files(texts)) if texts else None
 
 
-def _texts(full: str, folders: Tuple[str, ...]) -> Iterator[str]:
-    """The unit file and its drop-ins, in the order in which they count (systemd.unit(5))."""
-    path = next((os.path.join(one, full) for one in folders if _is_there(one, full)), None)
-    if path is None:
+def _read_unit_files(unit_name: str, directories: Tuple[str, ...]) -> Iterator[str]:
+    """Yield the unit file and its drop-ins, in the order in which they count."""
+    paths = (os.path.join(directory, unit_name) for directory in directories)
+    unit_path = next(filter(os.path.isfile, paths), None)
+    if unit_path is None:
         return
-    dropins: Dict[str, str] = {}
-    for folder in reversed(folders):
-        below = os.path.join(folder, full + ".d")
+    drop_ins: Dict[str, str] = {}
+    for directory in reversed(directories):
+        below = os.path.join(directory, unit_name + ".d")
         for name in os.listdir(below) if os.path.isdir(below) else ():
             if name.endswith(".conf"):
-                dropins[name] = os.path.join(below, name)
-    for one in [path] + [dropins[name] for name in sorted(dropins)]:
+                drop_ins[name] = os.path.join(below, name)
+    for path in [unit_path] + [drop_ins[name] for name in sorted(drop_ins)]:
         try:
-            yield krb5_conf.read_capped(one)
+            yield read_text(path)
         except OSError:
             continue
 
 
-def _is_there(folder: str, full: str) -> bool:
-    return os.path.isfile(os.path.join(folder, full))
-
-
-def parse(texts: Iterable[str]) -> Dict[str, str]:
-    """Pure: [Service] of a unit file and its drop-ins."""
-    found: Dict[str, str] = {}
+def parse_unit_files(texts: Iterable[str]) -> Dict[str, str]:
+    """Return the settings in [Service] of a unit file and its drop-ins."""
+    settings: Dict[str, str] = {}
     for text in texts:
         section = ""
-        for line in text.replace("\\\n", " ").split("\n"):
-            words = line.strip()
-            if words.startswith("["):
-                section = words
-            elif section == "[Service]" and "=" in words and words[0] not in "#;":
-                key, _, value = (part.strip() for part in words.partition("="))
-                is_list = key == "ReadWritePaths" and value
-                found[key] = (found.get(key, "") + " " + value).strip() if is_list else value
-    return found
+        for raw_line in text.replace("\\\n", " ").split("\n"):
+            line = raw_line.strip()
+            if line.startswith("["):
+                section = line
+            elif section == "[Service]" and "=" in line and line[0] not in "#;":
+                name, _, value = (part.strip() for part in line.partition("="))
+                if name == "ReadWritePaths" and value:
+                    value = (settings.get(name, "") + " " + value).strip()
+                settings[name] = value
+    return settings
 
 
-def judged_unit(one: Unit, keytabs: Tuple[str, ...], caches: Tuple[str, ...]) -> Iterator[Finding]:
-    """Pure: what the unit means for these paths of users; ``caches``: of FILE caches."""
-    shown = ["%s=%s" % (key, one.settings[key]) for key in _KEYS if one.settings.get(key)]
-    yield finding("unit", "%s: %s" % (one.name, " ".join(shown) or "nothing set"))
-    user = one.settings.get("User", "")
-    if user not in ("", "root", "0") or one.of("DynamicUser") == "yes":
-        yield finding("unit-not-root", "%s: User=%s" % (one.name, user))
+def check_unit(unit: Unit, keytabs: Tuple[str, ...], caches: Tuple[str, ...]) -> Iterator[Finding]:
+    """Check that the hub can use these paths of users; ``caches`` are those of FILE caches."""
+    shown = [
+        "%s=%s" % (name, unit.settings[name]) for name in _SETTINGS if unit.settings.get(name)
+    ]
+    yield finding("unit", "%s: %s" % (unit.name, " ".join(shown) or "nothing set"))
+    user = unit.settings.get("User", "")
+    if user not in ("", "root", "0") or unit.normalized("DynamicUser") == "yes":
+        yield finding("unit-not-root", "%s: User=%s" % (unit.name, user))
     in_tmp = [path for path in caches if path.startswith("/tmp/")]
-    if one.of("PrivateTmp") in ("yes", "disconnected") and in_tmp:
-        yield finding("unit-private-tmp", "%s: the cache is %s" % (one.name, in_tmp[0]), in_tmp[0])
-    home = one.of("ProtectHome")
-    hidden = keytabs + caches if home in ("yes", "tmpfs") else ()
-    hidden = caches if home == "read-only" else hidden
-    for path in sorted(path for path in set(hidden) if path.startswith(_HOMES)):
-        yield finding("unit-protect-home", "%s: ProtectHome=%s" % (one.name, home), path)
+    if unit.has_private_tmp and in_tmp:
+        message = "%s: the cache is %s" % (unit.name, in_tmp[0])
+        yield finding("unit-private-tmp", message, in_tmp[0])
+    protect_home = unit.normalized("ProtectHome")
+    hidden = {"yes": keytabs + caches, "tmpfs": keytabs + caches, "read-only": caches}
+    for path in sorted(set(hidden.get(protect_home, ()))):
+        if path.startswith(_HOMES):
+            message = "%s: ProtectHome=%s" % (unit.name, protect_home)
+            yield finding("unit-protect-home", message, path)
     for path in sorted(set(caches)):
-        if one.of("ProtectSystem") == "strict" and not _is_writable(path, one):
-            words = "%s: ProtectSystem=strict" % one.name
-            yield finding("unit-protect-system", words, os.path.dirname(path))
+        if unit.normalized("ProtectSystem") == "strict" and not _is_writable(path, unit):
+            message = "%s: ProtectSystem=strict" % unit.name
+            yield finding("unit-protect-system", message, os.path.dirname(path))
 
 
-def _is_writable(path: str, one: Unit) -> bool:
-    """Whether ProtectSystem=strict leaves a path writable (systemd.exec(5))."""
-    tops = [word.lstrip("-+") for word in one.settings.get("ReadWritePaths", "").split()]
-    tops += ["/dev", "/proc", "/sys"]
-    tops += ["/tmp", "/var/tmp"] if one.of("PrivateTmp") in ("yes", "disconnected") else []
-    return any(path.startswith(top.rstrip("/") + "/") for top in tops)
-
-
-class Mount(NamedTuple):
-    """A line of /proc/mounts."""
-
-    path: str
-    kind: str
-    options: Tuple[str, ...]
-
-    @property
-    def needs_ticket(self) -> bool:
-        """NFS that lets nobody in without a ticket."""
-        return self.kind.startswith("nfs") and any(o.startswith("sec=krb5") for o in self.options)
-
-
-def mounts(text: str) -> Tuple[Mount, ...]:
-    """Pure: /proc/mounts (fstab(5) has the escapes)."""
-    found: List[Mount] = []
-    for line in text.split("\n"):
-        words = line.split(" ")
-        if len(words) >= 4:
-            path = re.sub(r"\\([0-7]{3})", lambda m: chr(int(m.group(1), 8)), words[1])
-            found.append(Mount(path, words[2], tuple(words[3].split(","))))
-    return tuple(found)
-
-
-def mount_of(path: str, found: Iterable[Mount]) -> Optional[Mount]:
-    """Pure: the mount that a path is on, by its name alone: the last of the longest."""
-    whole = path.rstrip("/") + "/"
-    on = [one for one in found if whole.startswith(one.path.rstrip("/") + "/")]
-    return max(reversed(on), key=lambda one: len(one.path), default=None)
-
-
-def judged_mounts(
-    account: Account, keytab: str, when: object, found: Tuple[Mount, ...]
-) -> Iterator[Finding]:
-    """Pure: a home that opens only with a ticket, and where the keytab for the ticket is."""
-    on = mount_of(keytab, found) if keytab else None
-    if on and on.needs_ticket:
-        words = "%s: %s is mounted %s" % (account.name, on.path, ",".join(on.options))
-        yield finding("home-needs-ticket", words, keytab, account.name)
-    home = mount_of(account.home, found)
-    if home and home.needs_ticket and when != "before":
-        words = "%s: %s is mounted with sec=krb5" % (account.name, home.path)
-        yield finding("home-before-ticket", words, account.home, account.name)
+def _is_writable(path: str, unit: Unit) -> bool:
+    """Return whether ProtectSystem=strict leaves a path writable (systemd.exec(5))."""
+    writable = [word.lstrip("-+") for word in unit.settings.get("ReadWritePaths", "").split()]
+    writable += ["/dev", "/proc", "/sys"]
+    writable += ["/tmp", "/var/tmp"] if unit.has_private_tmp else []
+    return any(path.startswith(directory.rstrip("/") + "/") for directory in writable)

@@ -1,7 +1,7 @@
-"""What the keepers of a user's servers have written down, and what state a ticket is in.
+"""What the renewers of a user's servers have recorded, and the state of a ticket.
 
-A keeper is the helper in a server. Its file lies where the user, and whatever runs as the
-user, can write: it is read as if an enemy had made it.
+A server's renewer is the deployed code in that server. Its file lies where the user, and
+whatever runs as the user, can write: it is read as if an attacker had written it.
 """
 
 import errno
@@ -15,17 +15,21 @@ from jhpatch.system import processes, timestamps, untrusted_json
 from jhpatch.system.files import read_file
 
 SCHEMA = 1
-_NAME = re.compile(r"^jhpatch-kerberos-([1-9][0-9]{0,9})\.json$")
-_CAP = 64 * 1024  # bytes of a record
-_MOST = 1000  # records
-_PART, _SECONDS = 0.1, 300.0  # of its life, or left: what comes first is the end of a ticket
-_END = 253402300800.0  # the year 10000
-_STEP = 60.0  # seconds by which the clock may be set without a record looking older
-_LATE = 120.0  # seconds after which a refresh that was planned does not come any more
+_FILE_NAME = re.compile(r"^jhpatch-kerberos-([1-9][0-9]{0,9})\.json$")
+_MAX_SIZE = 64 * 1024  # bytes of a record
+_MAX_RECORDS = 1000
+# A ticket is expiring when a tenth of its life or five minutes are left, whichever is less.
+_EXPIRING_PART, _EXPIRING_SECONDS = 0.1, 300.0
+_MAX_TIME = 253402300800.0  # the year 10000
+_CLOCK_STEP = 60.0  # seconds by which the clock may be set without a record looking older
+_OVERDUE = 120.0  # seconds after its time at which a planned refresh does not count any more
+
+Ticket = Tuple[str, float, float, float]
+"""The principal, and the start, end and renew_till of a ticket, in seconds since the epoch."""
 
 
 class Record(NamedTuple):
-    """What one keeper wrote; times in seconds since the epoch, None where it knew none."""
+    """What one renewer wrote; times are seconds since the epoch, None if it knew none."""
 
     pid: int
     principal: str
@@ -40,31 +44,31 @@ class Record(NamedTuple):
     written: float
 
 
-def runtime_folder(environ: Mapping[str, str], home: str) -> str:
-    """Where Jupyter's servers of this user write (jupyter_core.paths.jupyter_runtime_dir)."""
+def runtime_directory(environ: Mapping[str, str], home: str) -> str:
+    """Return where the user's Jupyter servers write (jupyter_core.paths.jupyter_runtime_dir)."""
     if environ.get("JUPYTER_RUNTIME_DIR"):
         return environ["JUPYTER_RUNTIME_DIR"]
     data = environ.get("JUPYTER_DATA_DIR")
     if not data:
-        above = environ.get("XDG_DATA_HOME") or os.path.join(home, ".local", "share")
-        data = os.path.join(above, "jupyter")
+        data_home = environ.get("XDG_DATA_HOME") or os.path.join(home, ".local", "share")
+        data = os.path.join(data_home, "jupyter")
     return os.path.join(data, "runtime")
 
 
-def records_of(
-    folder: str, uid: int, proc: str = "/proc"
+def read_records(
+    directory: str, uid: int, proc: str = "/proc"
 ) -> Tuple[Tuple[Record, ...], Tuple[str, ...]]:
-    """The records of servers that run as ``uid``, by pid; and a line for each that is ignored."""
-    found: List[Record] = []
+    """Return the records of servers that run as ``uid``, by pid, and a note for each other."""
+    records: List[Record] = []
     notes: List[str] = []
     try:
-        names = sorted(name for name in os.listdir(folder) if _NAME.match(name))
+        names = sorted(name for name in os.listdir(directory) if _FILE_NAME.match(name))
     except OSError:
         return (), ()  # a user who never ran a server
-    for name in names[:_MOST]:
-        path = os.path.join(folder, name)
+    for name in names[:_MAX_RECORDS]:
+        path = os.path.join(directory, name)
         try:
-            record = parse(_read(path, uid))
+            record = parse_record(_read_own_file(path, uid))
             if "jhpatch-kerberos-%d.json" % record.pid != name:
                 raise ValueError("the pid of another")
         except FileNotFoundError:
@@ -74,23 +78,23 @@ def records_of(
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             notes.append("ignored %s: no record of a keeper (%s)" % (path, error))
         else:
-            if _runs(record, uid, proc):
-                found.append(record)
+            if _is_running(record, uid, proc):
+                records.append(record)
             else:
                 notes.append("ignored %s: its server has ended" % path)
-    return tuple(sorted(found)), tuple(notes)
+    return tuple(sorted(records)), tuple(notes)
 
 
-def _read(path: str, uid: int) -> bytes:
-    """The bytes of a small regular file of that user. Raises OSError."""
-    content = read_file(path, _CAP, follow=False)
+def _read_own_file(path: str, uid: int) -> bytes:
+    """Return the bytes of a small regular file of that user. Raises OSError."""
+    content = read_file(path, _MAX_SIZE, follow=False)
     if content.stat.st_uid != uid:
         raise OSError(errno.EPERM, "belongs to uid %d" % content.stat.st_uid)
     return content.data
 
 
-def parse(data: bytes) -> Record:
-    """A record. Raises ValueError, KeyError, TypeError, RecursionError."""
+def parse_record(data: bytes) -> Record:
+    """Return a record. Raises ValueError, KeyError, TypeError, RecursionError."""
     document = untrusted_json.load(data)
     schema, shown = untrusted_json.schema(document)
     if schema != SCHEMA:
@@ -104,53 +108,56 @@ def parse(data: bytes) -> Record:
         ccache=untrusted_json.text(document["ccache"]),
         keytab=untrusted_json.text(document["keytab"]),
         central=document["central"],
-        # A keeper that never saw a ticket has no times to write.
-        start=_time(document.get("start")),
-        end=_time(document.get("end")),
-        renew_till=_time(document.get("renew_till")),
-        next=_time(document.get("next")),
+        # A renewer that never saw a ticket has no times to write.
+        start=_parse_time(document.get("start")),
+        end=_parse_time(document.get("end")),
+        renew_till=_parse_time(document.get("renew_till")),
+        next=_parse_time(document.get("next")),
         error=None if error is None else untrusted_json.text(error),
-        written=_time(document["written"]) or 0.0,
+        written=_parse_time(document["written"]) or 0.0,
     )
 
 
-def _time(value: Any) -> Optional[float]:
-    """Seconds since the epoch, or None. Raises ValueError."""
+def _parse_time(value: Any) -> Optional[float]:
+    """Return seconds since the epoch, or None for None. Raises ValueError."""
     if value is None:
         return None
-    if type(value) not in (int, float) or not 0 <= value < _END:  # NaN is not either
+    if type(value) not in (int, float) or not 0 <= value < _MAX_TIME:  # refuses NaN as well
         raise ValueError("no time")
     return float(value)
 
 
-def _runs(record: Record, uid: int, proc: str) -> bool:
-    """Whether the process that wrote it runs: that user's, and not a later one of its number."""
+def _is_running(record: Record, uid: int, proc: str) -> bool:
+    """Return whether the process that wrote a record runs.
+
+    It must be the user's, and not a later process that has the same pid.
+    """
     started = processes.started(record.pid, uid, proc)
-    return started is not None and started <= record.written + _STEP
+    return started is not None and started <= record.written + _CLOCK_STEP
 
 
-def judged(
+def assess_ticket(
     record: Optional[Record],
     cache: str,
-    ticket: Optional[Tuple[str, float, float, float]],
+    ticket: Optional[Ticket],
     now: float,
     reason: Optional[str] = None,
 ) -> TicketReport:
-    """Pure: a row of ``ticket``: ``(principal, start, end, renew_till)``, or None: there is none.
+    """Return a row of ``ticket``: the state of the ticket in a cache.
 
-    ``expiring``: a tenth of its life, or five minutes, is left, and no refresh is planned, or
-    the last one failed.
+    A ticket is ``expiring`` near its end if no refresh is planned before, or if the last
+    one failed. ``reason`` says why the ticket is None; an error in the record comes first.
     """
     principal, start, end, renew_till = ticket or (record.principal if record else "", 0, 0, 0)
-    planned = record.next if record and (record.next or 0) > now - _LATE else None
-    failed = record is not None and record.error is not None
+    planned = record.next if record and (record.next or 0) > now - _OVERDUE else None
+    has_failed = record is not None and record.error is not None
     state = "valid"
     if ticket is None:
         state = "absent"
     elif end <= now:
         state = "expired"
-    elif end - now < min(_PART * (end - start), _SECONDS):
-        state = "valid" if planned and planned < end and not failed else "expiring"
+    elif end - now < min(_EXPIRING_PART * (end - start), _EXPIRING_SECONDS):
+        state = "valid" if planned and planned < end and not has_failed else "expiring"
     return TicketReport(
         pid=record.pid if record else None,
         state=state,
@@ -160,7 +167,7 @@ def judged(
         central=record.central if record else None,
         start=_iso(start),
         end=_iso(end),
-        # Not renewable: MIT's KDC gives none, or the start (max_renewable_life 0).
+        # MIT's KDC gives a ticket that is not renewable no renew_till, or its start.
         renew_till=_iso(renew_till) if renew_till > end else None,
         next=_iso(planned),
         error=(record.error if record else None) or reason,

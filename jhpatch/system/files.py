@@ -27,6 +27,15 @@ def read_file(path: str, cap: int, follow: bool = True) -> FileContent:
     return content
 
 
+def read_text(path: str, cap: int = 1024 * 1024) -> str:
+    """Return the text of a regular file of at most ``cap`` bytes; bytes that are not UTF-8
+    are replaced.
+
+    Raises OSError as ``read_file`` does.
+    """
+    return read_file(path, cap).data.decode("utf-8", "replace")
+
+
 def read_head(path: str, size: int) -> bytes:
     """The first ``size`` bytes of a regular file. Raises OSError."""
     return _read(path, size, follow=True).data

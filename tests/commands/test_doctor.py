@@ -31,21 +31,21 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
 
 @pytest.fixture
 def keytab(kdc, tmp_path):
-    """A keytab of alice/service that nobody owns, in a folder that nobody owns."""
+    """A keytab of alice/service that the user owns, in a home that they own."""
     home = tmp_path / "home"
     home.mkdir()
     path = home / "nobody.keytab"
     shutil.copy(os.path.join(kdc.folder, "alice.keytab"), str(path))
     path.chmod(0o600)
-    for one in (home, path):
-        os.chown(str(one), UID, UID)
+    for owned in (home, path):
+        os.chown(str(owned), UID, UID)
     reachable(str(tmp_path))
     return path
 
 
 @pytest.fixture
 def doctor_of(jhpatch, kdc, monkeypatch):
-    """``doctor_of("--user", "nobody")``: the answer, with krb5.conf of the KDC."""
+    """Run doctor with krb5.conf of the KDC: ``doctor_of("--user", "nobody")``."""
     for name in ("KRB5CCNAME", "KRB5_CLIENT_KTNAME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("KRB5_CONFIG", kdc.krb5_conf)
@@ -58,7 +58,7 @@ def doctor_of(jhpatch, kdc, monkeypatch):
 
 @pytest.fixture
 def of_user(doctor_of, keytab):
-    """The answer about a user whose keytab, principal and cache are well set, but for options."""
+    """Run doctor for a user whose settings are right, apart from further options."""
 
     def call(*arguments):
         options = ["--user", USER, "--keytab", str(keytab.parent / "{username}.keytab")]
@@ -68,21 +68,21 @@ def of_user(doctor_of, keytab):
     return call
 
 
-def found(answer, *severities):
-    """The codes of an answer's findings, errors and warnings if nothing else is named."""
+def codes(answer, *severities):
+    """Return the codes of an answer's findings, of errors and warnings if nothing is named."""
     wanted = severities or ("error", "warning")
     rows = answer.document["findings"]
     return {row["code"] for row in rows if row["severity"] in wanted}
 
 
 def row(answer, code):
-    """The one finding of a code."""
-    (one,) = [row for row in answer.document["findings"] if row["code"] == code]
-    return one
+    """Return the one finding of a code."""
+    (finding,) = [row for row in answer.document["findings"] if row["code"] == code]
+    return finding
 
 
 def conf(tmp_path, text):
-    """A krb5.conf that all can read."""
+    """Write a krb5.conf that all users can read; return its path."""
     path = tmp_path / "krb5.conf"
     path.write_text(text)
     path.chmod(0o644)
@@ -94,40 +94,87 @@ def conf(tmp_path, text):
 
 
 def test_a_good_host(of_user, keytab):
-    """Exit 0; a ticket was really got, and nothing on the disk has changed."""
+    """A ticket is really obtained, and nothing on the disk changes: exit 0."""
     before = times(str(keytab.parent))
     cache = os.path.lexists("/tmp/krb5cc_%d" % UID)
     answer = of_user()
-    assert (answer.code, found(answer)) == (0, set())
-    assert {"kdc-answers", "kinit", "keytab", "kinit-works", "ccache"} <= found(answer, "note")
-    assert all(set(one) == FIELDS for one in answer.document["findings"])
+    assert (answer.code, codes(answer)) == (0, set())
+    assert {"kdc-answers", "kinit", "keytab", "kinit-works", "ccache"} <= codes(answer, "note")
+    assert all(set(finding) == FIELDS for finding in answer.document["findings"])
     assert "kvno 1" in row(answer, "keytab")["message"]
     assert times(str(keytab.parent)) == before
     assert os.path.lexists("/tmp/krb5cc_%d" % UID) == cache
 
 
 def test_without_a_user(doctor_of):
-    """Host and KDC are looked at, and it says what was not."""
+    """Host and KDC are checked, and a note says what was not."""
     answer = doctor_of()
     assert answer.code == 0 and row(answer, "no-user")["next"].endswith("doctor --user NAME")
 
 
-def test_the_text_says_what_where_why_and_next(kdc, keytab):
-    """In a pipe, under LC_ALL=C, without colour."""
+def test_the_text_of_a_finding(kdc, keytab):
+    """It says what, where, why and what next, without colour in a pipe under LC_ALL=C."""
     keytab.unlink()
     argv = ["--user", USER, "--keytab", str(keytab), "--principal", "\u00e4"]
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-m", "jhpatch", "doctor", *argv],
         cwd="/",
         env=dict(kdc.env(), PYTHONPATH=ROOT, PATH=os.defpath, LC_ALL="C", PYTHONUTF8="0"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    lines = done.stdout.decode("ascii", "strict" if b"\xc3" not in done.stdout else "replace")
-    assert done.returncode == 3 and done.stderr == b"" and "\x1b" not in lines
+    is_ascii = b"\xc3" not in completed.stdout
+    lines = completed.stdout.decode("ascii", "strict" if is_ascii else "replace")
+    assert completed.returncode == 3 and completed.stderr == b"" and "\x1b" not in lines
     for words in ("error    keytab-missing", "where: " + str(keytab), "why:   ", "next:  ls -l "):
         assert words in lines
     assert re.search(r"^\d+ checks: 1 error, ", lines, re.M)
+
+
+READS = """
+import collections, json, os, sys
+from jhpatch.cli import main
+
+opened, started = collections.Counter(), collections.Counter()
+
+def count(event, arguments):
+    if event == "open" and isinstance(arguments[0], str):
+        opened[arguments[0]] += 1
+    elif event == "subprocess.Popen":
+        started[" ".join(arguments[1])] += 1
+
+sys.addaudithook(count)
+sys.stdout = open(os.devnull, "w")
+main.main(["doctor", *sys.argv[1:]])
+print(json.dumps([opened, started]), file=sys.stderr)
+"""
+
+
+@pytest.mark.skipif(not hasattr(sys, "addaudithook"), reason="takes Python 3.8")
+def test_each_file_is_read_once(kdc, keytab, tmp_path):
+    """For three users each file is read once, and each program runs once for each of them."""
+    text = open(kdc.krb5_conf).read()
+    line = "[libdefaults]\n default_client_keytab_name = FILE:%s\n" % keytab
+    krb5_conf = conf(tmp_path, text.replace("[libdefaults]\n", line))
+    keytab.chmod(0o644)
+    files = {"config": tmp_path / "jupyterhub_config.py", "map": tmp_path / "principals"}
+    files["config"].write_text("c.KerberosTicket.principal_map = %r\n" % str(files["map"]))
+    files["map"].write_text("nobody alice/service\ndaemon alice/service\nmail alice/service\n")
+    arguments = ["--config", str(files["config"])]
+    for user in ("nobody", "daemon", "mail"):
+        arguments += ["--user", user]
+    completed = subprocess.run(
+        [sys.executable, "-c", READS, *arguments],
+        env=dict(kdc.env(), KRB5_CONFIG=krb5_conf, PYTHONPATH=ROOT),
+        cwd="/",
+        stderr=subprocess.PIPE,
+    )
+    opened, started = json.loads(completed.stderr.decode())
+    for path in (krb5_conf, *map(str, files.values()), "/proc/mounts"):
+        assert opened[path] == 1, path
+    assert set(started.values()) == {1}, started
+    for program in ("klist -k -i", "klist -ke", "kinit -k"):
+        assert sum(program in command for command in started) == 3, (program, started)
 
 
 # krb5.conf and the KDC
@@ -146,13 +193,13 @@ def test_the_text_says_what_where_why_and_next(kdc, keytab):
     ],
 )
 def test_krb5_conf(doctor_of, tmp_path, monkeypatch, text, code):
-    """What libkrb5 cannot read, or what it lacks, with the file and the line."""
+    """What libkrb5 cannot read is named with its file and its line, and so is what it lacks."""
     path = conf(tmp_path, text or "")
     if text is None:
         os.unlink(path)
     monkeypatch.setenv("KRB5_CONFIG", path)
     answer = doctor_of()
-    assert answer.code == 3 and code in found(answer)
+    assert answer.code == 3 and code in codes(answer)
     if code.startswith("krb5-conf-s"):
         assert row(answer, code)["path"] == path and "line " in row(answer, code)["message"]
 
@@ -161,21 +208,21 @@ def test_krb5_conf(doctor_of, tmp_path, monkeypatch, text, code):
     "mode, owner, code",
     [(0o600, 0, "unreadable"), (0o646, 0, "writable"), (0o644, UID, "writable")],
 )
-def test_krb5_conf_is_for_all_and_of_root(
+def test_who_can_read_and_write_krb5_conf(
     doctor_of, kdc, tmp_path, monkeypatch, mode, owner, code
 ):
-    """One that others can write is not even read by root."""
+    """All users must be able to read it; root does not read one that others can write."""
     path = conf(tmp_path, open(kdc.krb5_conf).read())
     os.chmod(path, mode)
     os.chown(path, owner, owner)
     monkeypatch.setenv("KRB5_CONFIG", path)
     answer = doctor_of()
-    assert "krb5-conf-" + code in found(answer)
-    assert ("kdc-answers" in found(answer, "note")) == (code == "unreadable")
+    assert "krb5-conf-" + code in codes(answer)
+    assert ("kdc-answers" in codes(answer, "note")) == (code == "unreadable")
 
 
 def test_an_included_realm_counts(doctor_of, kdc, tmp_path, monkeypatch):
-    """As libkrb5 reads it: included folders, names that it passes over."""
+    """Included directories are read as libkrb5 reads them, which ignores some names."""
     text = open(kdc.krb5_conf).read()
     (tmp_path / "d").mkdir()
     (tmp_path / "d/realm.conf").write_text(text[text.index("[realms]") :])
@@ -183,33 +230,33 @@ def test_an_included_realm_counts(doctor_of, kdc, tmp_path, monkeypatch):
     head = "includedir %s/d\n[libdefaults]\n default_realm = EXAMPLE.TEST\n" % tmp_path
     monkeypatch.setenv("KRB5_CONFIG", conf(tmp_path, head))
     answer = doctor_of()
-    assert "kdc-answers" in found(answer, "note") and found(answer) == set()
+    assert "kdc-answers" in codes(answer, "note") and codes(answer) == set()
 
 
 def realm(*servers):
-    """A krb5.conf with these KDCs."""
-    lines = "".join("  kdc = %s\n" % one for one in servers)
+    """Return a krb5.conf with these KDCs."""
+    lines = "".join("  kdc = %s\n" % server for server in servers)
     head = "[libdefaults]\n default_realm = EXAMPLE.TEST\n dns_lookup_kdc = false\n"
     return head + "[realms]\n EXAMPLE.TEST = {\n%s }\n" % lines
 
 
 def address(kdc):
-    """Where the KDC listens."""
+    """Return where the KDC listens."""
     return re.search(r"^ +kdc = (\S+)", open(kdc.krb5_conf).read(), re.M).group(1)
 
 
 def test_a_dead_kdc(of_user, tmp_path, monkeypatch):
-    """Nobody listens: an error about the KDC, and kinit's words in an administrator's."""
+    """If no program listens, both the KDC and kinit's failure are errors."""
     (port,) = ports.free(1)
     monkeypatch.setenv("KRB5_CONFIG", conf(tmp_path, realm("127.0.0.1:%d" % port)))
     answer = of_user()
-    assert answer.code == 3 and found(answer) == {"kdc-unreachable", "kinit-no-kdc"}
+    assert answer.code == 3 and codes(answer) == {"kdc-unreachable", "kinit-no-kdc"}
     assert row(answer, "kdc-unreachable")["next"] == "nc -vz 127.0.0.1 %d" % port
 
 
 @pytest.fixture
 def silent():
-    """A port that takes everything and says nothing."""
+    """A port that accepts everything and never answers."""
     with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
         (port,) = ports.free(1)
         tcp.bind(("127.0.0.1", port))
@@ -218,29 +265,29 @@ def silent():
         yield "127.0.0.1:%d" % port
 
 
-def test_a_silent_kdc_is_given_up(of_user, tmp_path, monkeypatch, silent):
-    """Each check has its 5 s; kinit is killed."""
+def test_an_unresponsive_kdc(of_user, tmp_path, monkeypatch, silent):
+    """Each check ends after its 5 s, and kinit is killed."""
     monkeypatch.setenv("KRB5_CONFIG", conf(tmp_path, realm(silent)))
     begun = time.monotonic()
     answer = of_user()
     assert time.monotonic() - begun < 12
-    assert {"kdc-unreachable", "kinit-timeout"} <= found(answer)
+    assert {"kdc-unreachable", "kinit-timeout"} <= codes(answer)
 
 
 def test_one_of_several_kdcs(doctor_of, kdc, tmp_path, monkeypatch, silent):
-    """The realm works, and each kinit may wait: a warning; so is a name without an address."""
+    """One that does not answer, or has no address, is a warning: each kinit may wait for it."""
     text = realm(silent, address(kdc), "kdc.invalid")
     monkeypatch.setenv("KRB5_CONFIG", conf(tmp_path, text))
-    assert found(doctor_of()) == {"kdc-silent", "kdc-name-unknown"}
+    assert codes(doctor_of()) == {"kdc-silent", "kdc-name-unknown"}
 
 
 # a keytab
 
 
 def change_of(name):
-    """What breaks a keytab, by the code of what is found then."""
+    """Return what breaks a keytab, by the code of the finding."""
 
-    def folder(path, mode, uid):
+    def directory(path, mode, uid):
         os.chmod(str(path.parent), mode)
         os.chown(str(path.parent), uid, uid)
 
@@ -255,10 +302,10 @@ def change_of(name):
     return {
         "keytab-missing": lambda path: path.unlink(),
         "keytab-not-regular": fifo,
-        "keytab-unreachable": lambda path: folder(path, 0o700, 1),
+        "keytab-unreachable": lambda path: directory(path, 0o700, 1),
         "keytab-unreadable": lambda path: os.chown(str(path), 0, 0),
         "keytab-exposed": lambda path: path.chmod(0o644),
-        "keytab-replaceable": lambda path: folder(path, 0o777, 0),
+        "keytab-replaceable": lambda path: directory(path, 0o777, 0),
         "keytab-malformed": weak,
     }[name]
 
@@ -271,91 +318,91 @@ def change_of(name):
     ],
 )
 def test_a_keytab(of_user, keytab, code):
-    """Each way in which it is not for its user alone, named with its path and the next step."""
+    """Each way in which it is not for its user alone is named, with its path."""
     change_of(code)(keytab)
     answer = of_user()
-    assert answer.code == 3 and found(answer) == {code}
+    assert answer.code == 3 and codes(answer) == {code}
     where = keytab.parent if code in ("keytab-unreachable", "keytab-replaceable") else keytab
     assert row(answer, code)["path"] == str(where) and row(answer, code)["user"] == USER
     works = code in ("keytab-exposed", "keytab-replaceable")
-    assert ("kinit-works" in found(answer, "note")) == works
+    assert ("kinit-works" in codes(answer, "note")) == works
 
 
 def test_a_keytab_without_the_principal(of_user, kdc, keytab):
-    """It says whom it is for."""
+    """The message names the principals that it has."""
     shutil.copy(os.path.join(kdc.folder, "bob.keytab"), str(keytab))
     answer = of_user()
-    assert found(answer) == {"keytab-lacks-principal"}
+    assert codes(answer) == {"keytab-lacks-principal"}
     assert "bob@EXAMPLE.TEST" in row(answer, "keytab-lacks-principal")["message"]
 
 
 def test_a_keytab_with_an_old_key(of_user, kdc, keytab):
-    """kinit's "Preauthentication failed" is said as what it is."""
+    """kinit's "Preauthentication failed" means that the key was changed."""
     keytab.unlink()
     kdc.add_principal("carol", keytab=str(keytab))
     os.chown(str(keytab), UID, UID)
     kdc._call("kadmin.local", "-q", "cpw -randkey carol")
     answer = of_user("--principal", "carol")
-    assert found(answer) == {"kinit-key-wrong"}
+    assert codes(answer) == {"kinit-key-wrong"}
     assert "reauthentication failed" in row(answer, "kinit-key-wrong")["message"]
 
 
 def test_a_principal_that_the_realm_lost(of_user, kdc, keytab):
-    """A keytab outlives its principal; one that is locked is another matter."""
+    """A keytab outlives its principal; a locked principal is another finding."""
     keytab.unlink()
     kdc.add_principal("dave", keytab=str(keytab))
     os.chown(str(keytab), UID, UID)
     kdc._call("kadmin.local", "-q", "modprinc -allow_tix dave")
-    assert found(of_user("--principal", "dave")) == {"kinit-client-locked"}
+    assert codes(of_user("--principal", "dave")) == {"kinit-client-locked"}
     kdc._call("kadmin.local", "-q", "delprinc -force dave")
-    assert found(of_user("--principal", "dave")) == {"kinit-client-unknown"}
+    assert codes(of_user("--principal", "dave")) == {"kinit-client-unknown"}
 
 
-def test_root_never_reads_what_a_user_points_at(of_user, kdc, keytab):
-    """A symlink to a keytab that is root's own is not followed with root's rights."""
+def test_root_never_reads_what_a_user_links_to(of_user, kdc, keytab):
+    """A symlink to a keytab of root is not followed with root's rights."""
     secret = os.path.join(kdc.folder, "root.keytab")
     shutil.copy(os.path.join(kdc.folder, "alice.keytab"), secret)
     os.chmod(secret, 0o600)
     keytab.unlink()
     os.symlink(secret, str(keytab))
     answer = of_user()
-    assert found(answer) == {"keytab-unreadable"}
-    assert not {"keytab", "kinit-works"} & found(answer, "note")
+    assert codes(answer) == {"keytab-unreadable"}
+    assert not {"keytab", "kinit-works"} & codes(answer, "note")
 
 
 def test_a_central_keytab(of_user, kdc):
-    """Root's, in folders of root's alone: root looks, and gets the ticket into memory."""
-    folder = tempfile.mkdtemp(prefix="jhpatch-doctor-", dir="/run")
+    """Root reads a keytab that root alone can read, and obtains the ticket into memory."""
+    directory = tempfile.mkdtemp(prefix="jhpatch-doctor-", dir="/run")
     try:
-        path = os.path.join(folder, "nobody.keytab")
+        path = os.path.join(directory, "nobody.keytab")
         shutil.copy(os.path.join(kdc.folder, "alice.keytab"), path)
         os.chmod(path, 0o600)
         answer = of_user("--keytab", path)
-        assert found(answer) == set()
-        assert {"keytab-central", "kinit-works"} <= found(answer, "note")
-        assert found(of_user("--keytab", path + ".gone")) == {"keytab-missing"}
+        assert codes(answer) == set()
+        assert {"keytab-central", "kinit-works"} <= codes(answer, "note")
+        assert codes(of_user("--keytab", path + ".gone")) == {"keytab-missing"}
     finally:
-        shutil.rmtree(folder)
+        shutil.rmtree(directory)
 
 
 def test_the_client_keytab(doctor_of, kdc, keytab, tmp_path, monkeypatch):
-    """Where none is set, krb5.conf's counts, as klist names it."""
+    """If no keytab is set, krb5.conf's client keytab counts, as klist names it."""
     text = open(kdc.krb5_conf).read()
     line = "[libdefaults]\n default_client_keytab_name = FILE:%s\n" % keytab
     path = conf(tmp_path, text.replace("[libdefaults]\n", line))
     monkeypatch.setenv("KRB5_CONFIG", path)
     answer = doctor_of("--user", USER, "--principal", "alice/service")
-    assert found(answer) == set() and row(answer, "keytab")["path"] == str(keytab)
+    assert codes(answer) == set() and row(answer, "keytab")["path"] == str(keytab)
 
 
 def test_users_that_get_no_ticket(doctor_of, kdc):
-    """A name that is none, and root."""
+    """An unknown name and root are errors."""
     answer = doctor_of("--user", "no-such-user", "--user", "root")
-    assert {"no-account", "below-min-uid"} <= found(answer)
+    assert {"no-account", "below-min-uid"} <= codes(answer)
 
 
 def test_as_a_user(doctor_of, kdc, keytab):
-    """One's own things are looked at; another's need root, and that is no finding."""
+    """A user's own keytab is checked; another's needs root, and that is a note."""
     arguments = ["--user", USER, "--user", "daemon", "--keytab", str(keytab)]
     arguments += ["--principal", "alice/service"]
     doctor_of(*arguments)  # loads all that the child will need
@@ -393,18 +440,18 @@ def test_as_a_user(doctor_of, kdc, keytab):
     ],
 )
 def test_a_cache(of_user, cache, code):
-    """Whether the servers, and a JVM in them, see it."""
-    assert found(of_user("--ccache", cache)) == ({code} if code else set())
+    """A cache that servers, or a JVM in them, cannot see is reported."""
+    assert codes(of_user("--ccache", cache)) == ({code} if code else set())
 
 
 def test_a_cache_of_another(of_user, tmp_path):
-    """It is never used: the error names it."""
-    folder = tmp_path / "caches"
-    folder.mkdir()
-    folder.chmod(0o1777)
-    (folder / "cc").write_text("")
-    answer = of_user("--ccache", str(folder / "cc"))
-    assert found(answer) == {"ccache-foreign"}
+    """It is never used, and the error names it."""
+    caches = tmp_path / "caches"
+    caches.mkdir()
+    caches.chmod(0o1777)
+    (caches / "cc").write_text("")
+    answer = of_user("--ccache", str(caches / "cc"))
+    assert codes(answer) == {"ccache-foreign"}
 
 
 @pytest.mark.parametrize(
@@ -423,7 +470,7 @@ def test_the_default_cache(doctor_of, keytab, kdc, tmp_path, monkeypatch, name, 
     path = conf(tmp_path, text.replace("[libdefaults]\n", line))
     monkeypatch.setenv("KRB5_CONFIG", path)
     options = ["--keytab", str(keytab), "--principal", "alice/service"]
-    assert found(doctor_of("--user", USER, *options)) == ({code} if code else set())
+    assert codes(doctor_of("--user", USER, *options)) == ({code} if code else set())
     assert not os.path.exists("/tmp/krb5cc_%d_dir" % UID)  # klist would make it
 
 
@@ -431,42 +478,42 @@ def test_the_default_cache(doctor_of, keytab, kdc, tmp_path, monkeypatch, name, 
 
 
 def test_a_kinit_that_others_can_write(doctor_of, tmp_path, monkeypatch):
-    """Root names it, and it is not run, by anybody."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    reachable(str(folder))
+    """It is named, and neither it nor the klist beside it is run."""
+    directory = tmp_path / "bin"
+    directory.mkdir()
+    reachable(str(directory))
     tmp_path.chmod(0o1777)
     for name in ("kinit", "klist"):
-        (folder / name).write_text("#!/bin/sh\ntouch %s/ran\n" % tmp_path)
-        (folder / name).chmod(0o777)
-    monkeypatch.setenv("PATH", "%s:%s" % (folder, os.defpath))
+        (directory / name).write_text("#!/bin/sh\ntouch %s/ran\n" % tmp_path)
+        (directory / name).chmod(0o777)
+    monkeypatch.setenv("PATH", "%s:%s" % (directory, os.defpath))
     config = tmp_path / "config.py"
-    config.write_text("c.KerberosTicket.kinit = '%s/kinit'\n" % folder)
+    config.write_text("c.KerberosTicket.kinit = '%s/kinit'\n" % directory)
     for options in ([], ["--config", str(config)]):
         answer = doctor_of("--user", USER, *options)
-        assert {"kinit-writable", "kinit-several"} <= found(answer)
-        assert "config-writable" not in found(answer)
+        assert {"kinit-writable", "kinit-several"} <= codes(answer)
+        assert "config-writable" not in codes(answer)
         assert not (tmp_path / "ran").exists()
 
 
 def test_kinits_of_others(doctor_of, tmp_path, monkeypatch):
-    """Heimdal's and conda's are told by what they say and where they lie."""
+    """Heimdal's and conda's are recognised by what they print and by their directory."""
     config = tmp_path / "config.py"
     for kind, program, words in (
         ("heimdal", "kinit", "kinit (Heimdal 7.8.0)"),
         ("conda", "klist", "Kerberos 5 version 1.21.3"),
     ):
-        folder = tmp_path / kind / "bin"
-        folder.mkdir(parents=True)
+        directory = tmp_path / kind / "bin"
+        directory.mkdir(parents=True)
         (tmp_path / kind / ("conda-meta" if kind == "conda" else "etc")).mkdir()
         for name in ("kinit", "klist"):
             text = "echo '%s'" % words if name == program else "exit 1"
-            (folder / name).write_text("#!/bin/sh\n%s\n" % text)
-            (folder / name).chmod(0o755)
-        reachable(str(folder))
-        config.write_text("c.KerberosTicket.kinit = '%s/kinit'\n" % folder)
+            (directory / name).write_text("#!/bin/sh\n%s\n" % text)
+            (directory / name).chmod(0o755)
+        reachable(str(directory))
+        config.write_text("c.KerberosTicket.kinit = '%s/kinit'\n" % directory)
         answer = doctor_of("--config", str(config))
-        assert "kinit-" + kind in found(answer)
+        assert "kinit-" + kind in codes(answer)
 
 
 CONFIG = """
@@ -483,19 +530,19 @@ c.KerberosTicket.ccache = os.environ["CACHE"]
 
 
 def test_a_configuration_is_read_and_never_run(doctor_of, keytab, tmp_path):
-    """Its literals count, the last of each; what is none is named; no secret is shown."""
+    """The last literal of each setting counts, others are named, and no secret is shown."""
     path = tmp_path / "jupyterhub_config.py"
     path.write_text(CONFIG.format(ran=str(tmp_path / "ran"), keytab=str(keytab)))
     answer = doctor_of("--user", USER, "--config", str(path))
-    assert found(answer) == {"spawner-not-covered", "authenticator-bypasses-pam"}
-    assert {"kinit-works", "setting-not-literal"} <= found(answer, "note")
+    assert codes(answer) == {"spawner-not-covered", "authenticator-bypasses-pam"}
+    assert {"kinit-works", "setting-not-literal"} <= codes(answer, "note")
     assert not (tmp_path / "ran").exists()
     assert "5ecret" not in json.dumps(answer.document)
 
 
-@pytest.mark.parametrize("kind", ["missing", "writable", "syntax", "template", "folder"])
+@pytest.mark.parametrize("kind", ["missing", "writable", "syntax", "template", "directory"])
 def test_a_configuration_that_is_wrong(doctor_of, tmp_path, kind):
-    """Missing, of somebody else, not Python, or with a template that is none."""
+    """It is missing, writable by others, not Python, no file, or has a wrong template."""
     path = tmp_path / "jupyterhub_config.py"
     path.write_text(
         "c.KerberosTicket.keytab = '{nonsense}'\n" if kind == "template" else "c = = 1\n"
@@ -504,28 +551,28 @@ def test_a_configuration_that_is_wrong(doctor_of, tmp_path, kind):
         path.unlink()
     if kind == "writable":
         path.chmod(0o666)
-    if kind == "folder":
+    if kind == "directory":
         path.unlink()
         path.mkdir()
-    code = {"missing": "config-unreadable", "folder": "config-unreadable"}.get(kind)
+    code = {"missing": "config-unreadable", "directory": "config-unreadable"}.get(kind)
     code = code or {"template": "setting-wrong"}.get(kind, "config-" + kind)
     answer = doctor_of("--user", USER, "--config", str(path))
-    assert code in found(answer) and row(answer, code)["path"] == str(path)
+    assert code in codes(answer) and row(answer, code)["path"] == str(path)
 
 
 def test_a_mapped_principal(doctor_of, keytab, tmp_path):
-    """principal_map counts before the template."""
+    """principal_map comes before the template."""
     mapping = tmp_path / "principals"
     mapping.write_text("# names\nnobody alice/service\n")
     path = tmp_path / "jupyterhub_config.py"
     text = "c.KerberosTicket.keytab = %r\nc.KerberosTicket.principal_map = %r\n"
     path.write_text(text % (str(keytab), str(mapping)))
     answer = doctor_of("--user", USER, "--config", str(path))
-    assert found(answer) == set() and NAME in row(answer, "keytab")["message"]
+    assert codes(answer) == set() and NAME in row(answer, "keytab")["message"]
 
 
 def test_a_server_from_before_the_patches(doctor_of, jhpatch, make_site, tmp_path):
-    """It is named, as status names it."""
+    """A process that runs the code from before the patches is named."""
     env = make_site(tmp_path, [("notebook", "5.7.9")], slim=True)
     script = os.path.join(env.prefix, "bin", "jupyter-notebook")
     with open(script, "w") as file:
@@ -536,7 +583,7 @@ def test_a_server_from_before_the_patches(doctor_of, jhpatch, make_site, tmp_pat
         time.sleep(0.1)
         assert jhpatch(env, "apply").code == 0
         answer = doctor_of("--python", env.python)
-        assert answer.code == 3 and found(answer) == {"restart-needed"}
+        assert answer.code == 3 and codes(answer) == {"restart-needed"}
         assert str(old.pid) in row(answer, "restart-needed")["message"]
     finally:
         old.send_signal(signal.SIGKILL)
@@ -551,17 +598,19 @@ KINDS = dict(findings.TABLE.kinds, **spark_checks.TABLE.kinds)
 
 
 def test_the_documented_table_is_the_code():
-    """docs/doctor.md has each finding with its severity, its meaning and its next step."""
+    """docs/doctor.md has each finding with its severity, its reason and its next step."""
     assert table_of("doctor.md") == documented(KINDS)
 
 
-def test_each_finding_can_be_had():
-    """No row of the table without code that finds it."""
+def test_each_finding_has_code_that_finds_it():
+    """No row of the table is left over."""
     source = ""
-    for folder in ("kerberos", "checks", "spark", "commands"):
-        for name in os.listdir(os.path.join(ROOT, "jhpatch", folder)):
+    for directory in ("kerberos", "checks", "spark", "commands"):
+        for name in os.listdir(os.path.join(ROOT, "jhpatch", directory)):
             if name.endswith(".py") and name != "findings.py":
-                with open(os.path.join(ROOT, "jhpatch", folder, name), encoding="utf-8") as file:
+                with open(
+                    os.path.join(ROOT, "jhpatch", directory, name), encoding="utf-8"
+                ) as file:
                     source += file.read()
     for code in KINDS:
         last = code.replace("krb5-conf-", "", 1)

@@ -1,4 +1,4 @@
-"""``jhpatch ticket``: real tickets of a real KDC, and records that an enemy wrote."""
+"""``jhpatch ticket``: real tickets of a real KDC, and records that an attacker wrote."""
 
 import json
 import os
@@ -11,8 +11,6 @@ import time
 
 import pytest
 
-from jhpatch.kerberos import ticket_status
-from jhpatch.kerberos.ticket_status import Record
 from testing import ROOT
 
 FIELDS = {
@@ -36,7 +34,7 @@ def home(kdc, tmp_path, monkeypatch):
 
 @pytest.fixture
 def kinit(kdc, home):
-    """Gets a ticket into a cache of the home: ``kinit("cc", "-l", "1h")``."""
+    """Obtain a ticket into a cache of the home: ``kinit("cc", "-l", "1h")``."""
 
     def call(name, *options):
         keytab = os.path.join(kdc.folder, "alice.keytab")
@@ -49,7 +47,7 @@ def kinit(kdc, home):
 
 @pytest.fixture
 def server():
-    """Starts processes that stand for a user's servers."""
+    """Start processes that stand for a user's servers."""
     started = []
 
     def start():
@@ -57,13 +55,13 @@ def server():
         return started[-1].pid
 
     yield start
-    for one in started:
-        one.kill()
-        one.wait()
+    for process in started:
+        process.kill()
+        process.wait()
 
 
 def record(pid, **changed):
-    """What a keeper writes."""
+    """Return what a renewer writes."""
     now = time.time()
     fields = {"schema": 1, "pid": pid, "principal": NAME, "ccache": "", "keytab": "/k"}
     fields.update(central=False, start=now, end=now + 3600, renew_till=now, next=now + 1800)
@@ -72,14 +70,14 @@ def record(pid, **changed):
 
 
 def put(home, pid, **changed):
-    """Writes a record where Jupyter's runtime files are."""
+    """Write a record where Jupyter's runtime files are."""
     path = home / (".local/share/jupyter/runtime/jhpatch-kerberos-%d.json" % pid)
     path.write_text(json.dumps(record(pid, **changed)))
     return path
 
 
 def test_a_valid_ticket(jhpatch, kinit):
-    """Without a server it is the one in KRB5CCNAME: exit 0, with all fields."""
+    """Without a server the ticket in KRB5CCNAME is shown, with all fields: exit 0."""
     kinit("default", "-l", "1h", "-r", "1d")
     answer = jhpatch(None, "ticket")
     (row,) = answer.document["tickets"]
@@ -97,14 +95,14 @@ def test_no_ticket(jhpatch, home):
 
 
 def test_a_collection_that_is_not_there(jhpatch, home, monkeypatch):
-    """It is not made by looking; one that is there shows its primary cache."""
+    """Reading a collection does not create it."""
     monkeypatch.setenv("KRB5CCNAME", "DIR:%s/dir" % home)
     assert jhpatch(None, "ticket").document["tickets"][0]["state"] == "absent"
     assert not (home / "dir").exists()
 
 
 def test_a_collection(jhpatch, kinit, home, monkeypatch):
-    """Its primary cache is the one that counts."""
+    """Its primary cache counts."""
     monkeypatch.setenv("KRB5CCNAME", "DIR:%s/dir" % home)
     keytab = os.path.join(os.path.dirname(os.environ["KRB5_CONFIG"]), "alice.keytab")
     subprocess.run(["kinit", "-k", "-t", keytab, "alice/service"], check=True)
@@ -113,7 +111,7 @@ def test_a_collection(jhpatch, kinit, home, monkeypatch):
 
 
 def test_an_expired_ticket(jhpatch, kinit):
-    """A cache that is there, and a ticket that has ended: exit 3."""
+    """A cache whose ticket has expired is no valid one: exit 3."""
     kinit("default", "-l", "1s")
     time.sleep(1.5)
     answer = jhpatch(None, "ticket")
@@ -121,18 +119,18 @@ def test_an_expired_ticket(jhpatch, kinit):
 
 
 def test_each_server_has_its_row(jhpatch, home, kinit, server):
-    """With what its keeper wrote, and the ticket that is really there; the worst counts."""
-    one, two = sorted([server(), server()])
-    put(home, one, ccache=kinit("one"), error="it was refused")
-    put(home, two, ccache="FILE:%s/two" % home, keytab="", central=True)
+    """It shows what its renewer wrote and the ticket that is in the cache; the worst counts."""
+    low, high = sorted([server(), server()])
+    put(home, low, ccache=kinit("one"), error="it was refused")
+    put(home, high, ccache="FILE:%s/two" % home, keytab="", central=True)
     answer = jhpatch(None, "ticket")
     first, second = answer.document["tickets"]
-    assert (answer.code, first["pid"], second["pid"]) == (3, one, two)
+    assert (answer.code, first["pid"], second["pid"]) == (3, low, high)
     assert (first["state"], first["keytab"], first["error"]) == ("valid", "/k", "it was refused")
     assert first["next"] and (second["state"], second["central"]) == ("absent", True)
 
 
-KEEPER = """
+RENEWER = """
 import logging, os, pwd, sys, time
 from jhpatch.deployed import kerberos
 kerberos._runtime_folder = lambda: sys.argv[1]
@@ -147,25 +145,25 @@ time.sleep(60)
 @pytest.mark.parametrize(
     "cache, state", [("FILE:{0}/cc", "valid"), ("DIR:{0}", "valid"), ("MEMORY:x", "absent")]
 )
-def test_a_real_keeper(jhpatch, kdc, home, cache, state):
-    """What the helper writes is what is read here, with a ticket and without one."""
-    folder = home / ".local/share/jupyter/runtime"
+def test_a_real_renewer(jhpatch, kdc, home, cache, state):
+    """What the deployed code writes is read here, with a ticket and without one."""
+    directory = home / ".local/share/jupyter/runtime"
     keytab = os.path.join(kdc.folder, "alice.keytab")
-    argv = [sys.executable, "-c", KEEPER, str(folder), keytab, cache.format(home)]
-    keeper = subprocess.Popen(argv, env=dict(os.environ, PYTHONPATH=ROOT), cwd="/")
+    argv = [sys.executable, "-c", RENEWER, str(directory), keytab, cache.format(home)]
+    renewer = subprocess.Popen(argv, env=dict(os.environ, PYTHONPATH=ROOT), cwd="/")
     try:
-        while not list(folder.glob("*.json")):
+        while not list(directory.glob("*.json")):
             time.sleep(0.05)
         (row,) = jhpatch(None, "ticket").document["tickets"]
     finally:
-        keeper.kill()
-        keeper.wait()
-    assert (row["pid"], row["state"], row["keytab"]) == (keeper.pid, state, keytab)
+        renewer.kill()
+        renewer.wait()
+    assert (row["pid"], row["state"], row["keytab"]) == (renewer.pid, state, keytab)
     assert row["next"] and (row["error"] is None) == (state == "valid")
 
 
 def test_a_record_of_an_ended_server_does_not_count(jhpatch, home, kinit, server):
-    """Neither where no such process runs, nor where its number is another's by now."""
+    """No such process runs, or another one has its pid by now."""
     kinit("default")
     ended = subprocess.Popen(["true"])
     ended.wait()
@@ -203,7 +201,7 @@ def _fifo(path):
     os.mkfifo(str(path))
 
 
-def _folder(path):
+def _directory(path):
     path.unlink()
     path.mkdir()
 
@@ -225,7 +223,7 @@ def _with(**changed):
 HOSTILE = {
     "a symlink": _symlink,
     "a FIFO": _fifo,
-    "a folder": _folder,
+    "a directory": _directory,
     "another's": _anothers,
     "huge": _written(lambda old: old + " " * 100000),
     "not JSON": _written("{"),
@@ -235,10 +233,10 @@ HOSTILE = {
     "a schema of tomorrow": _with(schema=2),
     "no number for a schema": _with(schema="1"),
     "another's pid": _with(pid=1),
-    "a pid that is none": _with(pid=-1),
-    "a cache that is no text": _with(ccache=["FILE:/x"]),
+    "a negative pid": _with(pid=-1),
+    "a cache that is not text": _with(ccache=["FILE:/x"]),
     "a text without an end": _with(error="x" * 5000),
-    "a time that is none": _with(end=float("nan")),
+    "a time that is no number": _with(end=float("nan")),
     "a time beyond all calendars": _with(end=1e300),
     "a number of a million digits": _written(lambda old: old.replace(":", ":1" + "0" * 20000, 1)),
     "a field twice": _written(lambda old: old.replace("{", '{"schema": 1, ', 1)),
@@ -248,7 +246,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("kind", sorted(HOSTILE))
 def test_a_hostile_record_is_ignored(jhpatch, home, kinit, server, kind):
-    """It is named and opened no further; the ticket in the user's own cache is shown."""
+    """A note names it; the ticket in the user's own cache is shown."""
     kinit("default")
     path = put(home, server())
     assert jhpatch(None, "ticket").document["tickets"][0]["pid"]
@@ -257,11 +255,13 @@ def test_a_hostile_record_is_ignored(jhpatch, home, kinit, server, kind):
     assert answer.code == 0 and answer.document["tickets"][0]["pid"] is None
     (note,) = answer.document["notes"]
     assert str(path) in note
-    assert (kind in ("a FIFO", "a folder")) == ("no regular file" in note or "directory" in note)
+    assert (kind in ("a FIFO", "a directory")) == (
+        "no regular file" in note or "directory" in note
+    )
 
 
 def test_a_cache_of_another_is_not_read(jhpatch, home, kinit, server):
-    """A record may name any cache: only a file of the user's own is looked at."""
+    """A record may name any cache: only a file of the user's own is read."""
     if os.geteuid() != 0:
         pytest.skip("takes root")
     kinit("cc")
@@ -270,64 +270,21 @@ def test_a_cache_of_another_is_not_read(jhpatch, home, kinit, server):
     assert jhpatch(None, "ticket").document["tickets"][0]["state"] == "absent"
 
 
-def test_a_cache_that_is_not_supported_is_said(jhpatch, home, server):
-    """With the helper's own reason."""
+def test_a_cache_that_is_not_supported_has_a_reason(jhpatch, home, server):
+    """The reason is the deployed code's own."""
     put(home, server(), ccache="MEMORY:x")
     (row,) = jhpatch(None, "ticket").document["tickets"]
     assert row["state"] == "absent" and "not supported" in row["error"]
 
 
-@pytest.mark.parametrize(
-    "left, planned, error, state",
-    [
-        (3601, None, None, "valid"),
-        (3599, None, None, "valid"),
-        (299, None, None, "expiring"),
-        (299, 100, None, "valid"),
-        (299, 400, None, "expiring"),
-        (299, -1000, None, "expiring"),
-        (299, 100, "it was refused", "expiring"),
-        (0, 100, None, "expired"),
-    ],
-)
-def test_when_a_ticket_expires(left, planned, error, state):
-    """In its last five minutes, but where a refresh is planned before its end."""
-    now = 1e9
-    planned = planned and now + planned
-    one = Record(1, NAME, "FILE:/c", "", False, None, None, None, planned, error, now)
-    row = ticket_status.judged(one, "FILE:/c", (NAME, now + left - 36000, now + left, 0), now)
-    assert row.state == state
-
-
-def test_a_short_life_is_judged_by_its_tenth():
-    """A ticket of ten minutes expires in its last one."""
-    for left, state in ((61, "valid"), (59, "expiring")):
-        row = ticket_status.judged(None, "FILE:/c", (NAME, 1e9 + left - 600, 1e9 + left, 0), 1e9)
-        assert row.state == state
-
-
-@pytest.mark.parametrize(
-    "environ, folder",
-    [
-        ({}, "/h/.local/share/jupyter/runtime"),
-        ({"XDG_DATA_HOME": "/x"}, "/x/jupyter/runtime"),
-        ({"XDG_DATA_HOME": "/x", "JUPYTER_DATA_DIR": "/d"}, "/d/runtime"),
-        ({"JUPYTER_DATA_DIR": "/d", "JUPYTER_RUNTIME_DIR": "/r"}, "/r"),
-    ],
-)
-def test_where_servers_write(environ, folder):
-    """As jupyter_core has it."""
-    assert ticket_status.runtime_folder(environ, "/h") == folder
-
-
 def test_a_python_that_cannot_read_tickets(home, server):
-    """Says which one to run it with: exit 1."""
+    """The error says which Python can: exit 1."""
     script = "import sys; sys.modules['tornado'] = None; from jhpatch.cli.main import main; "
     script += "sys.exit(main(['ticket']))"
     fake = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
         put(home, fake.pid)
-        done = subprocess.run(
+        completed = subprocess.run(
             [sys.executable, "-c", script],
             env=dict(os.environ, PYTHONPATH=ROOT),
             stdout=subprocess.PIPE,
@@ -336,12 +293,12 @@ def test_a_python_that_cannot_read_tickets(home, server):
     finally:
         fake.kill()
         fake.wait()
-    assert done.returncode == 1 and b"Traceback" not in done.stderr
-    assert ("next:     %s -m jhpatch ticket" % sys.executable) in done.stderr.decode()
+    assert completed.returncode == 1 and b"Traceback" not in completed.stderr
+    assert ("next:     %s -m jhpatch ticket" % sys.executable) in completed.stderr.decode()
 
 
 def typed(*arguments, **environment):
-    """Starts the command as a person types it."""
+    """Start the command as a person types it."""
     return subprocess.Popen(
         [sys.executable, "-m", "jhpatch", "ticket", *arguments],
         env=dict(os.environ, PYTHONPATH=ROOT, LC_ALL="C", **environment),
@@ -351,23 +308,23 @@ def typed(*arguments, **environment):
     )
 
 
-def test_text_survives_any_locale_and_obeys_nobody(home, server):
-    """What a record says is escaped: no terminal obeys it, no column is added by it."""
+def test_a_record_cannot_control_the_terminal(home, server):
+    """Control characters are escaped in any locale, and add no column."""
     put(home, server(), error="\x1b[31m\tred\n\u20ac")
     out, talk = typed(PYTHONIOENCODING="ascii").communicate()
     assert talk == b"" and out.count(b"\n") == 1 and out.count(b"\t") == 9
     assert b"\\x1b[31m\\tred\\n\\u20ac" in out and b"\x1b" not in out
 
 
-def test_nothing_turns_the_rest_of_a_line_around(home, server):
-    """U+202E and the like have no width, and put what follows them in another order."""
+def test_a_record_cannot_reorder_a_line(home, server):
+    """Characters such as U+202E, which change the direction of text, are escaped."""
     put(home, server(), error="gnp.\u202etxt.\u2066\xad\u20ac")
     out, talk = typed(PYTHONIOENCODING="utf-8").communicate()
     assert talk == b"" and r"gnp.\u202etxt.\u2066\xad€".encode() in out
 
 
 def test_watch_in_a_pipe_writes_a_line_a_change(home, kinit, server):
-    """Nothing while nothing changes; Ctrl-C ends it with the last look's exit code."""
+    """Without a change nothing is written; Ctrl-C ends with the last exit code."""
     pid = server()
     put(home, pid, ccache="FILE:%s/cc" % home)
     running = typed("--watch", "0.2")
@@ -382,7 +339,7 @@ def test_watch_in_a_pipe_writes_a_line_a_change(home, kinit, server):
 
 
 def test_watch_as_json_is_a_document_a_line(home, kinit):
-    """Each of them whole."""
+    """Each line can be parsed by itself."""
     running = typed("--watch", "0.2", "--json")
     assert json.loads(running.stdout.readline().decode())["exit_code"] == 3
     kinit("default")
@@ -392,7 +349,7 @@ def test_watch_as_json_is_a_document_a_line(home, kinit):
 
 
 def test_watch_ends_when_nobody_reads(home, kinit):
-    """As `| head -1` does: no traceback, no endless loop."""
+    """A closed pipe, as of `| head -1`, ends it without a traceback."""
     running = typed("--watch", "0.2")
     running.stdout.readline()
     running.stdout.close()
@@ -403,7 +360,7 @@ def test_watch_ends_when_nobody_reads(home, kinit):
 
 
 def test_watch_redraws_a_terminal(home, kinit):
-    """From the upper left corner, with how much is left."""
+    """It draws from the upper left corner, and shows the time that is left."""
     kinit("default", "-l", "1h")
     main, other = pty.openpty()
     argv = [sys.executable, "-m", "jhpatch", "ticket", "--watch", "0.2"]
@@ -421,5 +378,5 @@ def test_watch_redraws_a_terminal(home, kinit):
 
 @pytest.mark.parametrize("seconds", ["0", "nan", "-1", "soon", "1e9"])
 def test_watch_takes_sensible_seconds(jhpatch, home, seconds):
-    """Anything else is a usage error."""
+    """Any other value is a usage error."""
     assert jhpatch(None, "ticket", "--watch=" + seconds).code == 2

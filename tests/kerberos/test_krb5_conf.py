@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from jhpatch.kerberos import krb5_conf
-from jhpatch.kerberos.krb5_conf import Server
+from jhpatch.kerberos.krb5_conf import KdcAddress
 
 TEXTS = {
     "plain": "[libdefaults]\n default_realm = X\n",
@@ -32,7 +32,7 @@ TEXTS = {
     "quotes without an end": '[libdefaults]\n default_realm = "X\n',
     "no value": "[libdefaults]\n a =\n",
     "an included file is missing": "include /nowhere/x\n[libdefaults]\n",
-    "an included folder is missing": "includedir /nowhere\n[libdefaults]\n",
+    "an included directory is missing": "includedir /nowhere\n[libdefaults]\n",
     "an include in a section": "[libdefaults]\ninclude /nowhere/x\n",
     "an include that is indented": "[libdefaults]\n include /nowhere/x\n",
     "CRLF": "[libdefaults]\r\n default_realm = X\r\n",
@@ -43,7 +43,7 @@ TEXTS = {
 
 
 def put(tmp_path, text, name="krb5.conf"):
-    """Writes a file; gives the environment that names it."""
+    """Write a file; return the environment that names it."""
     path = tmp_path / name
     path.write_bytes(text.encode("utf-8"))
     path.chmod(0o644)
@@ -52,73 +52,74 @@ def put(tmp_path, text, name="krb5.conf"):
 
 @pytest.mark.skipif(not shutil.which("klist"), reason="takes klist")
 @pytest.mark.parametrize("name", sorted(TEXTS))
-def test_what_libkrb5_refuses_is_a_fault(tmp_path, name):
-    """And nothing else is."""
+def test_what_libkrb5_refuses_is_an_error(tmp_path, name):
+    """And nothing else is: klist reads the same text."""
     environ = put(tmp_path, TEXTS[name])
-    done = subprocess.run(
+    completed = subprocess.run(
         ["klist", "-c", "FILE:/nowhere/at/all"],
         env=dict(environ, PATH=os.defpath, LC_ALL="C"),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    refused = b"while initializing krb5" in done.stdout
-    assert bool(krb5_conf.read(environ).faults) == refused
+    refused = b"while initializing krb5" in completed.stdout
+    assert bool(krb5_conf.read_profile(environ).errors) == refused
 
 
 def test_the_first_value_counts():
-    """Over all files of KRB5_CONFIG, in their order."""
-    one = krb5_conf.Profile(((("a", "b"), "1"), (("a", "b"), "2")))
-    assert (one.value("a", "b"), one.values("a", "b"), one.value("a")) == ("1", ("1", "2"), None)
+    """All values of a tag are kept in their order, over all files of KRB5_CONFIG."""
+    profile = krb5_conf.Profile(((("a", "b"), "1"), (("a", "b"), "2")))
+    assert (profile.value("a", "b"), profile.values("a", "b")) == ("1", ("1", "2"))
+    assert profile.value("a") is None
 
 
 def test_several_files(tmp_path):
-    """Those that are there count; the faults of each are named."""
+    """Those that are there count; the errors of each are named."""
     first = put(tmp_path, "[libdefaults]\n default_realm = ONE\n", "one")["KRB5_CONFIG"]
     second = put(tmp_path, "[libdefaults]\n default_realm = TWO\n x\n", "two")["KRB5_CONFIG"]
-    profile = krb5_conf.read({"KRB5_CONFIG": "/nowhere:%s:%s" % (first, second)})
-    assert profile.realm == "ONE" and [one.path for one in profile.faults] == [second]
+    profile = krb5_conf.read_profile({"KRB5_CONFIG": "/nowhere:%s:%s" % (first, second)})
+    assert profile.realm == "ONE" and [error.path for error in profile.errors] == [second]
     assert profile.files == (first, second)
-    assert krb5_conf.read({"KRB5_CONFIG": "/nowhere:/nothing"}).faults[0].kind == "missing"
+    assert krb5_conf.read_profile({"KRB5_CONFIG": "/nowhere:/nothing"}).errors[0].kind == "missing"
 
 
 @pytest.mark.parametrize("text", ["include {0}\n", "includedir {1}\n"])
 def test_a_file_that_includes_itself(tmp_path, text):
-    """It ends, and is said."""
+    """Reading ends, with an error."""
     path = str(tmp_path / "krb5.conf")
-    profile = krb5_conf.read(put(tmp_path, text.format(path, str(tmp_path)) * 3))
-    assert [one.kind for one in profile.faults] == ["include"]
+    profile = krb5_conf.read_profile(put(tmp_path, text.format(path, str(tmp_path)) * 3))
+    assert [error.kind for error in profile.errors] == ["include"]
 
 
-def test_a_file_that_is_none(tmp_path):
-    """A FIFO, a folder and a gigabyte hold nobody up."""
+def test_what_is_no_file_of_a_sensible_size(tmp_path):
+    """A FIFO, a directory and a gigabyte are errors, and are not waited for."""
     os.mkfifo(str(tmp_path / "fifo"), 0o644)
-    (tmp_path / "folder").mkdir()
+    (tmp_path / "directory").mkdir()
     with open(str(tmp_path / "huge"), "wb") as file:
         file.truncate(1 << 30)
-    for name in ("fifo", "folder", "huge"):
-        profile = krb5_conf.read({"KRB5_CONFIG": str(tmp_path / name)})
-        assert [one.kind for one in profile.faults] == ["unreadable"], name
+    for name in ("fifo", "directory", "huge"):
+        profile = krb5_conf.read_profile({"KRB5_CONFIG": str(tmp_path / name)})
+        assert [error.kind for error in profile.errors] == ["unreadable"], name
 
 
 @pytest.mark.parametrize(
-    "text, server",
+    "text, kdc",
     [
-        ("kdc.example.com", Server("kdc.example.com")),
-        ("kdc.example.com:750", Server("kdc.example.com", 750)),
-        ("tcp/kdc.example.com", Server("kdc.example.com", 88, True)),
-        ("udp/kdc.example.com:750", Server("kdc.example.com", 750)),
-        ("[::1]:750", Server("::1", 750)),
-        ("[2001:db8::1]", Server("2001:db8::1")),
+        ("kdc.example.com", KdcAddress("kdc.example.com")),
+        ("kdc.example.com:750", KdcAddress("kdc.example.com", 750)),
+        ("tcp/kdc.example.com", KdcAddress("kdc.example.com", 88, True)),
+        ("udp/kdc.example.com:750", KdcAddress("kdc.example.com", 750)),
+        ("[::1]:750", KdcAddress("::1", 750)),
+        ("[2001:db8::1]", KdcAddress("2001:db8::1")),
     ],
 )
-def test_a_kdc(text, server):
-    """Name, port and protocol; one behind HTTPS is not asked."""
+def test_a_kdc(text, kdc):
+    """Name, port and protocol are read; a KDC behind HTTPS is left out."""
     lines = ((("realms", "X", "kdc"), text), (("realms", "X", "kdc"), "https://proxy/KdcProxy"))
-    assert krb5_conf.servers_of(krb5_conf.Profile(lines), "X") == (server,)
+    assert krb5_conf.listed_kdcs(krb5_conf.Profile(lines), "X") == (kdc,)
 
 
 def test_booleans_and_numbers():
-    """As libkrb5 takes them; a word that is none is the default."""
+    """They are read as libkrb5 reads them; any other word is the default."""
     for text, value in (("no", False), ("OFF", False), ("1", True), ("maybe", True)):
         profile = krb5_conf.Profile(((("libdefaults", "x"), text), (("libdefaults", "y"), "")))
         assert profile.is_set("x", True) is value

@@ -1,0 +1,74 @@
+"""The components of a path, as one user sees them."""
+
+import stat
+from typing import List, Optional, Tuple
+
+from jhpatch.checks.accounts import Account
+from jhpatch.checks.runner import Deadline
+from jhpatch.kerberos.programs import Run
+from jhpatch.namedtuple import NamedTuple
+
+# Prints each component of the path and of where it leads, the last first: mode, owner, group,
+# and the user's own rights (r, w, x) as test(1) finds them.
+_SCRIPT = """\
+real=$(readlink -f -- "$1") || real=$1
+for whole in "$real" "$1"; do
+  part=$whole
+  while :; do
+    rights=
+    for right in r w x; do test -$right "$part" && rights=$rights$right; done
+    stat -c "%f %u %g .$rights %n" -- "$part" 2>/dev/null || echo "- - - - $part"
+    test "$part" = / && break
+    part=$(dirname -- "$part")
+  done
+done
+"""
+
+
+class PathComponent(NamedTuple):
+    """A directory or file on a path, or at the end of it."""
+
+    path: str
+    mode: Optional[int]
+    """None if it does not exist, or if the user cannot reach it."""
+    uid: int = -1
+    gid: int = -1
+    rights: str = ""
+    """Those of ``rwx`` that the user has."""
+
+    @property
+    def is_regular(self) -> bool:
+        """Whether it is a regular file."""
+        return bool(self.mode and stat.S_ISREG(self.mode))
+
+    @property
+    def is_sticky(self) -> bool:
+        """Whether only an owner can replace what is in the directory (inode(7))."""
+        return bool(self.mode and self.mode & stat.S_ISVTX and stat.S_ISDIR(self.mode))
+
+
+def read_components(
+    path: str, account: Account, run: Run, deadline: Deadline
+) -> Tuple[PathComponent, ...]:
+    """Return the components of an absolute path, the last first, as the user sees them.
+
+    A child that has become the user reads them. The result is empty if it does not end
+    in time.
+    """
+    argv = ["/bin/sh", "-c", _SCRIPT, "jhpatch", path]
+    return parse_components(run(argv, deadline.left(3), account).stdout)
+
+
+def parse_components(text: str) -> Tuple[PathComponent, ...]:
+    """Return what the script printed, each component once."""
+    components: List[PathComponent] = []
+    for line in text.split("\n"):
+        fields = line.split(" ", 4)
+        if len(fields) < 5 or fields[4] in [component.path for component in components]:
+            continue
+        if fields[0] == "-":
+            components.append(PathComponent(fields[4], None))
+        else:
+            mode, uid, gid = int(fields[0], 16), int(fields[1]), int(fields[2])
+            components.append(PathComponent(fields[4], mode, uid, gid, fields[3][1:]))
+    return tuple(components)

@@ -1,0 +1,44 @@
+"""What the messages of kinit and klist mean."""
+
+import pytest
+
+from jhpatch.kerberos import kinit_messages
+from jhpatch.kerberos.findings import TABLE
+
+MESSAGES = [
+    ("kinit: Preauthentication failed while getting initial credentials", "kinit-key-wrong"),
+    ("kinit: Password incorrect while getting initial credentials", "kinit-key-wrong"),
+    ("kinit: Decrypt integrity check failed while", "kinit-key-wrong"),
+    ("kinit: Clock skew too great while getting initial credentials", "kinit-clock"),
+    ("kinit: Clock skew too great in KDC reply while getting", "kinit-clock"),
+    ("kinit: Client 'x@Y' not found in Kerberos database while", "kinit-client-unknown"),
+    ("kinit: Realm not local to KDC while getting", "kinit-client-unknown"),
+    ("kinit: Client's credentials have been revoked while", "kinit-client-locked"),
+    ("kinit: Client's entry in database has expired while", "kinit-client-locked"),
+    ("kinit: Password has expired while getting", "kinit-client-locked"),
+    ("kinit: KDC has no support for encryption type while", "kinit-enctype"),
+    ("kinit: Encryption type aes256-cts not permitted while", "kinit-enctype"),
+    ("kinit: Cannot contact any KDC for realm 'X' while", "kinit-no-kdc"),
+    ('kinit: Cannot find KDC for realm "X" while', "kinit-no-kdc"),
+    ("kinit: Cannot resolve servers for KDC in realm", "kinit-no-kdc"),
+    ("kinit: krb5_get_init_creds: unable to reach any KDC in realm X", "kinit-no-kdc"),
+    ("kinit: Keytab contains no suitable keys for x@Y while", "kinit-no-key"),
+    ("kinit: Pre-authentication failed: Permission denied while", "keytab-unreadable"),
+    ("kinit: Pre-authentication failed: Unsupported key table format", "keytab-malformed"),
+    ("kinit: Pre-authentication failed: Key table file '/x' not found", "keytab-missing"),
+    ("kinit: Generic preauthentication failure while", "kinit-failed"),
+    ("no answer within 4.0 s", "kinit-timeout"),
+    ("kinit: something new", "kinit-failed"),
+]
+
+
+@pytest.mark.parametrize("message, code", MESSAGES)
+def test_a_message_is_classified(message, code):
+    """Each of kinit's errors is an error of doctor, with a reason and a next step."""
+    assert kinit_messages.classify(message) == code
+    assert TABLE.kinds[code].severity == "error"
+
+
+def test_each_code_is_known():
+    """No pattern stands for a finding that the table lacks."""
+    assert {code for _, code in kinit_messages._PATTERNS} <= set(TABLE.kinds)

@@ -1,0 +1,114 @@
+"""The hub's unit is read as systemd reads it, and its settings are checked."""
+
+import pytest
+
+from jhpatch.checks.runner import Deadline
+from jhpatch.kerberos import programs, systemd_unit
+from jhpatch.kerberos.programs import Completed
+from jhpatch.kerberos.systemd_unit import Unit
+from tests.kerberos.conftest import KEYTAB, codes
+
+
+def test_unit_files_are_parsed():
+    """[Service] alone counts, with continued lines and without comments; drop-ins come last."""
+    text = "[Unit]\nUser=no\n[Service]\n# User=x\nUser = root\nPrivateTmp=\\\n true\n"
+    drop_ins = ["[Service]\nReadWritePaths=/a\n", "[Service]\nReadWritePaths=/b\nPrivateTmp=no\n"]
+    settings = systemd_unit.parse_unit_files([text, *drop_ins])
+    assert settings == {"User": "root", "PrivateTmp": "no", "ReadWritePaths": "/a /b"}
+
+
+def test_an_empty_list_starts_again():
+    """ReadWritePaths= without a value drops what was set before."""
+    texts = ["[Service]\nReadWritePaths=/a\n", "[Service]\nReadWritePaths=\n"]
+    assert systemd_unit.parse_unit_files(texts) == {"ReadWritePaths": ""}
+    texts.append("[Service]\nReadWritePaths=/b\n")
+    assert systemd_unit.parse_unit_files(texts) == {"ReadWritePaths": "/b"}
+
+
+@pytest.mark.parametrize("text", ["true", "On", "1", "yes", "YES"])
+def test_a_boolean_has_several_forms(text):
+    """systemd takes them all for yes."""
+    assert Unit("x.service", {"PrivateTmp": text}).has_private_tmp
+
+
+@pytest.mark.parametrize(
+    "settings, keytab, cache, expected",
+    [
+        ({}, KEYTAB, "/tmp/cc", set()),
+        ({"PrivateTmp": "yes"}, KEYTAB, "/tmp/cc", {"unit-private-tmp"}),
+        ({"PrivateTmp": "true"}, KEYTAB, "/tmp/cc", {"unit-private-tmp"}),
+        ({"PrivateTmp": "disconnected"}, KEYTAB, "/tmp/cc", {"unit-private-tmp"}),
+        ({"PrivateTmp": "yes"}, KEYTAB, "/run/cc", set()),
+        ({"ProtectHome": "yes"}, KEYTAB, "/tmp/cc", {"unit-protect-home"}),
+        ({"ProtectHome": "tmpfs"}, KEYTAB, "/tmp/cc", {"unit-protect-home"}),
+        ({"ProtectHome": "read-only"}, KEYTAB, "/tmp/cc", set()),
+        ({"ProtectHome": "read-only"}, KEYTAB, "/home/alice/cc", {"unit-protect-home"}),
+        ({"ProtectHome": "yes"}, "/etc/k", "/tmp/cc", set()),
+        ({"ProtectSystem": "strict"}, KEYTAB, "/run/cc", {"unit-protect-system"}),
+        ({"ProtectSystem": "strict", "ReadWritePaths": "/run"}, KEYTAB, "/run/cc", set()),
+        ({"ProtectSystem": "strict", "ReadWritePaths": "-/run/"}, KEYTAB, "/run/cc", set()),
+        ({"ProtectSystem": "strict", "PrivateTmp": "yes"}, KEYTAB, "/var/tmp/cc", set()),
+        ({"ProtectSystem": "full"}, KEYTAB, "/run/cc", set()),
+        ({"User": "jupyterhub"}, KEYTAB, "/tmp/cc", {"unit-not-root"}),
+        ({"DynamicUser": "yes"}, KEYTAB, "/tmp/cc", {"unit-not-root"}),
+        ({"User": "root"}, KEYTAB, "/tmp/cc", set()),
+    ],
+)
+def test_what_a_unit_hides(settings, keytab, cache, expected):
+    """What systemd hides from the hub and its servers is a finding."""
+    unit = Unit("jupyterhub.service", settings)
+    assert codes(systemd_unit.check_unit(unit, (keytab,), (cache,))) == expected
+
+
+def test_each_path_is_named_once():
+    """Users with the same paths do not repeat a finding."""
+    unit = Unit("x.service", {"ProtectHome": "yes", "ProtectSystem": "strict"})
+    findings = systemd_unit.check_unit(unit, (KEYTAB, KEYTAB), ("/run/cc", "/run/cc"))
+    assert [finding.path for finding in findings] == [None, KEYTAB, "/run"]
+
+
+@pytest.fixture
+def directories(tmp_path):
+    """Directories of unit files: x.service in both, with drop-ins in both."""
+    for name, text in (
+        ("lib/x.service", "[Service]\nUser=lib\n"),
+        ("etc/x.service", "[Service]\nUser=etc\nPrivateTmp=yes\n"),
+        ("lib/x.service.d/9.conf", "[Service]\nPrivateTmp=no\n"),
+        ("etc/x.service.d/1.conf", "[Service]\nUser=first\n"),
+        ("etc/x.service.d/2.txt", "[Service]\nUser=ignored\n"),
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_text(text)
+    return [str(tmp_path / name) for name in ("etc", "lib")]
+
+
+def refuse(argv, seconds, account):
+    """Fail, as systemctl does where systemd does not run."""
+    return Completed(1, "", "System has not been booted with systemd as init system")
+
+
+@pytest.mark.parametrize("name", ["x", "x.service"])
+def test_without_systemd_the_files_are_read(directories, name):
+    """The first directory counts, and the drop-ins of all, ordered by name."""
+    unit = systemd_unit.read_unit(name, refuse, Deadline(5), directories)
+    assert unit == Unit("x.service", {"User": "first", "PrivateTmp": "no"})
+
+
+def test_a_unit_that_is_not_there(directories):
+    """There is no unit then, not an empty one."""
+    assert systemd_unit.read_unit("y", refuse, Deadline(5), directories) is None
+
+
+@pytest.mark.parametrize("state", ["loaded", "not-found"])
+def test_systemd_is_asked(directories, monkeypatch, state):
+    """Its answer counts before the files, unless it does not know the unit."""
+    monkeypatch.setattr(programs, "find_program", lambda name: "/bin/" + name)
+    commands = []
+
+    def show(argv, seconds, account):
+        commands.append(argv)
+        return Completed(0, "User=systemd\nProtectHome=yes\nLoadState=%s\n" % state, "")
+
+    unit = systemd_unit.read_unit("x", show, Deadline(5), directories)
+    assert commands[0][:3] == ["/bin/systemctl", "show", "-p"] and commands[0][-1] == "x.service"
+    assert unit.settings["User"] == ("systemd" if state == "loaded" else "first")
