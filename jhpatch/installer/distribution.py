@@ -47,7 +47,7 @@ def distributions(
     """
     names = set(wanted)
     found: Dict[str, List[Distribution]] = {}
-    with root.folder("") as folder:
+    with root.directory("") as folder:
         entries = folder.names()
     for entry in sorted(entries):
         if not entry.endswith((".dist-info", ".egg-info", ".egg", ".egg-link")):
@@ -82,7 +82,7 @@ def _zipped(path: str) -> Iterator[Match[str]]:
 def _is_left_over(root: RootDir, entry: str) -> bool:
     """A metadata folder that only a temporary file of ours has kept from being taken away."""
     try:
-        with root.folder(entry) as folder:
+        with root.directory(entry) as folder:
             return all(name.startswith(".jhpatch-") for name in folder.names())
     except OSError:  # an egg-info may be a file by itself
         return False

@@ -198,8 +198,8 @@ def _recovery_command(root: RootDir, names: Iterable[str]) -> NextStep:
 
 
 def _has_folder(root: RootDir) -> bool:
-    with root.folder("") as top:
-        return top.lstat(store.FOLDER) is not None
+    with root.directory("") as top:
+        return top.lstat(store.STATE_DIR) is not None
 
 
 def _reader(
@@ -212,8 +212,8 @@ def _reader(
 
     def on_disk(path: str) -> Optional[bytes]:
         if path not in disk:
-            if path.startswith(store.FOLDER + "/"):
-                disk[path] = store.saved(root, path[len(store.FOLDER) + 1 :])
+            if path.startswith(store.STATE_DIR + "/"):
+                disk[path] = store.saved(root, path[len(store.STATE_DIR) + 1 :])
             else:
                 found = root.read(path)
                 disk[path] = found.data if found else None

@@ -69,7 +69,7 @@ class RootDir:
             os.close(self._fd)
             self._fd = -1
 
-    def folder(self, path: str) -> "Dir":
+    def directory(self, path: str) -> "Dir":
         """The folder ``path`` (``""`` is the root), opened. Raises OSError, UnsafePath."""
         fd = os.dup(self._fd)
         for part in path.split("/") if path else []:
@@ -92,7 +92,7 @@ class RootDir:
         if not is_relative(path):
             raise UnsafePath(errno.EINVAL, "not a path beneath the site", path)
         above, _, name = path.rpartition("/")
-        return self.folder(above), name
+        return self.directory(above), name
 
     def has_directory_of(self, path: str) -> bool:
         """Whether the folder of ``path`` is there, and reached through no symlink."""
@@ -105,12 +105,12 @@ class RootDir:
     def read(self, path: str, cap: int = SIZE_CAP) -> Optional[FileContent]:
         """The regular file at ``path``; None where there is none. Raises OSError, UnsafePath."""
         try:
-            folder, name = self.parent(path)
+            directory, name = self.parent(path)
         except FileNotFoundError:
             return None
-        with folder:
+        with directory:
             try:
-                return folder.read(name, cap)
+                return directory.read(name, cap)
             except UnsafePath as error:
                 raise UnsafePath(error.errno, error.strerror, path)
 

@@ -6,14 +6,14 @@ from typing import Optional
 from jhpatch.errors import Failed, jhpatch_command
 from jhpatch.system.files import FileContent
 from jhpatch.system.sha256 import sha256
-from jhpatch.transaction.store import FOLDER
+from jhpatch.transaction.store import STATE_DIR
 
 
 def may_be_lost(site: str, error: OSError) -> Failed:
     """The unlink of the journal may not be on the disk."""
     return Failed(
         "the change was made, but may not outlast a power cut: %s" % message_of(error),
-        path=os.path.join(site, FOLDER),
+        path=os.path.join(site, STATE_DIR),
         next=jhpatch_command("status"),
     )
 
@@ -23,7 +23,7 @@ def cleanup_failed(site: str, error: OSError) -> Failed:
     return Failed(
         "all is done, but what is no longer needed could not be taken away: %s"
         % message_of(error),
-        path=os.path.join(site, FOLDER),
+        path=os.path.join(site, STATE_DIR),
         next="run the same command again: it tidies up",
     )
 

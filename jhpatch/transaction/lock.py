@@ -12,7 +12,7 @@ from typing import Callable, Optional
 
 from jhpatch.errors import Command, Failed, Locked, NextStep
 from jhpatch.system.rooted_files import Dir, RootDir, UnsafePath
-from jhpatch.transaction.store import FOLDER, not_ours, refuse_others, set_mode
+from jhpatch.transaction.store import STATE_DIR, not_ours, refuse_others, set_mode
 
 _POLL = 0.05  # seconds between two tries
 _ISOLATED = NextStep(Command((), "jhpatch", flags=("-I",)))
@@ -34,7 +34,7 @@ def acquire(
         if clock() >= deadline:
             raise Locked(
                 "another run holds the lock of this site",
-                path=os.path.join(root.path, FOLDER, "lock"),
+                path=os.path.join(root.path, STATE_DIR, "lock"),
                 next="wait for it, or give a longer --lock-timeout",
             )
         sleep(_POLL)
@@ -45,13 +45,13 @@ def _try_lock(root: RootDir) -> Optional[int]:
     try:
         fd = _opened(root)
     except UnsafePath as error:
-        raise not_ours(os.path.join(root.path, FOLDER), str(error.strerror))
+        raise not_ours(os.path.join(root.path, STATE_DIR), str(error.strerror))
     except FileNotFoundError:
         return None  # the last revert took the folder away in between
     except OSError as error:
         if error.errno in _NOT_PLAIN:
-            raise not_ours(os.path.join(root.path, FOLDER, "lock"), str(error.strerror))
-        raise not_writable(os.path.join(root.path, FOLDER), os.stat(root.path), error)
+            raise not_ours(os.path.join(root.path, STATE_DIR, "lock"), str(error.strerror))
+        raise not_writable(os.path.join(root.path, STATE_DIR), os.stat(root.path), error)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if _is_current(root, fd):
@@ -60,17 +60,17 @@ def _try_lock(root: RootDir) -> Optional[int]:
         pass
     except OSError as error:
         os.close(fd)
-        raise not_writable(os.path.join(root.path, FOLDER, "lock"), os.stat(root.path), error)
+        raise not_writable(os.path.join(root.path, STATE_DIR, "lock"), os.stat(root.path), error)
     os.close(fd)
     return None
 
 
 def _opened(root: RootDir) -> int:
-    with root.folder("") as top:
+    with root.directory("") as top:
         made = _made_folder(top)
         try:
-            with root.folder(FOLDER) as folder:
-                refuse_others(root, os.fstat(folder.fd), os.path.join(root.path, FOLDER))
+            with root.directory(STATE_DIR) as folder:
+                refuse_others(root, os.fstat(folder.fd), os.path.join(root.path, STATE_DIR))
                 set_mode(folder.fd, 0o755)
                 # A journal in a folder that a power cut takes away is none; and the folder
                 # may be of a run that was killed before it came so far.
@@ -79,13 +79,13 @@ def _opened(root: RootDir) -> int:
         except BaseException:
             if made:
                 with contextlib.suppress(OSError):
-                    os.rmdir(FOLDER, dir_fd=top.fd)
+                    os.rmdir(STATE_DIR, dir_fd=top.fd)
             raise
 
 
 def _made_folder(top: Dir) -> bool:
     try:
-        os.mkdir(FOLDER, 0o755, dir_fd=top.fd)
+        os.mkdir(STATE_DIR, 0o755, dir_fd=top.fd)
     except FileExistsError:
         return False
     return True
@@ -106,7 +106,7 @@ def _opened_lock(folder: Dir) -> int:
 
 def _is_current(root: RootDir, fd: int) -> bool:
     """Whether the file that we locked is still the one that others will find."""
-    with root.folder(FOLDER) as folder:
+    with root.directory(STATE_DIR) as folder:
         found = folder.lstat("lock")
     held = os.fstat(fd)
     return found is not None and (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino)

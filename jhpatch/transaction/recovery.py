@@ -53,7 +53,7 @@ def undo(root: RootDir, journal: Journal, at: At) -> Recovery:
     staging.drop_bytecode(root, journal.rows, at)
     staging.sync_directories(root, journal.rows, at)
     # Of a distribution that was removed since, our temporary files had kept directories.
-    staging.drop_empty_folders(root, (row.path for row in journal.rows if row.before))
+    staging.remove_empty_directories(root, (row.path for row in journal.rows if row.before))
     at("undone", JOURNAL)
     store.remove_journal(root)
     store.sync_journal(root, at)

@@ -59,7 +59,7 @@ def drop_temp(root: RootDir, row: Row) -> None:
             folder.unlink(row.temp)
 
 
-def drop_empty_folders(root: RootDir, paths: Iterable[str]) -> None:
+def remove_empty_directories(root: RootDir, paths: Iterable[str]) -> None:
     """Takes away the folders above ``paths`` where nothing is left in them.
 
     A folder without files imports as a namespace package, and one that is named
@@ -78,7 +78,7 @@ def drop_empty_folders(root: RootDir, paths: Iterable[str]) -> None:
 
 def _drop_empty(root: RootDir, path: str) -> bool:
     try:
-        with root.folder(path) as folder:
+        with root.directory(path) as folder:
             names = folder.names()
             if names == ["__pycache__"]:
                 os.rmdir("__pycache__", dir_fd=folder.fd)
@@ -115,7 +115,7 @@ class Bytecode:
         """The .pyc files of a __pycache__ by all that may be their module's name."""
         if cache not in self._known:
             found: Dict[str, List[str]] = {}
-            with contextlib.suppress(FileNotFoundError, UnsafePath), self._root.folder(
+            with contextlib.suppress(FileNotFoundError, UnsafePath), self._root.directory(
                 cache
             ) as one:
                 for name in one.names():
@@ -130,7 +130,7 @@ def _dropped(root: RootDir, path: str, names: List[str]) -> List[str]:
     dropped: List[str] = []
     if not names:
         return dropped
-    with contextlib.suppress(FileNotFoundError, UnsafePath), root.folder(path) as folder:
+    with contextlib.suppress(FileNotFoundError, UnsafePath), root.directory(path) as folder:
         for name in names:
             with contextlib.suppress(IsADirectoryError):
                 if folder.unlink(name):
@@ -156,7 +156,7 @@ def sync_directories(root: RootDir, rows: Iterable[Row], at: At) -> None:
     """
     for path in sorted({row.path.rpartition("/")[0] for row in rows}):
         at("sync", path)
-        with contextlib.suppress(FileNotFoundError, UnsafePath), root.folder(path) as directory:
+        with contextlib.suppress(FileNotFoundError, UnsafePath), root.directory(path) as directory:
             directory.sync()
 
 

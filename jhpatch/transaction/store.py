@@ -13,10 +13,10 @@ from jhpatch.system.sha256 import sha256 as _sha256
 from jhpatch.transaction import journal as journals
 from jhpatch.transaction.journal import Journal
 
-FOLDER = ".jhpatch"
-JOURNAL = FOLDER + "/journal.json"
-ORIGINALS = FOLDER + "/originals"
-_FORCED = FOLDER + "/forced"
+STATE_DIR = ".jhpatch"
+JOURNAL = STATE_DIR + "/journal.json"
+ORIGINALS = STATE_DIR + "/originals"
+_FORCED = STATE_DIR + "/forced"
 
 
 def journal_of(root: RootDir) -> Optional[Journal]:
@@ -27,14 +27,14 @@ def journal_of(root: RootDir) -> Optional[Journal]:
 
 def remove_journal(root: RootDir) -> None:
     """The point of no return; it lasts once the directory is synced. Raises OSError."""
-    with root.folder(FOLDER) as folder:
+    with root.directory(STATE_DIR) as folder:
         folder.unlink("journal.json")
 
 
 def sync_journal(root: RootDir, at: Callable[[str, str], None]) -> None:
     """Makes the journal's unlink last. Raises OSError."""
     at("settle", JOURNAL)
-    with root.folder(FOLDER) as folder:
+    with root.directory(STATE_DIR) as folder:
         folder.sync()
 
 
@@ -57,20 +57,20 @@ def saved(root: RootDir, name: str) -> Optional[bytes]:
 
     Raises Untrusted where it is a symlink, too large, or another user's.
     """
-    found = _trusted(root, "%s/%s" % (FOLDER, name))
+    found = _trusted(root, "%s/%s" % (STATE_DIR, name))
     return None if found is None else found.data
 
 
 def _trusted(root: RootDir, path: str) -> Optional[FileContent]:
     """A file of .jhpatch, if nobody else can have written it. Raises Untrusted, OSError."""
     try:
-        folder = root.folder(FOLDER)
+        folder = root.directory(STATE_DIR)
     except FileNotFoundError:
         return None
     except UnsafePath:
-        raise not_ours(os.path.join(root.path, FOLDER), "a symlink or a file")
+        raise not_ours(os.path.join(root.path, STATE_DIR), "a symlink or a file")
     with folder:
-        refuse_others(root, os.fstat(folder.fd), os.path.join(root.path, FOLDER))
+        refuse_others(root, os.fstat(folder.fd), os.path.join(root.path, STATE_DIR))
     try:
         found = root.read(path)
     except UnsafePath as error:
@@ -86,7 +86,7 @@ def refuse_others(root: RootDir, found: os.stat_result, path: str) -> None:
     Root reads a user's own state so, and writes there only after becoming that user.
     Raises Untrusted.
     """
-    with root.folder("") as top:
+    with root.directory("") as top:
         site = os.fstat(top.fd)
     writers = {0, site.st_uid, os.geteuid()}
     if found.st_uid not in writers or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
@@ -106,7 +106,7 @@ def not_ours(path: str, found: str) -> Untrusted:
 # Writing.
 
 
-def make_folders(root: RootDir, path: str) -> None:
+def make_directories(root: RootDir, path: str) -> None:
     """The folders above ``path``, which lies in .jhpatch: the only ones that are ever made."""
     parts = path.split("/")[:-1]
     for depth in range(2, len(parts) + 1):
@@ -114,7 +114,7 @@ def make_folders(root: RootDir, path: str) -> None:
         with folder:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(name, 0o755, dir_fd=folder.fd)
-            with root.folder("/".join(parts[:depth])) as made:
+            with root.directory("/".join(parts[:depth])) as made:
                 set_mode(made.fd, 0o755)
             folder.sync()
 
@@ -151,8 +151,8 @@ def save_originals(
     Gives the SHA-256 of each that was not there. All are on the disk when it ends, by one
     fsync of their folder: until then no journal needs them.
     """
-    make_folders(root, ORIGINALS + "/")
-    with root.folder(ORIGINALS) as folder:
+    make_directories(root, ORIGINALS + "/")
+    with root.directory(ORIGINALS) as folder:
         for data in originals:
             step("original")
             name = _sha256(data)
@@ -175,9 +175,9 @@ def drop(root: RootDir, names: Iterable[str], step: Callable[[str], None]) -> No
     """
     names = list(names)
     if names:
-        with root.folder(FOLDER) as folder:
+        with root.directory(STATE_DIR) as folder:
             folder.sync()
-    with contextlib.suppress(FileNotFoundError), root.folder(ORIGINALS) as folder:
+    with contextlib.suppress(FileNotFoundError), root.directory(ORIGINALS) as folder:
         for name in names:
             step("prune " + name)
             folder.unlink(name)
@@ -189,7 +189,7 @@ def needs_clean_up(root: RootDir, keep: Collection[str]) -> bool:
     ``keep`` names the saved originals that are needed, by SHA-256. Raises OSError.
     """
     try:
-        with root.folder(FOLDER) as folder:
+        with root.directory(STATE_DIR) as folder:
             names = set(folder.names())
     except (FileNotFoundError, UnsafePath):
         return False
@@ -203,7 +203,7 @@ def clean_up(root: RootDir) -> None:
 
     Only files that bear our names: somebody else's stay, and .jhpatch with them.
     """
-    with root.folder(FOLDER) as folder:
+    with root.directory(STATE_DIR) as folder:
         folder.unlink("journal.json.new")
         names = set(folder.names())
         recorded = bool(names & {"state.json", "journal.json"})
@@ -225,7 +225,7 @@ def _whole_originals(root: RootDir) -> Collection[str]:
 def _names_of_originals(root: RootDir) -> List[str]:
     """Saved originals, and those that lie there half written."""
     try:
-        with root.folder(ORIGINALS) as folder:
+        with root.directory(ORIGINALS) as folder:
             names = folder.names()
     except (FileNotFoundError, UnsafePath):
         return []
@@ -233,8 +233,8 @@ def _names_of_originals(root: RootDir) -> List[str]:
 
 
 def _remove_folder(root: RootDir) -> None:
-    with root.folder("") as top:
-        _remove_empty(top, FOLDER)  # not empty: another run has locked a new file there
+    with root.directory("") as top:
+        _remove_empty(top, STATE_DIR)  # not empty: another run has locked a new file there
         top.sync()
 
 

@@ -45,7 +45,7 @@ from jhpatch.transaction.change import FileChange
 from jhpatch.transaction.journal import Journal, Row
 from jhpatch.transaction.lock import acquire, not_writable
 from jhpatch.transaction.recovery import Recovery, undo
-from jhpatch.transaction.store import FOLDER, JOURNAL
+from jhpatch.transaction.store import JOURNAL, STATE_DIR
 
 _put = staging.put  # where a test makes its faults
 _HELD = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP)
@@ -65,8 +65,8 @@ def needs_clean_up(site: str, keep: Iterable[str]) -> bool:
     ``keep``: as in ``Transaction.prune``.
     """
     try:
-        with RootDir(site) as root, root.folder("") as top:
-            ours = os.access(FOLDER, os.W_OK | os.X_OK, dir_fd=top.fd, effective_ids=True)
+        with RootDir(site) as root, root.directory("") as top:
+            ours = os.access(STATE_DIR, os.W_OK | os.X_OK, dir_fd=top.fd, effective_ids=True)
             return ours and store.needs_clean_up(root, set(keep))
     except OSError:
         return False
@@ -80,9 +80,9 @@ def sync_finished(site: str) -> None:
     try:
         with RootDir(site) as root:
             try:
-                folder = root.folder(FOLDER)
+                folder = root.directory(STATE_DIR)
             except FileNotFoundError:
-                folder = root.folder("")  # a revert took it away
+                folder = root.directory("")  # a revert took it away
             with folder:
                 folder.sync()
     except (FileNotFoundError, PermissionError):
@@ -216,8 +216,8 @@ class Transaction:
     def _row(self, change: FileChange, temp: str) -> Row:
         path = os.path.join(self.root.path, change.path)
         try:
-            if change.path.startswith(FOLDER + "/"):
-                store.make_folders(self.root, change.path)
+            if change.path.startswith(STATE_DIR + "/"):
+                store.make_directories(self.root, change.path)
             folder, name = self.root.parent(change.path)
             with folder:
                 found = folder.read(name)
@@ -273,7 +273,7 @@ class Transaction:
         self.prune(keep)
         # A helper that conda or dpkg did not know had kept the folder of what is gone.
         with contextlib.suppress(OSError):
-            staging.drop_empty_folders(self.root, (r.path for r in rows if r.after is None))
+            staging.remove_empty_directories(self.root, (r.path for r in rows if r.after is None))
 
     def _verify(self, rows: Tuple[Row, ...]) -> None:
         """pip takes no lock of ours: what it did meanwhile must not pass for success."""
