@@ -6,7 +6,7 @@ psutil would cost more to import than everything else that ``status`` does.
 import os
 import re
 import time
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Iterator, List, Optional, Tuple
 
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.system.timestamps import iso
@@ -197,13 +197,3 @@ def _is_server_of(
 def _short(argv: Tuple[str, ...]) -> str:
     """The server's name; arguments may hold a token and are not shown."""
     return next(os.path.basename(part) for part in argv[:4] if _names_a_server(part))
-
-
-def joined(several: List[Optional[Tuple[Process, ...]]]) -> Optional[Tuple[Process, ...]]:
-    """The processes of several looks, each once; None where one could not see."""
-    found: Dict[int, Process] = {}
-    for one in several:
-        if one is None:
-            return None
-        found.update((process.pid, process) for process in one)
-    return tuple(found[pid] for pid in sorted(found))
