@@ -25,9 +25,11 @@ def refuse_untrusted(catalog: Catalog) -> None:
 
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     path_owners.refuse_foreign(package)
-    for tree in catalog.trees:
-        if os.path.dirname(tree) != package or os.path.islink(tree):  # else inspected already
-            path_owners.refuse_foreign(tree)
+    for patch_dir in catalog.patch_dirs:
+        if os.path.dirname(patch_dir) != package or os.path.islink(
+            patch_dir
+        ):  # else inspected already
+            path_owners.refuse_foreign(patch_dir)
 
 
 def inspect_all(environments: List[Environment], catalog: Catalog) -> List[Inspection]:
