@@ -53,12 +53,12 @@ def main(argv: Optional[List[str]] = None) -> int:
             run = _module(parsed.command).run
             if getattr(parsed, "watch", None):
                 return _watch(run, parsed, as_json, runner)
-            talk = terminal.Talk(as_json or quiet)
-            parsed.step, parsed.say = talk.step, talk.say
+            messages = terminal.Messages(as_json or quiet)
+            parsed.step, parsed.say = messages.step, messages.say
             try:
                 result = run(parsed)
             finally:
-                talk.end()
+                messages.end()
             runner = _runner(parsed)  # status --all adds the environments that it finds
     except JhpatchError as error:
         result = _failure(arguments, error)
@@ -120,7 +120,7 @@ def _describe(error: BaseException) -> Tuple[str, Optional[str]]:
 def _trace() -> None:
     import traceback
 
-    terminal.talk(traceback.format_exc())
+    terminal.error_output(traceback.format_exc())
 
 
 def _parse(argv: List[str]) -> argparse.Namespace:
@@ -141,7 +141,7 @@ class _Version(argparse.Action):
     def __call__(self, parser: Any, *arguments: Any) -> NoReturn:
         from jhpatch.patchset import catalog
 
-        newest = catalog.Catalog((catalog.own_tree(),)).newest()
+        newest = catalog.Catalog((catalog.own_patch_dir(),)).newest()
         values = (__version__, sys.version.split()[0], sys.executable)
         lines = ["jhpatch %s, Python %s (%s)" % values]
         lines += ["  %-34s to %s" % (patch, newest[patch]) for patch in sorted(newest)]
@@ -196,9 +196,9 @@ def _print(result: Result, runner: Runner, as_json: bool, verbose: bool, quiet: 
     # A diff for a file or for patch(1) must be the exact bytes.
     paged = style.terminal and is_diff and terminal.paged(text)
     lost = 0 if paged else terminal.output(text, escaped=style.terminal or not is_diff)
-    from jhpatch.report.text import talk
+    from jhpatch.report.text import errors_text
 
-    terminal.talk(talk(result, runner))
+    terminal.error_output(errors_text(result, runner))
     return lost or result.exit_code
 
 

@@ -33,7 +33,7 @@ def _width() -> int:
         return 80
 
 
-class Talk:
+class Messages:
     """The messages of a running command on standard error.
 
     ``step`` names the current step, ``say`` is a line of its own. A terminal shows only the
@@ -60,7 +60,7 @@ class Talk:
         if self._draws:
             self.step(text)
         elif not self._quiet:
-            talk(text + "\n")
+            error_output(text + "\n")
 
     def end(self) -> None:
         """Remove the status line from the terminal."""
@@ -146,11 +146,11 @@ def output(text: str, escaped: bool = True) -> int:
         _discard(1)  # the reader is gone, or the disk is full
         if isinstance(error, BrokenPipeError):
             return 0
-        talk("jhpatch: cannot write the result: %s\n" % error.strerror)
+        error_output("jhpatch: cannot write the result: %s\n" % error.strerror)
         return 1
 
 
-def talk(text: str) -> None:
+def error_output(text: str) -> None:
     """Write to standard error; if that fails, only the exit code reports the error."""
     try:
         write(sys.stderr, text)

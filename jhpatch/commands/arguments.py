@@ -38,8 +38,8 @@ def add_arguments(
         metavar="DIR",
         help="a site-packages folder by itself, such as one in an image; may repeat",
     )
-    add_tree(parser)
-    add_talk(parser)
+    add_patches(parser)
+    add_output_options(parser)
     if changes:
         add("--dry-run", action="store_true", help="say what would be done; write nothing")
         add(
@@ -51,12 +51,12 @@ def add_arguments(
         )
 
 
-def add_tree(parser: argparse.ArgumentParser, help: str = _PATCHES_HELP) -> None:
+def add_patches(parser: argparse.ArgumentParser, help: str = _PATCHES_HELP) -> None:
     """Add ``--patches``."""
     parser.add_argument("--patches", action="append", default=[], metavar="DIR", help=help)
 
 
-def add_talk(parser: argparse.ArgumentParser) -> None:
+def add_output_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of every command: ``--json``, ``--quiet`` and ``--verbose``."""
     add = parser.add_argument
     add("--json", action="store_true", help="one JSON document on standard output")
@@ -89,12 +89,12 @@ def number(least: float, most: float, unit: str) -> Callable[[str], float]:
 def catalog_of(arguments: argparse.Namespace, whole: bool = True) -> Catalog:
     """Return jhpatch's own patches and those of each ``--patches``; ``whole`` as in ``Catalog``.
 
-    Raises Usage as ``trees_of``.
+    Raises Usage as ``patch_dirs_of``.
     """
-    return Catalog([catalog.own_tree()] + trees_of(arguments), whole)
+    return Catalog([catalog.own_patch_dir()] + patch_dirs_of(arguments), whole)
 
 
-def trees_of(arguments: argparse.Namespace) -> List[str]:
+def patch_dirs_of(arguments: argparse.Namespace) -> List[str]:
     """Return the values of ``--patches``. Raises Usage for a directory that does not exist."""
     patch_dirs: List[str] = arguments.patches
     for patch_dir in patch_dirs:

@@ -11,7 +11,7 @@ from jhpatch.patchset.edition import Edition, normalized, read_edition
 from jhpatch.patchset.versions import clashes, key
 
 
-def own_tree() -> str:
+def own_patch_dir() -> str:
     """Return the directory of the patches that come with jhpatch. Raises BadPatch if missing."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     installed = os.path.join(package, "patches")
@@ -62,7 +62,7 @@ def overlaps(ordered: List[Edition]) -> Iterator[BadPatch]:
 
 def distributions(patch_dirs: List[str]) -> Tuple[str, ...]:
     """Return the distributions that have patches, by the names of their directories alone."""
-    names = (name for patch_dir in patch_dirs for name in folders(patch_dir))
+    names = (name for patch_dir in patch_dirs for name in distribution_dirs(patch_dir))
     return tuple(sorted({normalized(name) for name in names}))
 
 
@@ -177,7 +177,7 @@ class Catalog:
         return releases
 
 
-def folders(patch_dir: str) -> List[str]:
+def distribution_dirs(patch_dir: str) -> List[str]:
     """Return the directories in a patch directory, one a distribution.
 
     Raises BadPatch if it cannot be read.
@@ -201,7 +201,7 @@ def folders(patch_dir: str) -> List[str]:
 def files(patch_dirs: Iterable[str], names: Optional[Container[str]] = None) -> Iterator[str]:
     """Yield the paths of the patch files, only for the distributions ``names`` if given."""
     for patch_dir in patch_dirs:
-        for distribution in folders(patch_dir):
+        for distribution in distribution_dirs(patch_dir):
             if names is None or normalized(distribution) in names:
                 directory = os.path.join(patch_dir, distribution)
                 for name in sorted(os.listdir(directory)):

@@ -22,7 +22,7 @@ class Style(NamedTuple):
     width: int = 0
 
 
-def talk(result: Result, runner: Runner) -> str:
+def errors_text(result: Result, runner: Runner) -> str:
     """Return the text for standard error: the errors, each with the next step."""
     errors = [error_text(result.error, runner)] if result.error else []
     errors += [error_text(site.error, runner, site.python) for site in result.sites if site.error]
