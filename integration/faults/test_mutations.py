@@ -161,7 +161,7 @@ MUTATIONS = [
 def patches():
     """Each patch of ours: its path, its bytes, and the real files that it is for."""
     found = []
-    for path in sorted(glob.glob(os.path.join(catalog.own_tree(), "*", "*.patch"))):
+    for path in sorted(glob.glob(os.path.join(catalog.own_patch_dir(), "*", "*.patch"))):
         edition = read_edition(path)
         if edition.changes:
             release = edition.name.partition("-")[0]
@@ -241,7 +241,7 @@ def test_every_truncation(patches, tmp_path, thorough, tally):
 def test_a_mutation_from_end_to_end(share, lab, tmp_path, thorough, tally, monkeypatch):
     """apply with a broken patch: all of it, or a refusal and nothing; never 0 and nothing done."""
     chance = random.Random(100 + share)
-    own = catalog.own_tree()
+    own = catalog.own_patch_dir()
     names = ["6.4.11-kerberos-open.patch", "6.4.12-kerberos-save.patch"]
     texts = []
     for name in names:
@@ -251,7 +251,7 @@ def test_a_mutation_from_end_to_end(share, lab, tmp_path, thorough, tally, monke
     for number in range(1000 if thorough else 40):
         tree = str(tmp_path / ("tree-%d" % number))
         shutil.copytree(own, tree)
-        monkeypatch.setattr("jhpatch.patchset.catalog.own_tree", lambda tree=tree: tree)
+        monkeypatch.setattr("jhpatch.patchset.catalog.own_patch_dir", lambda tree=tree: tree)
         which = chance.randrange(2)
         mutation = MUTATIONS[number % len(MUTATIONS)]
         mutated = mutation(texts[which], texts[1 - which], chance)

@@ -31,7 +31,7 @@ class Row(NamedTuple):
 
 def rows() -> Iterator[Row]:
     """Each two neighbouring editions of each patch."""
-    editions = [one for one in catalog.editions([catalog.own_tree()]) if one.changes]
+    editions = [one for one in catalog.editions([catalog.own_patch_dir()]) if one.changes]
     for older, newer in zip(editions, editions[1:]):
         if older.patch == newer.patch:
             yield _row(older, newer)
@@ -39,7 +39,7 @@ def rows() -> Iterator[Row]:
 
 def every_pair(patch: str) -> Iterator[Row]:
     """Each edition of a patch carried to the release of each other one, older ones too."""
-    editions = [one for one in catalog.editions([catalog.own_tree()]) if one.changes]
+    editions = [one for one in catalog.editions([catalog.own_patch_dir()]) if one.changes]
     ours = [one for one in editions if one.patch == patch]
     for one in ours:
         for other in ours:

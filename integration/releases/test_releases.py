@@ -16,7 +16,7 @@ from jhpatch.system.sha256 import sha256
 from testing.sites import fetched_wheel
 from testing.trees import tree
 
-EDITIONS = catalog.editions([catalog.own_tree()])
+EDITIONS = catalog.editions([catalog.own_patch_dir()])
 
 
 def each(table):

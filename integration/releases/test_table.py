@@ -5,7 +5,7 @@ import pytest
 from integration.releases.table import KNOWN_BYTES, OUTSIDE, PATCHES, RELEASES
 from jhpatch.patchset import catalog
 
-EDITIONS = [one for one in catalog.editions([catalog.own_tree()]) if one.changes]
+EDITIONS = [one for one in catalog.editions([catalog.own_patch_dir()]) if one.changes]
 EACH = pytest.mark.parametrize("name", sorted(RELEASES))
 
 

@@ -1,1 +1,1 @@
-"""The command line. The only directory that prints and reads the environment."""
+"""The command line. The only package that prints and reads environment variables."""

@@ -14,7 +14,7 @@ from jhpatch.report.next_command import MAINTENANCE, Runner
 from jhpatch.report.result import Result, Script, Sites, error_of, with_fallbacks
 from jhpatch.report.text import Style
 
-# argparse has no translations, and looks in three folders for that of each of its words.
+# argparse searches three directories for the translation of each message; none exists.
 argparse._ = str  # type: ignore[attr-defined]
 
 _EXIT_CODES = """\
@@ -23,7 +23,7 @@ exit codes: 0 done or nothing to do; 1 failed; 2 usage; 3 a check found somethin
 
 
 def _formatter(prog: str) -> argparse.HelpFormatter:
-    """With a width of its own: asking the terminal imports shutil, bz2 and lzma."""
+    """Return a formatter with a fixed width: argparse imports shutil to read the terminal's."""
     return argparse.RawDescriptionHelpFormatter(prog, width=88)
 
 
@@ -32,13 +32,13 @@ class _Parser(argparse.ArgumentParser):
         raise Usage(message, next=jhpatch_command(*self.prog.split(" ")[1:], "--help"))
 
     def _print_message(self, message: str, file: Any = None) -> None:
-        """Help and version go out as results do: they survive any locale and any reader."""
+        """Write help and version as results are written: in any locale, to any reader."""
         if message and terminal.output(message):
             raise SystemExit(1)
 
 
 def main(argv: Optional[List[str]] = None) -> int:
-    """Runs one command; gives the process's exit code."""
+    """Run one command; return the exit code of the process."""
     arguments = sys.argv[1:] if argv is None else argv
     verbose = bool({"-v", "--verbose"} & set(arguments))
     quiet = bool({"-q", "--quiet"} & set(arguments))
@@ -46,41 +46,41 @@ def main(argv: Optional[List[str]] = None) -> int:
     runner = Runner(sys.executable or "python")
     try:
         with terminal.interruptible():
-            parsed = _parsed(arguments)
+            parsed = _parse(arguments)
             runner = _runner(parsed)
             _preload(as_json)
             parsed.environ = os.environ
             run = _module(parsed.command).run
             if getattr(parsed, "watch", None):
-                return _watched(run, parsed, as_json, runner)
-            talk = terminal.Talk(as_json or quiet)
-            parsed.step, parsed.say = talk.step, talk.say
+                return _watch(run, parsed, as_json, runner)
+            messages = terminal.Messages(as_json or quiet)
+            parsed.step, parsed.say = messages.step, messages.say
             try:
                 result = run(parsed)
             finally:
-                talk.end()
-            runner = _runner(parsed)  # status --all has found some
+                messages.end()
+            runner = _runner(parsed)  # status --all adds the environments that it finds
     except JhpatchError as error:
-        result = _failed(arguments, error)
+        result = _failure(arguments, error)
     except (KeyboardInterrupt, Exception) as error:
         if verbose:
             _trace()
-        result = _failed(arguments, Failed(*_words_of(error), next=_NEXT))
+        result = _failure(arguments, Failed(*_describe(error), next=_NEXT))
     return _print(with_fallbacks(result), runner, as_json, verbose, quiet)
 
 
 def _runner(arguments: argparse.Namespace) -> Runner:
-    """What a command that is typed next needs of this one."""
+    """Return the Python and the options of this command, for the next command to type."""
 
     def options(*names: str) -> Tuple[str, ...]:
         pairs = (("--" + name, value) for name in names for value in getattr(arguments, name, []))
-        return tuple(word for pair in pairs for word in pair)
+        return tuple(argument for pair in pairs for argument in pair)
 
     python = sys.executable or "python"
     return Runner(python, options("python", "site", "patches"), options("patches"))
 
 
-def _watched(run: Any, parsed: argparse.Namespace, as_json: bool, runner: Runner) -> int:
+def _watch(run: Any, parsed: argparse.Namespace, as_json: bool, runner: Runner) -> int:
     style = terminal.style(parsed.verbose)
 
     def text_of(result: Result) -> str:
@@ -91,19 +91,19 @@ def _watched(run: Any, parsed: argparse.Namespace, as_json: bool, runner: Runner
 
 
 def _preload(as_json: bool) -> None:
-    """Loads what the result is told with: not to fail at that once a change is made."""
+    """Import the output module now: a failure after a change would hide its result."""
     importlib.import_module("json" if as_json else "jhpatch.report.site_text")
 
 
-def _failed(argv: List[str], error: JhpatchError) -> Result:
+def _failure(argv: List[str], error: JhpatchError) -> Result:
     return Result(_command(argv), error=error_of(error), own_exit_code=error.exit_code)
 
 
 _NEXT = jhpatch_command("status") + "; the same command with -v shows where it happened"
 
 
-def _words_of(error: BaseException) -> Tuple[str, Optional[str]]:
-    """The message and the path of an error that is not one of ours."""
+def _describe(error: BaseException) -> Tuple[str, Optional[str]]:
+    """Return the message and the path of an error that is no JhpatchError."""
     if isinstance(error, KeyboardInterrupt):
         return "interrupted; nothing is left half done", None
     if isinstance(error, MemoryError):
@@ -111,8 +111,8 @@ def _words_of(error: BaseException) -> Tuple[str, Optional[str]]:
     if isinstance(error, ImportError):
         return "cannot load a part of Python: %s" % error, error.path
     if isinstance(error, OSError):
-        name = error.filename
-        path = os.fsdecode(name) if isinstance(name, (str, bytes)) else None
+        filename = error.filename
+        path = os.fsdecode(filename) if isinstance(filename, (str, bytes)) else None
         return error.strerror or str(error), path
     return "unexpected %s: %s" % (type(error).__name__, error), None
 
@@ -120,11 +120,11 @@ def _words_of(error: BaseException) -> Tuple[str, Optional[str]]:
 def _trace() -> None:
     import traceback
 
-    terminal.talk(traceback.format_exc())
+    terminal.error_output(traceback.format_exc())
 
 
-def _parsed(argv: List[str]) -> argparse.Namespace:
-    """What was typed. Raises Usage."""
+def _parse(argv: List[str]) -> argparse.Namespace:
+    """Parse the command line. Raises Usage."""
     arguments = parser(argv[0] if argv and argv[0] in COMMANDS else None).parse_args(argv)
     if arguments.command is None:
         raise Usage(
@@ -136,21 +136,21 @@ def _parsed(argv: List[str]) -> argparse.Namespace:
 
 
 class _Version(argparse.Action):
-    """The tool, the Python, and the newest release that each patch knows."""
+    """Print the version, the Python, and the newest release of each patch."""
 
     def __call__(self, parser: Any, *arguments: Any) -> NoReturn:
         from jhpatch.patchset import catalog
 
-        newest = catalog.Catalog((catalog.own_tree(),)).newest()
-        words = (__version__, sys.version.split()[0], sys.executable)
-        lines = ["jhpatch %s, Python %s (%s)" % words]
+        newest = catalog.Catalog((catalog.own_patch_dir(),)).newest()
+        values = (__version__, sys.version.split()[0], sys.executable)
+        lines = ["jhpatch %s, Python %s (%s)" % values]
         lines += ["  %-34s to %s" % (patch, newest[patch]) for patch in sorted(newest)]
         parser._print_message("\n".join(lines) + "\n")
         raise SystemExit(0)
 
 
 def parser(name: Optional[str], whole: bool = False) -> argparse.ArgumentParser:
-    """The parser of the command ``name``; for None of what all commands are, or ``whole``."""
+    """Return the parser of the command ``name``; for None of all, with arguments if ``whole``."""
     parser = _Parser(
         prog="jhpatch",
         description="Versioned, verified and reversible patches against installed "
@@ -159,14 +159,14 @@ def parser(name: Optional[str], whole: bool = False) -> argparse.ArgumentParser:
         formatter_class=_formatter,
         allow_abbrev=False,
     )
-    words = "the tool, the Python, and the newest release that each patch knows"
-    parser.add_argument("--version", action=_Version, nargs=0, help=words)
-    # Given its prog, argparse does not write a usage to find it.
+    help_text = "the tool, the Python, and the newest release that each patch knows"
+    parser.add_argument("--version", action=_Version, nargs=0, help=help_text)
+    # With prog, argparse does not format a usage to find it.
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", prog="jhpatch")
     for command, purpose in COMMANDS.items():
         if name not in (None, command):
-            continue  # only what is typed is built
-        below = commands.add_parser(
+            continue  # only the parser of the typed command is built
+        subparser = commands.add_parser(
             command,
             help=purpose,
             description=purpose,
@@ -175,7 +175,7 @@ def parser(name: Optional[str], whole: bool = False) -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
         if whole or command == name:
-            _module(command).add_arguments(below)
+            _module(command).add_arguments(subparser)
     return parser
 
 
@@ -193,17 +193,17 @@ def _print(result: Result, runner: Runner, as_json: bool, verbose: bool, quiet: 
     style = terminal.style(verbose)
     text = "" if quiet else _text(result, style, runner)
     is_diff = result.command == "diff"
-    # A diff that goes to a file or to patch(1) must be the exact bytes.
+    # A diff for a file or for patch(1) must be the exact bytes.
     paged = style.terminal and is_diff and terminal.paged(text)
     lost = 0 if paged else terminal.output(text, escaped=style.terminal or not is_diff)
-    from jhpatch.report.text import talk
+    from jhpatch.report.text import errors_text
 
-    terminal.talk(talk(result, runner))
+    terminal.error_output(errors_text(result, runner))
     return lost or result.exit_code
 
 
 def _text(result: Result, style: Style, runner: Runner) -> str:
-    """What a person reads on standard output."""
+    """Return the text of a result for standard output."""
     content = result.content
     if content is None:
         return ""

@@ -1,43 +1,43 @@
-"""How far a command is that lasts over a second: on a terminal, and drawn by rich where it is."""
+"""A status line on a terminal for commands of over a second; needs rich (jhpatch[terminal])."""
 
 import threading
 from typing import Any, Optional, TextIO
 
-_AFTER = 1.0  # seconds in which most commands have ended
+_AFTER = 1.0  # seconds; most commands are faster
 
 
 class Progress:
-    """A line that is drawn anew with each step, on a terminal, and taken away at the end."""
+    """A line on a terminal that shows the current step, and is removed at the end."""
 
     def __init__(self, stream: TextIO, after: float = _AFTER) -> None:
         self._stream = stream
-        self._words = ""
+        self._text = ""
         self._status: Any = None
         self._lock = threading.Lock()
         self._timer: Optional[threading.Timer] = threading.Timer(after, self._begin)
         self._timer.daemon = True
         self._timer.start()
 
-    def step(self, words: str) -> None:
-        """What is done now."""
+    def step(self, text: str) -> None:
+        """Show what is done now."""
         with self._lock:
-            self._words = words
+            self._text = text
             if self._status is not None:
-                self._status.update(_plain(words))
+                self._status.update(_escape(text))
 
     def _begin(self) -> None:
         try:
             from rich.console import Console
         except ImportError:
-            return  # jhpatch[terminal] was not asked for
+            return  # jhpatch[terminal] is not installed
         with self._lock:
             if self._timer is not None:
                 console = Console(file=self._stream, highlight=False)
-                self._status = console.status(_plain(self._words))
+                self._status = console.status(_escape(self._text))
                 self._status.start()
 
     def end(self) -> None:
-        """Nothing of it is left on the terminal."""
+        """Remove the line from the terminal."""
         with self._lock:
             if self._timer is not None:
                 self._timer.cancel()
@@ -46,7 +46,7 @@ class Progress:
                 self._status.stop()
 
 
-def _plain(words: str) -> str:
-    """Words without rich's own marks, and without what a terminal would obey."""
-    shown = "".join(one if one.isprintable() else "?" for one in words)
+def _escape(text: str) -> str:
+    """Return a text without the markup of rich and without control characters."""
+    shown = "".join(char if char.isprintable() else "?" for char in text)
     return shown.replace("[", r"\[")

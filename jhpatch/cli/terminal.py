@@ -1,4 +1,4 @@
-"""The terminal and the streams: what is written, in which form, and who does not read it."""
+"""The terminal and the standard streams: styles, messages, output and its failures."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ _HOME = "\033[H\033[J"  # the upper left corner, and nothing below it (ECMA-48, 
 
 
 def style(verbose: bool) -> Style:
-    """How text is written to standard output."""
+    """Return the style of text on standard output."""
     terminal = _is_terminal(sys.stdout)
     colour = terminal and "NO_COLOR" not in os.environ
     return Style(terminal, colour, verbose, _width() if terminal else 0)
@@ -23,21 +23,21 @@ def _is_terminal(stream: Optional[TextIO]) -> bool:
 
 
 def _width() -> int:
-    """The terminal's columns, or what COLUMNS says."""
-    said = os.environ.get("COLUMNS", "")
-    if said.isdigit() and int(said):
-        return int(said)
+    """Return COLUMNS, or else the columns of the terminal."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdigit() and int(columns):
+        return int(columns)
     try:
         return os.get_terminal_size(1).columns or 80
     except OSError:
         return 80
 
 
-class Talk:
-    """What a command says while it runs, on standard error.
+class Messages:
+    """The messages of a running command on standard error.
 
-    ``step`` says what it does now, ``say`` what is worth a line of its own where nothing is
-    drawn: on a terminal the last words are, after a second.
+    ``step`` names the current step, ``say`` is a line of its own. A terminal shows only the
+    last text of both, on a status line after one second; elsewhere steps are not written.
     """
 
     def __init__(self, quiet: bool) -> None:
@@ -45,58 +45,58 @@ class Talk:
         self._draws = _is_terminal(sys.stderr) and not quiet
         self._progress: Any = None
 
-    def step(self, words: str) -> None:
-        """What is done now."""
+    def step(self, text: str) -> None:
+        """Show what is done now."""
         if not self._draws:
             return
         if self._progress is None:
             from jhpatch.cli.progress import Progress
 
             self._progress = Progress(sys.stderr)
-        self._progress.step(words)
+        self._progress.step(text)
 
-    def say(self, words: str) -> None:
-        """A line of its own."""
+    def say(self, text: str) -> None:
+        """Write a line of its own."""
         if self._draws:
-            self.step(words)
+            self.step(text)
         elif not self._quiet:
-            talk(words + "\n")
+            error_output(text + "\n")
 
     def end(self) -> None:
-        """Nothing of it is left on the terminal."""
+        """Remove the status line from the terminal."""
         if self._progress is not None:
             self._progress.end()
 
 
 def watch(
-    look: Callable[[], Any], text_of: Callable[[Any], str], seconds: float, redraw: bool
+    run: Callable[[], Any], text_of: Callable[[Any], str], seconds: float, redraw: bool
 ) -> int:
-    """Looks again and again, until Ctrl-C or until nobody reads; the last result's exit code.
+    """Call ``run`` repeatedly until Ctrl-C or a closed pipe; return the last exit code.
 
-    A terminal is drawn anew; elsewhere each line that has changed is written once.
+    A terminal is redrawn; elsewhere each changed line is written once.
     """
-    code, old = 1, [""]
+    code, previous = 1, [""]
     try:
         while True:
-            result = look()
+            result = run()
             code = result.exit_code
             text = text_of(result)
-            new = text.splitlines(True)
-            changed = "".join(line for line in new if line not in old)
+            lines = text.splitlines(True)
+            changed = "".join(line for line in lines if line not in previous)
             write(sys.stdout, _HOME + text if redraw else changed)
-            old = new
+            previous = lines
             time.sleep(seconds)
     except KeyboardInterrupt:
         return code
     except BrokenPipeError:
-        _give_up(1)
+        _discard(1)
         return code
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Ctrl-C is an error that we word, where __main__ has left it to end the process."""
-    import _signal  # type: ignore[import-not-found]  # signal.py costs a millisecond
+    """Turn Ctrl-C into KeyboardInterrupt if __main__ has set it to end the process."""
+    import _signal  # type: ignore[import-not-found]  # signal.py needs 1 ms
 
     old = _signal.getsignal(_signal.SIGINT)
     if old != _signal.SIG_DFL:
@@ -110,7 +110,7 @@ def interruptible() -> Iterator[None]:
 
 
 def paged(text: str) -> bool:
-    """Shows more lines than the terminal has by a pager, as git does; whether it did."""
+    """Show a text longer than the terminal in a pager, as git does; return whether it did."""
     import _signal
     import shutil
     import subprocess
@@ -120,7 +120,7 @@ def paged(text: str) -> bool:
         return False
     environment = dict({"LESS": "FRX", "LV": "-c"}, **os.environ)
     data = shown(text).encode("utf-8", "backslashreplace")
-    # Ctrl-C is the pager's: without us it would go on with the terminal as it has set it.
+    # Ctrl-C is for the pager: if jhpatch exits first, the pager keeps the terminal's settings.
     old = _signal.signal(_signal.SIGINT, lambda *_: None)
     try:
         child = subprocess.Popen(command, shell=True, stdin=subprocess.PIPE, env=environment)
@@ -129,11 +129,11 @@ def paged(text: str) -> bool:
         return False
     finally:
         _signal.signal(_signal.SIGINT, old)
-    return child.returncode != 127  # sh(1): there is no such program
+    return child.returncode != 127  # sh(1): no such program
 
 
 def output(text: str, escaped: bool = True) -> int:
-    """Puts ``text`` on standard output; 1 where it was lost, though not by a reader's wish."""
+    """Write to standard output; return 1 if it failed, 0 also if the reader closed the pipe."""
     stream = sys.stdout
     try:
         if escaped or not hasattr(stream, "buffer"):
@@ -143,28 +143,28 @@ def output(text: str, escaped: bool = True) -> int:
             stream.buffer.flush()
         return 0
     except OSError as error:
-        _give_up(1)  # nobody is left to tell, or there is no room
+        _discard(1)  # the reader is gone, or the disk is full
         if isinstance(error, BrokenPipeError):
             return 0
-        talk("jhpatch: cannot write the result: %s\n" % error.strerror)
+        error_output("jhpatch: cannot write the result: %s\n" % error.strerror)
         return 1
 
 
-def talk(text: str) -> None:
-    """Puts ``text`` on standard error; the exit code alone must tell where that fails."""
+def error_output(text: str) -> None:
+    """Write to standard error; if that fails, only the exit code reports the error."""
     try:
         write(sys.stderr, text)
     except OSError:
-        _give_up(2)
+        _discard(2)
 
 
-def _give_up(fd: int) -> None:
-    """A stream that cannot be written: Python must not try the rest again at exit."""
+def _discard(fd: int) -> None:
+    """Redirect a broken stream to /dev/null, so that Python does not flush it again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), fd)
 
 
 def write(stream: Optional[TextIO], text: str) -> None:
-    """Text that survives any locale (LC_ALL=C): what it cannot show is escaped."""
+    """Write a text in any locale (LC_ALL=C); characters that it lacks are escaped."""
     if stream is not None and text:
         encoding = stream.encoding or "ascii"
         stream.write(shown(text).encode(encoding, "backslashreplace").decode(encoding))

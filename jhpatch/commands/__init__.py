@@ -1,4 +1,4 @@
-"""A file a command: ``add_arguments(parser)`` and ``run(arguments) -> Result``."""
+"""The commands, one a module with ``add_arguments(parser)`` and ``run(arguments) -> Result``."""
 
 COMMANDS = {
     "list": "every patch: distribution, versions, what for; which fit here",
@@ -15,7 +15,7 @@ COMMANDS = {
     "rebase": "for who keeps patches: carry one to another release",
     "survey": "for who keeps patches: which releases no patch names yet",
 }
-"""The commands and what each does, without importing them."""
+"""The commands and their summaries, without an import of their modules."""
 
 EXAMPLES = {
     "list": "list --python /opt/jupyterhub/bin/python",
@@ -32,4 +32,4 @@ EXAMPLES = {
     "rebase": "rebase jupyterhub/kerberos-login --to 6.1.2",
     "survey": "survey",
 }
-"""One line for each, as it is typed behind ``python -m jhpatch``."""
+"""An example for each command, as typed after ``python -m jhpatch``."""

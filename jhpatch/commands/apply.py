@@ -1,4 +1,4 @@
-"""``jhpatch apply``: make every patch that fits applied; all of them, or none."""
+"""``jhpatch apply``: apply every patch that fits; all of them or none."""
 
 import argparse
 import time
@@ -12,7 +12,7 @@ from jhpatch.system import timestamps
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``apply``."""
+    """Add the arguments of ``apply``."""
     add_shared_arguments(parser, changes=True)
     parser.add_argument(
         "--allow-unlisted",
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Result:
-    """0: applied, or nothing to do; 4: another run; 5: refused, and nothing changed."""
+    """Apply. Exit code 0: applied or nothing to do; 4: another run; 5: refused, no change."""
     operation = Operation(
         "apply",
         frozenset(),

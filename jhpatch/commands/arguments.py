@@ -1,4 +1,4 @@
-"""The options that commands share, and what they name."""
+"""The options that commands share, and the values that they name."""
 
 import argparse
 import os
@@ -13,13 +13,13 @@ from jhpatch.patchset import catalog
 from jhpatch.patchset.catalog import Catalog
 from jhpatch.report.result import Result
 
-_TREE = "another tree of patches beside jhpatch's own; may repeat"
+_PATCHES_HELP = "another tree of patches beside jhpatch's own; may repeat"
 
 
 def add_arguments(
     parser: argparse.ArgumentParser, changes: bool = False, patches: bool = True
 ) -> None:
-    """The arguments that commands share; ``changes``: for one that writes."""
+    """Add the arguments that commands share; ``changes`` for a command that changes sites."""
     add = parser.add_argument
     if patches:
         add("patch", nargs="*", metavar="PATCH", help="a name from `jhpatch list`; default: all")
@@ -38,8 +38,8 @@ def add_arguments(
         metavar="DIR",
         help="a site-packages folder by itself, such as one in an image; may repeat",
     )
-    add_tree(parser)
-    add_talk(parser)
+    add_patches(parser)
+    add_output_options(parser)
     if changes:
         add("--dry-run", action="store_true", help="say what would be done; write nothing")
         add(
@@ -51,13 +51,13 @@ def add_arguments(
         )
 
 
-def add_tree(parser: argparse.ArgumentParser, help: str = _TREE) -> None:
-    """``--patches``."""
+def add_patches(parser: argparse.ArgumentParser, help: str = _PATCHES_HELP) -> None:
+    """Add ``--patches``."""
     parser.add_argument("--patches", action="append", default=[], metavar="DIR", help=help)
 
 
-def add_talk(parser: argparse.ArgumentParser) -> None:
-    """How every command answers."""
+def add_output_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of every command: ``--json``, ``--quiet`` and ``--verbose``."""
     add = parser.add_argument
     add("--json", action="store_true", help="one JSON document on standard output")
     add("-q", "--quiet", action="store_true", help="say nothing but what is wrong")
@@ -65,13 +65,13 @@ def add_talk(parser: argparse.ArgumentParser) -> None:
 
 
 def add_wheels(parser: argparse.ArgumentParser) -> None:
-    """Where the tools of who keeps patches find releases."""
+    """Add ``--wheels``, for the commands for patch maintainers."""
     text = "where wheels lie, and stay that pip brings; default: nowhere"
     parser.add_argument("--wheels", metavar="DIR", help=text)
 
 
 def number(least: float, most: float, unit: str) -> Callable[[str], float]:
-    """What reads an option's value, for argparse: a number in that range."""
+    """Return a type for argparse: a number from ``least`` to ``most``, in ``unit``."""
 
     def read(text: str) -> float:
         try:
@@ -79,37 +79,37 @@ def number(least: float, most: float, unit: str) -> Callable[[str], float]:
         except ValueError:
             value = float("nan")
         if not least <= value <= most:
-            words = "expected %g to %g %s, found %r" % (least, most, unit, text)
-            raise argparse.ArgumentTypeError(words)
+            message = "expected %g to %g %s, found %r" % (least, most, unit, text)
+            raise argparse.ArgumentTypeError(message)
         return value
 
     return read
 
 
 def catalog_of(arguments: argparse.Namespace, whole: bool = True) -> Catalog:
-    """jhpatch's own patches and those of each ``--patches``; ``whole`` as ``Catalog`` has it.
+    """Return jhpatch's own patches and those of each ``--patches``; ``whole`` as in ``Catalog``.
 
-    Raises Usage as ``trees_of``.
+    Raises Usage as ``patch_dirs_of``.
     """
-    return Catalog([catalog.own_tree()] + trees_of(arguments), whole)
+    return Catalog([catalog.own_patch_dir()] + patch_dirs_of(arguments), whole)
 
 
-def trees_of(arguments: argparse.Namespace) -> List[str]:
-    """What ``--patches`` names. Raises Usage for a tree that is not there: it is no empty one."""
-    trees: List[str] = arguments.patches
-    for tree in trees:
-        if not os.path.isdir(tree):
+def patch_dirs_of(arguments: argparse.Namespace) -> List[str]:
+    """Return the values of ``--patches``. Raises Usage for a directory that does not exist."""
+    patch_dirs: List[str] = arguments.patches
+    for patch_dir in patch_dirs:
+        if not os.path.isdir(patch_dir):
             raise Usage(
                 "--patches names no folder",
-                path=tree,
+                path=patch_dir,
                 expected="a folder with <distribution>/<release>-<slug>.patch in it",
-                found="a file" if os.path.exists(tree) else "nothing",
+                found="a file" if os.path.exists(patch_dir) else "nothing",
             )
-    return trees
+    return patch_dirs
 
 
 def environments_of(arguments: argparse.Namespace) -> List[Environment]:
-    """The environments that ``--python`` and ``--site`` name, or one's own."""
+    """Return the environments of ``--python`` and ``--site``, by default the running one."""
     named = [environment.environment_of(path) for path in arguments.python]
     named += [environment.site_alone(path) for path in arguments.site]
     return named or [environment.own_environment()]
@@ -118,9 +118,9 @@ def environments_of(arguments: argparse.Namespace) -> List[Environment]:
 def inspected(
     arguments: argparse.Namespace, catalog: Catalog
 ) -> Tuple[List[Inspection], FrozenSet[str]]:
-    """The sites that are named, inspected, and the patches that are named.
+    """Inspect the sites of the command line; return them and the named patches.
 
-    Raises Usage for an unknown name, Refused where no site has anything that a patch is for.
+    Raises Usage for an unknown name, Refused if no site has a distribution of the patches.
     """
     sites = selection.inspect_all(environments_of(arguments), catalog)
     named = selection.patch_names(arguments.patch, catalog, sites)
@@ -129,14 +129,14 @@ def inspected(
 
 
 def change(arguments: argparse.Namespace, operation: Operation) -> Result:
-    """Carries out ``operation`` for the patches and in the sites that are named."""
-    from jhpatch.installer.execute import Run, execute  # status does without
+    """Execute ``operation`` for the patches and the sites of the command line."""
+    from jhpatch.installer.execute import Run, execute  # not needed by status
 
-    known = catalog_of(arguments)
-    selection.refuse_untrusted(known)
-    sites, named = inspected(arguments, known)
+    catalog = catalog_of(arguments)
+    selection.refuse_untrusted(catalog)
+    sites, named = inspected(arguments, catalog)
     dated = "SOURCE_DATE_EPOCH" in arguments.environ
     run = Run(
-        operation._replace(named=named), known, arguments.lock_timeout, arguments.dry_run, dated
+        operation._replace(named=named), catalog, arguments.lock_timeout, arguments.dry_run, dated
     )
     return execute(run, sites)

@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from jhpatch.commands.arguments import add_talk
+from jhpatch.commands.arguments import add_output_options
 from jhpatch.errors import Failed, python_command
 from jhpatch.report.result import Result, Script
 
@@ -15,7 +15,7 @@ FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``completion``."""
     parser.add_argument("shell", choices=SHELLS, help='eval "$(jhpatch completion bash)"')
-    add_talk(parser)
+    add_output_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> Result:

@@ -1,4 +1,4 @@
-"""``jhpatch diff``: the exact bytes that apply would change, as a unified diff."""
+"""``jhpatch diff``: show the exact changes of apply as a unified diff."""
 
 import argparse
 from typing import FrozenSet, List, Optional, Tuple
@@ -19,12 +19,12 @@ from jhpatch.transaction.change import FileChange
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``diff``."""
+    """Add the arguments of ``diff``."""
     add_shared_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> Result:
-    """0: the diff, perhaps empty; 4: a run is under way; 5: a patch that apply would refuse."""
+    """Show the diff. Exit code 0: even if it is empty; 4: another run; 5: apply would refuse."""
     sites, named = inspected(arguments, catalog_of(arguments))
     return Result("diff", Sites(tuple(_site(site, named) for site in sites)))
 
@@ -42,7 +42,7 @@ def _site(site: Inspection, named: FrozenSet[str]) -> SiteReport:
             continue
         alone = operation._replace(named=frozenset([status.patch]))
         single = plan(alone, site.snapshot, statuses)
-        # A patch that was not named and has nowhere to go is no refusal here.
+        # A patch that was not named and whose distribution is absent is no refusal.
         if single.refusals and (status.patch in named or status.state != states.ABSENT):
             error = error or single.refusals[0][1]
             text += _edits(site, status)
@@ -60,29 +60,31 @@ def _modules_first(change: FileChange) -> Tuple[bool, bool, str]:
     return change.path.endswith("/RECORD"), change.before is None, change.path
 
 
-def _edits(inspection: Inspection, one: PatchStatus) -> List[str]:
-    """What was changed in a file by another hand, against bytes that we know."""
+def _edits(inspection: Inspection, status: PatchStatus) -> List[str]:
+    """Return the diff from known bytes to a file that somebody else has changed."""
     text: List[str] = []
-    for file in one.files:
+    for file in status.files:
         if file.state != states.OTHER:
             continue
-        expected = _expected(inspection, one, file.path)
-        if expected is None:  # only the hash of the release is known: show what apply wants to do
-            return [one.edition.diff.decode("utf-8", "replace")] if one.edition else []
+        expected = _expected(inspection, status, file.path)
+        if expected is None:  # only the release's hash is known: show the patch itself
+            return [status.edition.diff.decode("utf-8", "replace")] if status.edition else []
         text.append(unified_diff.diff(file.path, expected, inspection.snapshot.read(file.path)))
     return text
 
 
-def _expected(inspection: Inspection, one: PatchStatus, path: str) -> Optional[bytes]:
-    """The bytes that should be there; None where only their hash is known."""
-    files = {file.path: file for file in (one.applied.files if one.applied else ())}
-    if path not in files or one.edition is None:
+def _expected(inspection: Inspection, status: PatchStatus, path: str) -> Optional[bytes]:
+    """Return the expected bytes of a file; None if only their hash is known."""
+    files = {file.path: file for file in (status.applied.files if status.applied else ())}
+    if path not in files or status.edition is None:
         return None
     before = files[path].before
     if before is None:
-        added = (addition for addition in one.edition.adds if addition.path == path)
+        added = (addition for addition in status.edition.adds if addition.path == path)
         return next((addition.data for addition in added), None)
     try:
-        return engine.after_of(one.edition, {path: inspection.snapshot.original(before)}).get(path)
+        return engine.after_of(status.edition, {path: inspection.snapshot.original(before)}).get(
+            path
+        )
     except JhpatchError:
         return None

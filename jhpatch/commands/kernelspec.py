@@ -6,7 +6,7 @@ import re
 import sys
 from typing import Any, Dict, List, Optional, Tuple
 
-from jhpatch.commands.arguments import add_talk, number
+from jhpatch.commands.arguments import add_output_options, number
 from jhpatch.errors import Failed, Refused, Usage, jhpatch_command, shell_command
 from jhpatch.report.result import Findings, KernelReport, Kernels, Result, checked
 from jhpatch.spark import kernel_store, kernelspec
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     def action(name: str, words: str) -> argparse.ArgumentParser:
         one = below.add_parser(name, help=words, description=words, allow_abbrev=False)
-        add_talk(one)
+        add_output_options(one)
         return one
 
     _add_install(action("install", "write a PySpark kernel; a second time, change nothing"))

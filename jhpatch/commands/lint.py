@@ -3,7 +3,7 @@
 import argparse
 from typing import Dict, Iterator, List, Sequence, Tuple
 
-from jhpatch.commands.arguments import add_talk, add_tree, trees_of
+from jhpatch.commands.arguments import add_output_options, add_patches, patch_dirs_of
 from jhpatch.errors import JhpatchError, Refused, Usage, jhpatch_command
 from jhpatch.installer import self_check
 from jhpatch.maintenance import lint, patch_writer, wheels
@@ -15,7 +15,7 @@ from jhpatch.report.result import PatchErrors, Result, error_of
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``lint``."""
     add = parser.add_argument
-    add_tree(parser, "a tree of patches to look at in place of jhpatch's own; may repeat")
+    add_patches(parser, "a tree of patches to look at in place of jhpatch's own; may repeat")
     add(
         "--wheels",
         metavar="DIR",
@@ -38,14 +38,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="compare jhpatch itself, patches and all, with the RECORD of its own wheel",
     )
-    add_talk(parser)
+    add_output_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> Result:
     """0: no finding; 3: some; 5: a hash that cannot be filled in."""
     if arguments.installed:
         return _installed()
-    trees = trees_of(arguments) or [catalog.own_tree()]
+    trees = patch_dirs_of(arguments) or [catalog.own_patch_dir()]
     if arguments.fix_hashes:
         if not arguments.wheel:
             raise Usage(

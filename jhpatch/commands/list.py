@@ -1,4 +1,4 @@
-"""``jhpatch list``: every patch, the releases that it is made for, and which fit here."""
+"""``jhpatch list``: list every patch, its releases, and its state in each site."""
 
 import argparse
 from typing import List
@@ -12,29 +12,29 @@ from jhpatch.report.result import PatchReport, Result, Sites
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``list``."""
+    """Add the arguments of ``list``."""
     add_shared_arguments(parser, patches=False)
 
 
 def run(arguments: argparse.Namespace) -> Result:
-    """All patches of the catalog, with the state that each has here."""
+    """List all patches of the catalog, each with its state in each site."""
     catalog = catalog_of(arguments)
     editions = catalog.editions(catalog.distributions)
     inspections = selection.inspect_all(environments_of(arguments), catalog)
     sites = []
-    for one in inspections:
-        report = site_report(one, exit_code=None if one.error else 0)
-        patches = tuple(_described(patch, list(editions)) for patch in report.patches)
+    for inspection in inspections:
+        report = site_report(inspection, exit_code=None if inspection.error else 0)
+        patches = tuple(_describe(patch, list(editions)) for patch in report.patches)
         sites.append(report._replace(patches=patches))
     return Result("list", Sites(tuple(sites)))
 
 
-def _described(patch: PatchReport, editions: List[Edition]) -> PatchReport:
-    ours = [one for one in editions if one.patch == patch.patch]
-    made = [one for one in ours if one.not_needed is None] or ours
-    here = [one for one in ours if one.name == patch.edition and one in made] or made[-1:]
+def _describe(patch: PatchReport, editions: List[Edition]) -> PatchReport:
+    candidates = [edition for edition in editions if edition.patch == patch.patch]
+    patching = [edition for edition in candidates if edition.not_needed is None] or candidates
+    current = [edition for edition in patching if edition.name == patch.edition] or patching[-1:]
     return patch._replace(
-        description=here[0].description if here else None,
-        versions=" | ".join(one.versions for one in made) or None,
+        description=current[0].description if current else None,
+        versions=" | ".join(edition.versions for edition in patching) or None,
         files=(),
     )

@@ -4,7 +4,7 @@ import argparse
 import os
 from typing import Any, Dict, List, Optional, Tuple
 
-from jhpatch.commands.arguments import add_talk
+from jhpatch.commands.arguments import add_output_options
 from jhpatch.errors import NextStep, Usage, jhpatch_command, shell_command
 from jhpatch.nginx import site_file
 from jhpatch.nginx.site_file import Front
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             allow_abbrev=False,
         )
         add(one)
-        add_talk(one)
+        add_output_options(one)
 
 
 def _add_render(parser: argparse.ArgumentParser) -> None:

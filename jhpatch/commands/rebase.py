@@ -6,7 +6,7 @@ import re
 import sys
 from typing import Dict, List, Optional
 
-from jhpatch.commands.arguments import add_talk, add_tree, add_wheels, trees_of
+from jhpatch.commands.arguments import add_output_options, add_patches, add_wheels, patch_dirs_of
 from jhpatch.errors import Failed, Refused, Usage, jhpatch_command
 from jhpatch.maintenance import patch_writer, rebase, wheels
 from jhpatch.namedtuple import NamedTuple
@@ -46,8 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--output", metavar="FILE", help="where to write it; default: beside the other editions")
     add("--dry-run", action="store_true", help="show what would be written; write nothing")
     add_wheels(parser)
-    add_tree(parser)
-    add_talk(parser)
+    add_patches(parser)
+    add_output_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> Result:
@@ -79,7 +79,7 @@ def _rebased(arguments: argparse.Namespace, editions: List[Edition], folder: str
 
 def _editions(arguments: argparse.Namespace) -> List[Edition]:
     """The editions of the patch, at least one that changes something. Raises Usage."""
-    trees = [catalog.own_tree()] + trees_of(arguments)
+    trees = [catalog.own_patch_dir()] + patch_dirs_of(arguments)
     distribution, _, slug = arguments.patch.partition("/")
     name = (normalized(distribution), slug)
     every = catalog.editions(trees)

@@ -1,4 +1,4 @@
-"""``jhpatch revert``: give every byte back, RECORD included."""
+"""``jhpatch revert``: restore the original files and RECORD byte for byte."""
 
 import argparse
 
@@ -10,7 +10,7 @@ from jhpatch.report.result import Result
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``revert``."""
+    """Add the arguments of ``revert``."""
     add_shared_arguments(parser, changes=True)
     parser.add_argument(
         "--force",
@@ -20,6 +20,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Result:
-    """0: as upstream, or nothing to do; 4: another run; 5: refused, and nothing changed."""
+    """Revert. Exit code 0: reverted or nothing to do; 4: another run; 5: refused, no change."""
     operation = Operation("revert", frozenset(), __version__, force=arguments.force)
     return change(arguments, operation)

@@ -1,4 +1,4 @@
-"""``jhpatch status``: the state of each patch; only reads, and takes no lock."""
+"""``jhpatch status``: show the state of each patch; read-only, without a lock."""
 
 import argparse
 import os
@@ -19,17 +19,17 @@ from jhpatch.report.result import Result, SiteReport, Sites, error_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``status``."""
-    words = "the environments of the hub and of the users' servers that run now"
-    parser.add_argument("--all", action="store_true", help=words)
+    """Add the arguments of ``status``."""
+    help_text = "the environments of the hub and of the users' servers that run now"
+    parser.add_argument("--all", action="store_true", help=help_text)
     add_shared_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> Result:
-    """0: all as it should be; 3: something is not; 4: a run is under way; 5: nothing here."""
+    """Show the states. Exit code 0: no change needed; 3: needed; 4: another run; 5: no patch."""
     catalog = catalog_of(arguments, whole=False)
     if arguments.all:
-        return Result("status", Sites(_of_all(arguments, catalog)))
+        return Result("status", Sites(_all_sites(arguments, catalog)))
     sites, named = inspected(arguments, catalog)
     selection.refuse_nothing_here(sites, named)
     return Result("status", Sites(tuple(_report(site, named) for site in sites)))
@@ -49,23 +49,23 @@ def _report(site: Inspection, named: FrozenSet[str]) -> SiteReport:
 # --all
 
 
-def _of_all(arguments: argparse.Namespace, catalog: Catalog) -> Tuple[SiteReport, ...]:
-    """Each environment once. What a user can write is looked at as that user, not as root."""
+def _all_sites(arguments: argparse.Namespace, catalog: Catalog) -> Tuple[SiteReport, ...]:
+    """Report each running environment once; read those that a user can write as that user."""
     from jhpatch.system import become_user, path_owners, processes
 
-    typed: List[str] = arguments.patch
+    names: List[str] = arguments.patch
     rows: Dict[str, SiteReport] = {}
     for python, uid in processes.interpreters():
         try:
             writer = path_owners.writer_of(python) if os.geteuid() == 0 else None
             if writer is None:
-                found = _sites_of(python, catalog, typed)
+                reports = _sites_of(python, catalog, names)
             elif uid or writer.uid:
                 catalog.load()
-                found = packing.unpacked(
+                reports = packing.unpacked(
                     become_user.run_as(
                         uid or writer.uid,
-                        lambda: _packed(python, catalog, typed),  # noqa: B023
+                        lambda: _packed(python, catalog, names),  # noqa: B023
                     )
                 )
             else:
@@ -77,12 +77,12 @@ def _of_all(arguments: argparse.Namespace, catalog: Catalog) -> Tuple[SiteReport
                     next=shell_command("chmod", "go-w", writer.path),
                 )
         except (JhpatchError, KeyError, TypeError, ValueError, AttributeError) as error:
-            odd = Failed("a child's odd answer", path=python)
-            failed = error if isinstance(error, JhpatchError) else odd
-            code = failed.exit_code
-            found = (SiteReport(python, python, None, exit_code=code, error=error_of(failed)),)
-        for one in found:
-            rows.setdefault(os.path.realpath(one.site), one)
+            unexpected = Failed("a child's odd answer", path=python)
+            failure = error if isinstance(error, JhpatchError) else unexpected
+            code = failure.exit_code
+            reports = (SiteReport(python, python, None, exit_code=code, error=error_of(failure)),)
+        for report in reports:
+            rows.setdefault(os.path.realpath(report.site), report)
     if not rows:
         raise Refused(
             "no hub and no server runs on this host",
@@ -90,15 +90,15 @@ def _of_all(arguments: argparse.Namespace, catalog: Catalog) -> Tuple[SiteReport
             found="none that this user may see",
             next=jhpatch_command("status", "--python", "/path/to/the/hub/bin/python"),
         )
-    arguments.python = sorted({one.python for one in rows.values() if one.python})
+    arguments.python = sorted({report.python for report in rows.values() if report.python})
     return tuple(rows[path] for path in sorted(rows))
 
 
-def _sites_of(python: str, catalog: Catalog, typed: List[str]) -> Tuple[SiteReport, ...]:
+def _sites_of(python: str, catalog: Catalog, names: List[str]) -> Tuple[SiteReport, ...]:
     sites = selection.inspect_all([environment_of(python)], catalog)
-    named = selection.patch_names(typed, catalog, sites)
+    named = selection.patch_names(names, catalog, sites)
     return tuple(_report(site, named) for site in sites)
 
 
-def _packed(python: str, catalog: Catalog, typed: List[str]) -> List[Dict[str, Any]]:
-    return packing.packed(_sites_of(python, catalog, typed))
+def _packed(python: str, catalog: Catalog, names: List[str]) -> List[Dict[str, Any]]:
+    return packing.packed(_sites_of(python, catalog, names))

@@ -3,7 +3,7 @@
 import argparse
 from typing import Callable, Dict, Iterator, List, Optional
 
-from jhpatch.commands.arguments import add_talk, add_tree, add_wheels, trees_of
+from jhpatch.commands.arguments import add_output_options, add_patches, add_wheels, patch_dirs_of
 from jhpatch.errors import Usage, jhpatch_command
 from jhpatch.maintenance import wheels
 from jhpatch.patchset import catalog, versions
@@ -21,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a distribution that there are patches for; default: all",
     )
     add_wheels(parser)
-    add_tree(parser)
-    add_talk(parser)
+    add_patches(parser)
+    add_output_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> Result:
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> Result:
 def _editions(arguments: argparse.Namespace) -> Dict[str, List[Edition]]:
     """The editions of each distribution. Raises Usage."""
     by_name: Dict[str, List[Edition]] = {}
-    for one in catalog.editions([catalog.own_tree()] + trees_of(arguments)):
+    for one in catalog.editions([catalog.own_patch_dir()] + patch_dirs_of(arguments)):
         by_name.setdefault(one.distribution, []).append(one)
     wanted = [normalized(name) for name in arguments.distribution] or sorted(by_name)
     for name in wanted:

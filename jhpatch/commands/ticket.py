@@ -5,7 +5,7 @@ import os
 import time
 from typing import Any, Mapping, Optional, Tuple
 
-from jhpatch.commands.arguments import add_talk, number
+from jhpatch.commands.arguments import add_output_options, number
 from jhpatch.errors import Failed, shell_command
 from jhpatch.kerberos import ticket_status
 from jhpatch.kerberos.ticket_status import Record, Ticket
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="look again every 5 (or SECONDS) seconds, until Ctrl-C",
     )
-    add_talk(parser)
+    add_output_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> Result:

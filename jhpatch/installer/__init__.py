@@ -1,1 +1,1 @@
-"""Patches in a site: what is there, what shall be, and carrying it out."""
+"""Patches in a site: their current state, the plan of a command, and its execution."""

@@ -1,8 +1,7 @@
-"""Patches, bytes and state → the state that each patch has in a site.
+"""The state of each patch in a site, from the patches, the bytes and the recorded state.
 
-The rules stand in their order in ``_assess``; the first that holds decides. State
-says what was meant, hashes say what is. The disk is seen only through the ``SiteSnapshot``
-that is passed in.
+``_assess`` applies the rules in order; the first that matches decides. The recorded state
+names the intention, hashes the facts. The disk is read only through a ``SiteSnapshot``.
 """
 
 from typing import Callable, Dict, Iterable, List, Optional, Set, Tuple
@@ -19,35 +18,35 @@ from jhpatch.system.sha256 import sha256
 
 
 class SiteSnapshot(NamedTuple):
-    """A site as a plan sees it."""
+    """A site as the input of a plan."""
 
     path: str
     distributions: Dict[str, List[Distribution]]
     state: Optional[State]
     state_bytes: Optional[bytes]
     read: Callable[[str], Optional[bytes]]
-    """A file's bytes, or None. Raises UnsafePath for what is no plain file of the site."""
+    """The bytes of a file, or None. Raises UnsafePath unless it is a regular file of the site."""
     original: Callable[[str], bytes]
-    """A saved original by SHA-256. Raises Untrusted."""
+    """The bytes of a saved original, by SHA-256. Raises Untrusted."""
     has_directory_of: Callable[[str], bool] = lambda path: True
-    """Whether the directory of a path is there, and reached through no symlink."""
+    """Whether the parent directory of a path exists, without a symlink on the way."""
 
 
 LAYOUT, UNRECORDED, UNKNOWN_RELEASE = "layout", "unrecorded", "unknown release"
 
 
 class Reason(NamedTuple):
-    """Why a patch is in its state."""
+    """The reason of a patch's state."""
 
     text: str
     kind: Optional[str] = None
-    """``LAYOUT``, ``UNRECORDED`` or ``UNKNOWN_RELEASE``, where a command must know."""
+    """``LAYOUT``, ``UNRECORDED`` or ``UNKNOWN_RELEASE``, if a command depends on it."""
     releases: Optional[str] = None
-    """Of an unknown release: the known ones."""
+    """For an unknown release, the known ones."""
 
 
 class PatchStatus(NamedTuple):
-    """A patch in a site: its state, and why."""
+    """A patch in a site: its state and the reason."""
 
     patch: str
     state: str
@@ -57,9 +56,9 @@ class PatchStatus(NamedTuple):
     applied: Optional[AppliedPatch]
     files: Tuple[FileReport, ...] = ()
     leftovers: Tuple[FileHashes, ...] = ()
-    """Files that we added and that are still there, though they should not be."""
+    """Files that jhpatch added and that should no longer exist."""
     unlisted: Optional[Edition] = None
-    """An edition whose bytes fit although its Versions do not name the release."""
+    """An edition whose hashes fit although its Versions do not name the release."""
 
     @property
     def version(self) -> Optional[str]:
@@ -72,12 +71,12 @@ class PatchStatus(NamedTuple):
         return normalized(self.patch.partition("/")[0])
 
     def is_because(self, kind: str) -> bool:
-        """Whether the reason is of that kind."""
+        """Return whether the reason is of that kind."""
         return self.reason is not None and self.reason.kind == kind
 
 
 def assess(snapshot: SiteSnapshot, editions: Iterable[Edition]) -> Tuple[PatchStatus, ...]:
-    """The state of each patch of the catalog and of the site's own state, by name."""
+    """Assess each patch of the catalog and of the recorded state, in order of name."""
     by_patch: Dict[str, List[Edition]] = {}
     for edition in editions:
         by_patch.setdefault(edition.patch, []).append(edition)
@@ -95,69 +94,72 @@ def _applied(snapshot: SiteSnapshot) -> Tuple[AppliedPatch, ...]:
 
 
 def absent(patch: str) -> PatchStatus:
-    """A patch whose distribution is not installed, and of which nothing is left."""
+    """Return the status of a patch whose distribution is not installed."""
     return PatchStatus(patch, states.ABSENT, None, None, None, None)
 
 
 def _assess(
     snapshot: SiteSnapshot, patch: str, editions: List[Edition], applied: Optional[AppliedPatch]
 ) -> PatchStatus:
-    found = snapshot.distributions.get(normalized(patch.partition("/")[0]), [])
+    distributions = snapshot.distributions.get(normalized(patch.partition("/")[0]), [])
     try:
-        if not found:
-            left = _leftovers(snapshot, applied)
-            reason = _left(applied)
-            return PatchStatus(patch, states.ABSENT, reason, None, None, applied, (), left)
-        if len(found) > 1:
-            reason = _layout("two of it: " + " and ".join(one.info for one in found))
-            return PatchStatus(patch, states.UNSUPPORTED, reason, None, found[0], applied)
-        if found[0].layout:
-            reason = _layout(found[0].layout)
-            return PatchStatus(patch, states.UNSUPPORTED, reason, None, found[0], applied)
-        return _of_installed(snapshot, patch, editions, applied, found[0])
+        if not distributions:
+            leftovers = _leftovers(snapshot, applied)
+            reason = _leftover_reason(applied)
+            return PatchStatus(patch, states.ABSENT, reason, None, None, applied, (), leftovers)
+        if len(distributions) > 1:
+            names = " and ".join(distribution.info for distribution in distributions)
+            reason = _layout_reason("two of it: " + names)
+            return PatchStatus(patch, states.UNSUPPORTED, reason, None, distributions[0], applied)
+        if distributions[0].layout:
+            reason = _layout_reason(distributions[0].layout)
+            return PatchStatus(patch, states.UNSUPPORTED, reason, None, distributions[0], applied)
+        return _assess_installed(snapshot, patch, editions, applied, distributions[0])
     except UnsafePath as error:
-        reason = _layout("%s: %s" % (error.filename, error.strerror))
-        distribution = found[0] if found else None
+        reason = _layout_reason("%s: %s" % (error.filename, error.strerror))
+        distribution = distributions[0] if distributions else None
         return PatchStatus(patch, states.UNSUPPORTED, reason, None, distribution, applied)
 
 
-def _layout(text: str) -> Reason:
+def _layout_reason(text: str) -> Reason:
     return Reason("layout: " + text, LAYOUT)
 
 
-def _of_installed(
+def _assess_installed(
     snapshot: SiteSnapshot,
     patch: str,
     editions: List[Edition],
     applied: Optional[AppliedPatch],
     distribution: Distribution,
 ) -> PatchStatus:
-    edition = next((one for one in editions if one.fits(distribution.version)), None)
+    edition = next((edition for edition in editions if edition.fits(distribution.version)), None)
     base = PatchStatus(patch, "", None, edition, distribution, applied)
     if applied and all(_hash(snapshot, file.path) == file.after for file in applied.files):
         state, reason = _current(applied, edition, editions)
         return base._replace(state=state, reason=reason, files=_applied_files(applied))
     if edition and edition.not_needed:
-        left = _leftovers(snapshot, applied)
+        leftovers = _leftovers(snapshot, applied)
         return base._replace(
             state=states.NOT_NEEDED,
             reason=Reason(edition.not_needed),
             edition=edition,
-            leftovers=left,
+            leftovers=leftovers,
         )
     if edition is not None:
-        return _by_bytes(snapshot, base, edition)
+        return _assess_files(snapshot, base, edition)
     entry = snapshot.state.of(distribution.name) if snapshot.state else None
     if applied and entry and entry.version == distribution.version:
-        return _by_record(snapshot, base, applied)
-    return _unlisted(snapshot, base, editions)
+        return _assess_recorded(snapshot, base, applied)
+    return _assess_unknown_release(snapshot, base, editions)
 
 
 def _current(
     applied: AppliedPatch, edition: Optional[Edition], editions: List[Edition]
 ) -> Tuple[str, Optional[Reason]]:
-    """``applied``, or ``outdated`` where the catalog's patch for this release is another."""
-    edition = edition or next((one for one in editions if one.name == applied.edition), None)
+    """Return ``applied``, or ``outdated`` if the catalog has another patch for this release."""
+    edition = edition or next(
+        (candidate for candidate in editions if candidate.name == applied.edition), None
+    )
     if edition is None:
         return states.APPLIED, Reason("the catalog no longer has this patch for this release")
     if edition.not_needed or digest(edition) != applied.digest:
@@ -165,17 +167,20 @@ def _current(
     return states.APPLIED, None
 
 
-def _unlisted(snapshot: SiteSnapshot, base: PatchStatus, editions: List[Edition]) -> PatchStatus:
-    """No edition names the release; perhaps one has its bytes."""
-    fits = next((e for e in editions if e.changes and _is_before(snapshot, e)), None)
-    ranges = (one for edition in editions if edition.changes for one in edition.ranges)
-    known = versions.near(base.version or "", ranges)
-    text = "release %s is not known; known: %s" % (base.version, known)
+def _assess_unknown_release(
+    snapshot: SiteSnapshot, base: PatchStatus, editions: List[Edition]
+) -> PatchStatus:
+    """Assess a patch for a release that no edition names; an edition may fit its bytes."""
+    changing = (edition for edition in editions if edition.changes)
+    fits = next((edition for edition in changing if _is_before(snapshot, edition)), None)
+    ranges = (interval for edition in editions if edition.changes for interval in edition.ranges)
+    releases = versions.near(base.version or "", ranges)
+    text = "release %s is not known; known: %s" % (base.version, releases)
     if fits:
         text += "; its bytes are those of %s: --allow-unlisted accepts them" % fits.name
     return base._replace(
         state=states.UNSUPPORTED,
-        reason=Reason(text, UNKNOWN_RELEASE, known),
+        reason=Reason(text, UNKNOWN_RELEASE, releases),
         unlisted=fits,
         leftovers=_leftovers(snapshot, base.applied),
     )
@@ -185,8 +190,8 @@ def _is_before(snapshot: SiteSnapshot, edition: Edition) -> bool:
     return all(_hash(snapshot, change.path) == change.before for change in edition.changes)
 
 
-def _by_bytes(snapshot: SiteSnapshot, base: PatchStatus, edition: Edition) -> PatchStatus:
-    """The states that the bytes decide: modified, pristine, superseded, applied, outdated."""
+def _assess_files(snapshot: SiteSnapshot, base: PatchStatus, edition: Edition) -> PatchStatus:
+    """Assess by the bytes: modified, pristine, superseded, applied or outdated."""
     applied = base.applied
     adds = {addition.path: sha256(addition.data) for addition in edition.adds}
     recorded = {file.path: file for file in applied.files} if applied else {}
@@ -199,21 +204,20 @@ def _by_bytes(snapshot: SiteSnapshot, base: PatchStatus, edition: Edition) -> Pa
         for path, after in sorted(adds.items())
     )
     modules = {change.path for change in edition.changes}
-    return _decided(snapshot, base._replace(files=changed + added), modules)
+    return _decide(snapshot, base._replace(files=changed + added), modules)
 
 
-def _decided(snapshot: SiteSnapshot, base: PatchStatus, modules: Set[str]) -> PatchStatus:
+def _decide(snapshot: SiteSnapshot, base: PatchStatus, modules: Set[str]) -> PatchStatus:
     files = base.files
-    odd = next((file for file in files if file.state == states.OTHER), None)
-    if odd:
-        return _of_odd_bytes(snapshot, base, odd)
+    other = next((file for file in files if file.state == states.OTHER), None)
+    if other:
+        return _assess_other(snapshot, base, other)
     if all(file.state == states.BEFORE for file in files if file.path in modules):
         if base.applied is None:
-            own = next(
-                (p for p in _foreign(snapshot, base) if _is_listed(snapshot, base, p)), None
-            )
-            if own:
-                reason = Reason("the release has %s itself" % own)
+            paths = _foreign_files(snapshot, base)
+            listed = next((path for path in paths if _is_listed(snapshot, base, path)), None)
+            if listed:
+                reason = Reason("the release has %s itself" % listed)
                 return base._replace(state=states.UNSUPPORTED, reason=reason)
             return base._replace(state=states.PRISTINE)
         return base._replace(
@@ -228,11 +232,13 @@ def _decided(snapshot: SiteSnapshot, base: PatchStatus, modules: Set[str]) -> Pa
     )
 
 
-def _by_record(snapshot: SiteSnapshot, base: PatchStatus, applied: AppliedPatch) -> PatchStatus:
-    """A recorded patch that the catalog does not have for this release any more."""
+def _assess_recorded(
+    snapshot: SiteSnapshot, base: PatchStatus, applied: AppliedPatch
+) -> PatchStatus:
+    """Assess a recorded patch that the catalog no longer has for this release."""
     files = tuple(_file_state(snapshot, f.path, f.before, f.after, f) for f in applied.files)
     modules = {file.path for file in applied.files if file.before is not None}
-    return _decided(snapshot, base._replace(files=files), modules)
+    return _decide(snapshot, base._replace(files=files), modules)
 
 
 def _file_state(
@@ -242,50 +248,51 @@ def _file_state(
     after: str,
     recorded: Optional[FileHashes],
 ) -> FileReport:
-    found = _hash(snapshot, path)
-    if found == before:
-        return FileReport(path, states.BEFORE if before else states.MISSING, before, found)
-    if found == after or (recorded and found == recorded.after):
-        return FileReport(path, states.AFTER, after, found)
-    if found is None:
-        return FileReport(path, states.OTHER, before, found)
-    if recorded and found == recorded.before:
-        return FileReport(path, states.AFTER, after, found)
-    return FileReport(path, states.OTHER, after if recorded else before, found)
+    digest = _hash(snapshot, path)
+    if digest == before:
+        return FileReport(path, states.BEFORE if before else states.MISSING, before, digest)
+    if digest == after or (recorded and digest == recorded.after):
+        return FileReport(path, states.AFTER, after, digest)
+    if digest is None:
+        return FileReport(path, states.OTHER, before, digest)
+    if recorded and digest == recorded.before:
+        return FileReport(path, states.AFTER, after, digest)
+    return FileReport(path, states.OTHER, after if recorded else before, digest)
 
 
-def _foreign(snapshot: SiteSnapshot, base: PatchStatus) -> List[str]:
-    """Files that a patch adds and that are there already, brought by no patch of ours.
+def _foreign_files(snapshot: SiteSnapshot, base: PatchStatus) -> List[str]:
+    """Return the files that a patch adds and that exist already, added by no recorded patch.
 
-    A helper is ours whoever lists it: patches of a distribution share it.
+    Helpers are not among them: the patches of a distribution share them.
     """
-    ours = {file.path for patch in _applied(snapshot) for file in patch.files}
-    there = {file.path for file in base.files if file.found}
+    recorded = {file.path for patch in _applied(snapshot) for file in patch.files}
+    existing = {file.path for file in base.files if file.found}
     adds = base.edition.adds if base.edition else ()
-    return [one.path for one in adds if one.path in there - ours and not one.is_helper]
+    paths = (addition.path for addition in adds if not addition.is_helper)
+    return [path for path in paths if path in existing - recorded]
 
 
 def _is_listed(snapshot: SiteSnapshot, base: PatchStatus, path: str) -> bool:
-    """Whether RECORD has a row for a file."""
+    """Return whether RECORD has a row for a file."""
     from jhpatch.installer import record
 
-    listed = (
+    content = (
         base.distribution and base.distribution.record and snapshot.read(base.distribution.record)
     )
-    return bool(listed) and any(row.path == path for row in record.parse(listed or b""))
+    return bool(content) and any(row.path == path for row in record.parse(content or b""))
 
 
-def _of_odd_bytes(snapshot: SiteSnapshot, base: PatchStatus, odd: FileReport) -> PatchStatus:
-    """Bytes that we do not know: another build of the release, if RECORD states them."""
+def _assess_other(snapshot: SiteSnapshot, base: PatchStatus, file: FileReport) -> PatchStatus:
+    """Assess unknown bytes: another build of the release if RECORD has their hash."""
     from jhpatch.installer import record
 
     distribution = base.distribution
-    listed = distribution and distribution.record and snapshot.read(distribution.record)
-    if listed and odd.found and record.stated(record.parse(listed), odd.path) == odd.found:
-        text = "another build: RECORD states the bytes of %s, no patch does" % odd.path
+    content = distribution and distribution.record and snapshot.read(distribution.record)
+    if content and file.found and record.stated(record.parse(content), file.path) == file.found:
+        text = "another build: RECORD states the bytes of %s, no patch does" % file.path
         return base._replace(state=states.UNSUPPORTED, reason=Reason(text))
-    what = "is missing" if odd.found is None else "has bytes that no patch knows"
-    return base._replace(state=states.MODIFIED, reason=Reason("%s %s" % (odd.path, what)))
+    message = "is missing" if file.found is None else "has bytes that no patch knows"
+    return base._replace(state=states.MODIFIED, reason=Reason("%s %s" % (file.path, message)))
 
 
 def _applied_files(applied: AppliedPatch) -> Tuple[FileReport, ...]:
@@ -293,12 +300,12 @@ def _applied_files(applied: AppliedPatch) -> Tuple[FileReport, ...]:
 
 
 def _leftovers(snapshot: SiteSnapshot, applied: Optional[AppliedPatch]) -> Tuple[FileHashes, ...]:
-    """The files that we added and that are there still, with our bytes."""
+    """Return the files that the patch added and that still have its bytes."""
     added = [file for file in applied.files if file.before is None] if applied else []
     return tuple(file for file in added if _hash(snapshot, file.path) == file.after)
 
 
-def _left(applied: Optional[AppliedPatch]) -> Optional[Reason]:
+def _leftover_reason(applied: Optional[AppliedPatch]) -> Optional[Reason]:
     text = "the distribution is gone; what was recorded of it is left"
     return Reason(text) if applied else None
 

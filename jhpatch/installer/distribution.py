@@ -1,6 +1,6 @@
 """The distributions that are installed in a site, by the names of its entries.
 
-Only the head of the metadata of those asked for is read; nothing is imported.
+Only the head of the metadata of the requested ones is read; nothing is imported.
 """
 
 import contextlib
@@ -25,9 +25,9 @@ class Distribution(NamedTuple):
     name: str
     version: str
     info: str
-    """Its metadata folder's (or file's) name in the site."""
+    """The name of its metadata directory (or file) in the site."""
     layout: Optional[str]
-    """Why it cannot be patched in place (editable, egg …); None where it can."""
+    """Why it cannot be patched in place (editable, egg …); None if it can."""
     installer: Optional[str]
 
     @property
@@ -37,54 +37,53 @@ class Distribution(NamedTuple):
 
 
 def distributions(
-    root: RootDir, wanted: Iterable[str], archives: Iterable[str] = ()
+    root: RootDir, names: Iterable[str], archives: Iterable[str] = ()
 ) -> Dict[str, List[Distribution]]:
-    """The distributions of a site that are ``wanted``, by normalized name.
+    """Return the distributions ``names`` of a site, by normalized name.
 
-    Found by the names of folders; only the metadata of those wanted is read. Two
-    entries under a name are what an upgrade that died leaves behind. ``archives`` are
-    those of the site.
+    They are found by the names of entries; only their own metadata is read. An interrupted
+    upgrade leaves two entries for a name. ``archives`` are those of the site.
     """
-    names = set(wanted)
-    found: Dict[str, List[Distribution]] = {}
-    with root.folder("") as folder:
-        entries = folder.names()
+    requested = set(names)
+    by_name: Dict[str, List[Distribution]] = {}
+    with root.directory("") as directory:
+        entries = directory.names()
     for entry in sorted(entries):
         if not entry.endswith((".dist-info", ".egg-info", ".egg", ".egg-link")):
             continue
         match = _INFO.match(entry)
         name = normalized(match.group("name") if match else entry.rpartition(".")[0])
-        if name in names and not _is_left_over(root, entry):
-            found.setdefault(name, []).append(_distribution(root, entry, name))
+        if name in requested and not _is_leftover(root, entry):
+            by_name.setdefault(name, []).append(_distribution(root, entry, name))
     for path in archives:
         layout = "inside of the archive " + path
-        for match in _zipped(path):
+        for match in _archived_names(path):
             name = normalized(match.group("name"))
-            if name in names and os.path.dirname(path) != root.path:
-                one = Distribution(name, match.group("version"), path, layout, None)
-                found.setdefault(name, []).append(one)
-    return found
+            if name in requested and os.path.dirname(path) != root.path:
+                distribution = Distribution(name, match.group("version"), path, layout, None)
+                by_name.setdefault(name, []).append(distribution)
+    return by_name
 
 
-def _zipped(path: str) -> Iterator[Match[str]]:
-    """The names of the metadata in a zip, a wheel or an egg; of what is none, nothing."""
+def _archived_names(path: str) -> Iterator[Match[str]]:
+    """Return the names of the metadata in a zip, a wheel or an egg; none for other files."""
     import zipfile
 
     names = {os.path.basename(path)}
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(fd, "rb") as file:
-        # zipfile says in many ways that a file is no zip.
+        # zipfile raises many kinds of errors for a file that is no zip.
         with contextlib.suppress(Exception), zipfile.ZipFile(file) as archive:
             names.update(name.partition("/")[0] for name in archive.namelist())
     return filter(None, map(_INFO.match, sorted(names)))
 
 
-def _is_left_over(root: RootDir, entry: str) -> bool:
-    """A metadata folder that only a temporary file of ours has kept from being taken away."""
+def _is_leftover(root: RootDir, entry: str) -> bool:
+    """Return whether a metadata directory contains nothing but temporary files of jhpatch."""
     try:
-        with root.folder(entry) as folder:
-            return all(name.startswith(".jhpatch-") for name in folder.names())
-    except OSError:  # an egg-info may be a file by itself
+        with root.directory(entry) as directory:
+            return all(name.startswith(".jhpatch-") for name in directory.names())
+    except OSError:  # an egg-info can be a file itself
         return False
 
 
@@ -95,56 +94,57 @@ def _distribution(root: RootDir, entry: str, name: str) -> Distribution:
         return Distribution(name, version, entry, "an editable install", None)
     if entry.endswith(".egg"):
         return Distribution(name, version, entry, "an egg", None)
-    head = _head(root, entry)
+    head = _metadata_head(root, entry)
     stated = re.search(r"^Version:[ \t]*(\S+)", head, re.M)
     if stated:
         version = stated.group(1)
     elif not version:
-        version = _parsed_version(head)
-    layout = "an editable install" if _is_editable(root, entry) else _linked(root, entry)
-    installer = _small(root, entry + "/INSTALLER").strip() or None
+        version = _parse_version(head)
+    layout = "an editable install" if _is_editable(root, entry) else _symlink_layout(root, entry)
+    installer = _read_head(root, entry + "/INSTALLER").strip() or None
     return Distribution(name, version, entry, layout, installer)
 
 
-def _head(root: RootDir, entry: str) -> str:
-    """The head of METADATA or PKG-INFO; an egg-info may be a file by itself (distutils)."""
+def _metadata_head(root: RootDir, entry: str) -> str:
+    """Return the head of METADATA or PKG-INFO; an egg-info can be a file itself (distutils)."""
     for path in (entry + "/METADATA", entry + "/PKG-INFO", entry):
-        text = _small(root, path)
+        text = _read_head(root, path)
         if text:
             return text.partition("\n\n")[0]
     return ""
 
 
-def _small(root: RootDir, path: str) -> str:
+def _read_head(root: RootDir, path: str) -> str:
     try:
-        found = root.read(path, cap=4 * 1024 * 1024)
+        content = root.read(path, cap=4 * 1024 * 1024)
     except OSError:
         return ""
-    return found.data[:_HEAD].decode("utf-8", "replace").replace("\r\n", "\n") if found else ""
+    text = content.data[:_HEAD].decode("utf-8", "replace") if content else ""
+    return text.replace("\r\n", "\n")
 
 
-def _linked(root: RootDir, entry: str) -> Optional[str]:
-    """Metadata that lies elsewhere: what is written in RECORD would be written there."""
+def _symlink_layout(root: RootDir, entry: str) -> Optional[str]:
+    """Return the problem of metadata that is a symlink: a write would change its target."""
     for path in (entry, entry + "/RECORD"):
         try:
-            folder, name = root.parent(path)
-            with folder:
-                found = folder.lstat(name)
-        except OSError:  # an egg-info may be a file by itself
+            directory, name = root.parent(path)
+            with directory:
+                status = directory.lstat(name)
+        except OSError:  # an egg-info can be a file itself
             continue
-        if found and stat.S_ISLNK(found.st_mode):
+        if status and stat.S_ISLNK(status.st_mode):
             return path + " is a symlink"
     return None
 
 
 def _is_editable(root: RootDir, entry: str) -> bool:
-    """PEP 610 and PEP 660: direct_url.json says so."""
-    said = _small(root, entry + "/direct_url.json")
-    return bool(said) and re.search(r'"editable"\s*:\s*true', said) is not None
+    """Return whether direct_url.json declares an editable install (PEP 610, PEP 660)."""
+    text = _read_head(root, entry + "/direct_url.json")
+    return bool(text) and re.search(r'"editable"\s*:\s*true', text) is not None
 
 
-def _parsed_version(head: str) -> str:
-    """The version in metadata that is written in an odd way; empty for none."""
+def _parse_version(head: str) -> str:
+    """Return the version of metadata that a regular expression cannot read, or ""."""
     from email.parser import HeaderParser
 
     return str(HeaderParser().parsestr(head)["Version"] or "").strip()

@@ -1,4 +1,4 @@
-"""The changes of one distribution: its files, what is added to it, and its RECORD. Pure."""
+"""The changes of one distribution: its files, added files and RECORD. Pure."""
 
 import contextlib
 from typing import Dict, Iterable, List, Optional, Set
@@ -19,10 +19,10 @@ _PATCHED = (states.APPLIED, states.OUTDATED, states.MODIFIED)
 
 
 class DistributionPlan:
-    """The changes of one distribution: its files, what is added to it, and its RECORD."""
+    """The changes of one distribution: its files, added files and RECORD."""
 
     def __init__(self, snapshot: SiteSnapshot, name: str, statuses: List[PatchStatus]) -> None:
-        """``statuses``: of all patches of the distribution ``name``."""
+        """``statuses`` are those of all patches of the distribution ``name``."""
         self.snapshot = snapshot
         self.name = name
         self.statuses = statuses
@@ -34,37 +34,41 @@ class DistributionPlan:
 
     @property
     def changes(self) -> List[FileChange]:
-        """In the order in which they were found."""
+        """The changes, in the order in which they were added."""
         return list(self._changed.values())
 
     def run(
-        self, wanted: List[PatchStatus], dropped: Set[str], when: str
+        self, to_apply: List[PatchStatus], to_revert: Set[str], when: str
     ) -> Optional[DistributionState]:
-        """Fills ``changes`` and ``originals``; the distribution's new entry for the state.
+        """Fill ``changes`` and ``originals``; return the distribution's entry for the new state.
 
-        ``wanted`` are the patches to apply, ``dropped`` the names of those to revert; None
-        where no patch is left. Raises BadPatch, Refused.
+        ``to_apply`` are patches, ``to_revert`` the names of patches. None if no patch stays
+        applied. Raises BadPatch, Refused.
         """
-        anew = {status.patch for status in wanted}
-        patches = [self._apply(status, when) for status in wanted]
+        applied = {status.patch for status in to_apply}
+        patches = [self._apply(status, when) for status in to_apply]
         for status in self.statuses:
-            if status.applied and status.patch not in dropped | anew:
+            if status.applied and status.patch not in to_revert | applied:
                 patches.append(self._with_shared(status.applied))
-        stays = {file.path for patch in patches for file in patch.files}
+        kept = {file.path for patch in patches for file in patch.files}
         for status in self.statuses:
-            if status.patch in dropped:
-                self._restore(status, stays)
-            elif status.patch in anew:
-                self._drop(status.leftovers, stays)
-        file = self._record(patches)
+            if status.patch in to_revert:
+                self._restore(status, kept)
+            elif status.patch in applied:
+                self._remove(status.leftovers, kept)
+        file = self._change_record(patches)
         if not patches or self.distribution is None:
             return None
         patches.sort(key=lambda patch: patch.patch)
         return DistributionState(self.name, self.distribution.version, file, tuple(patches))
 
     def _with_shared(self, patch: AppliedPatch) -> AppliedPatch:
-        """A patch that stays, with the new bytes of a file that it shares with another."""
-        new = {c.path: sha256(c.after) for c in self.changes if c.after is not None}
+        """Return a patch that stays, with the new hash of files that it shares with others."""
+        new = {
+            change.path: sha256(change.after)
+            for change in self.changes
+            if change.after is not None
+        }
         files = (
             file._replace(after=new.get(file.path, file.after)) if file.before is None else file
             for file in patch.files
@@ -78,123 +82,125 @@ class DistributionPlan:
         after = engine.after_of(edition, before)
         files: List[FileHashes] = []
         for path, data in sorted(after.items()):
-            self._change(path, data, None)
+            self._add_change(path, data, None)
             self.originals.append(before[path])
             files.append(FileHashes(path, sha256(before[path]), sha256(data)))
         for addition in sorted(edition.adds, key=lambda addition: addition.path):
-            self._change(addition.path, addition.data, self._guard())
+            self._add_change(addition.path, addition.data, self._guard())
             files.append(FileHashes(addition.path, None, sha256(addition.data)))
         return AppliedPatch(status.patch, edition.name, digest(edition), when, tuple(files))
 
     def _guard(self) -> Optional[str]:
-        """The file that tells whether this is the same release, put there by the same hand.
+        """Return the path of the file that identifies the installed release (``FileChange``).
 
-        RECORD; without one the metadata, else a module that a patch changes: two
-        releases may have the same bytes there.
+        RECORD; without one the metadata, else a module that a patch changes, of which two
+        releases can have the same bytes.
         """
         info = self.distribution.info if self.distribution else ""
         for path in ("/RECORD", "/METADATA", "/PKG-INFO", "") if info else ():
-            with contextlib.suppress(OSError):  # an egg-info may be a file by itself
+            with contextlib.suppress(OSError):  # an egg-info can be a file itself
                 if self.snapshot.read(info + path) is not None:
                     return info + path
-        return self._module()
+        return self._module_guard()
 
     def _before(self, status: PatchStatus, edition: Edition) -> Dict[str, bytes]:
-        """The unpatched bytes: those that are there, the saved ones, or derived and proved."""
-        found = {change.path: self.snapshot.read(change.path) or b"" for change in edition.changes}
-        saved = {file.before for file in status.applied.files} if status.applied else set()
+        """Return the unpatched bytes: the current, the saved, or derived and verified ones."""
+        current = {
+            change.path: self.snapshot.read(change.path) or b"" for change in edition.changes
+        }
+        originals = {file.before for file in status.applied.files} if status.applied else set()
         before: Dict[str, bytes] = {}
         for change in edition.changes:
-            if sha256(found[change.path]) == change.before:
-                before[change.path] = found[change.path]
-            elif change.before in saved:
+            if sha256(current[change.path]) == change.before:
+                before[change.path] = current[change.path]
+            elif change.before in originals:
                 before[change.path] = self.snapshot.original(change.before)
-        rest = {path: data for path, data in found.items() if path not in before}
-        if rest:
+        patched = {path: data for path, data in current.items() if path not in before}
+        if patched:
             try:
-                before.update(engine.before_of(edition, rest))
+                before.update(engine.before_of(edition, patched))
             except BadPatch:
                 raise refusals.modified(self.snapshot, status, reverting=True)
         return before
 
-    def _restore(self, status: PatchStatus, stays: Set[str]) -> None:
+    def _restore(self, status: PatchStatus, kept: Set[str]) -> None:
         if status.state in _NOT_PATCHED:
-            self._drop(status.leftovers, stays)
+            self._remove(status.leftovers, kept)
         elif status.applied:
-            odd = {file.path for file in status.files if file.state == states.OTHER}
+            modified = {file.path for file in status.files if file.state == states.OTHER}
             for file in status.applied.files:
-                if file.path in odd:
+                if file.path in modified:
                     self._keep_forced(file)
                 if file.before is not None:
-                    self._change(file.path, self.snapshot.original(file.before), self._guard())
+                    self._add_change(file.path, self.snapshot.original(file.before), self._guard())
             added = [file for file in status.applied.files if file.before is None]
-            self._drop(added, stays)
+            self._remove(added, kept)
         elif status.edition:
             for path, data in sorted(self._before(status, status.edition).items()):
-                self._change(path, data, self._guard())
+                self._add_change(path, data, self._guard())
             added = [FileHashes(addition.path, None, "") for addition in status.edition.adds]
-            self._drop(added, stays)
+            self._remove(added, kept)
 
     def _keep_forced(self, file: FileHashes) -> None:
-        """Bytes that ``--force`` overwrites are somebody's work: they stay in .jhpatch."""
+        """Copy a file that ``--force`` overwrites to .jhpatch: it has a person's changes."""
         data = self.snapshot.read(file.path)
         if data is not None:
             path = "%s/%s-%s" % (FORCED, sha256(data)[:16], file.path.replace("/", "-"))
-            self._change(path, data, None)
+            self._add_change(path, data, None)
 
-    def _drop(self, added: Iterable[FileHashes], stays: Set[str]) -> None:
+    def _remove(self, added: Iterable[FileHashes], kept: Set[str]) -> None:
         for file in added:
-            if file.path not in stays:
-                self._change(file.path, None, self._guard())
+            if file.path not in kept:
+                self._add_change(file.path, None, self._guard())
 
-    def _module(self) -> Optional[str]:
+    def _module_guard(self) -> Optional[str]:
         patches = (status.applied for status in self.statuses if status.applied)
         files = (file.path for patch in patches for file in patch.files if file.before)
         return next(files, None)
 
-    def _change(self, path: str, after: Optional[bytes], guard: Optional[str]) -> None:
+    def _add_change(self, path: str, after: Optional[bytes], guard: Optional[str]) -> None:
         before = self.snapshot.read(path)
         if before != after and path not in self._changed:
             self._changed[path] = FileChange(path, before, after, guard)
 
-    # RECORD: a function of the original one and of the patches that are applied.
+    # RECORD is a function of the original RECORD and of the applied patches.
 
-    def _record(self, patches: List[AppliedPatch]) -> Optional[FileHashes]:
+    def _change_record(self, patches: List[AppliedPatch]) -> Optional[FileHashes]:
         path = self.distribution.record if self.distribution else None
-        found = self.snapshot.read(path) if path else None
-        if path is None or found is None:
+        current = self.snapshot.read(path) if path else None
+        if path is None or current is None:
             return None
-        original = self._original_record(path, found)
+        original = self._original_record(path, current)
         files: Dict[str, record.Entry] = {}
         added: Dict[str, record.Entry] = {}
         for file in (file for patch in patches for file in patch.files):
-            data = self._planned(file.path)
+            data = self._planned_bytes(file.path)
             entry = record.Entry(sha256(data), len(data))
             (files if file.before is not None else added)[file.path] = entry
         after = record.changed(original, files, added) if patches else original
-        self._change(path, after, None)
+        self._add_change(path, after, None)
         if patches:
             self.originals.append(original)
         return FileHashes(path, sha256(original), sha256(after))
 
-    def _original_record(self, path: str, found: bytes) -> bytes:
+    def _original_record(self, path: str, current: bytes) -> bytes:
         old = self.entry.record if self.entry else None
-        if old and old.path == path and sha256(found) in (old.before, old.after):
-            if sha256(found) == old.before:
-                return found
+        if old and old.path == path and sha256(current) in (old.before, old.after):
+            if sha256(current) == old.before:
+                return current
             return self.snapshot.original(old.before or "")
-        live = [status for status in self.statuses if status.state in _PATCHED]
-        recorded = [file for status in live if status.applied for file in status.applied.files]
-        files = {file.path for file in recorded if file.before}
-        added = {file.path for file in recorded if not file.before}
+        patched = [status for status in self.statuses if status.state in _PATCHED]
+        hashes = [file for status in patched if status.applied for file in status.applied.files]
+        files = {file.path for file in hashes if file.before}
+        added = {file.path for file in hashes if not file.before}
         if old and old.path == path and old.before and files:
-            return record.restored(found, self.snapshot.original(old.before), files, added)
-        return self._derived_record(found, live)
+            return record.restored(current, self.snapshot.original(old.before), files, added)
+        return self._derived_record(current, patched)
 
-    def _derived_record(self, found: bytes, live: List[PatchStatus]) -> bytes:
-        """For files that were patched and never recorded: RECORD with their release's hashes."""
+    def _derived_record(self, current: bytes, patched: List[PatchStatus]) -> bytes:
+        """Return RECORD with the release's hashes, for files that were patched unrecorded."""
         unrecorded = [
-            status for status in live if status.state != states.MODIFIED and not status.applied
+            status for status in patched if status.state != states.MODIFIED and not status.applied
         ]
         editions = [status.edition for status in unrecorded if status.edition]
         files: Dict[str, record.Entry] = {}
@@ -202,9 +208,9 @@ class DistributionPlan:
             for path, data in self._before(status, edition).items():
                 files[path] = record.Entry(sha256(data), len(data))
         dropped = [addition.path for edition in editions for addition in edition.adds]
-        return record.changed(found, files, {}, dropped) if editions else found
+        return record.changed(current, files, {}, dropped) if editions else current
 
-    def _planned(self, path: str) -> bytes:
-        """A file as it will be."""
+    def _planned_bytes(self, path: str) -> bytes:
+        """Return the bytes of a file after the changes."""
         change = self._changed.get(path)
         return (change.after if change else self.snapshot.read(path)) or b""

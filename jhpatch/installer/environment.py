@@ -1,9 +1,8 @@
-"""An environment: its sites and its distributions, read from files.
+"""An environment: a Python and its sites, read from files.
 
-Nothing that is looked at is imported, and no other interpreter is started. A
-*site* is a folder that holds distributions; which folders are the sites of a
-Python is what ``site`` and ``venv`` of CPython say (Lib/site.py, PEP 405), less
-what the caller's environment variables add.
+Nothing of it is imported, and no other interpreter is started. A *site* is a directory
+of distributions. The sites of a Python are those that ``site`` and ``venv`` of CPython
+define (Lib/site.py, PEP 405), without the effects of the caller's environment variables.
 """
 
 import os
@@ -19,12 +18,12 @@ _HEAD = 64 * 1024
 
 
 class Site(NamedTuple):
-    """A folder that holds distributions. ``inside``: it lies in the environment's prefix."""
+    """A directory of distributions. ``inside``: whether it is below the environment's prefix."""
 
     path: str
     inside: bool
     archives: Tuple[str, ...] = ()
-    """Files that its .pth files put on the import path: zips, wheels, eggs."""
+    """Files that its .pth files add to the import path: zips, wheels, eggs."""
 
 
 class Environment(NamedTuple):
@@ -38,58 +37,58 @@ class Environment(NamedTuple):
 
 
 def own_environment() -> Environment:
-    """The environment that runs jhpatch; the user's own site counts unless root asks."""
+    """Return the environment that runs jhpatch, with the user site unless the user is root."""
     import site
 
     if sys.flags.no_site and _pyvenv(_prefix(sys.executable)):
-        # With -S nobody has told sys.prefix of the venv (Lib/site.py, venv).
+        # With -S, sys.prefix is not set to that of the venv (Lib/site.py, venv).
         return environment_of(sys.executable)._replace(own=True)
-    folders = list(site.getsitepackages())
+    directories = list(site.getsitepackages())
     if site.ENABLE_USER_SITE and os.geteuid() != 0:
-        folders.append(site.getusersitepackages())
+        directories.append(site.getusersitepackages())
     python = sys.executable or None
-    return Environment(python, sys.prefix, _sites(folders, sys.prefix), own=True)
+    return Environment(python, sys.prefix, _sites(directories, sys.prefix), own=True)
 
 
 def environment_of(python: str) -> Environment:
-    """The environment of an interpreter, or of the folder of one, by its files alone.
+    """Return the environment of an interpreter or a directory, by its files alone.
 
-    Raises Usage where the path is no Python, or where its version cannot be told.
+    Raises Usage if the path is no Python, or if its version cannot be determined.
     """
     prefix = _prefix(python)
     config = _pyvenv(prefix)
-    folders = _folders(prefix, _minor(python, prefix, config), venv=bool(config))
+    directories = _site_directories(prefix, _minor(python, prefix, config), venv=bool(config))
     if config.get("include-system-site-packages", "").lower() == "true" and "home" in config:
         base = os.path.dirname(config["home"])
-        folders += _folders(base, _minor(python, prefix, config), venv=False)
+        directories += _site_directories(base, _minor(python, prefix, config), venv=False)
     interpreter = python if not os.path.isdir(python) else _interpreter(prefix)
     own = interpreter is not None and prefix == sys.prefix
-    return Environment(interpreter, prefix, _sites(folders, prefix), own)
+    return Environment(interpreter, prefix, _sites(directories, prefix), own)
 
 
 def site_alone(path: str) -> Environment:
-    """A site named by itself (``--site``), such as one in an image's root folder."""
+    """Return a site without its Python (``--site``), such as one in an image's root directory."""
     if not os.path.isdir(path):
         raise Usage(
             "--site names no folder", path=path, expected="a site-packages folder", found="nothing"
         )
-    path, archives = next(_with_pth([os.path.abspath(path)]))
+    path, archives = next(_with_pth_entries([os.path.abspath(path)]))
     return Environment(None, path, (Site(path, True, archives),), own=False)
 
 
-# Where the sites of a Python lie.
+# The sites of a Python.
 
 
-def _sites(folders: Iterable[str], prefix: str) -> Tuple[Site, ...]:
+def _sites(directories: Iterable[str], prefix: str) -> Tuple[Site, ...]:
     seen = set()
     sites: List[Site] = []
-    for path, archives in _with_pth(folders):
+    for path, archives in _with_pth_entries(directories):
         try:
-            found = os.stat(path)
+            status = os.stat(path)
         except OSError:
             continue
-        if (found.st_dev, found.st_ino) not in seen:
-            seen.add((found.st_dev, found.st_ino))
+        if (status.st_dev, status.st_ino) not in seen:
+            seen.add((status.st_dev, status.st_ino))
             sites.append(Site(path, _is_inside(path, prefix), archives))
     return tuple(sites)
 
@@ -99,25 +98,25 @@ def _is_inside(path: str, prefix: str) -> bool:
     return (os.path.realpath(path) + "/").startswith(top)
 
 
-def _with_pth(folders: Iterable[str]) -> Iterator[Tuple[str, Tuple[str, ...]]]:
-    """The folders and the archives that their .pth files add, each followed by the folders
-    that these add (Lib/site.py, addpackage).
+def _with_pth_entries(directories: Iterable[str]) -> Iterator[Tuple[str, Tuple[str, ...]]]:
+    """Yield each directory with the archives that its .pth files add, followed by the
+    directories that these add (Lib/site.py, addpackage).
     """
-    for folder in folders:
-        if os.path.isdir(folder):
-            added = list(_added(folder))
-            yield folder, tuple(path for path in added if os.path.isfile(path))
+    for directory in directories:
+        if os.path.isdir(directory):
+            added = list(_pth_entries(directory))
+            yield directory, tuple(path for path in added if os.path.isfile(path))
             for path in added:
                 if os.path.isdir(path):
                     yield path, ()
 
 
-def _added(folder: str) -> Iterator[str]:
-    for name in sorted(os.listdir(folder)):
+def _pth_entries(directory: str) -> Iterator[str]:
+    for name in sorted(os.listdir(directory)):
         if name.endswith(".pth") and not name.startswith("."):
-            for line in _lines(os.path.join(folder, name)):
+            for line in _lines(os.path.join(directory, name)):
                 if line.strip() and not line.startswith(("#", "import ", "import\t")):
-                    path = os.path.join(folder, line.strip())
+                    path = os.path.join(directory, line.strip())
                     if "\0" not in path:
                         yield os.path.abspath(path)
 
@@ -139,20 +138,20 @@ def _prefix(python: str) -> str:
             expected="a Python, or the folder of an environment",
             found="nothing",
         )
-    here = os.path.dirname(os.path.dirname(os.path.abspath(python)))
-    if os.path.isfile(os.path.join(here, "pyvenv.cfg")) or _minors(here):
-        return here
+    prefix = os.path.dirname(os.path.dirname(os.path.abspath(python)))
+    if os.path.isfile(os.path.join(prefix, "pyvenv.cfg")) or _minors(prefix):
+        return prefix
     return os.path.dirname(os.path.dirname(os.path.realpath(python)))
 
 
 def _pyvenv(prefix: str) -> Dict[str, str]:
-    """pyvenv.cfg as a dict of lower-case keys (PEP 405); empty where there is none."""
+    """Read pyvenv.cfg as a dict of lower-case keys (PEP 405); empty if there is none."""
     rows = (line.partition("=") for line in _lines(os.path.join(prefix, "pyvenv.cfg")))
-    return {key.strip().lower(): value.strip() for key, found, value in rows if found}
+    return {key.strip().lower(): value.strip() for key, separator, value in rows if separator}
 
 
 def _minor(python: str, prefix: str, config: Dict[str, str]) -> str:
-    """``3.11`` of an environment. Raises Usage where its files do not tell."""
+    """Return the minor version such as ``3.11``. Raises Usage if no file tells it."""
     for text in (
         config.get("version_info", ""),
         config.get("version", ""),
@@ -182,10 +181,10 @@ def _minors(prefix: str) -> List[str]:
     return [match.group(1) for match in matches if match]
 
 
-def _folders(prefix: str, minor: str, venv: bool) -> List[str]:
+def _site_directories(prefix: str, minor: str, venv: bool) -> List[str]:
     version = "python" + minor
     names = ["lib/%s/site-packages" % version, "lib64/%s/site-packages" % version]
-    if not venv:  # Debian's places, in the order of its Lib/site.py
+    if not venv:  # Debian's directories, in the order of its Lib/site.py
         names = [
             "local/lib/%s/dist-packages" % version,
             "lib/python3/dist-packages",

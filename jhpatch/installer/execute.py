@@ -1,8 +1,8 @@
-"""Carries an operation out: what apply and revert share.
+"""The execution of an operation, for apply and revert.
 
-All sites are inspected and planned first, without a lock; one refusal, and nothing is
-done. Then the sites that need it are locked, recovered and planned anew, and changed
-one after the other, each as a whole.
+All sites are inspected and planned first, without a lock; if one is refused, nothing is
+changed. Then the sites that need it are locked, recovered, planned again and changed
+one after the other, each in one transaction.
 """
 
 import contextlib
@@ -22,11 +22,11 @@ from jhpatch.transaction import transaction
 from jhpatch.transaction.change import FileChange
 from jhpatch.transaction.transaction import Transaction
 
-_TRIES = 50
+_ATTEMPTS = 50
 
 
 class Run(NamedTuple):
-    """An operation, and what carrying it out needs besides its sites."""
+    """An operation and its options."""
 
     operation: Operation
     catalog: Catalog
@@ -34,54 +34,54 @@ class Run(NamedTuple):
     """In seconds."""
     dry_run: bool
     dated: bool
-    """Whether SOURCE_DATE_EPOCH is set: py_compile then makes .pyc files of another form."""
+    """Whether SOURCE_DATE_EPOCH is set: py_compile then writes hashes into .pyc files."""
 
 
 class PlannedSite(NamedTuple):
-    """A site with what shall be done to it, or why not."""
+    """A site with its plan, or with the reason why there is none."""
 
     inspection: Inspection
     plan: Optional[Plan] = None
-    """None where an error came first."""
+    """None if the site could not be planned."""
     error: Optional[JhpatchError] = None
 
     @property
     def path(self) -> str:
-        """Of the site."""
+        """The path of the site."""
         return self.inspection.site.path
 
 
 def execute(run: Run, inspections: List[Inspection]) -> Result:
-    """Does what ``run`` asks of each site. Raises nothing that is one site's."""
-    planned = [_undisturbed(run, inspection) for inspection in inspections]
-    refused = any(site.error for site in planned)
-    stays = refused and not any(site.inspection.journal for site in planned)
-    if run.dry_run or stays or any(site.inspection.error for site in planned):
-        shown = run.dry_run and not refused
-        reports = [_untouched(site, dry_run=shown) for site in planned]
+    """Execute ``run`` in each site. Errors of a site are in the result, not raised."""
+    sites = [_inspect_and_plan(run, inspection) for inspection in inspections]
+    refused = any(site.error for site in sites)
+    blocked = refused and not any(site.inspection.journal for site in sites)
+    if run.dry_run or blocked or any(site.inspection.error for site in sites):
+        is_preview = run.dry_run and not refused
+        reports = [_unchanged_report(site, dry_run=is_preview) for site in sites]
         return Result(run.operation.command, Sites(tuple(reports)), dry_run=run.dry_run)
-    todo = [site for site in planned if site.inspection.journal or _has_work(site)]
-    done = dict(_carried_out(run, [site.inspection for site in todo]))
-    reports = [done.get(site.path) or _as_it_was(site) for site in planned]
+    pending = [site for site in sites if site.inspection.journal or _has_work(site)]
+    changed = dict(_run_as_owners(run, [site.inspection for site in pending]))
+    reports = [changed.get(site.path) or _finished_report(site) for site in sites]
     return Result(run.operation.command, Sites(tuple(reports)))
 
 
 # Without a lock.
 
 
-def _undisturbed(run: Run, inspection: Inspection) -> PlannedSite:
-    """A site and its plan. Without a lock a run may remove what the plan wants to read."""
-    for _ in range(_TRIES):
+def _inspect_and_plan(run: Run, inspection: Inspection) -> PlannedSite:
+    """Plan a site; without a lock, another run can remove a file that the plan needs."""
+    for _ in range(_ATTEMPTS):
         stamp = stamp_of(inspection.site.path)
-        planned = _planned(run, inspection)
+        planned = _plan_site(run, inspection)
         stable = stamp == inspection.stamp == stamp_of(inspection.site.path)
         if planned.error is None or stable:
             break
-        inspection = _again(run, inspection)
+        inspection = _reinspect(run, inspection)
     return planned._replace(inspection=inspection)
 
 
-def _planned(run: Run, inspection: Inspection) -> PlannedSite:
+def _plan_site(run: Run, inspection: Inspection) -> PlannedSite:
     if inspection.error:
         return PlannedSite(inspection, error=inspection.error)
     try:
@@ -94,30 +94,30 @@ def _planned(run: Run, inspection: Inspection) -> PlannedSite:
 
 
 def _first_refusal(inspection: Inspection, site_plan: Plan) -> Optional[JhpatchError]:
-    """The first refusal, with all names and with the command that would do the rest."""
+    """Return the first refusal, with all names and the command for the other patches."""
     if not site_plan.refusals:
         return None
     refused = {patch for patch, _ in site_plan.refusals}
     error = site_plan.refusals[0][1]
     if len(refused) > 1:
         error.message += "; refused too: " + ", ".join(sorted(refused)[1:])
-    others = [
+    allowed = [
         status.patch
         for status in inspection.statuses
         if status.patch not in refused
         and status.state in (states.PRISTINE, states.OUTDATED, states.SUPERSEDED)
     ]
-    if others and error.next:
-        error.next += "; for the others: " + jhpatch_command("apply", *others)
+    if allowed and error.next:
+        error.next += "; for the others: " + jhpatch_command("apply", *allowed)
     return error
 
 
-def _again(run: Run, old: Inspection) -> Inspection:
-    """The site as it is now."""
-    for inspection in inspect(old.environment, run.catalog):
-        if inspection.site.path == old.site.path:
+def _reinspect(run: Run, previous: Inspection) -> Inspection:
+    """Return the inspection of the site as it is now."""
+    for inspection in inspect(previous.environment, run.catalog):
+        if inspection.site.path == previous.site.path:
             return inspection
-    return old
+    return previous
 
 
 def _has_work(site: PlannedSite) -> bool:
@@ -126,7 +126,7 @@ def _has_work(site: PlannedSite) -> bool:
     return bool(site.plan.changes) or transaction.needs_clean_up(site.path, site.plan.keep)
 
 
-def _untouched(site: PlannedSite, dry_run: bool) -> SiteReport:
+def _unchanged_report(site: PlannedSite, dry_run: bool) -> SiteReport:
     site_plan = site.plan or Plan()
     would = bool(site_plan.changes) and not site.error and dry_run
     return site_report(
@@ -136,64 +136,64 @@ def _untouched(site: PlannedSite, dry_run: bool) -> SiteReport:
         site.error.exit_code if site.error else 0,
         would_change=would,
         restart=not dry_run,
-        notes=tuple(map(_shown, site_plan.changes)) if would else (),
+        notes=tuple(map(_describe, site_plan.changes)) if would else (),
     )
 
 
-def _shown(change: FileChange) -> str:
+def _describe(change: FileChange) -> str:
     if change.before is None:
         return "would add " + change.path
     return ("would remove " if change.after is None else "would replace ") + change.path
 
 
-def _as_it_was(site: PlannedSite) -> SiteReport:
-    """A site in which there is nothing to do, or that another's failure has spared."""
+def _finished_report(site: PlannedSite) -> SiteReport:
+    """Report a site without work, or one that was not reached because another one failed."""
     try:
         transaction.sync_finished(site.path)
     except Failed as error:
-        return _untouched(site._replace(error=error), dry_run=False)
-    return _untouched(site._replace(error=None), dry_run=False)
+        return _unchanged_report(site._replace(error=error), dry_run=False)
+    return _unchanged_report(site._replace(error=None), dry_run=False)
 
 
-# As the user who owns a site, where that is not us.
+# As the user who owns a site, if that is another user.
 
 
-def _carried_out(run: Run, todo: List[Inspection]) -> Iterator[Tuple[str, SiteReport]]:
-    """Site by site, by path."""
+def _run_as_owners(run: Run, inspections: List[Inspection]) -> Iterator[Tuple[str, SiteReport]]:
+    """Yield the path and the report of each site."""
     groups: Dict[Optional[int], List[Inspection]] = {}
-    failed: Dict[str, JhpatchError] = {}
-    for inspection in todo:
+    errors: Dict[str, JhpatchError] = {}
+    for inspection in inspections:
         try:
             python = inspection.environment.python
             paths = [inspection.site.path] + ([python] if python else [])
             groups.setdefault(path_owners.owner_to_become(paths), []).append(inspection)
         except JhpatchError as error:
-            failed[inspection.site.path] = error
-    if failed:
-        for inspection in todo:
-            why = failed.get(inspection.site.path)
-            code = why.exit_code if why else 0
-            yield inspection.site.path, site_report(inspection, (), why, code)
+            errors[inspection.site.path] = error
+    if errors:
+        for inspection in inspections:
+            failure = errors.get(inspection.site.path)
+            code = failure.exit_code if failure else 0
+            yield inspection.site.path, site_report(inspection, (), failure, code)
         return
-    for uid, inspections in groups.items():
+    for uid, group in groups.items():
         if uid is None:
-            reports = _locked_and_changed(run, inspections)
+            reports = _run_locked(run, group)
         else:
-            reports = _as_user(uid, run, inspections)
+            reports = _run_as_user(uid, run, group)
         for report in reports:
             yield report.site, report
         if any(report.error for report in reports):
             return
 
 
-def _as_user(uid: int, run: Run, inspections: List[Inspection]) -> Tuple[SiteReport, ...]:
-    import py_compile  # noqa: F401  the child may not be able to read our files any more
+def _run_as_user(uid: int, run: Run, inspections: List[Inspection]) -> Tuple[SiteReport, ...]:
+    import py_compile  # noqa: F401  the child process may not be able to read our files
     import subprocess  # noqa: F401
 
     run.catalog.load()
 
     def work() -> Any:
-        return packing.packed(_locked_and_changed(run, inspections))
+        return packing.packed(_run_locked(run, inspections))
 
     try:
         return packing.unpacked(become_user.run_as(uid, work))
@@ -205,8 +205,8 @@ def _as_user(uid: int, run: Run, inspections: List[Inspection]) -> Tuple[SiteRep
 # Under the locks.
 
 
-def _locked_and_changed(run: Run, inspections: List[Inspection]) -> Tuple[SiteReport, ...]:
-    """Locks in one order for all runs, so that two never wait for each other."""
+def _run_locked(run: Run, inspections: List[Inspection]) -> Tuple[SiteReport, ...]:
+    """Lock, plan and change sites; the same order in all runs prevents a deadlock."""
     reports: List[SiteReport] = []
     locks: Dict[str, Transaction] = {}
     with contextlib.ExitStack() as stack:
@@ -214,16 +214,16 @@ def _locked_and_changed(run: Run, inspections: List[Inspection]) -> Tuple[SiteRe
             paths = {inspection.site.path for inspection in inspections}
             for path in sorted(paths, key=selection.identity):
                 locks[path] = stack.enter_context(transaction.locked(path, run.lock_timeout))
-            planned = [_planned(run, _again(run, inspection)) for inspection in inspections]
+            sites = [_plan_site(run, _reinspect(run, inspection)) for inspection in inspections]
         except JhpatchError as error:
             with_recovery_hint(error, path, run.catalog)
             return tuple(
                 site_report(inspection, (), error, error.exit_code) for inspection in inspections
             )
-        if any(site.error for site in planned):
-            return tuple(_untouched(site, dry_run=False) for site in planned)
-        for site in planned:
-            report = _changed(run, site, locks[site.path])
+        if any(site.error for site in sites):
+            return tuple(_unchanged_report(site, dry_run=False) for site in sites)
+        for site in sites:
+            report = _change_site(run, site, locks[site.path])
             reports.append(report)
             if report.error:
                 break
@@ -231,34 +231,34 @@ def _locked_and_changed(run: Run, inspections: List[Inspection]) -> Tuple[SiteRe
 
 
 def _with_cleanup_error(report: SiteReport, lock: Transaction) -> SiteReport:
-    """A site that was changed, and not cleaned up, is no success."""
+    """Add the error of an incomplete clean-up to the report of a changed site."""
     error = lock.cleanup_error
     if error is None or report.error:
         return report
     return report._replace(error=error_of(error), exit_code=error.exit_code)
 
 
-def _changed(run: Run, site: PlannedSite, lock: Transaction) -> SiteReport:
-    """One site's transaction, and the site as it is after it."""
+def _change_site(run: Run, site: PlannedSite, lock: Transaction) -> SiteReport:
+    """Change a site in one transaction; report the site after it."""
     notes = _recovery_notes(lock)
     site_plan = site.plan or Plan()
     try:
         if site_plan.changes:
             python = site.inspection.environment.python
-            rebuild = _compiled(run, site.inspection, site_plan)
+            rebuild = _compile(run, site.inspection, site_plan)
             lock.commit(site_plan.changes, python, site_plan.originals, site_plan.keep, rebuild)
         else:
             lock.prune(site_plan.keep)
     except JhpatchError as error:
-        inspection = _again(run, site.inspection)
+        inspection = _reinspect(run, site.inspection)
         return site_report(inspection, (), error, error.exit_code, notes=notes)
-    return _seen_after(run, site.inspection, site_plan, notes)
+    return _changed_report(run, site.inspection, site_plan, notes)
 
 
-def _compiled(
+def _compile(
     run: Run, inspection: Inspection, site_plan: Plan
 ) -> Optional[Callable[[List[str]], None]]:
-    """Compiles what shall be there, before the first write; what rebuilds .pyc files."""
+    """Compile the new sources before the first write; return the function that rebuilds .pyc."""
     environment, path = inspection.environment, inspection.site.path
     if not environment.own and environment.python is None:
         return None
@@ -272,23 +272,23 @@ def _compiled(
     return bytecode.rebuilder(python, path, None if run.dated else code)
 
 
-def _seen_after(
+def _changed_report(
     run: Run, inspection: Inspection, site_plan: Plan, notes: Tuple[str, ...]
 ) -> SiteReport:
-    """The changed site as it is found now; what cannot be seen is no success."""
+    """Inspect and report a changed site; a site that cannot be inspected is an error."""
     try:
-        after = _again(run, inspection)
-        if after.error:
-            raise after.error
-        notes += _record_notes(after)
-        return site_report(after, site_plan.patches, exit_code=0, notes=notes, restart=True)
+        inspected = _reinspect(run, inspection)
+        if inspected.error:
+            raise inspected.error
+        notes += _record_notes(inspected)
+        return site_report(inspected, site_plan.patches, exit_code=0, notes=notes, restart=True)
     except (JhpatchError, OSError) as error:
-        blind = Failed(
+        failure = Failed(
             "the change was made, but the site could not be looked at again: %s" % error,
             path=inspection.site.path,
             next=jhpatch_command("status"),
         )
-        return site_report(inspection._replace(error=None), (), blind, 1, notes=notes)
+        return site_report(inspection._replace(error=None), (), failure, 1, notes=notes)
 
 
 def _recovery_notes(lock: Transaction) -> Tuple[str, ...]:

@@ -1,6 +1,6 @@
-"""A site as it lies on the disk → the ``SiteSnapshot`` that a plan takes.
+"""The inspection of a site on the disk, into the ``SiteSnapshot`` that a plan needs.
 
-Only reads. Where a run has died, the view is of the site as recovery will leave it.
+Read-only. If a run has died, the snapshot is of the site as recovery will restore it.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ from jhpatch.transaction import journal as journals
 from jhpatch.transaction import store
 
 Stamp = Tuple[Optional[Tuple[int, int, int]], ...]
-_LOOKS = 50  # a run takes longer than a look: the second or third is undisturbed
+_ATTEMPTS = 50  # a run takes longer than an inspection, so the second or third succeeds
 
 
 class Inspection(NamedTuple):
@@ -40,47 +40,50 @@ class Inspection(NamedTuple):
     snapshot: SiteSnapshot
     statuses: Tuple[PatchStatus, ...]
     journal: Optional[str] = None
-    """``busy`` or ``interrupted`` where a journal lies in the site."""
+    """``busy`` or ``interrupted`` if the site has a journal."""
     shadowed: FrozenSet[str] = frozenset()
-    """Distributions of which another site has the copy that is imported."""
+    """Distributions whose imported copy is in another site."""
     error: Optional[JhpatchError] = None
-    """Why the site could not be looked at; there are no assessments then."""
+    """Why the site could not be inspected; ``statuses`` is then empty."""
     stamp: Stamp = ()
-    """Of the runs that had begun or ended when it was looked at (``stamp_of``)."""
+    """The ``stamp_of`` the site at the time of the inspection."""
 
     @property
     def owner(self) -> Optional[str]:
-        """Who put the files there: pip, uv, conda, dpkg, or None for nobody knows."""
+        """The installer of the files: pip, uv, conda, dpkg, or None if unknown."""
         if os.path.isdir(os.path.join(self.environment.prefix, "conda-meta")):
             return "conda"
         if self.site.path.startswith("/usr/lib/python3/"):
             return "dpkg"
-        found = (one for several in self.snapshot.distributions.values() for one in several)
-        return next((one.installer for one in found if one.installer), None)
+        groups = self.snapshot.distributions.values()
+        installers = (distribution.installer for group in groups for distribution in group)
+        return next(filter(None, installers), None)
 
     def is_shadowed(self, patch: str) -> bool:
-        """Whether the distribution of a patch is hidden behind another site's."""
+        """Return whether another site has the imported copy of a patch's distribution."""
         return normalized(patch.partition("/")[0]) in self.shadowed
 
 
-def inspect(environment: Environment, known: Catalog) -> Tuple[Inspection, ...]:
-    """The sites of an environment that hold something of ours or for us, at least the first.
+def inspect(environment: Environment, catalog: Catalog) -> Tuple[Inspection, ...]:
+    """Inspect the first site of an environment, and each that has patches or could have some.
 
-    ``known`` gives the patches; headers are read only for what is installed, or was.
-    No lock is taken: where a run has begun or ended meanwhile, all is looked at again.
-    Raises BadPatch.
+    Only the patches for distributions that are installed or recorded are read from
+    ``catalog``. No lock is taken: if a run starts or ends meanwhile, all sites are inspected
+    again. Raises BadPatch.
     """
-    for tries in range(_LOOKS):
+    for attempt in range(_ATTEMPTS):
         before = {site.path: stamp_of(site.path) for site in environment.sites}
         try:
-            found = _inspect(environment, known)
+            inspections = _inspect(environment, catalog)
         except JhpatchError:
-            if tries == _LOOKS - 1 or _is_current(before):
+            if attempt == _ATTEMPTS - 1 or _is_current(before):
                 raise
             continue
         if _is_current(before):
             break
-    return tuple(one._replace(stamp=before[one.site.path]) for one in found)
+    return tuple(
+        inspection._replace(stamp=before[inspection.site.path]) for inspection in inspections
+    )
 
 
 def _is_current(stamps: Dict[str, Stamp]) -> bool:
@@ -88,59 +91,63 @@ def _is_current(stamps: Dict[str, Stamp]) -> bool:
 
 
 def stamp_of(site: str) -> Stamp:
-    """What is another whenever a run has begun, been undone or ended in between."""
+    """Return a value that changes whenever a run starts, is undone or ends."""
     return tuple(map(_stamp, (os.path.join(site, path) for path in (store.JOURNAL, state.STATE))))
 
 
 def _stamp(path: str) -> Optional[Tuple[int, int, int]]:
     try:
-        found = os.lstat(path)
+        status = os.lstat(path)
     except OSError:
         return None
-    return found.st_ino, found.st_ctime_ns, found.st_size
+    return status.st_ino, status.st_ctime_ns, status.st_size
 
 
-def _inspect(environment: Environment, known: Catalog) -> Tuple[Inspection, ...]:
-    names = known.distributions
-    looks = [_look(environment, site, names) for site in environment.sites]
+def _inspect(environment: Environment, catalog: Catalog) -> Tuple[Inspection, ...]:
+    names = catalog.distributions
+    sites = [_inspect_site(environment, site, names) for site in environment.sites]
     seen: Set[str] = set()
-    found: List[Inspection] = []
-    for number, one in enumerate(looks):
-        here = set(one.snapshot.distributions)
-        recorded = (
-            {done.name for done in one.snapshot.state.distributions}
-            if one.snapshot.state
-            else set()
-        )
-        if number == 0 or here or recorded or one.journal or one.error:
-            one = one._replace(shadowed=frozenset(here & seen))
-            found.append(one if one.error else _assessed(one, known, here | recorded))
-        seen |= here
-    return tuple(found[:1] and [_with_absent(found[0], known, seen)] + found[1:])
+    inspections: List[Inspection] = []
+    for number, inspection in enumerate(sites):
+        snapshot = inspection.snapshot
+        installed = set(snapshot.distributions)
+        recorded = {
+            entry.name for entry in (snapshot.state.distributions if snapshot.state else ())
+        }
+        if number == 0 or installed or recorded or inspection.journal or inspection.error:
+            inspection = inspection._replace(shadowed=frozenset(installed & seen))
+            if not inspection.error:
+                inspection = _assess(inspection, catalog, installed | recorded)
+            inspections.append(inspection)
+        seen |= installed
+    if inspections:
+        inspections[0] = _with_absent(inspections[0], catalog, seen)
+    return tuple(inspections)
 
 
-def _assessed(one: Inspection, known: Catalog, shown: Set[str]) -> Inspection:
-    there = one.snapshot.distributions
-    releases = {name: there[name][0].version if name in there else None for name in shown}
+def _assess(inspection: Inspection, catalog: Catalog, names: Set[str]) -> Inspection:
+    installed = inspection.snapshot.distributions
+    releases = {name: installed[name][0].version if name in installed else None for name in names}
     try:
-        return one._replace(statuses=assessment.assess(one.snapshot, known.fitting(releases)))
-    except Untrusted as error:  # an original that a run which died has saved
-        return one._replace(error=with_recovery_hint(error, one.site.path, known))
+        editions = catalog.fitting(releases)
+        return inspection._replace(statuses=assessment.assess(inspection.snapshot, editions))
+    except Untrusted as error:  # an original that a killed run has saved
+        return inspection._replace(error=with_recovery_hint(error, inspection.site.path, catalog))
 
 
-def _with_absent(first: Inspection, known: Catalog, installed: Set[str]) -> Inspection:
-    """The patches for what no site has are shown once, with the first site."""
-    absent = known.patches(set(known.distributions) - installed)
-    there = {one.patch for one in first.statuses}
-    more = (assessment.absent(patch) for patch in absent if patch not in there)
+def _with_absent(first: Inspection, catalog: Catalog, installed: Set[str]) -> Inspection:
+    """Add the patches whose distribution is in no site; they are shown with the first site."""
+    absent = catalog.patches(set(catalog.distributions) - installed)
+    known = {status.patch for status in first.statuses}
+    added = (assessment.absent(patch) for patch in absent if patch not in known)
     if first.error:
         return first
-    both = sorted(first.statuses + tuple(more), key=lambda one: one.patch)
-    return first._replace(statuses=tuple(both))
+    statuses = sorted(first.statuses + tuple(added), key=lambda status: status.patch)
+    return first._replace(statuses=tuple(statuses))
 
 
-def _look(environment: Environment, site: Site, names: Tuple[str, ...]) -> Inspection:
-    """A site without its assessments; an error takes the place of what cannot be read."""
+def _inspect_site(environment: Environment, site: Site, names: Tuple[str, ...]) -> Inspection:
+    """Read a site, without the statuses; with an error if it cannot be read."""
     try:
         root = RootDir(site.path)
         try:
@@ -160,13 +167,13 @@ def _read_site(
 ) -> Inspection:
     journal = store.journal_of(root)
     read = _reader(root, journal)
-    data = read(state.STATE) if _has_folder(root) else None
-    known = state.parse(data, os.path.join(site.path, state.STATE)) if data is not None else None
-    wanted = set(names) | ({one.name for one in known.distributions} if known else set())
+    data = read(state.STATE) if _has_state_dir(root) else None
+    saved = state.parse(data, os.path.join(site.path, state.STATE)) if data is not None else None
+    needed = set(names) | ({entry.name for entry in saved.distributions} if saved else set())
     snapshot = SiteSnapshot(
         site.path,
-        distributions(root, wanted, site.archives),
-        known,
+        distributions(root, needed, site.archives),
+        saved,
         data,
         read,
         lambda sha256: store.original(root, sha256),
@@ -182,41 +189,41 @@ def _empty(path: str) -> SiteSnapshot:
     return SiteSnapshot(path, {}, None, None, lambda path: None, lambda sha256: b"")
 
 
-def with_recovery_hint(error: JhpatchError, site: str, known: Catalog) -> JhpatchError:
-    """The error; where what was saved cannot be believed, with the command that helps."""
+def with_recovery_hint(error: JhpatchError, site: str, catalog: Catalog) -> JhpatchError:
+    """Return the error; if it is Untrusted, with the command that reinstalls the site."""
     if isinstance(error, Untrusted) and not error.next:
         with contextlib.suppress(OSError), RootDir(site) as root:
-            error.next = _recovery_command(root, known.distributions)
+            error.next = _recovery_command(root, catalog.distributions)
     return error
 
 
 def _recovery_command(root: RootDir, names: Iterable[str]) -> NextStep:
-    """The command that brings a site back when its state cannot be believed."""
-    found = distributions(root, names)
-    named = ["%s==%s" % (name, found[name][0].version) for name in sorted(found)]
-    return reinstall_command(*named) + " && " + shell_command("rm", "-r", root.path + "/.jhpatch")
+    """Return the command that restores a site whose state cannot be trusted."""
+    installed = distributions(root, names)
+    pins = ["%s==%s" % (name, installed[name][0].version) for name in sorted(installed)]
+    return reinstall_command(*pins) + " && " + shell_command("rm", "-r", root.path + "/.jhpatch")
 
 
-def _has_folder(root: RootDir) -> bool:
-    with root.folder("") as top:
-        return top.lstat(store.FOLDER) is not None
+def _has_state_dir(root: RootDir) -> bool:
+    with root.directory("") as site_dir:
+        return site_dir.lstat(store.STATE_DIR) is not None
 
 
 def _reader(
     root: RootDir, journal: Optional[journals.Journal]
 ) -> Callable[[str], Optional[bytes]]:
-    """Reads each file once; where a run died, what recovery will make of it."""
+    """Return a function that reads each file once, as recovery will restore it."""
     rows = {row.path: row for row in journal.rows} if journal else {}
     disk: Dict[str, Optional[bytes]] = {}
     cache: Dict[str, Optional[bytes]] = {}
 
     def on_disk(path: str) -> Optional[bytes]:
         if path not in disk:
-            if path.startswith(store.FOLDER + "/"):
-                disk[path] = store.saved(root, path[len(store.FOLDER) + 1 :])
+            if path.startswith(store.STATE_DIR + "/"):
+                disk[path] = store.saved(root, path[len(store.STATE_DIR) + 1 :])
             else:
-                found = root.read(path)
-                disk[path] = found.data if found else None
+                content = root.read(path)
+                disk[path] = content.data if content else None
         return disk[path]
 
     def hash_of(path: str) -> Optional[str]:

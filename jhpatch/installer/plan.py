@@ -1,7 +1,7 @@
-"""The states of a site → everything that a command would change, or why it will not.
+"""The plan of a command: everything that it would change in a site, or why it refuses.
 
-Pure: nothing is written here, and no file is opened. Whoever reads this module, and the
-two that it uses (``refusals``, ``distribution_plan``), knows what jhpatch does to a site.
+Pure: this module opens and writes no file. With the two modules that it uses
+(``refusals``, ``distribution_plan``), it defines all that jhpatch does to a site.
 """
 
 from typing import FrozenSet, Iterable, List, Tuple
@@ -17,7 +17,7 @@ from jhpatch.transaction.change import FileChange
 
 
 class Operation(NamedTuple):
-    """What is asked of each site: by which command, for which patches."""
+    """A command for each site: apply or revert, and for which patches."""
 
     command: str
     """``apply`` or ``revert``."""
@@ -28,43 +28,43 @@ class Operation(NamedTuple):
     when: str = ""
     """The time in UTC, for the state."""
     allow_unlisted: bool = False
-    """Of apply: also for a release that no patch names, whose bytes a patch knows."""
+    """For apply: accept a release that no patch names, if the hashes of a patch match."""
     force: bool = False
-    """Of revert: also a file that was changed since."""
+    """For revert: overwrite a file that was changed since."""
 
     @property
     def reverting(self) -> bool:
-        """Whether it gives the release's bytes back."""
+        """Whether the command restores the release's bytes."""
         return self.command == "revert"
 
     def concerns(self, patch: str) -> bool:
-        """Whether a patch is one of those that are asked for."""
+        """Return whether the command includes a patch."""
         return not self.named or patch in self.named
 
 
 class Plan(NamedTuple):
-    """What a command would do to a site: every change, in order, or the refusals."""
+    """The changes of a command to a site, in order, or its refusals."""
 
     changes: Tuple[FileChange, ...] = ()
     patches: Tuple[str, ...] = ()
     """The patches whose state changes."""
     originals: Tuple[bytes, ...] = ()
-    """Bytes that a later revert needs."""
+    """The bytes that a later revert needs."""
     keep: Tuple[str, ...] = ()
-    """All saved originals that stay, by SHA-256."""
+    """The SHA-256 of all saved originals that stay."""
     refusals: Tuple[Tuple[str, JhpatchError], ...] = ()
 
 
 class _Selected(NamedTuple):
-    """The patches to apply, those to drop from the record, and the refusals of the others."""
+    """The patches to apply, those to revert or to remove from the state, and the refusals."""
 
-    wanted: List[PatchStatus]
-    dropped: List[PatchStatus]
+    to_apply: List[PatchStatus]
+    to_revert: List[PatchStatus]
     refusals: Refusals
 
 
 def plan(operation: Operation, snapshot: SiteSnapshot, statuses: Iterable[PatchStatus]) -> Plan:
-    """Everything that ``operation`` would do to a site, whose patches are in ``statuses``."""
+    """Plan ``operation`` for a site; ``statuses`` are those of its patches."""
     statuses = tuple(statuses)
     selected = _select(operation, snapshot, statuses)
     if selected.refusals:
@@ -75,9 +75,9 @@ def plan(operation: Operation, snapshot: SiteSnapshot, statuses: Iterable[PatchS
 def would_change(
     operation: Operation, snapshot: SiteSnapshot, statuses: Iterable[PatchStatus]
 ) -> bool:
-    """Whether ``operation`` would change the site, as the states alone tell."""
+    """Return whether ``operation`` would change the site, judged by the states alone."""
     selected = _select(operation, snapshot, statuses)
-    return bool(selected.wanted or selected.dropped) and not selected.refusals
+    return bool(selected.to_apply or selected.to_revert) and not selected.refusals
 
 
 def _select(
@@ -100,11 +100,11 @@ def _select_to_apply(
         if refusal:
             selected.refusals.append((status.patch, refusal))
         elif status.state in (states.ABSENT, states.NOT_NEEDED):
-            selected.dropped.extend([status] if status.applied else [])
+            selected.to_revert.extend([status] if status.applied else [])
         elif status.state != states.APPLIED or status.is_because(UNRECORDED):
-            selected.wanted.append(status)
-    selected.refusals.extend(refusals.of_additions(snapshot, selected.wanted))
-    selected.refusals.extend(refusals.of_shared_files(snapshot, selected.wanted))
+            selected.to_apply.append(status)
+    selected.refusals.extend(refusals.of_additions(snapshot, selected.to_apply))
+    selected.refusals.extend(refusals.of_shared_files(snapshot, selected.to_apply))
     return selected
 
 
@@ -117,7 +117,7 @@ def _select_to_revert(
         if refusal:
             selected.refusals.append((status.patch, refusal))
         elif status.applied or status.state in (states.APPLIED, states.OUTDATED):
-            selected.dropped.append(status)
+            selected.to_revert.append(status)
     return selected
 
 
@@ -127,43 +127,43 @@ def _plan(
     statuses: Tuple[PatchStatus, ...],
     selected: _Selected,
 ) -> Plan:
-    # status asks for no plan, and what makes one takes 2 ms to load.
+    # status needs no plan, and this module takes 2 ms to load.
     from jhpatch.installer.distribution_plan import DistributionPlan
 
-    touched = selected.wanted + selected.dropped
+    touched = selected.to_apply + selected.to_revert
     entries = {
         entry.name: entry for entry in (snapshot.state.distributions if snapshot.state else ())
     }
     changes: List[FileChange] = []
     originals: List[bytes] = []
     for name in sorted({status.distribution_name for status in touched}):
-        job = DistributionPlan(
-            snapshot, name, [one for one in statuses if one.distribution_name == name]
+        distribution_plan = DistributionPlan(
+            snapshot, name, [status for status in statuses if status.distribution_name == name]
         )
-        entry = job.run(
-            [status for status in selected.wanted if status.distribution_name == name],
-            {status.patch for status in selected.dropped},
+        entry = distribution_plan.run(
+            [status for status in selected.to_apply if status.distribution_name == name],
+            {status.patch for status in selected.to_revert},
             operation.when,
         )
-        changes += job.changes
-        originals += job.originals
+        changes += distribution_plan.changes
+        originals += distribution_plan.originals
         entries.pop(name, None)
         if entry is not None:
             entries[name] = entry
-    after = State(operation.tool, tuple(entries[name] for name in sorted(entries)))
-    data = state.dump(after) if after.distributions else None
+    new_state = State(operation.tool, tuple(entries[name] for name in sorted(entries)))
+    data = state.dump(new_state) if new_state.distributions else None
     if changes or touched:
         changes = _ordered(changes, operation.reverting)
         if data != snapshot.state_bytes:
             changes.append(FileChange(STATE, snapshot.state_bytes, data))
     names = tuple(sorted(status.patch for status in touched)) if changes else ()
-    return Plan(tuple(changes), names, tuple(originals), after.originals())
+    return Plan(tuple(changes), names, tuple(originals), new_state.originals())
 
 
 def _ordered(changes: List[FileChange], reverting: bool) -> List[FileChange]:
-    """What others import must be there first: RECORD, helper, modules; back the other way."""
+    """Sort the changes: imported files before their importers, in a revert after them."""
 
-    def place(change: FileChange) -> Tuple[int, str]:
+    def sort_key(change: FileChange) -> Tuple[int, str]:
         if change.path.endswith("/RECORD"):
             return (4 if reverting else 0), change.path
         if change.after is None:
@@ -171,4 +171,4 @@ def _ordered(changes: List[FileChange], reverting: bool) -> List[FileChange]:
         is_added = change.before is None or change.guard
         return (1 if is_added and not reverting else 2), change.path
 
-    return sorted(changes, key=place)
+    return sorted(changes, key=sort_key)

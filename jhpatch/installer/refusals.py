@@ -1,4 +1,4 @@
-"""Why a command will not change a patch, each with the command to type next."""
+"""The reasons for which a command refuses a patch, each with the next command to type."""
 
 from typing import List, Optional, Tuple
 
@@ -14,13 +14,13 @@ from jhpatch.patchset import versions
 from jhpatch.report import states
 
 Refusals = List[Tuple[str, JhpatchError]]
-"""Each with the patch that is refused."""
+"""Pairs of a refused patch and its error."""
 
 
 def of_apply(
     snapshot: SiteSnapshot, status: PatchStatus, named: bool, tool: str
 ) -> Optional[JhpatchError]:
-    """Why ``apply`` by jhpatch ``tool`` refuses a patch; None where its state allows it."""
+    """Return why ``apply`` refuses a patch, or None; ``tool`` is the version of jhpatch."""
     if status.state == states.MODIFIED:
         return modified(snapshot, status, reverting=False)
     outdated = status.state == states.OUTDATED
@@ -46,7 +46,7 @@ def of_apply(
 
 
 def of_revert(snapshot: SiteSnapshot, status: PatchStatus, force: bool) -> Optional[JhpatchError]:
-    """Why ``revert`` refuses a patch; None where its state allows it."""
+    """Return why ``revert`` refuses a patch, or None."""
     if status.state == states.MODIFIED and not (force and _is_recorded(snapshot, status)):
         return modified(snapshot, status, reverting=True)
     is_layout = bool(status.reason) and status.reason.kind == LAYOUT  # type: ignore[union-attr]
@@ -55,10 +55,10 @@ def of_revert(snapshot: SiteSnapshot, status: PatchStatus, force: bool) -> Optio
     return None
 
 
-def of_additions(snapshot: SiteSnapshot, wanted: List[PatchStatus]) -> Refusals:
-    """A file is added to a package that is there; jhpatch makes no directory in a site."""
+def of_additions(snapshot: SiteSnapshot, statuses: List[PatchStatus]) -> Refusals:
+    """Refuse added files without a parent directory: jhpatch creates none in a site."""
     refusals: Refusals = []
-    for status in wanted:
+    for status in statuses:
         for addition in status.edition.adds if status.edition else ():
             if not snapshot.has_directory_of(addition.path):
                 error = Refused(
@@ -73,8 +73,8 @@ def of_additions(snapshot: SiteSnapshot, wanted: List[PatchStatus]) -> Refusals:
     return refusals
 
 
-def of_shared_files(snapshot: SiteSnapshot, wanted: List[PatchStatus]) -> Refusals:
-    """A file belongs to one patch at most: the second is refused, with both names."""
+def of_shared_files(snapshot: SiteSnapshot, statuses: List[PatchStatus]) -> Refusals:
+    """Refuse the second of two patches that change the same file, with both names."""
     owners = {
         file.path: patch.patch
         for patch in (snapshot.state.patches() if snapshot.state else ())
@@ -82,7 +82,7 @@ def of_shared_files(snapshot: SiteSnapshot, wanted: List[PatchStatus]) -> Refusa
         if file.before is not None
     }
     refusals: Refusals = []
-    for status in wanted:
+    for status in statuses:
         for change in status.edition.changes if status.edition else ():
             owner = owners.setdefault(change.path, status.patch)
             if owner != status.patch:
@@ -96,18 +96,18 @@ def of_shared_files(snapshot: SiteSnapshot, wanted: List[PatchStatus]) -> Refusa
 
 
 def modified(snapshot: SiteSnapshot, status: PatchStatus, reverting: bool) -> Refused:
-    """A file of the patch holds bytes that no patch knows."""
+    """Return the refusal of a patch with a file whose bytes are unknown."""
     file = next((file for file in status.files if file.state == states.OTHER), None)
-    again = reinstall_command("%s==%s" % (status.patch.partition("/")[0], status.version))
+    command = reinstall_command("%s==%s" % (status.patch.partition("/")[0], status.version))
     if reverting and status.applied:
-        again = jhpatch_command("revert", "--force", status.patch)
+        command = jhpatch_command("revert", "--force", status.patch)
     reason = status.reason.text if status.reason else "the bytes are not known"
     return Refused(
         "%s: %s" % (status.patch, reason),
         path="%s/%s" % (snapshot.path, file.path) if file else snapshot.path,
         expected="sha256:%s" % file.expected if file and file.expected else None,
         found=("sha256:%s" % file.found if file.found else "no file") if file else None,
-        next=jhpatch_command("diff", status.patch) + "; then " + again,
+        next=jhpatch_command("diff", status.patch) + "; then " + command,
     )
 
 
@@ -125,7 +125,7 @@ def _unsupported(snapshot: SiteSnapshot, status: PatchStatus) -> Refused:
 
 
 def _is_recorded(snapshot: SiteSnapshot, status: PatchStatus) -> bool:
-    """Whether the changed file is of the release that was patched, so that --force may act."""
+    """Return whether the patched release is still installed, which --force requires."""
     distribution = status.distribution
     entry = snapshot.state.of(distribution.name) if snapshot.state and distribution else None
     return bool(status.applied and entry and entry.version == status.version)

@@ -1,4 +1,4 @@
-"""Which sites and which patches a command means."""
+"""The selection of the sites and the patches of a command."""
 
 import contextlib
 import os
@@ -16,78 +16,80 @@ from jhpatch.report import states
 
 
 def refuse_untrusted(catalog: Catalog) -> None:
-    """As root jhpatch changes a site only from what root alone can write.
+    """Raise Refused if, as root, another user can write the patches or jhpatch itself.
 
-    That is the patches and the package itself: too late for an attack, in time for a
-    mistake. Raises Refused.
+    Its code runs already: the check finds a mistake, but cannot stop an attack.
     """
-    from jhpatch.system import path_owners  # status does without
+    from jhpatch.system import path_owners  # not needed by status
 
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     path_owners.refuse_foreign(package)
-    for tree in catalog.trees:
-        if os.path.dirname(tree) != package or os.path.islink(tree):  # else inspected already
-            path_owners.refuse_foreign(tree)
+    for patch_dir in catalog.patch_dirs:
+        is_checked = os.path.dirname(patch_dir) == package and not os.path.islink(patch_dir)
+        if not is_checked:  # with the package
+            path_owners.refuse_foreign(patch_dir)
 
 
 def inspect_all(environments: List[Environment], catalog: Catalog) -> List[Inspection]:
-    """All sites of the environments, each inspected once, whatever its names are."""
-    once = _each_once(environments)
-    return [site for environment in once for site in inspection.inspect(environment, catalog)]
+    """Inspect all sites of the environments, each once, even if it has several paths."""
+    unique = _without_duplicates(environments)
+    return [site for environment in unique for site in inspection.inspect(environment, catalog)]
 
 
-def _each_once(environments: List[Environment]) -> List[Environment]:
-    """Without the sites that another one has: a run would wait for its own lock."""
+def _without_duplicates(environments: List[Environment]) -> List[Environment]:
+    """Remove sites that occur twice: a run would wait for its own lock."""
     owners: Dict[Tuple[int, int], Tuple[bool, int, str]] = {}
     for number, environment in enumerate(environments):
         for site in environment.sites:
-            # Where it counts as inside it may be changed; of these the first.
+            # Prefer the environment that contains the site and may change it, then the first.
             rank = (not site.inside, number, site.path)
             owners[identity(site.path)] = min(rank, owners.get(identity(site.path), rank))
-    distinct = []
+    unique = []
     for number, environment in enumerate(environments):
         sites = (site for site in environment.sites if owners[identity(site.path)][1] == number)
         reduced = environment._replace(sites=tuple(sites))
         if reduced.sites or not environment.sites:
-            distinct.append(reduced)
-    return distinct
+            unique.append(reduced)
+    return unique
 
 
 def identity(path: str) -> Tuple[int, int]:
-    """A site whatever its name is: device and inode. Raises OSError."""
+    """Return the device and the inode of a site, whatever its path. Raises OSError."""
     status = os.stat(path)
     return status.st_dev, status.st_ino
 
 
 def patch_names(
-    typed: Iterable[str], catalog: Catalog, inspections: List[Inspection]
+    names: Iterable[str], catalog: Catalog, inspections: List[Inspection]
 ) -> FrozenSet[str]:
-    """The patches that were named, as the catalog spells them. Raises Usage for an unknown one."""
-    if not typed:
+    """Return the named patches, as the catalog spells them. Raises Usage for an unknown name."""
+    if not names:
         return frozenset()
-    spelled = {_comparable(patch): patch for patch in catalog.patches(catalog.distributions)}
+    spellings = {
+        _normalized_patch(patch): patch for patch in catalog.patches(catalog.distributions)
+    }
     for status in (status for site in inspections for status in site.statuses):
-        spelled.setdefault(_comparable(status.patch), status.patch)
-    for name in typed:
-        if _comparable(name) not in spelled:
+        spellings.setdefault(_normalized_patch(status.patch), status.patch)
+    for name in names:
+        if _normalized_patch(name) not in spellings:
             raise Usage(
                 "no patch has this name: " + name,
-                expected="one of " + ", ".join(sorted(spelled.values())),
+                expected="one of " + ", ".join(sorted(spellings.values())),
                 found=name,
                 next=jhpatch_command("list"),
             )
-    return frozenset(spelled[_comparable(name)] for name in typed)
+    return frozenset(spellings[_normalized_patch(name)] for name in names)
 
 
-def _comparable(patch: str) -> str:
+def _normalized_patch(patch: str) -> str:
     distribution, _, slug = patch.partition("/")
     return "%s/%s" % (normalized(distribution), slug)
 
 
 def changeable(site: Inspection, operation: Operation) -> Tuple[PatchStatus, ...]:
-    """The patches of a site that ``operation`` may change: not those of a hidden copy.
+    """Return the patches of a site that ``operation`` may change; not those of a shadowed copy.
 
-    Raises Refused for a copy that counts and lies in a site outside of the environment.
+    Raises Refused for an imported copy in a site outside of the environment.
     """
     statuses = tuple(
         status for status in site.statuses if status.applied or not site.is_shadowed(status.patch)
@@ -116,8 +118,8 @@ def _is_touched(status: PatchStatus, operation: Operation) -> bool:
 def refuse_nothing_here(
     inspections: List[Inspection], named: FrozenSet[str] = frozenset()
 ) -> None:
-    """Raises Refused where no site has anything that a patch, or a named one, is for."""
-    if not any(_concerns_us(site, named) for site in inspections):
+    """Raise Refused if no site has a distribution of the patches, or of the named ones."""
+    if not any(_is_relevant(site, named) for site in inspections):
         broken = [name for site in inspections for name in _abandoned(site.site.path)]
         raise Refused(
             "nothing here that jhpatch has a patch for",
@@ -132,9 +134,9 @@ def refuse_nothing_here(
 
 
 def _abandoned(path: str) -> List[str]:
-    """What pip renamed to remove it, and would rename back: to all others it is gone.
+    """Return the metadata directories that an interrupted pip has renamed (``~…``).
 
-    pip's ``AdjacentTempDirectory``; one that is killed, or misses a file, leaves it for good.
+    pip's ``AdjacentTempDirectory``: pip removes it or renames it back, unless it is killed.
     """
     with contextlib.suppress(OSError):
         return [
@@ -145,7 +147,7 @@ def _abandoned(path: str) -> List[str]:
     return []
 
 
-def _concerns_us(site: Inspection, named: FrozenSet[str]) -> bool:
+def _is_relevant(site: Inspection, named: FrozenSet[str]) -> bool:
     if site.error or site.journal or (site.snapshot.state and not named):
         return True
     return any(

@@ -1,7 +1,7 @@
-"""Whether the jhpatch that runs is the one that was installed: its files against its RECORD.
+"""The comparison of the files of the running jhpatch with its RECORD.
 
-For whoever wants to know after the fact; what a RECORD says is worth as much as the
-wheel that it came from, and as the folder in which both lie.
+It finds changes after the installation. It is as trustworthy as the wheel, and as the
+directory that contains both.
 """
 
 import glob
@@ -17,50 +17,49 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def findings(package: str = _PACKAGE) -> Iterator[Failed]:
-    """What differs from RECORD, file by file: changed, missing, or not of the wheel.
+    """Yield an error for each file that is changed, missing or not in RECORD.
 
-    Raises Refused where jhpatch was not installed from a wheel, so that nothing can be
-    compared.
+    Raises Refused if jhpatch was not installed from a wheel: it then has no RECORD.
     """
     site, name = os.path.split(package)
-    path = _record_of(site, name)
+    path = _record_path(site, name)
     with RootDir(site) as root:
-        found = root.read(os.path.relpath(path, site))
-        rows = record.parse(found.data if found else b"")
-        stated = {row.path: row.sha256 for row in rows if row.path.startswith(name + "/")}
-        there = _files(root, name)
-        for one in sorted(set(stated) | set(there)):
-            if _is_bytecode(one):
-                continue  # pip and Python write them, and no RECORD has their hashes
-            if stated.get(one) is None or stated.get(one) != there.get(one):
-                yield _finding(os.path.join(site, one), stated.get(one), there.get(one))
+        content = root.read(os.path.relpath(path, site))
+        rows = record.parse(content.data if content else b"")
+        recorded = {row.path: row.sha256 for row in rows if row.path.startswith(name + "/")}
+        actual = _package_hashes(root, name)
+        for file in sorted(set(recorded) | set(actual)):
+            if _is_bytecode(file):
+                continue  # written by pip and Python; no RECORD has their hashes
+            if recorded.get(file) is None or recorded.get(file) != actual.get(file):
+                yield _finding(os.path.join(site, file), recorded.get(file), actual.get(file))
 
 
-def _record_of(site: str, name: str) -> str:
-    found = glob.glob(os.path.join(glob.escape(site), name + "-*.dist-info", "RECORD"))
-    if len(found) != 1:
+def _record_path(site: str, name: str) -> str:
+    paths = glob.glob(os.path.join(glob.escape(site), name + "-*.dist-info", "RECORD"))
+    if len(paths) != 1:
         raise Refused(
             "jhpatch is not installed from a wheel here: there is nothing to compare it with",
             path=site,
             expected="one %s-*.dist-info/RECORD" % name,
-            found="%d" % len(found),
+            found="%d" % len(paths),
             next=python_command("pip", "install", "jhpatch") + ", without -e",
         )
-    return found[0]
+    return paths[0]
 
 
-def _files(root: RootDir, name: str) -> Dict[str, Optional[str]]:
-    """Each file of a package by its path from the site, with its SHA-256; None: no plain file."""
+def _package_hashes(root: RootDir, name: str) -> Dict[str, Optional[str]]:
+    """Return the SHA-256 of each file of a package by its path; None if it is not regular."""
     hashes: Dict[str, Optional[str]] = {}
-    for above, folders, names in os.walk(os.path.join(root.path, name)):
-        links = [one for one in folders if os.path.islink(os.path.join(above, one))]
-        for one in names + links:
-            path = os.path.relpath(os.path.join(above, one), root.path)
+    for directory, directories, names in os.walk(os.path.join(root.path, name)):
+        links = [entry for entry in directories if os.path.islink(os.path.join(directory, entry))]
+        for entry in names + links:
+            path = os.path.relpath(os.path.join(directory, entry), root.path)
             try:
-                found = root.read(path)
+                content = root.read(path)
             except UnsafePath:
-                found = None
-            hashes[path] = sha256(found.data) if found else None
+                content = None
+            hashes[path] = sha256(content.data) if content else None
     return hashes
 
 
@@ -68,11 +67,11 @@ def _is_bytecode(path: str) -> bool:
     return path.endswith(".pyc") and "/__pycache__/" in path
 
 
-def _finding(path: str, stated: Optional[str], found: Optional[str]) -> Failed:
+def _finding(path: str, recorded: Optional[str], digest: Optional[str]) -> Failed:
     return Failed(
         "a file of jhpatch that is not as it was installed",
         path=path,
-        expected="sha256:" + stated if stated else "no such file",
-        found="sha256:" + found if found else "no plain file",
+        expected="sha256:" + recorded if recorded else "no such file",
+        found="sha256:" + digest if digest else "no plain file",
         next=reinstall_command("jhpatch"),
     )

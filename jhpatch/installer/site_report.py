@@ -1,4 +1,4 @@
-"""Inspections → reports, and the exit code that each state has."""
+"""The report of an inspection, and the exit code of each state."""
 
 import time
 from typing import Iterable, Optional, Tuple
@@ -30,10 +30,10 @@ def site_report(
     notes: Tuple[str, ...] = (),
     restart: bool = False,
 ) -> SiteReport:
-    """The report of a site; ``changed`` names patches that were, or would be, changed."""
+    """Report a site; ``changed`` names the patches that were, or would be, changed."""
     error = error or inspection.error
     names = set(changed)
-    processes_found = _restart(inspection, bool(names)) if restart else ()
+    to_restart = _processes_to_restart(inspection, bool(names)) if restart else ()
     if exit_code is None:
         exit_code = error.exit_code if error else status_code(inspection)
     return SiteReport(
@@ -49,10 +49,8 @@ def site_report(
             _patch_report(inspection, status, status.patch in names and not would_change)
             for status in inspection.statuses
         ),
-        restart=processes_found,
-        restart_reason=None
-        if processes_found is not None
-        else "other users' processes are hidden",
+        restart=to_restart,
+        restart_reason=None if to_restart is not None else "other users' processes are hidden",
         diff=diff,
         notes=notes,
     )
@@ -73,7 +71,7 @@ def _patch_report(inspection: Inspection, status: PatchStatus, changed: bool) ->
 
 
 def reason_of(inspection: Inspection, status: PatchStatus) -> Optional[str]:
-    """Why a patch is in its state, and whether its distribution is the one that is imported."""
+    """Return why a patch is in its state, or that its distribution is not the imported one."""
     if inspection.is_shadowed(status.patch):
         return "shadowed: another site has the copy that is imported"
     if not inspection.site.inside and status.state not in (states.ABSENT, states.NOT_NEEDED):
@@ -82,7 +80,7 @@ def reason_of(inspection: Inspection, status: PatchStatus) -> Optional[str]:
 
 
 def status_code(inspection: Inspection) -> int:
-    """0 where each patch is as it should be, 3 where one is not, 4 where a run is under way."""
+    """Return 0 if no patch needs a change, 3 if one does, 4 if a run is active."""
     if inspection.journal:
         return 4 if inspection.journal == states.BUSY else 3
     return 3 if any(_is_finding(inspection, status) for status in inspection.statuses) else 0
@@ -94,12 +92,12 @@ def _is_finding(inspection: Inspection, status: PatchStatus) -> bool:
     return status.state in _FINDINGS and not inspection.is_shadowed(status.patch)
 
 
-def _restart(inspection: Inspection, changed: bool) -> Optional[Tuple[Process, ...]]:
-    """Who still runs old code: looked for only where something of ours is, or just was."""
+def _processes_to_restart(inspection: Inspection, changed: bool) -> Optional[Tuple[Process, ...]]:
+    """Return the processes that run old code, if a patch is applied or was just changed."""
     state = inspection.snapshot.state
     times = [patch.when for patch in state.patches()] if state else []
     if not times and not changed:
         return ()
-    since = max(map(timestamps.seconds_of, times)) if times else time.time()
+    changed_at = max(map(timestamps.seconds_of, times)) if times else time.time()
     environment = inspection.environment
-    return processes.older_than(since, environment.prefix, environment.python)
+    return processes.older_than(changed_at, environment.prefix, environment.python)

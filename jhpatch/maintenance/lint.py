@@ -94,7 +94,7 @@ def _uncompilable(files: Dict[str, bytes]) -> List[List[str]]:
 
 def _strays(tree: str, sources: "set[str]") -> Iterator[BadPatch]:
     """Files that no patch names: a source whose row was forgotten, an editor's leftover."""
-    for folder in catalog.folders(tree):
+    for folder in catalog.distribution_dirs(tree):
         for above, folders, names in os.walk(os.path.join(tree, folder)):
             folders[:] = [name for name in folders if name != "__pycache__"]
             for path in (os.path.join(above, name) for name in sorted(names)):

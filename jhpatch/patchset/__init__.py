@@ -1,1 +1,1 @@
-"""Patch files as values: which there are, which fits a release, what they make of a file."""
+"""Patch files as values: the catalog, the releases that they fit, and their application."""

@@ -1,4 +1,4 @@
-"""patches/ → which patches there are, and which edition fits a release."""
+"""The catalog of patches: which patches exist, and which edition fits a release."""
 
 import contextlib
 import itertools
@@ -11,65 +11,66 @@ from jhpatch.patchset.edition import Edition, normalized, read_edition
 from jhpatch.patchset.versions import clashes, key
 
 
-def own_tree() -> str:
-    """The folder of the patches that come with jhpatch. Raises BadPatch where there is none."""
+def own_patch_dir() -> str:
+    """Return the directory of the patches that come with jhpatch. Raises BadPatch if missing."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    inside = os.path.join(package, "patches")
-    if os.path.isdir(inside):
-        return inside
+    installed = os.path.join(package, "patches")
+    if os.path.isdir(installed):
+        return installed
     checkout = os.path.dirname(package)
     if os.path.isfile(os.path.join(checkout, "setup.py")):
         return os.path.join(checkout, "patches")
     raise BadPatch(
         "jhpatch is installed without its patches",
-        path=inside,
+        path=installed,
         expected="a folder of patches",
         found="nothing",
         next=python_command("pip", "install", "--force-reinstall", "jhpatch"),
     )
 
 
-def editions(trees: Iterable[str], wanted: Optional[Iterable[str]] = None) -> Tuple[Edition, ...]:
-    """The editions in ``trees``, of the distributions ``wanted`` only where it is given.
+def editions(dirs: Iterable[str], names: Optional[Iterable[str]] = None) -> Tuple[Edition, ...]:
+    """Return the editions in patch directories, only of the distributions ``names`` if given.
 
     Raises BadPatch as ``Catalog.editions``.
     """
-    catalog = Catalog(trees)
-    return catalog.editions(catalog.distributions if wanted is None else wanted)
+    catalog = Catalog(dirs)
+    return catalog.editions(catalog.distributions if names is None else names)
 
 
 def in_order(edition: Edition) -> Tuple[str, Tuple[int, ...]]:
-    """What editions are sorted by: the patch, then the first release."""
+    """Return the sort key of an edition: its patch, then its first release."""
     return edition.patch, key(edition.name.partition("-")[0])
 
 
 def overlaps(ordered: List[Edition]) -> Iterator[BadPatch]:
-    """An error for each two editions of a patch that fit the same release."""
-    for _, several in itertools.groupby(ordered, lambda one: one.patch):
-        pairs = [(one, edition) for edition in several for one in edition.ranges]
-        for place, other_place in clashes([one for one, _ in pairs]):
-            two = pairs[place][1], pairs[other_place][1]
-            if two[0] is two[1]:
+    """Yield an error for each two editions of a patch that fit the same release."""
+    for _, group in itertools.groupby(ordered, lambda edition: edition.patch):
+        pairs = [(interval, edition) for edition in group for interval in edition.ranges]
+        for index, other_index in clashes([interval for interval, _ in pairs]):
+            clash = pairs[index][1], pairs[other_index][1]
+            if clash[0] is clash[1]:
                 continue
-            one, other = sorted(two, key=in_order)
+            edition, later = sorted(clash, key=in_order)
             yield BadPatch(
-                "two editions of %s fit the same release" % one.patch,
-                path=other.file,
-                expected="releases that %s does not name" % os.path.basename(one.file),
-                found="%s and %s" % (one.versions, other.versions),
+                "two editions of %s fit the same release" % edition.patch,
+                path=later.file,
+                expected="releases that %s does not name" % os.path.basename(edition.file),
+                found="%s and %s" % (edition.versions, later.versions),
             )
 
 
-def distributions(trees: List[str]) -> Tuple[str, ...]:
-    """The distributions that the trees have patches for, by folder name alone."""
-    return tuple(sorted({normalized(folder) for tree in trees for folder in folders(tree)}))
+def distributions(patch_dirs: List[str]) -> Tuple[str, ...]:
+    """Return the distributions that have patches, by the names of their directories alone."""
+    names = (name for patch_dir in patch_dirs for name in distribution_dirs(patch_dir))
+    return tuple(sorted({normalized(name) for name in names}))
 
 
 class Catalog:
-    """Patch directories. A patch file is read once, and only for a distribution asked for."""
+    """Patch directories. Each patch file is read at most once, when its distribution is needed."""
 
-    def __init__(self, trees: Iterable[str], whole: bool = True) -> None:
-        self.trees = tuple(trees)
+    def __init__(self, patch_dirs: Iterable[str], whole: bool = True) -> None:
+        self.patch_dirs = tuple(patch_dirs)
         self.whole = whole
         """Whether ``fitting`` reads every edition, so that two for one release are an error."""
         self._listed: Optional[Tuple[str, ...]] = None
@@ -77,10 +78,10 @@ class Catalog:
         self._helpers: Dict[str, bytes] = {}
 
     def load(self) -> None:
-        """Reads all now: for a child that may not be able to read the files any more."""
-        self._listed = tuple(files(self.trees))
+        """Read all patch files now, for a child process that may not read them later."""
+        self._listed = tuple(files(self.patch_dirs))
         for path in self._listed:
-            with contextlib.suppress(BadPatch):  # raised where the patch is asked for
+            with contextlib.suppress(BadPatch):  # raised when the patch is needed
                 self._edition(path)
 
     def _edition(self, path: str) -> Edition:
@@ -99,23 +100,23 @@ class Catalog:
             self._helpers[path] = read_patch(path)
         return self._helpers[path]
 
-    def _paths(self, wanted: Container[str]) -> Iterable[str]:
+    def _paths(self, names: Container[str]) -> Iterable[str]:
         if self._listed is None:
-            return files(self.trees, wanted)
-        return [path for path in self._listed if normalized(path.split(os.sep)[-2]) in wanted]
+            return files(self.patch_dirs, names)
+        return [path for path in self._listed if normalized(path.split(os.sep)[-2]) in names]
 
     @property
     def distributions(self) -> Tuple[str, ...]:
-        """The distributions that there are patches for, normalized."""
+        """The normalized names of the distributions that have patches."""
         if self._listed is None:
-            return distributions(list(self.trees))
+            return distributions(list(self.patch_dirs))
         return tuple(sorted({normalized(path.split(os.sep)[-2]) for path in self._listed}))
 
     def editions(self, names: Iterable[str]) -> Tuple[Edition, ...]:
-        """The editions for distributions, by patch and first release.
+        """Return the editions for distributions, by patch and first release.
 
-        Raises BadPatch for a header that breaks the rules, for editions of one patch that
-        overlap, and for a directory that cannot be read.
+        Raises BadPatch for an invalid header, for editions of one patch that overlap, and
+        for a directory that cannot be read.
         """
         ordered = sorted(map(self._edition, self._paths(set(names))), key=in_order)
         for error in overlaps(ordered):
@@ -123,80 +124,86 @@ class Catalog:
         return tuple(ordered)
 
     def fitting(self, releases: Dict[str, Optional[str]]) -> Tuple[Edition, ...]:
-        """The editions for distributions, of which these releases are installed. Raises BadPatch.
+        """Return the editions for distributions and their installed releases. Raises BadPatch.
 
-        Unless ``whole``: of each patch only the edition that fits the release, all where
-        none does.
+        Unless ``whole`` is set, only the edition of each patch that fits the release, or all
+        of them if none fits.
         """
         if self.whole:
             return self.editions(releases)
-        found: List[Edition] = []
-        for paths, version in self._files(releases):
-            several = []
+        fitting: List[Edition] = []
+        for paths, version in self._files_by_patch(releases):
+            candidates = []
             for path in paths:
-                several.append(self._edition(path))
-                if version is not None and several[-1].fits(version):
-                    several = several[-1:]
+                candidates.append(self._edition(path))
+                if version is not None and candidates[-1].fits(version):
+                    candidates = candidates[-1:]
                     break
-            found += several
-        return tuple(sorted(found, key=in_order))
+            fitting += candidates
+        return tuple(sorted(fitting, key=in_order))
 
-    def _files(
+    def _files_by_patch(
         self, releases: Dict[str, Optional[str]]
     ) -> Iterator[Tuple[List[str], Optional[str]]]:
-        """The files of each patch, the likeliest for the release first, and the release."""
+        """Yield the files of each patch, the likeliest for the release first, and the release."""
         by_patch: Dict[Tuple[str, str], List[Tuple[Tuple[int, ...], str]]] = {}
         for path in self._paths(releases):
-            folder, name = path.split(os.sep)[-2:]
+            distribution, name = path.split(os.sep)[-2:]
             first, _, slug = name.partition("-")
-            by_patch.setdefault((folder, slug), []).append((key(first), path))
-        for (folder, _), rows in by_patch.items():
-            version = releases[normalized(folder)]
-            here = key(version or "")
+            by_patch.setdefault((distribution, slug), []).append((key(first), path))
+        for (distribution, _), rows in by_patch.items():
+            version = releases[normalized(distribution)]
+            installed = key(version or "")
             # A file is named after the first release that it fits.
-            rows.sort(key=lambda row: (row[0] <= here, row[0]), reverse=True)
+            rows.sort(key=lambda row: (row[0] <= installed, row[0]), reverse=True)
             yield [path for _, path in rows], version
 
     def patches(self, names: Iterable[str]) -> Tuple[str, ...]:
-        """The patches for distributions, by the names of their files alone."""
+        """Return the patches for distributions, by the names of their files alone."""
         rows = (path.split(os.sep)[-2:] for path in self._paths(set(names)))
-        found = (
-            "%s/%s" % (folder, name[: -len(".patch")].partition("-")[2]) for folder, name in rows
+        patches = (
+            "%s/%s" % (distribution, name[: -len(".patch")].partition("-")[2])
+            for distribution, name in rows
         )
-        return tuple(sorted(set(found)))
+        return tuple(sorted(set(patches)))
 
     def newest(self) -> Dict[str, str]:
-        """The newest release that each patch names. Raises BadPatch."""
-        found: Dict[str, str] = {}
+        """Return the newest release that each patch names. Raises BadPatch."""
+        releases: Dict[str, str] = {}
         for edition in self.editions(self.distributions):
-            for one in edition.ranges:
-                if one.high and key(one.high) >= key(found.get(edition.patch, "")):
-                    found[edition.patch] = one.high
-        return found
+            for interval in edition.ranges:
+                if interval.high and key(interval.high) >= key(releases.get(edition.patch, "")):
+                    releases[edition.patch] = interval.high
+        return releases
 
 
-def folders(tree: str) -> List[str]:
-    """The folders of a tree, one a distribution. Raises BadPatch where it cannot be read."""
+def distribution_dirs(patch_dir: str) -> List[str]:
+    """Return the directories in a patch directory, one a distribution.
+
+    Raises BadPatch if it cannot be read.
+    """
     try:
-        names = sorted(os.listdir(tree))
+        names = sorted(os.listdir(patch_dir))
     except OSError as error:
         raise BadPatch(
             "cannot read the patches: %s" % error.strerror,
-            path=tree,
+            path=patch_dir,
             expected="a folder <distribution>/<release>-<slug>.patch",
             next="check the argument of --patches",
         )
     return [
-        name for name in names if name[0] not in "._" and os.path.isdir(os.path.join(tree, name))
+        name
+        for name in names
+        if name[0] not in "._" and os.path.isdir(os.path.join(patch_dir, name))
     ]
 
 
-def files(trees: Iterable[str], wanted: Optional[Container[str]] = None) -> Iterator[str]:
-    """The paths of the patch files, those for the distributions ``wanted`` where it is given."""
-    for tree in trees:
-        for folder in folders(tree):
-            if wanted is None or normalized(folder) in wanted:
-                above = os.path.join(tree, folder)
-                for name in sorted(os.listdir(above)):
+def files(patch_dirs: Iterable[str], names: Optional[Container[str]] = None) -> Iterator[str]:
+    """Yield the paths of the patch files, only for the distributions ``names`` if given."""
+    for patch_dir in patch_dirs:
+        for distribution in distribution_dirs(patch_dir):
+            if names is None or normalized(distribution) in names:
+                directory = os.path.join(patch_dir, distribution)
+                for name in sorted(os.listdir(directory)):
                     if name.endswith(".patch"):
-                        yield above + os.sep + name
+                        yield directory + os.sep + name

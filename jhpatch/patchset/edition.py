@@ -1,8 +1,7 @@
-"""A patch file → an ``Edition``.
+"""The parsing of a patch file into an ``Edition``.
 
-It is a header of RFC 822 fields, a line ``---`` and a unified diff; patches/README.md
-describes it. Only the header is read here; the diff is taken apart by ``engine`` when
-it must be applied.
+A patch file is a header of RFC 822 fields, a line ``---`` and a unified diff; see
+patches/README.md. This module parses the header; ``engine`` parses the diff to apply it.
 """
 
 import os
@@ -23,11 +22,11 @@ FIELDS = frozenset(
 _REPEATED = frozenset(["Before", "After", "Adds", "Bug", "Author"])
 _HEADER_CAP = 512 * 1024  # the hashes of two thousand files
 _NAME = re.compile(r"([0-9][0-9A-Za-z.+!_]{0,63})-([a-z0-9][a-z0-9-]*)\Z")
-_HASHED = re.compile(r"(\S+) sha256:([0-9a-f]{64})\Z")
+_HASH_ROW = re.compile(r"(\S+) sha256:([0-9a-f]{64})\Z")
 
 
 class Change(NamedTuple):
-    """A file that a patch changes: its path from the site's root and its two SHA-256."""
+    """A file that a patch changes: its path from the site's root, its old and new SHA-256."""
 
     path: str
     before: str
@@ -35,10 +34,10 @@ class Change(NamedTuple):
 
 
 class Edition(NamedTuple):
-    """One patch file: the form that a patch has for some releases."""
+    """A patch file: the form of a patch for some releases."""
 
     patch: str
-    """The name that users type: ``<distribution>/<slug>``."""
+    """The name that users type, ``<distribution>/<slug>``."""
     name: str
     """The file's name without ``.patch``."""
     package: str
@@ -51,65 +50,65 @@ class Edition(NamedTuple):
     file: str
     fields: Tuple[Tuple[str, str], ...]
     data: bytes
-    """The whole patch file."""
+    """The bytes of the whole patch file."""
 
     @property
     def diff(self) -> bytes:
-        """The unified diff, as it stands below the ``---``."""
-        return _split(self.data, self.file)[1]
+        """The unified diff, below the ``---``."""
+        return _split_header(self.data, self.file)[1]
 
     @property
     def distribution(self) -> str:
-        """The package's name as PEP 503 compares it."""
+        """The normalized name of the package."""
         return normalized(self.package)
 
     def fits(self, version: str) -> bool:
-        """Whether this edition was made for ``version``."""
-        return any(one.holds(version) for one in self.ranges)
+        """Return whether this edition was made for ``version``."""
+        return any(interval.holds(version) for interval in self.ranges)
 
     def meets(self, other: "Edition") -> bool:
-        """Whether there is a release that both were made for."""
+        """Return whether both can fit the same release."""
         return any(a.meets(b) for a in self.ranges for b in other.ranges)
 
 
 def normalized(name: str) -> str:
-    """A distribution's name as names compare (PEP 503), with ``_`` for ``-``."""
+    """Normalize a distribution's name as in PEP 503, but with ``_`` for ``-``."""
     return re.sub(r"[-_.]+", "_", name).lower()
 
 
 def read_edition(path: str, read: Callable[[str], bytes] = additions.read_patch) -> Edition:
-    """The patch file at ``path``, in the directory of its distribution. Raises BadPatch."""
+    """Read the patch file at ``path``, in the directory of its distribution. Raises BadPatch."""
     return edition_of(path, additions.read_patch(path), read)
 
 
 def edition_of(
     path: str, data: bytes, read: Callable[[str], bytes] = additions.read_patch
 ) -> Edition:
-    """The bytes of a patch file that lies, or is to lie, at ``path``.
+    """Parse the bytes of a patch file for ``path``, which need not exist yet.
 
-    ``read`` gives the bytes of a helper. Raises BadPatch.
+    ``read`` returns the bytes of a helper. Raises BadPatch.
     """
-    folder = os.path.basename(os.path.dirname(path))
+    directory = os.path.basename(os.path.dirname(path))
     stem = os.path.basename(path)[: -len(".patch")]
-    named = _NAME.match(stem)
-    if not named:
+    match = _NAME.match(stem)
+    if not match:
         raise BadPatch(
             "a patch file's name does not say what it is",
             path=path,
             expected="<first release>-<slug>.patch",
             found=os.path.basename(path),
         )
-    fields = tuple(_fields(_split(data, path)[0], path))
-    one = {name: value for name, value in fields if name not in _REPEATED}
-    _require(one, path, folder)
-    not_needed = one.get("Not-Needed")
+    fields = tuple(_fields(_split_header(data, path)[0], path))
+    values = {name: value for name, value in fields if name not in _REPEATED}
+    _require_fields(values, path, directory)
+    not_needed = values.get("Not-Needed")
     edition = Edition(
-        patch="%s/%s" % (folder, named.group(2)),
+        patch="%s/%s" % (directory, match.group(2)),
         name=stem,
-        package=one["Package"],
-        versions=one["Versions"],
-        ranges=_ranges(one["Versions"], path, wildcard=not_needed is not None),
-        description=" ".join(one["Description"].split()),
+        package=values["Package"],
+        versions=values["Versions"],
+        ranges=_ranges(values["Versions"], path, wildcard=not_needed is not None),
+        description=" ".join(values["Description"].split()),
         not_needed=" ".join(not_needed.split()) if not_needed is not None else None,
         changes=_changes(fields, path),
         adds=tuple(additions.parse(value, path, read) for name, value in fields if name == "Adds"),
@@ -129,9 +128,9 @@ def edition_of(
 
 
 def digest(edition: Edition) -> str:
-    """The SHA-256, as hex digits, of a patch's bytes and of the files that it adds.
+    """Return the SHA-256, as hex digits, of a patch's bytes and of the files that it adds.
 
-    Raises BadPatch where one of these cannot be read.
+    Raises BadPatch if one of these cannot be read.
     """
     total = hasher(edition.data)
     for addition in edition.adds:
@@ -139,16 +138,16 @@ def digest(edition: Edition) -> str:
     return str(total.hexdigest())
 
 
-def _require(one: Dict[str, str], path: str, folder: str) -> None:
+def _require_fields(values: Dict[str, str], path: str, directory: str) -> None:
     for name in ("Package", "Versions", "Description"):
-        if not one.get(name):
+        if not values.get(name):
             raise BadPatch("a patch without a field", path=path, expected=name + ":", found="none")
-    if normalized(one["Package"]) != normalized(folder):
+    if normalized(values["Package"]) != normalized(directory):
         raise BadPatch(
             "a patch lies in the folder of another distribution",
             path=path,
-            expected="Package: " + folder,
-            found="Package: " + one["Package"][:120],
+            expected="Package: " + directory,
+            found="Package: " + values["Package"][:120],
         )
 
 
@@ -165,9 +164,9 @@ def _refuse_repeated(edition: Edition) -> None:
         paths.add(addition.path)
 
 
-def _split(data: bytes, path: str) -> Tuple[bytes, bytes]:
-    head, found, diff = data.partition(b"\n---\n")
-    if not found or len(head) > _HEADER_CAP:
+def _split_header(data: bytes, path: str) -> Tuple[bytes, bytes]:
+    head, separator, diff = data.partition(b"\n---\n")
+    if not separator or len(head) > _HEADER_CAP:
         raise BadPatch(
             "a patch without the end of its header",
             path=path,
@@ -178,7 +177,7 @@ def _split(data: bytes, path: str) -> Tuple[bytes, bytes]:
 
 
 def _fields(head: bytes, path: str) -> Iterator[Tuple[str, str]]:
-    """The header's fields, folded lines joined by newlines (RFC 822, section 3.1)."""
+    """Parse the header's fields; folded lines are joined by newlines (RFC 822, section 3.1)."""
     try:
         text = head.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -196,15 +195,15 @@ def _fields(head: bytes, path: str) -> Iterator[Tuple[str, str]]:
                 expected="one of " + ", ".join(sorted(FIELDS)),
                 found=line[:80],
             )
-        if name not in _REPEATED and any(name == other for other, _ in fields):
+        if name not in _REPEATED and any(name == known for known, _ in fields):
             raise BadPatch("a field that may stand once stands twice", path=path, found=name + ":")
         fields.append((name, value.strip()))
     return iter(fields)
 
 
 def _changes(fields: Tuple[Tuple[str, str], ...], path: str) -> Tuple[Change, ...]:
-    before = dict(_hashed(value, path) for name, value in fields if name == "Before")
-    after = dict(_hashed(value, path) for name, value in fields if name == "After")
+    before = dict(_hash_row(value, path) for name, value in fields if name == "Before")
+    after = dict(_hash_row(value, path) for name, value in fields if name == "After")
     rows = sum(name in ("Before", "After") for name, _ in fields)
     if set(before) != set(after) or rows != 2 * len(before):
         raise BadPatch(
@@ -216,8 +215,8 @@ def _changes(fields: Tuple[Tuple[str, str], ...], path: str) -> Tuple[Change, ..
     return tuple(Change(name, before[name], after[name]) for name in sorted(before))
 
 
-def _hashed(value: str, path: str) -> Tuple[str, str]:
-    match = _HASHED.match(value)
+def _hash_row(value: str, path: str) -> Tuple[str, str]:
+    match = _HASH_ROW.match(value)
     if not match or not additions.is_of_a_package(match.group(1)):
         raise BadPatch(
             "a row of hashes that cannot be read",

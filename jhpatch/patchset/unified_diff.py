@@ -1,7 +1,7 @@
-"""Two versions of a file → their unified diff, as patch(1) and git take it.
+"""The unified diff of two versions of a file, as patch(1) and git read it.
 
-difflib's own ``unified_diff`` takes lines that stand often in a long file for junk
-(its autojunk), and then shows lines as changed that are not.
+difflib's own ``unified_diff`` ignores lines that are frequent in a long file (autojunk),
+and then shows unchanged lines as changed.
 """
 
 from typing import Iterator, List, Optional
@@ -12,10 +12,10 @@ _CONTEXT = 3
 def diff(
     path: str, before: Optional[bytes], after: Optional[bytes], new_path: Optional[str] = None
 ) -> str:
-    """The diff of a file, whose path afterwards may be another; None means no file.
+    """Return the diff of a file, which may be renamed to ``new_path``; None means no file.
 
-    Paths have ``a/`` and ``b/``, hunks three lines of context; "" where nothing differs.
-    What is not UTF-8 comes as PEP 383 has it.
+    Paths start with ``a/`` and ``b/``; hunks have three lines of context. "" if the bytes
+    are equal. Bytes that are not UTF-8 become surrogates (PEP 383).
     """
     from difflib import SequenceMatcher
 
@@ -44,7 +44,7 @@ def _marked(mark: str, lines: List[str]) -> Iterator[str]:
 
 
 def _range(start: int, end: int) -> str:
-    """A hunk's lines, counted from 1; an empty one names the line before it (POSIX diff)."""
+    """Return a hunk's range, from line 1; an empty one names the line before it (POSIX diff)."""
     count = end - start
     if count == 1:
         return str(start + 1)

@@ -1,1 +1,1 @@
-"""What commands return, as values, as a JSON document and as text for people."""
+"""The results of commands, as values, as a JSON document and as text."""

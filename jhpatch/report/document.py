@@ -1,4 +1,4 @@
-"""A result as its JSON document (docs/json.md)."""
+"""The JSON document of a result (docs/json.md)."""
 
 from typing import Any, Dict
 
@@ -8,11 +8,11 @@ from jhpatch.report.text import encoded, shown
 
 SCHEMA = 1
 HOST = ("ticket", "doctor", "kernelspec", "nginx")
-"""The commands about the host: ``sites`` is empty."""
+"""The commands about the host, whose ``sites`` is empty."""
 
 
 def document(result: Result, runner: Runner) -> Dict[str, Any]:
-    """The document of a result; a path that is not UTF-8 comes as ``…_b64`` too."""
+    """Return the document of a result; a path that is not UTF-8 is added as ``…_b64`` too."""
     error = result.error and dict(
         result.error._asdict(), next=result.error.next and runner.shown(result.error.next)
     )
@@ -21,7 +21,7 @@ def document(result: Result, runner: Runner) -> Dict[str, Any]:
         "command": result.command,
         "dry_run": result.dry_run,
         "changed": result.changed or any(site.changed for site in result.sites),
-        "would_change": result.would_change or any(one.would_change for one in result.sites),
+        "would_change": result.would_change or any(site.would_change for site in result.sites),
         "exit_code": result.exit_code,
         "error": error,
         "sites": [_site(site, runner) for site in result.sites],
@@ -57,15 +57,15 @@ def _file(file: FileReport) -> Dict[str, Any]:
 
 
 def _clean(value: Any) -> Any:
-    """Text that JSON can hold: what is not UTF-8 is escaped, and its bytes given beside."""
+    """Escape text that is not UTF-8, and add its bytes in base64."""
     if isinstance(value, dict):
-        out = {key: _clean(item) for key, item in value.items()}
+        cleaned = {key: _clean(item) for key, item in value.items()}
         for key, item in value.items():
             if isinstance(item, str) and encoded(item) != shown(item).encode("utf-8"):
                 import base64
 
-                out[key + "_b64"] = base64.b64encode(encoded(item)).decode("ascii")
-        return out
+                cleaned[key + "_b64"] = base64.b64encode(encoded(item)).decode("ascii")
+        return cleaned
     if isinstance(value, (list, tuple)):
         return [_clean(item) for item in value]
     return shown(value) if isinstance(value, str) else value

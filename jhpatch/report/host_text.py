@@ -1,4 +1,4 @@
-"""What ``ticket``, ``doctor``, ``kernelspec`` and ``nginx`` have to say → text for people."""
+"""The text of the results of ``ticket``, ``doctor``, ``kernelspec`` and ``nginx``."""
 
 import time
 from typing import Iterator, List, Optional
@@ -38,7 +38,7 @@ _LABELS = {
 
 
 def text(content: Content, result: Result, style: Style, runner: Runner) -> str:
-    """What goes to standard output."""
+    """Return the text for standard output."""
     if isinstance(content, RenderedSite):
         return _site_file(result, content.file, style, runner)
     lines: List[str] = []
@@ -57,28 +57,33 @@ def text(content: Content, result: Result, style: Style, runner: Runner) -> str:
     return "".join(line + "\n" for line in lines)
 
 
-def _kernel(result: Result, one: KernelReport, terminal: bool) -> Iterator[str]:
-    """A kernel on a line; where it was, or would be, written: kernel.json as it is."""
-    cells = [one.name, one.spark or "-", one.master or "-", "lazy" if one.lazy else "-"]
-    cells += ["jhpatch" if one.ours else "another's", one.path]
+def _kernel(result: Result, kernel: KernelReport, terminal: bool) -> Iterator[str]:
+    """Yield a line for a kernel; in a dry run of ``install``, kernel.json too."""
+    cells = [
+        kernel.name,
+        kernel.spark or "-",
+        kernel.master or "-",
+        "lazy" if kernel.lazy else "-",
+    ]
+    cells += ["jhpatch" if kernel.ours else "another's", kernel.path]
     yield ("  " if terminal else "\t").join(plain(cell) for cell in cells)
-    if one.text and result.dry_run:
-        yield from (plain(line) for line in one.text.splitlines())
+    if kernel.text and result.dry_run:
+        yield from (plain(line) for line in kernel.text.splitlines())
 
 
-def _site_file(result: Result, one: SiteFile, style: Style, runner: Runner) -> str:
-    """The file itself; where it has a place, what is new in it, and what was done."""
-    if one.path is None:
-        return one.text
-    shown = one.diff if result.dry_run or result.error else ""
-    lines = shown.splitlines()
+def _site_file(result: Result, file: SiteFile, style: Style, runner: Runner) -> str:
+    """Return the file itself; if it has a path, its diff in a dry run, and the notes."""
+    if file.path is None:
+        return file.text
+    diff = file.diff if result.dry_run or result.error else ""
+    lines = diff.splitlines()
     lines = [plain(line) for line in lines] if style.terminal else lines
     lines += ending(result, runner)
     return "".join(line + "\n" for line in lines)
 
 
 def _fields(ticket: TicketReport) -> str:
-    """A line, with a tab between its fields: it changes when something has changed."""
+    """Return a line of fields separated by tabs, which ``--watch`` compares."""
     cells = [str(ticket.pid or "-"), ticket.state, ticket.principal or "-"]
     cells += [getattr(ticket, name) or "-" for name in _FIELDS]
     return "\t".join(plain(cell) for cell in cells)
@@ -86,38 +91,38 @@ def _fields(ticket: TicketReport) -> str:
 
 def _ticket(ticket: TicketReport, colour: bool) -> Iterator[str]:
     state = painted(ticket.state, _COLOURS[ticket.state], colour)
-    left = _left(ticket.end) if ticket.state in ("valid", "expiring") else ""
+    left = _remaining(ticket.end) if ticket.state in ("valid", "expiring") else ""
     yield "%s  %s%s" % (plain(ticket.principal or "no principal"), state, left)
     yield "  %-17s%s" % ("kept by", "server, pid %d" % ticket.pid if ticket.pid else "nobody")
     for name in _FIELDS:
         value = getattr(ticket, name)
         if value and name in ("start", "end", "renew_till", "next"):
-            value = _local(value)
+            value = _local_time(value)
         if name == "keytab" and ticket.central:
             value = "%s (the hub's)" % (value or "")
         if value:
             yield "  %-17s%s" % (_LABELS.get(name, name), plain(value))
 
 
-def _left(end: Optional[str]) -> str:
+def _remaining(end: Optional[str]) -> str:
     minutes = int((timestamps.seconds_of(end or "") - time.time()) // 60)
     if minutes < 60:
         return ", %d min left" % max(minutes, 0)
     return ", %d h %d min left" % divmod(minutes, 60)
 
 
-def _local(stamp: str) -> str:
-    seconds = timestamps.seconds_of(stamp)
+def _local_time(text: str) -> str:
+    seconds = timestamps.seconds_of(text)
     return time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(seconds))
 
 
-def _finding(one: Finding, style: Style, runner: Runner) -> Iterator[str]:
-    """What was found; why it matters and the next step, where it is more than a note."""
-    severity = painted("%-7s" % one.severity, _COLOURS.get(one.severity), style.colour)
-    yield "%s  %s  %s" % (severity, one.code, plain(one.message))
-    if one.path:
-        yield "         where: " + plain(one.path)
-    if one.severity != "note" or style.verbose:
-        yield "         why:   " + plain(one.why)
-        if one.next:
-            yield "         next:  " + plain(runner.shown(one.next))
+def _finding(finding: Finding, style: Style, runner: Runner) -> Iterator[str]:
+    """Yield the finding; unless it is a note, also why it matters and the next step."""
+    severity = painted("%-7s" % finding.severity, _COLOURS.get(finding.severity), style.colour)
+    yield "%s  %s  %s" % (severity, finding.code, plain(finding.message))
+    if finding.path:
+        yield "         where: " + plain(finding.path)
+    if finding.severity != "note" or style.verbose:
+        yield "         why:   " + plain(finding.why)
+        if finding.next:
+            yield "         next:  " + plain(runner.shown(finding.next))

@@ -1,4 +1,4 @@
-"""Site reports as plain data: what a child process that works as another user hands back."""
+"""Site reports as plain data, which a child process that runs as another user returns."""
 
 from typing import Any, Dict, Iterable, List, Tuple
 
@@ -8,7 +8,7 @@ from jhpatch.system.processes import Process
 
 
 def packed(sites: Iterable[SiteReport]) -> List[Dict[str, Any]]:
-    """The sites as JSON holds them."""
+    """Return the sites as JSON values."""
     return [_packed(site) for site in sites]
 
 
@@ -27,7 +27,7 @@ def _packed(site: SiteReport) -> Dict[str, Any]:
 
 
 def unpacked(rows: Iterable[Dict[str, Any]]) -> Tuple[SiteReport, ...]:
-    """The value of ``packed``. Raises KeyError, TypeError, ValueError."""
+    """Return the sites from the value of ``packed``. Raises KeyError, TypeError, ValueError."""
     return tuple(_unpacked(dict(row)) for row in rows)
 
 

@@ -1,4 +1,4 @@
-"""Patch files as text for their maintainers: what ``lint``, ``rebase`` and ``survey`` print."""
+"""The text of the results of ``lint``, ``rebase`` and ``survey``, for patch maintainers."""
 
 from typing import Iterator, List, Sequence, Union
 
@@ -13,7 +13,7 @@ def text(
     style: Style,
     runner: Runner,
 ) -> str:
-    """What goes to standard output."""
+    """Return the text for standard output."""
     lines: List[str] = []
     diff = ""
     if isinstance(content, RebasedPatch):
@@ -29,9 +29,9 @@ def text(
 
 
 def _releases(releases: Sequence[Release], verbose: bool) -> Iterator[str]:
-    """Those that ask for something; all of them with ``-v``."""
-    for one in releases:
-        if verbose or one.state in ("identical", "new"):
-            words = [one.distribution, one.version, one.state]
-            words += [", ".join(one.editions)] if one.editions else []
-            yield plain(" ".join(words + ["(%s)" % one.reason] * bool(one.reason)))
+    """Yield a line for each release that needs work; for all of them with ``-v``."""
+    for release in releases:
+        if verbose or release.state in ("identical", "new"):
+            cells = [release.distribution, release.version, release.state]
+            cells += [", ".join(release.editions)] if release.editions else []
+            yield plain(" ".join(cells + ["(%s)" % release.reason] * bool(release.reason)))

@@ -1,6 +1,6 @@
-"""What a command found and did, as values.
+"""The results of commands, as values.
 
-The fields of the JSON document that they make are a contract (docs/json.md): ``document``.
+Their fields are those of the JSON document (``document``) and a contract (docs/json.md).
 """
 
 from typing import Any, Dict, Iterable, Optional, Tuple, Union
@@ -12,7 +12,7 @@ from jhpatch.system.processes import Process
 
 
 class Error(NamedTuple):
-    """A refusal or a failure, with what to do next."""
+    """A refusal or a failure, with the next step."""
 
     code: str
     message: str
@@ -23,7 +23,7 @@ class Error(NamedTuple):
 
 
 class FileReport(NamedTuple):
-    """A file of a patch: ``before``, ``after``, ``missing`` or ``other``."""
+    """A file of a patch; ``state`` is ``before``, ``after``, ``missing`` or ``other``."""
 
     path: str
     state: str
@@ -32,7 +32,7 @@ class FileReport(NamedTuple):
 
 
 class PatchReport(NamedTuple):
-    """A patch in a site. ``state`` is the one after the command; before it in a dry run."""
+    """A patch in a site. ``state`` is that after the command; in a dry run, before it."""
 
     patch: str
     edition: Optional[str]
@@ -46,7 +46,7 @@ class PatchReport(NamedTuple):
 
 
 class SiteReport(NamedTuple):
-    """A site. ``restart`` is None where other users' processes cannot be seen."""
+    """A site. ``restart`` is None if the processes of other users cannot be seen."""
 
     site: str
     python: Optional[str]
@@ -64,11 +64,11 @@ class SiteReport(NamedTuple):
 
 
 class Release(NamedTuple):
-    """A release on the package index and what the patches know of it.
+    """A release on the package index, and whether patches cover it.
 
-    ``state`` is ``covered``; ``identical``: no patch names it, but ``editions`` are for its
-    very bytes; ``new``: bytes that no patch knows; ``older`` than all that is covered, or
-    ``passed``, a prerelease of a release that is out: these two are not looked at.
+    ``state`` is ``covered``; ``identical``: no patch names it, but the hashes of ``editions``
+    match; ``new``: unknown bytes; ``older`` than all covered releases; or ``passed``, a
+    prerelease of a published release. The last two are not downloaded.
     """
 
     distribution: str
@@ -76,15 +76,14 @@ class Release(NamedTuple):
     state: str
     editions: Tuple[str, ...] = ()
     uncovered: Tuple[str, ...] = ()
-    """The patches that do not name it, of those that should."""
+    """The patches that should name it and do not."""
     reason: Optional[str] = None
 
 
 class TicketReport(NamedTuple):
-    """A user's ticket as a server keeps it, or, with pid None, in the user's own cache.
+    """A ticket that a server renews, or, if ``pid`` is None, the ticket in the user's own cache.
 
-    ``state``: ``valid``, ``expiring``, ``expired`` or ``absent``; times are UTC, None where
-    there is none.
+    ``state`` is ``valid``, ``expiring``, ``expired`` or ``absent``; times are UTC or None.
     """
 
     pid: Optional[int]
@@ -97,14 +96,14 @@ class TicketReport(NamedTuple):
     end: Optional[str]
     renew_till: Optional[str]
     next: Optional[str]
-    """When it is to be refreshed."""
+    """The time of the next refresh."""
     error: Optional[str]
-    """The last one."""
+    """The last error."""
 
 
 class Finding(NamedTuple):
-    """Of ``doctor`` and ``nginx check``: ``severity`` is ``error``, ``warning`` or ``note``;
-    ``next`` is a command to type or a line to write."""
+    """A finding of a check; ``severity`` is ``error``, ``warning`` or ``note``; ``next`` is a
+    command to type or a line to write."""
 
     code: str
     severity: str
@@ -116,7 +115,7 @@ class Finding(NamedTuple):
 
 
 def checked(rows: Iterable[Finding]) -> int:
-    """The exit code of a command that only checks: 3 for an error or a warning, 0 for notes."""
+    """Return the exit code of a check: 3 for an error or a warning, 0 for notes."""
     return 3 if any(row.severity != "note" for row in rows) else 0
 
 
@@ -136,8 +135,8 @@ class KernelReport(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A patch file for another release: where it lies (or would), its text, and the diff of
-    the patch files."""
+    """A patch file for another release: its path (which may not exist), its text, and the diff
+    of the patch files."""
 
     patch: str
     edition: str
@@ -148,103 +147,103 @@ class Candidate(NamedTuple):
 
 
 class SiteFile(NamedTuple):
-    """Of ``nginx render``: where it lies (or would), its text, the diff to what lies there."""
+    """The file of ``nginx render``: its path or None, its text, and the diff to the old file."""
 
     path: Optional[str]
     text: str
     diff: str
 
 
-# What a command returns, a type a kind of command. ``fields`` are those of its document.
+# The contents of results, a type for each kind of command. ``fields`` are those of the document.
 
 
 class Sites(NamedTuple):
-    """Of the commands that inspect or change sites."""
+    """The content of the commands that inspect or change sites."""
 
     sites: Tuple[SiteReport, ...]
 
     def fields(self, runner: Runner) -> Dict[str, Any]:
-        """None: ``sites`` stand in the document of every command."""
+        """Return nothing: ``sites`` is in the document of every command."""
         return {}
 
 
 class Findings(NamedTuple):
-    """Of ``doctor``, ``kernelspec check`` and ``nginx check``."""
+    """The content of ``doctor``, ``kernelspec check`` and ``nginx check``."""
 
     findings: Tuple[Finding, ...]
 
     def fields(self, runner: Runner) -> Dict[str, Any]:
-        """The findings."""
+        """Return the findings."""
         return {"findings": [_row(finding, runner) for finding in self.findings]}
 
 
 class Tickets(NamedTuple):
-    """Of ``ticket``."""
+    """The content of ``ticket``."""
 
     tickets: Tuple[TicketReport, ...]
 
     def fields(self, runner: Runner) -> Dict[str, Any]:
-        """The tickets."""
+        """Return the tickets."""
         return {"tickets": [ticket._asdict() for ticket in self.tickets]}
 
 
 class Kernels(NamedTuple):
-    """Of ``kernelspec install``, ``list`` and ``remove``."""
+    """The content of ``kernelspec install``, ``list`` and ``remove``."""
 
     kernels: Tuple[KernelReport, ...]
 
     def fields(self, runner: Runner) -> Dict[str, Any]:
-        """The kernels."""
+        """Return the kernels."""
         return {"kernels": [kernel._asdict() for kernel in self.kernels]}
 
 
 class RenderedSite(NamedTuple):
-    """Of ``nginx render``."""
+    """The content of ``nginx render``."""
 
     file: SiteFile
 
     def fields(self, runner: Runner) -> Dict[str, Any]:
-        """The site file."""
+        """Return the site file."""
         return {"file": self.file._asdict()}
 
 
 class PatchErrors(NamedTuple):
-    """Of ``lint``: what is wrong with the patch files."""
+    """The content of ``lint``: the errors of the patch files."""
 
     errors: Tuple[Error, ...]
 
     def fields(self, runner: Runner) -> Dict[str, Any]:
-        """The errors, as findings."""
+        """Return the errors as findings."""
         return {"findings": [_row(error, runner) for error in self.errors]}
 
 
 class Releases(NamedTuple):
-    """Of ``survey``."""
+    """The content of ``survey``."""
 
     releases: Tuple[Release, ...]
 
     def fields(self, runner: Runner) -> Dict[str, Any]:
-        """The releases."""
+        """Return the releases."""
         return {"releases": [release._asdict() for release in self.releases]}
 
 
 class RebasedPatch(NamedTuple):
-    """Of ``rebase``; None where the release needs no patch file of its own."""
+    """The content of ``rebase``; None if the release needs no patch file of its own."""
 
     candidate: Optional[Candidate]
 
     def fields(self, runner: Runner) -> Dict[str, Any]:
-        """The candidate."""
+        """Return the candidate."""
         return {"candidate": self.candidate and self.candidate._asdict()}
 
 
 class Script(NamedTuple):
-    """Of ``completion``."""
+    """The content of ``completion``."""
 
     script: str
 
     def fields(self, runner: Runner) -> Dict[str, Any]:
-        """The script."""
+        """Return the script."""
         return {"script": self.script}
 
 
@@ -254,30 +253,30 @@ Content = Union[
 
 
 class Result(NamedTuple):
-    """What a command returns: its content, and what all commands have."""
+    """The result of a command: its content and the fields of all commands."""
 
     command: Optional[str]
     content: Optional[Content] = None
-    """None where the command failed."""
+    """None if the command failed."""
     error: Optional[Error] = None
     own_exit_code: int = 0
     dry_run: bool = False
     changed: bool = False
-    """Whether something outside of sites was written or removed: a patch file, a kernel …"""
+    """Whether a file outside of sites was written or removed: a patch file, a kernel …"""
     would_change: bool = False
-    """In a dry run: whether it would be."""
+    """In a dry run, whether it would be."""
     notes: Tuple[str, ...] = ()
     next: Optional[NextStep] = None
-    """What to do next where the result is no error."""
+    """The next step of a result without an error."""
 
     @property
     def sites(self) -> Tuple[SiteReport, ...]:
-        """The sites of a command that has some."""
+        """The sites, of a command that inspects some."""
         return self.content.sites if isinstance(self.content, Sites) else ()
 
     @property
     def exit_code(self) -> int:
-        """The worst of the command's own and its sites'."""
+        """The worst exit code of the command and of its sites."""
         return worst([self.own_exit_code] + [site.exit_code for site in self.sites])
 
 
@@ -287,30 +286,30 @@ def _row(value: Union[Error, Finding], runner: Runner) -> Dict[str, Any]:
 
 
 def error_of(error: JhpatchError) -> Error:
-    """The value of an exception."""
+    """Return the value of an exception."""
     return Error(error.code, error.message, error.path, error.expected, error.found, error.next)
 
 
 def with_fallbacks(result: Result) -> Result:
-    """The result, with a next step also for an error that has none.
+    """Return the result with a next step for each error that has none.
 
-    But for a patch that lint finds broken, and for an error that names no file.
+    Exceptions are the patch errors of lint, and errors without a path.
     """
 
-    def filled(error: Optional[Error]) -> Optional[Error]:
+    def with_next(error: Optional[Error]) -> Optional[Error]:
         if error is None or error.next:
             return error
         return error._replace(next=_fallback(error, result.command))
 
     if isinstance(result.content, Sites):
-        sites = (site._replace(error=filled(site.error)) for site in result.sites)
+        sites = (site._replace(error=with_next(site.error)) for site in result.sites)
         result = result._replace(content=Sites(tuple(sites)))
-    return result._replace(error=filled(result.error))
+    return result._replace(error=with_next(result.error))
 
 
 def _fallback(error: Error, command: Optional[str]) -> Optional[NextStep]:
     if error.code == "usage":
         return jhpatch_command(*([command] if command else []), "--help")
     if error.code == "bad-patch":
-        return None if command == "lint" else jhpatch_command("lint")  # lint wants an editor
+        return None if command == "lint" else jhpatch_command("lint")  # edit the file after lint
     return shell_command("ls", "-ld", error.path) if error.path else None

@@ -1,4 +1,4 @@
-"""Sites as text for people: ``list``, ``status``, ``diff``, ``apply`` and ``revert``."""
+"""The text of the results of ``list``, ``status``, ``diff``, ``apply`` and ``revert``."""
 
 import re
 from typing import Iterator, List, Sequence
@@ -18,60 +18,62 @@ _COLOURS = {
     "interrupted": "31",
     "busy": "31",
 }
-_SEVERAL = 3  # environments from which on status is one table
+_TABLE_FROM = 3  # environments; from this number on, status is one table
 
 
 def text(result: Result, style: Style, runner: Runner) -> str:
-    """What goes to standard output."""
+    """Return the text for standard output."""
     if result.command == "diff":
         return "".join(diff_text(site.diff or "", style) for site in result.sites)
     lines: List[str] = []
-    if result.command == "status" and len(result.sites) >= _SEVERAL and not style.verbose:
-        lines += _side_by_side(result, style)
+    if result.command == "status" and len(result.sites) >= _TABLE_FROM and not style.verbose:
+        lines += _environment_table(result, style)
     else:
         for site in result.sites:
             lines.append("%s%s" % (plain(site.site), " (%s)" % site.owner if site.owner else ""))
-            lines += _table(result, site, style)
+            lines += _patch_table(result, site, style)
             lines += ["  " + plain(note) for note in site.notes]
-            lines += _restart(site)
+            lines += _restart_lines(site)
     lines += _summary(result, runner)
     return "".join(line + "\n" for line in lines)
 
 
-def _table(result: Result, site: SiteReport, style: Style) -> Iterator[str]:
-    """Columns on a terminal; elsewhere a line a patch, its fields separated by tabs."""
-    rows = [[plain(cell) for cell in _row(result, patch)] for patch in site.patches]
+def _patch_table(result: Result, site: SiteReport, style: Style) -> Iterator[str]:
+    """Yield columns on a terminal; elsewhere a line for each patch, its fields tab-separated."""
+    rows = [[plain(cell) for cell in _cells(result, patch)] for patch in site.patches]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
     for row, patch in zip(rows, site.patches):
-        details = list(_details(patch)) if style.verbose else []
+        details = list(_file_details(patch)) if style.verbose else []
         if not style.width:
             yield "\t".join(row[:3] + ["; ".join([row[3]] * bool(row[3]) + details)])
             continue
         if patch.state == "not-needed" and not style.verbose and result.command != "list":
-            row[3] = ""  # all is as it should be
+            row[3] = ""  # no change is needed
         cells = [cell.ljust(width) for cell, width in zip(row, widths)]
         cells[2] = painted(cells[2], _COLOURS.get(row[2].split(" ")[0]), style.colour)
         if result.command == "list":
             yield "  " + "  ".join(cells).rstrip()
-            details = _wrapped(row[3], style.width) + details
+            details = _wrap(row[3], style.width) + details
         elif sum(widths) + len(row[3]) + 8 <= style.width:
             yield "  " + "  ".join(cells + [row[3]]).rstrip()
         else:
             yield "  " + "  ".join(cells).rstrip()
-            details = _wrapped(row[3], style.width) + details
+            details = _wrap(row[3], style.width) + details
         for detail in details:
             yield "      " + detail
 
 
-def _side_by_side(result: Result, style: Style) -> Iterator[str]:
-    """Many environments in one table: what is there in each, and what is to be done."""
+def _environment_table(result: Result, style: Style) -> Iterator[str]:
+    """Yield one table of several environments: the patches of each and their states."""
     rows: List[List[str]] = []
     for site in result.sites:
-        where = plain(site.python or site.site)
-        here = [patch for patch in site.patches if patch.state != "absent"]
-        rows += [[patch.state, patch.version or "-", patch.patch, where] for patch in here]
-        if not here:
-            rows.append(["failed" if site.error else "nothing", "-", "-", where])
+        environment = plain(site.python or site.site)
+        patches = [patch for patch in site.patches if patch.state != "absent"]
+        rows += [
+            [patch.state, patch.version or "-", patch.patch, environment] for patch in patches
+        ]
+        if not patches:
+            rows.append(["failed" if site.error else "nothing", "-", "-", environment])
     widths = [max(map(len, column)) for column in zip(*rows)]
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row[:3], widths)]
@@ -79,65 +81,65 @@ def _side_by_side(result: Result, style: Style) -> Iterator[str]:
             cells[0] = painted(cells[0], _COLOURS.get(row[0]), style.colour)
         yield "  ".join(cells + row[3:]) if style.terminal else "\t".join(row)
     for site in result.sites:
-        for line in _restart(site):
+        for line in _restart_lines(site):
             yield "%s:%s" % (plain(site.python or site.site), line)
 
 
-def _row(result: Result, patch: PatchReport) -> Sequence[str]:
+def _cells(result: Result, patch: PatchReport) -> Sequence[str]:
     state = patch.state + (" (changed)" if patch.changed else "")
     if result.command == "list":
-        return (patch.patch, _span(patch.versions or ""), state, patch.description or "")
+        return (patch.patch, _release_span(patch.versions or ""), state, patch.description or "")
     return (patch.patch, patch.version or "-", state, patch.reason or "")
 
 
-def _span(versions: str) -> str:
-    """From which release to which; the JSON document has every range."""
+def _release_span(versions: str) -> str:
+    """Return the first and the last release; the JSON document has every range."""
     ends = re.findall(r"[0-9][^\s,|]*", versions)
     return (ends[0] if len(set(ends)) == 1 else "%s to %s" % (ends[0], ends[-1])) if ends else "-"
 
 
-def _details(patch: PatchReport) -> Iterator[str]:
+def _file_details(patch: PatchReport) -> Iterator[str]:
     for file in patch.files:
         yield plain("%s %s %s" % (file.path, file.state, file.found or "none"))
 
 
-def _wrapped(words: str, width: int) -> List[str]:
+def _wrap(text: str, width: int) -> List[str]:
     import textwrap
 
-    return textwrap.wrap(words, max(min(width, WIDTH) - 6, 20), break_on_hyphens=False)
+    return textwrap.wrap(text, max(min(width, WIDTH) - 6, 20), break_on_hyphens=False)
 
 
-def _restart(site: SiteReport) -> Iterator[str]:
+def _restart_lines(site: SiteReport) -> Iterator[str]:
     if site.restart is None:
         yield "  restart: cannot tell: %s" % site.restart_reason
-    for one in site.restart or ():
-        words = (one.pid, plain(one.command), plain(one.user or "?"), one.started)
-        yield "  restart needed: pid %d %s of %s, running since %s" % words
+    for process in site.restart or ():
+        values = (process.pid, plain(process.command), plain(process.user or "?"), process.started)
+        yield "  restart needed: pid %d %s of %s, running since %s" % values
 
 
 def _summary(result: Result, runner: Runner) -> Iterator[str]:
-    """The last line: what was done, or what to type next."""
+    """Yield the last line: what was done, or the next command to type."""
     if result.command == "status" and result.exit_code == 3:
-        yield "next: " + runner.shown(jhpatch_command(*_after_status(result)))
+        yield "next: " + runner.shown(jhpatch_command(*_next_arguments(result)))
     elif result.command in ("apply", "revert") and not result.exit_code:
-        yield _done(result)
+        yield _outcome(result)
 
 
-def _after_status(result: Result) -> List[str]:
+def _next_arguments(result: Result) -> List[str]:
     patches = [patch for site in result.sites for patch in site.patches]
-    odd = [patch.patch for patch in patches if patch.state in ("modified", "unsupported")]
-    return ["diff"] + odd if odd else ["apply"]
+    unclear = [patch.patch for patch in patches if patch.state in ("modified", "unsupported")]
+    return ["diff"] + unclear if unclear else ["apply"]
 
 
-def _done(result: Result) -> str:
+def _outcome(result: Result) -> str:
     count = sum(patch.changed for site in result.sites for patch in site.patches)
     if result.dry_run:
         would = any(site.would_change for site in result.sites)
         return "would change the files above" if would else "nothing to do"
     if not count:
         return "done" if any(site.changed for site in result.sites) else "nothing to do"
-    word = "applied" if result.command == "apply" else "reverted"
-    done = "%d %s %s" % (count, "patch" if count == 1 else "patches", word)
+    participle = "applied" if result.command == "apply" else "reverted"
+    message = "%d %s %s" % (count, "patch" if count == 1 else "patches", participle)
     if any(site.restart for site in result.sites):
-        return done + "; the processes above run the old code until they are restarted"
-    return done
+        return message + "; the processes above run the old code until they are restarted"
+    return message

@@ -1,4 +1,4 @@
-"""The states of a patch in a site, and of a file of a patch, as the JSON document has them."""
+"""The states of a patch in a site and of a file of a patch, as in the JSON document."""
 
 ABSENT = "absent"
 APPLIED = "applied"
@@ -11,10 +11,10 @@ PRISTINE = "pristine"
 SUPERSEDED = "superseded"
 UNSUPPORTED = "unsupported"
 
-# Of a file.
+# The states of a file.
 BEFORE = "before"
 AFTER = "after"
 MISSING = "missing"
-"""It is not there, as without the patch."""
+"""The file is missing, as without the patch."""
 OTHER = "other"
-"""Neither, or not there though it should be."""
+"""None of these, or missing although it should exist."""

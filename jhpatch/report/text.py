@@ -1,4 +1,4 @@
-"""Text for people: what every command's output is made of."""
+"""The parts of the text output of every command."""
 
 import re
 from typing import Iterator, List, Optional
@@ -9,12 +9,12 @@ from jhpatch.report.result import Error, Result
 
 WIDTH = 88  # columns
 _DIFF_COLOURS = {"+": "32", "-": "31", "@": "36"}
-# But for newline and tab; and what turns the rest of a line around.
+# Control characters except newline and tab, and those that change the direction of text.
 _CONTROL = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 
 
 class Style(NamedTuple):
-    """How text is written; ``width``: the terminal's columns, 0 for no terminal."""
+    """The style of text; ``width`` is the terminal's columns, 0 without a terminal."""
 
     terminal: bool = False
     colour: bool = False
@@ -22,15 +22,15 @@ class Style(NamedTuple):
     width: int = 0
 
 
-def talk(result: Result, runner: Runner) -> str:
-    """What goes to standard error: the errors, each with what to do next."""
+def errors_text(result: Result, runner: Runner) -> str:
+    """Return the text for standard error: the errors, each with the next step."""
     errors = [error_text(result.error, runner)] if result.error else []
     errors += [error_text(site.error, runner, site.python) for site in result.sites if site.error]
     return "".join(dict.fromkeys(errors))
 
 
 def error_text(error: Error, runner: Runner, site_python: Optional[str] = None) -> str:
-    """An error, with the file, what was expected, what was found, and the next command."""
+    """Return an error with its path, the expected and the found value, and the next command."""
     lines = ["jhpatch: %s" % plain(error.message)]
     lines += error_rows(error, runner, "path", site_python=site_python)
     return "".join(line + "\n" for line in lines)
@@ -39,7 +39,7 @@ def error_text(error: Error, runner: Runner, site_python: Optional[str] = None) 
 def error_rows(
     error: Error, runner: Runner, *first: str, site_python: Optional[str] = None
 ) -> Iterator[str]:
-    """A line for each field that an error has."""
+    """Yield a line for each field that an error has."""
     for name in (*first, "expected", "found"):
         if getattr(error, name):
             yield "  %-9s %s" % (name + ":", plain(getattr(error, name)))
@@ -48,44 +48,44 @@ def error_rows(
 
 
 def ending(result: Result, runner: Runner) -> List[str]:
-    """The last lines of a result: its notes, and the next step."""
+    """Return the last lines of a result: its notes and the next step."""
     lines = [plain(note) for note in result.notes]
     return lines + (["next: " + plain(runner.shown(result.next))] if result.next else [])
 
 
-def plain(words: str) -> str:
-    """Words on one line: a path or a version may hold what a terminal would obey, or what turns
-    the rest of a line around."""
-    if words.isprintable():
-        return words
-    return "".join(one if one.isprintable() else _escaped(one) for one in words)
+def plain(text: str) -> str:
+    """Escape what a path or a version may contain and a terminal interprets: control characters,
+    line ends, and characters that change the direction of text."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _escape(char) for char in text)
 
 
-def _escaped(one: str) -> str:
-    return one.encode("unicode_escape").decode("ascii")
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
 
 
 def diff_text(diff: str, style: Style) -> str:
-    """The exact text; on a terminal without what it would obey, such as CR."""
+    """Return the exact diff; for a terminal, with control characters such as CR escaped."""
     if not style.terminal:
         return diff
-    lines = re.sub(_CONTROL, lambda match: _escaped(match.group()), diff).split("\n")
+    lines = re.sub(_CONTROL, lambda match: _escape(match.group()), diff).split("\n")
     return "\n".join(painted(line, _DIFF_COLOURS.get(line[:1]), style.colour) for line in lines)
 
 
-def painted(words: str, code: Optional[str], colour: bool) -> str:
-    """Words in a colour (ECMA-48, SGR), where that is wanted."""
-    return "\033[%sm%s\033[0m" % (code, words) if colour and code else words
+def painted(text: str, code: Optional[str], colour: bool) -> str:
+    """Return a text in a colour (ECMA-48, SGR) if ``colour`` is set."""
+    return "\033[%sm%s\033[0m" % (code, text) if colour and code else text
 
 
 def shown(text: str) -> str:
-    """Text with every byte that is not UTF-8 (a surrogate, PEP 383) as a backslash escape."""
+    """Return a text with each byte that is not UTF-8 (a surrogate, PEP 383) escaped."""
     return encoded(text).decode("utf-8", "backslashreplace")
 
 
 def encoded(text: str) -> bytes:
-    """Text as the bytes that it stands for (PEP 383)."""
+    """Return the bytes of a text (PEP 383)."""
     try:
         return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # a surrogate that stands for no byte: from somebody's JSON
+    except UnicodeEncodeError:  # a surrogate of no byte, from the JSON of another program
         return text.encode("utf-8", "backslashreplace")

@@ -1,1 +1,1 @@
-"""What the operating system gives: files beneath a root, processes, users, time, hashes."""
+"""The interface to the operating system: files below a root, processes, users, time, hashes."""

@@ -1,4 +1,4 @@
-"""Work as another user, in a child process that has become them."""
+"""Work as another user, in a child process that runs as that user."""
 
 import json
 import os
@@ -20,10 +20,10 @@ _ERRORS = {kind.code: kind for kind in (BadPatch, Failed, Locked, Refused, Untru
 
 
 def run_as(uid: int, job: Callable[[], Any]) -> Any:
-    """``job()`` in a child that has become user ``uid``; its answer comes back as JSON.
+    """Call ``job`` in a child process that runs as user ``uid``; return its answer, as JSON.
 
-    Everything that the job imports or reads from root's own files must be loaded
-    already. Raises the job's own JhpatchError; Failed for anything else that goes wrong.
+    The caller must have loaded everything that the job imports or reads from files of
+    root. Raises the job's own JhpatchError, and Failed for any other failure.
     """
     reader, writer = os.pipe()
     pid = os.fork()
@@ -31,23 +31,23 @@ def run_as(uid: int, job: Callable[[], Any]) -> Any:
         code = 1
         try:
             os.close(reader)
-            answer = json.dumps(_answer(uid, job)).encode("ascii")
+            answer = json.dumps(_run(uid, job)).encode("ascii")
             with os.fdopen(writer, "wb") as pipe:
                 pipe.write(answer)
             code = 0
         finally:
-            os._exit(code)  # never the parent's exit handlers
+            os._exit(code)  # without the parent's exit handlers
     os.close(writer)
     try:
         with os.fdopen(reader, "rb") as pipe:
             data = pipe.read(_ANSWER_CAP)
     finally:
-        _, status = os.waitpid(pid, 0)  # after Ctrl-C too: it makes its site whole first
-    return _answered(uid, data, status)
+        _, status = os.waitpid(pid, 0)  # after Ctrl-C too: the child completes its site first
+    return _unpack(uid, data, status)
 
 
-def _answer(uid: int, job: Callable[[], Any]) -> Dict[str, Any]:
-    """In the child: the job's answer, or its error as data."""
+def _run(uid: int, job: Callable[[], Any]) -> Dict[str, Any]:
+    """Run in the child; return the job's answer or its error as data."""
     try:
         _become(uid)
         return {"answer": job()}
@@ -56,11 +56,11 @@ def _answer(uid: int, job: Callable[[], Any]) -> Dict[str, Any]:
         step = error.next and error.next.packed()
         return {"code": error.code, "error": fields, "next": step}
     except Exception as error:
-        words = "%s: %s" % (type(error).__name__, error)
-        return {"code": "failed", "error": [words, None, None, None], "next": None}
+        message = "%s: %s" % (type(error).__name__, error)
+        return {"code": "failed", "error": [message, None, None, None], "next": None}
 
 
-def _answered(uid: int, data: bytes, status: int) -> Any:
+def _unpack(uid: int, data: bytes, status: int) -> Any:
     try:
         document = json.loads(data.decode("ascii"))
         if "answer" in document:
@@ -70,15 +70,15 @@ def _answered(uid: int, data: bytes, status: int) -> Any:
         message, path, expected, found = document["error"]
         raise _ERRORS[document["code"]](message, path, expected, found, step)
     except (ValueError, KeyError, TypeError):
-        how = "signal %d" % (status & 127) if status & 127 else "status %d" % (status >> 8)
-        raise Failed("the child that works as uid %d gave no answer: %s" % (uid, how))
+        reason = "signal %d" % (status & 127) if status & 127 else "status %d" % (status >> 8)
+        raise Failed("the child that works as uid %d gave no answer: %s" % (uid, reason))
 
 
 def _become(uid: int) -> None:
-    """Groups, gid and uid, real, effective and saved, of the password database.
+    """Set the groups and the real, effective and saved gid and uid of a user.
 
-    In a session without a terminal: a program of the user's could type into root's
-    (TIOCSTI, CVE-2017-5226).
+    The new session has no terminal: a program of the user could write to the input of
+    root's terminal (TIOCSTI, CVE-2017-5226).
     """
     import pwd
 

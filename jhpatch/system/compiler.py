@@ -1,7 +1,7 @@
-"""Compiles sources and rebuilds .pyc files with the interpreter that runs this file.
+"""Compile sources and rebuild .pyc files with the interpreter that runs this file.
 
-Also run as a script by a site's own Python (``python -I -S -B``): standard library
-only, Python 3.6 and later; JSON on standard input and output.
+A site's own Python runs it as a script (``python -I -S -B``). It therefore imports the
+standard library alone, supports Python 3.6, and reads and writes JSON.
 """
 
 import contextlib
@@ -13,35 +13,35 @@ import warnings
 from typing import Dict, Iterator, List, Optional, Tuple
 
 PYC = re.compile(r"^(.*/|)__pycache__/([^/.]+)\.([^/.]+)(?:\.opt-([12]))?\.pyc$")
-"""The folder above, the module, the tag of the interpreter and the level."""
+"""The parent directory, the module, the interpreter's tag and the optimization level."""
 
 
 def check(
-    sources: Dict[str, str], site: str = "", code: Optional[Dict[str, bytes]] = None
+    sources: Dict[str, str], site: str = "", compiled: Optional[Dict[str, bytes]] = None
 ) -> List[List[str]]:
-    """``[path, message]`` of each source that does not compile.
+    """Return ``[path, message]`` of each source that does not compile.
 
-    A source comes as its bytes decoded as Latin-1, so that its own coding line counts.
-    ``code`` gets that of the others, as a .pyc holds it for a file below ``site``.
+    A source is its bytes decoded as Latin-1, so that its own coding line applies. The
+    others' code, marshalled as in a .pyc for a file below ``site``, goes to ``compiled``.
     """
-    bad = []
+    errors = []
     for path in sorted(sources):
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # with -W error they were syntax errors
-                data, shown = sources[path].encode("latin-1"), os.path.join(site, path)
-                made = compile(data, shown, "exec", dont_inherit=True)
+                warnings.simplefilter("ignore")  # -W error turns them into syntax errors
+                data, file_name = sources[path].encode("latin-1"), os.path.join(site, path)
+                code_object = compile(data, file_name, "exec", dont_inherit=True)
         except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
-            bad.append([path, str(error) or type(error).__name__])
+            errors.append([path, str(error) or type(error).__name__])
             continue
-        if code is not None and not sys.flags.optimize:
-            code[path] = marshal.dumps(made)
-    return bad
+        if compiled is not None and not sys.flags.optimize:
+            compiled[path] = marshal.dumps(code_object)
+    return errors
 
 
 def form() -> Tuple[str, bytes]:
-    """The tag in a .pyc's name, and the bytes ahead of the source's time and size (PEP 552)."""
-    # importlib.util has it from there, and takes 2 ms to load.
+    """Return the tag in a .pyc's name and the .pyc's first bytes, up to the time (PEP 552)."""
+    # importlib.util takes it from there too, but needs 2 ms to load.
     from importlib._bootstrap_external import MAGIC_NUMBER
 
     flags = b"\0\0\0\0" if sys.version_info >= (3, 7) else b""
@@ -49,54 +49,56 @@ def form() -> Tuple[str, bytes]:
 
 
 def rebuild(site: str, dropped: List[str]) -> None:
-    """Writes those of the ``dropped`` .pyc files that this interpreter would write."""
+    """Write those of the ``dropped`` .pyc files that are this interpreter's."""
     for path in dropped:
         match = PYC.match(path)
         if match and match.group(3) == sys.implementation.cache_tag:
-            above, module, _, level = match.groups()
-            # One that cannot be written is written by whoever imports the module next.
+            parent, module, _, level = match.groups()
+            # The next import of the module writes it, if this fails.
             with contextlib.suppress(OSError, ValueError, SyntaxError):
-                _compile(site, above, module, os.path.basename(path), int(level or 0))
+                _compile(site, parent, module, os.path.basename(path), int(level or 0))
 
 
-def _compile(site: str, above: str, module: str, name: str, level: int) -> None:
+def _compile(site: str, parent: str, module: str, name: str, level: int) -> None:
     import py_compile
 
-    with _opened(site, above) as folder, _opened(folder, "__pycache__") as cache:
-        source = "%s/%s.py" % (folder, module)
+    with _open_directory(site, parent) as directory, _open_directory(
+        directory, "__pycache__"
+    ) as cache:
+        source = "%s/%s.py" % (directory, module)
         if os.path.isfile(source) and not os.path.islink(source):
-            shown = os.path.join(site, above, module + ".py")
+            file_name = os.path.join(site, parent, module + ".py")
             with contextlib.suppress(py_compile.PyCompileError), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 target = "%s/%s" % (cache, name)
-                py_compile.compile(source, target, shown, doraise=True, optimize=level)
+                py_compile.compile(source, target, file_name, doraise=True, optimize=level)
 
 
 @contextlib.contextmanager
-def _opened(top: str, below: str) -> Iterator[str]:
-    """A folder as a path that stays that folder, even where its name turns into a symlink."""
+def _open_directory(top: str, path: str) -> Iterator[str]:
+    """Return a path to an open directory: it is not affected if a symlink replaces the name."""
     fd = os.open(top, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        for part in filter(None, below.split("/")):
-            inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
+        for part in filter(None, path.split("/")):
+            inner_fd = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
             os.close(fd)
-            fd = inner
+            fd = inner_fd
         yield "/proc/self/fd/%d" % fd
     finally:
         os.close(fd)
 
 
 def main() -> None:
-    """One job from standard input; its answer on standard output."""
+    """Read one job from standard input and write its answer to standard output."""
     import json
 
     job = json.load(sys.stdin)
     if "sources" in job:
-        code: Dict[str, bytes] = {}
-        bad = check(job["sources"], job["site"], code)
+        compiled: Dict[str, bytes] = {}
+        errors = check(job["sources"], job["site"], compiled)
         tag, head = form()
-        texts = {path: data.decode("latin-1") for path, data in code.items()}
-        answer = {"bad": bad, "tag": tag, "head": head.decode("latin-1"), "code": texts}
+        texts = {path: data.decode("latin-1") for path, data in compiled.items()}
+        answer = {"bad": errors, "tag": tag, "head": head.decode("latin-1"), "code": texts}
         json.dump(answer, sys.stdout)
     else:
         rebuild(job["site"], job["dropped"])

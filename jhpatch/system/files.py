@@ -1,4 +1,4 @@
-"""Files outside of sites: read up to a cap, written whole."""
+"""Files outside of sites: read up to a size limit, written atomically."""
 
 import contextlib
 import errno
@@ -10,16 +10,16 @@ from jhpatch.namedtuple import NamedTuple
 
 
 class FileContent(NamedTuple):
-    """A regular file: its bytes and its stat."""
+    """The bytes and the status of a regular file."""
 
     data: bytes
     stat: os.stat_result
 
 
 def read_file(path: str, cap: int, follow: bool = True) -> FileContent:
-    """A regular file of at most ``cap`` bytes; a symlink only where ``follow`` allows it.
+    """Read a regular file of at most ``cap`` bytes; follow a symlink if ``follow`` is set.
 
-    Raises OSError, also for a file that is not regular (EINVAL) or is larger (EFBIG).
+    Raises OSError: EINVAL if the file is not regular, EFBIG if it is larger.
     """
     content = _read(path, cap + 1, follow)
     if len(content.data) > cap:
@@ -37,19 +37,19 @@ def read_text(path: str, cap: int = 1024 * 1024) -> str:
 
 
 def read_head(path: str, size: int) -> bytes:
-    """The first ``size`` bytes of a regular file. Raises OSError."""
+    """Read the first ``size`` bytes of a regular file. Raises OSError."""
     return _read(path, size, follow=True).data
 
 
 def _read(path: str, size: int, follow: bool) -> FileContent:
-    # O_NONBLOCK: not to wait for the writer of a FIFO (open(2)).
+    # O_NONBLOCK: open(2) does not wait for the writer of a FIFO.
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
     fd = os.open(path, flags)
     with os.fdopen(fd, "rb") as file:
-        found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode):
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "is no regular file", path)
-        return FileContent(file.read(size), found)
+        return FileContent(file.read(size), status)
 
 
 def write_file(
@@ -59,10 +59,10 @@ def write_file(
     is_new: bool = False,
     check: Optional[Callable[[], None]] = None,
 ) -> None:
-    """Puts a file in place whole and on the disk, or not at all; ``mode`` whatever the umask.
+    """Write and sync a whole file atomically, with ``mode`` regardless of the umask.
 
-    ``check`` is called right before the rename. Raises OSError; FileExistsError where the
-    file must be new (``is_new``) and is there.
+    ``check`` is called right before the rename. Raises OSError; FileExistsError if the
+    file must be new (``is_new``) and exists.
     """
     temp = "%s.%s" % (path, os.urandom(4).hex())
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -84,10 +84,10 @@ def write_file(
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temp)
         raise
-    _sync(os.path.dirname(path) or ".")
+    _sync_directory(os.path.dirname(path) or ".")
 
 
-def _sync(directory: str) -> None:
+def _sync_directory(directory: str) -> None:
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)

@@ -1,8 +1,8 @@
 """Who else can write a path: root trusts only what root alone can write.
 
-Root neither runs an interpreter nor writes in a directory that another user can
-write: a directory of a user may turn into a symlink between two system calls, and an
-interpreter of a user is a program that the user wrote. For such a target jhpatch
+As root, jhpatch neither runs an interpreter nor writes in a directory that another user
+can write. The user can replace their directory by a symlink between two system calls,
+and can write any program in the place of the interpreter. For such a target jhpatch
 becomes that user first (``become_user``).
 """
 
@@ -15,7 +15,7 @@ from jhpatch.namedtuple import NamedTuple
 
 
 class Writer(NamedTuple):
-    """A path that another user than root can write, and its stat's owner and mode."""
+    """A path that users other than root can write, and its owner and mode."""
 
     path: str
     uid: int
@@ -23,20 +23,20 @@ class Writer(NamedTuple):
 
 
 def writer_of(path: str) -> Optional[Writer]:
-    """The first part of ``path``, from the root down, that not only root can write.
+    """Return the first part of ``path``, from the root, that not only root can write.
 
-    Symlinks are followed step by step, and each step counts. A sticky folder such as
-    /tmp counts as safe on the way: only an owner can replace what lies in it
-    (inode(7)). Raises Failed where a part is missing or cannot be looked at.
+    Symlinks are followed step by step, and each step is checked. A sticky parent directory
+    such as /tmp is safe: only the owner of an entry can replace it (inode(7)). Raises
+    Failed if a part is missing or cannot be read.
     """
-    found = None
+    status = None
     try:
-        for part in _steps(path):
-            found = os.lstat(part)
-            mode = stat.S_IMODE(found.st_mode)
-            if found.st_uid != 0:
-                return Writer(part, found.st_uid, mode)
-            if not stat.S_ISLNK(found.st_mode) and _is_open(found, is_last=False):
+        for part in _path_steps(path):
+            status = os.lstat(part)
+            mode = stat.S_IMODE(status.st_mode)
+            if status.st_uid != 0:
+                return Writer(part, status.st_uid, mode)
+            if not stat.S_ISLNK(status.st_mode) and _is_open(status, is_last=False):
                 return Writer(part, 0, mode)
     except OSError as error:
         raise Failed(
@@ -44,21 +44,23 @@ def writer_of(path: str) -> Optional[Writer]:
             path=str(error.filename or path),
             expected="a path that is there",
         )
-    if found and stat.S_ISDIR(found.st_mode) and _is_open(found, is_last=True):
-        return Writer(part, 0, stat.S_IMODE(found.st_mode))
+    if status and stat.S_ISDIR(status.st_mode) and _is_open(status, is_last=True):
+        return Writer(part, 0, stat.S_IMODE(status.st_mode))
     return None
 
 
-def _is_open(found: os.stat_result, is_last: bool) -> bool:
-    """Whether others than the owner can write: a group that has no members is nobody.
+def _is_open(status: os.stat_result, is_last: bool) -> bool:
+    """Return whether others than the owner can write; a group without members does not count.
 
-    In a sticky folder they cannot replace what is there, but they can add to it.
+    In a sticky directory they cannot replace entries, but they can add some (``is_last``).
     """
-    if found.st_mode & stat.S_ISVTX and stat.S_ISDIR(found.st_mode) and not is_last:
+    if status.st_mode & stat.S_ISVTX and stat.S_ISDIR(status.st_mode) and not is_last:
         return False
-    if found.st_mode & stat.S_IWOTH:
+    if status.st_mode & stat.S_IWOTH:
         return True
-    return bool(found.st_mode & stat.S_IWGRP) and found.st_gid != 0 and _has_members(found.st_gid)
+    return (
+        bool(status.st_mode & stat.S_IWGRP) and status.st_gid != 0 and _has_members(status.st_gid)
+    )
 
 
 def _has_members(gid: int) -> bool:
@@ -69,48 +71,48 @@ def _has_members(gid: int) -> bool:
         members = set(grp.getgrgid(gid).gr_mem) - {"root"}
     except KeyError:
         members = set()
-    return bool(members) or any(one.pw_gid == gid and one.pw_uid for one in pwd.getpwall())
+    return bool(members) or any(user.pw_gid == gid and user.pw_uid for user in pwd.getpwall())
 
 
-def _steps(path: str) -> Iterator[str]:
-    """Each folder and symlink that the kernel passes through on the way to ``path``."""
-    # Not abspath(): it takes "link/.." for nothing, the kernel goes where the link leads.
-    whole = os.path.join(os.getcwd(), path)
-    todo = [part for part in whole.split("/") if part not in ("", ".")][::-1]
-    here = "/"
-    yield here
+def _path_steps(path: str) -> Iterator[str]:
+    """Return each directory and symlink that the kernel resolves on the way to ``path``."""
+    # Not abspath(): it drops "link/..", but the kernel follows the link first.
+    absolute = os.path.join(os.getcwd(), path)
+    pending = [part for part in absolute.split("/") if part not in ("", ".")][::-1]
+    current = "/"
+    yield current
     hops = 0
-    while todo:
-        part = todo.pop()
+    while pending:
+        part = pending.pop()
         if part == "..":
-            here = os.path.dirname(here)
+            current = os.path.dirname(current)
             continue
-        below = os.path.join(here, part)
-        yield below
-        if os.path.islink(below) and hops < 40:
+        step = os.path.join(current, part)
+        yield step
+        if os.path.islink(step) and hops < 40:
             hops += 1
-            target = os.readlink(below)
-            here = "/" if target.startswith("/") else here
-            todo += [step for step in target.split("/") if step not in ("", ".")][::-1]
+            target = os.readlink(step)
+            current = "/" if target.startswith("/") else current
+            pending += [name for name in target.split("/") if name not in ("", ".")][::-1]
         else:
-            here = below
+            current = step
 
 
-def refuse_foreign(folder: str) -> None:
-    """Root does not go on with a folder of which somebody else can write any part.
+def refuse_foreign(directory: str) -> None:
+    """Raise Refused if, as root, another user can write any part of a directory.
 
-    Raises Refused, with the path, its owner and its mode; Failed where a part cannot be
-    looked at; OSError where a folder cannot be listed.
+    The error names the path, its owner and its mode. Raises Failed if a part cannot be
+    read; OSError if a directory cannot be listed.
     """
     if os.geteuid() != 0:
         return
-    below = (_writer_below(*one) for one in _below(folder))
-    writer = writer_of(folder) or next(filter(None, below), None)
+    writers = (_writer_below(*row) for row in _entries_below(directory))
+    writer = writer_of(directory) or next(filter(None, writers), None)
     if writer is not None:
         raise Refused(
             "root does not trust what somebody else can write",
             path=writer.path,
-            expected="a path that root alone can write, as all of " + folder,
+            expected="a path that root alone can write, as all of " + directory,
             found="owner uid %d, mode %o" % (writer.uid, writer.mode),
             next=shell_command("chown", "-h", "root", writer.path)
             + " && "
@@ -118,39 +120,39 @@ def refuse_foreign(folder: str) -> None:
         )
 
 
-def _below(folder: str) -> Iterator[Tuple[str, os.stat_result]]:
-    """All that lies in a folder, at any depth, each with its own stat."""
+def _entries_below(directory: str) -> Iterator[Tuple[str, os.stat_result]]:
+    """Return every entry of a directory, at any depth, with its status."""
     try:
-        with os.scandir(folder) as entries:
-            ordered = sorted(entries, key=lambda one: one.name)
+        with os.scandir(directory) as entries:
+            ordered = sorted(entries, key=lambda entry: entry.name)
     except (FileNotFoundError, NotADirectoryError):
-        return  # whoever reads it next says so
+        return  # the next reader reports it
     for entry in ordered:
         try:
-            found = entry.stat(follow_symlinks=False)
+            status = entry.stat(follow_symlinks=False)
         except FileNotFoundError:
-            continue  # a .pyc that another run has renamed meanwhile
-        yield entry.path, found
-        if stat.S_ISDIR(found.st_mode):
-            yield from _below(entry.path)
+            continue  # a .pyc that another run has just renamed
+        yield entry.path, status
+        if stat.S_ISDIR(status.st_mode):
+            yield from _entries_below(entry.path)
 
 
-def _writer_below(path: str, found: os.stat_result) -> Optional[Writer]:
-    """Who else can write a path whose folders have been looked at already."""
-    if stat.S_ISLNK(found.st_mode):
+def _writer_below(path: str, status: os.stat_result) -> Optional[Writer]:
+    """Return who else can write a path; its parent directories have been checked."""
+    if stat.S_ISLNK(status.st_mode):
         if not os.path.exists(path):
             raise Failed("a symlink that leads nowhere", path=path, found=os.readlink(path))
         return writer_of(path)
-    if found.st_uid or _is_open(found, is_last=True):
-        return Writer(path, found.st_uid, stat.S_IMODE(found.st_mode))
+    if status.st_uid or _is_open(status, is_last=True):
+        return Writer(path, status.st_uid, stat.S_IMODE(status.st_mode))
     return None
 
 
 def owner_to_become(paths: List[str]) -> Optional[int]:
-    """The uid to become before ``paths`` are run or written; None to stay as we are.
+    """Return the uid to become before ``paths`` are run or written; None for no change.
 
-    Raises Refused where no single user is safe to become: a path that a group or
-    everybody can write.
+    Raises Refused if no single user is safe to become: a group, everybody or several
+    users can write.
     """
     if os.geteuid() != 0:
         return None

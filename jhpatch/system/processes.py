@@ -1,17 +1,17 @@
 """Processes that still run the code from before a change, from /proc (proc(5)).
 
-psutil would cost more to import than everything else that ``status`` does.
+The import of psutil would take longer than all the work of ``status``.
 """
 
 import os
 import re
 import time
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Iterator, List, Optional, Tuple
 
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.system.timestamps import iso
 
-_SERVERS = ("jupyter", "notebook", "ipython")
+_SERVER_NAMES = ("jupyter", "notebook", "ipython")
 _PLAIN_NAME = r"[A-Za-z0-9_.+][A-Za-z0-9_.+-]*"
 
 
@@ -22,7 +22,7 @@ class Process(NamedTuple):
     command: str
     started: str
     user: Optional[str] = None
-    """Whose: of a server, the user's who works in it."""
+    """The account that owns the process."""
 
 
 class ProcessInfo(NamedTuple):
@@ -36,22 +36,24 @@ class ProcessInfo(NamedTuple):
 def older_than(
     when: float, prefix: str, python: Optional[str], proc: str = "/proc"
 ) -> Optional[Tuple[Process, ...]]:
-    """The Jupyter processes of an environment that started before ``when``.
+    """Return the Jupyter processes of an environment that started before ``when``.
 
-    ``when`` is in seconds since the epoch. None where the right to see other users'
-    processes is missing (hidepid), or to see which program one of them runs.
+    ``when`` is in seconds since the epoch. None if this user may not see the processes of
+    others (hidepid), or which program one of them runs.
     """
     if not _can_see(proc):
         return None
     old: List[Process] = []
-    for one in sorted(one for one in _running(proc) if one.started < when):
-        ours = _is_server_of(one.argv, "%s/%d/exe" % (proc, one.pid), prefix, python)
-        # Of one that ends at this moment Linux says EACCES, as of another user's.
-        if ours is None and os.path.exists("%s/%d" % (proc, one.pid)):
+    for process in sorted(info for info in _running(proc) if info.started < when):
+        is_server = _is_server_of(process.argv, "%s/%d/exe" % (proc, process.pid), prefix, python)
+        # Linux reports EACCES for a process that just exits, as for another user's process.
+        if is_server is None and os.path.exists("%s/%d" % (proc, process.pid)):
             return None
-        if ours:
-            user = _user("%s/%d" % (proc, one.pid))
-            old.append(Process(one.pid, _short(one.argv), iso(one.started), user))
+        if is_server:
+            user = _user("%s/%d" % (proc, process.pid))
+            old.append(
+                Process(process.pid, _server_name(process.argv), iso(process.started), user)
+            )
     return tuple(old)
 
 
@@ -61,76 +63,76 @@ def _can_see(proc: str) -> bool:
 
 def _running(proc: str) -> Iterator[ProcessInfo]:
     boot = time.time() - _uptime()
-    tick, own = os.sysconf("SC_CLK_TCK"), str(os.getpid())
-    words = [word.encode("ascii") for word in _SERVERS]
+    ticks_per_second, own_pid = os.sysconf("SC_CLK_TCK"), str(os.getpid())
+    servers = [server.encode("ascii") for server in _SERVER_NAMES]
     for name in os.listdir(proc):
-        if not name.isdigit() or name == own:
+        if not name.isdigit() or name == own_pid:
             continue
-        here = "%s/%s" % (proc, name)
-        line = _command_line(here) or b""
-        if not any(word in line for word in words):
-            continue  # most of them: a hub's host has thousands
-        argv = _parts(line)
-        if not any(_names_a_server(part) for part in argv[:4]):
+        process_path = "%s/%s" % (proc, name)
+        line = _command_line(process_path) or b""
+        if not any(server in line for server in servers):
+            continue  # most processes: the host of a hub has thousands
+        argv = _split_arguments(line)
+        if not any(_is_server_name(part) for part in argv[:4]):
             continue
         ticks = start_ticks(int(name), proc)
-        # Without ticks it ended meanwhile; else its number may be another process's by now.
-        if ticks is not None and _argv(here) == argv:
-            yield ProcessInfo(int(name), argv, boot + ticks / tick)
+        # The process may have exited meanwhile, and another one may have its pid.
+        if ticks is not None and _argv(process_path) == argv:
+            yield ProcessInfo(int(name), argv, boot + ticks / ticks_per_second)
 
 
 def start_ticks(pid: int, proc: str = "/proc") -> Optional[int]:
-    """When a process started, in clock ticks since boot (stat's field 22); None for none."""
+    """Return a process's start in clock ticks since boot (stat, field 22); None if it exited."""
     try:
         with open("%s/%d/stat" % (proc, pid), "rb") as file:
-            # The command may hold spaces and parentheses: count from the last one.
+            # The command can contain spaces and parentheses: count from the last one.
             return int(file.read().rpartition(b")")[2].split()[19])
     except (OSError, ValueError, IndexError):
         return None
 
 
 def started(pid: int, uid: int, proc: str = "/proc") -> Optional[float]:
-    """When a process of that user started (seconds since the epoch); None where there is none."""
-    here = "%s/%d" % (proc, pid)
+    """Return the start of a user's process, in seconds since the epoch; None if there is none."""
+    process_path = "%s/%d" % (proc, pid)
     ticks = start_ticks(pid, proc)
-    if ticks is None or uid not in _uids(here):
+    if ticks is None or uid not in _uids(process_path):
         return None
     return time.time() - _uptime() + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def interpreters(proc: str = "/proc") -> Iterator[Tuple[str, int]]:
-    """The Pythons that run a hub or a server, each with the uid of its process.
+    """Return the Pythons that run a hub or a server, each with the uid of its process.
 
-    By their arguments: the executable of a virtual environment's Python is that of another.
+    Taken from the arguments: in a virtual environment, the executable is the base Python.
     """
     seen = set()
-    for one in sorted(_running(proc)):
-        for part in one.argv[:2]:
+    for process in sorted(_running(proc)):
+        for part in process.argv[:2]:
             if part.startswith("/"):
                 is_python = os.path.basename(part).startswith("python")
                 python = part if is_python else os.path.join(os.path.dirname(part), "python")
-                for uid in _uids("%s/%d" % (proc, one.pid))[:1]:
+                for uid in _uids("%s/%d" % (proc, process.pid))[:1]:
                     if (python, uid) not in seen:
                         seen.add((python, uid))
                         yield python, uid
                 break
 
 
-def _uids(here: str) -> Tuple[int, ...]:
-    """The real and the effective uid of a process; empty where it has ended."""
+def _uids(process_path: str) -> Tuple[int, ...]:
+    """Return the real and the effective uid of a process; empty if it has exited."""
     try:
-        with open(here + "/status", "rb") as file:
-            found = re.search(rb"^Uid:\s+(\d+)\s+(\d+)", file.read(), re.M)
+        with open(process_path + "/status", "rb") as file:
+            match = re.search(rb"^Uid:\s+(\d+)\s+(\d+)", file.read(), re.M)
     except OSError:
         return ()
-    return (int(found.group(1)), int(found.group(2))) if found else ()
+    return (int(match.group(1)), int(match.group(2))) if match else ()
 
 
-def _user(here: str) -> Optional[str]:
-    """The name of a process's user, or their uid where it has none."""
+def _user(process_path: str) -> Optional[str]:
+    """Return the name of a process's user, or the uid if the user has no name."""
     import pwd
 
-    uids = _uids(here)
+    uids = _uids(process_path)
     try:
         return pwd.getpwuid(uids[0]).pw_name if uids else None
     except KeyError:
@@ -138,72 +140,64 @@ def _user(here: str) -> Optional[str]:
 
 
 def program_of(pid: int, proc: str = "/proc") -> Optional[str]:
-    """The program that a process was started as, where that is a path."""
+    """Return the first argument of a process if it is an absolute path, else None."""
     argv = _argv("%s/%d" % (proc, pid)) or ("",)
     return argv[0] if argv[0].startswith("/") else None
 
 
-def _argv(here: str) -> Optional[Tuple[str, ...]]:
-    line = _command_line(here)
-    return None if line is None else _parts(line)
+def _argv(process_path: str) -> Optional[Tuple[str, ...]]:
+    line = _command_line(process_path)
+    return None if line is None else _split_arguments(line)
 
 
-def _command_line(here: str) -> Optional[bytes]:
+def _command_line(process_path: str) -> Optional[bytes]:
     try:
-        with open(here + "/cmdline", "rb", buffering=0) as file:
+        with open(process_path + "/cmdline", "rb", buffering=0) as file:
             return file.read(65536)
     except OSError:
         return None
 
 
-def _parts(line: bytes) -> Tuple[str, ...]:
+def _split_arguments(line: bytes) -> Tuple[str, ...]:
     return tuple(os.fsdecode(part) for part in line.split(b"\0")[:-1])
 
 
 def _uptime() -> float:
-    """Seconds since boot, suspended time included, as start times in /proc count."""
+    """Return the seconds since boot, with suspended time, as /proc counts start times."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", 7))
 
 
-def _names_a_server(part: str) -> bool:
-    """Whether an argument is the name of a server's program, and not an option or a script."""
+def _is_server_name(part: str) -> bool:
+    """Return whether an argument is the name of a server's program, not an option or a script."""
     name = os.path.basename(part)
-    return any(word in name for word in _SERVERS) and bool(re.fullmatch(_PLAIN_NAME, name))
+    return any(server in name for server in _SERVER_NAMES) and bool(
+        re.fullmatch(_PLAIN_NAME, name)
+    )
 
 
 def _is_server_of(
     argv: Tuple[str, ...], executable: str, prefix: str, python: Optional[str]
 ) -> Optional[bool]:
-    """Whether the process runs from the environment: by its arguments, or by its executable.
+    """Return whether a process runs from the environment, by its arguments or its executable.
 
-    None where its arguments do not tell, and its executable may not be seen (proc(5)).
+    None if the arguments are ambiguous and the executable may not be read (proc(5)).
     """
-    if not (_names_a_server(argv[0]) or "python" in os.path.basename(argv[0])):
+    if not (_is_server_name(argv[0]) or "python" in os.path.basename(argv[0])):
         return False  # an editor of a server's file, say
-    tops = (prefix.rstrip("/") + "/", os.path.realpath(prefix).rstrip("/") + "/")
+    prefixes = (prefix.rstrip("/") + "/", os.path.realpath(prefix).rstrip("/") + "/")
     absolute = [part for part in argv[:2] if part.startswith("/")]
     if absolute:
-        # Its folder is resolved, not the file: a venv's python is a link out of it.
-        folders = [os.path.realpath(os.path.dirname(part)) + "/" for part in absolute]
-        return any(part.startswith(tops) for part in absolute + folders)
+        # Resolve the directory, not the file: a venv's python is a symlink to the base Python.
+        directories = [os.path.realpath(os.path.dirname(part)) + "/" for part in absolute]
+        return any(part.startswith(prefixes) for part in absolute + directories)
     try:
         return python is not None and os.readlink(executable) == os.path.realpath(python)
     except FileNotFoundError:
-        return False  # a zombie: it has ended
+        return False  # a zombie
     except OSError:
         return None
 
 
-def _short(argv: Tuple[str, ...]) -> str:
-    """The server's name; arguments may hold a token and are not shown."""
-    return next(os.path.basename(part) for part in argv[:4] if _names_a_server(part))
-
-
-def joined(several: List[Optional[Tuple[Process, ...]]]) -> Optional[Tuple[Process, ...]]:
-    """The processes of several looks, each once; None where one could not see."""
-    found: Dict[int, Process] = {}
-    for one in several:
-        if one is None:
-            return None
-        found.update((process.pid, process) for process in one)
-    return tuple(found[pid] for pid in sorted(found))
+def _server_name(argv: Tuple[str, ...]) -> str:
+    """Return the server's name; arguments can contain a token and are not shown."""
+    return next(os.path.basename(part) for part in argv[:4] if _is_server_name(part))

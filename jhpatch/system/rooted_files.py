@@ -1,8 +1,8 @@
-"""Files beneath a root folder, never outside it and never through a symlink.
+"""Files below a root directory, never outside it and never through a symlink.
 
-Each step of a path is opened from the folder before it with O_NOFOLLOW
-(openat(2)), so that a folder that turns into a symlink while we work leads
-nowhere. Paths are relative, with ``/``; a path with ``..``, an empty part or a
+Each part of a path is opened from its parent directory with O_NOFOLLOW
+(openat(2)). A directory that another process replaces by a symlink is therefore not
+followed. Paths are relative, with ``/``; a path with ``..``, an empty part or a
 leading ``/`` is refused before it reaches the kernel.
 """
 
@@ -15,25 +15,25 @@ from typing import Callable, Iterator, List, Optional, Tuple, Type
 
 from jhpatch.system.files import FileContent
 
-# Larger than any Python module or RECORD; a saved file of a gigabyte is an attack.
+# In bytes, larger than any Python module or RECORD; a saved file of a gigabyte is an attack.
 SIZE_CAP = 16 * 1024 * 1024
 
 _PATH_MAX, _NAME_MAX = 4096, 255  # bytes (limits.h)
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class UnsafePath(OSError):
-    """A path that is a symlink, runs through one, or is no regular file, or is too large."""
+    """A path that is or contains a symlink, is not a regular file, or is too large."""
 
 
-@functools.lru_cache(maxsize=4096)  # a change looks at each of its paths some twenty times
+@functools.lru_cache(maxsize=4096)  # apply checks a path ten times: 0.07 s saved for a thousand
 def is_relative(path: str) -> bool:
-    """Whether ``path`` names something beneath a root, written in its only normal form."""
+    """Return whether ``path`` is below a root directory and in normal form."""
     try:
         raw = os.fsencode(path)
-    except UnicodeEncodeError:  # a lone surrogate, or not of this locale: no file has that name
+    except UnicodeEncodeError:  # a lone surrogate, or not in this locale: no file has that name
         return False
     parts = raw.split(b"/")
     fits = len(raw) < _PATH_MAX and all(len(part) <= _NAME_MAX for part in parts)
@@ -41,15 +41,15 @@ def is_relative(path: str) -> bool:
 
 
 def is_sha256(value: object) -> bool:
-    """Whether ``value`` is a SHA-256 as 64 lower-case hex digits."""
+    """Return whether ``value`` is a SHA-256 as 64 lower-case hex digits."""
     return isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")
 
 
 class RootDir:
-    """A folder, held open; every path given to it is relative to it."""
+    """An open directory; all paths passed to its methods are relative to it."""
 
     def __init__(self, path: str) -> None:
-        """Opens ``path``, which may itself be reached by a symlink. Raises OSError."""
+        """Open ``path``, which may contain symlinks itself. Raises OSError."""
         self.path = path
         self._fd = -1
         self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -64,38 +64,38 @@ class RootDir:
         self.close()
 
     def close(self) -> None:
-        """Closes the folder; a second time does nothing."""
+        """Close the directory; a second call does nothing."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
-    def folder(self, path: str) -> "Dir":
-        """The folder ``path`` (``""`` is the root), opened. Raises OSError, UnsafePath."""
+    def directory(self, path: str) -> "Dir":
+        """Open the directory ``path`` (``""`` is the root). Raises OSError, UnsafePath."""
         fd = os.dup(self._fd)
         for part in path.split("/") if path else []:
             if part in ("", ".", ".."):
                 os.close(fd)
                 raise UnsafePath(errno.EINVAL, "not a path beneath the site", path)
             try:
-                below = os.open(part, _FOLDER, dir_fd=fd)
+                inner_fd = os.open(part, _DIRECTORY, dir_fd=fd)
             except OSError as error:
                 if error.errno in (errno.ELOOP, errno.ENOTDIR):
                     raise UnsafePath(error.errno, "runs through a symlink or a file", path)
                 raise
             finally:
                 os.close(fd)
-            fd = below
+            fd = inner_fd
         return Dir(fd)
 
     def parent(self, path: str) -> "Tuple[Dir, str]":
-        """The folder that holds ``path``, opened, and the last name of ``path``."""
+        """Open the parent directory of ``path``; return it and the last part of ``path``."""
         if not is_relative(path):
             raise UnsafePath(errno.EINVAL, "not a path beneath the site", path)
-        above, _, name = path.rpartition("/")
-        return self.folder(above), name
+        directory_path, _, name = path.rpartition("/")
+        return self.directory(directory_path), name
 
     def has_directory_of(self, path: str) -> bool:
-        """Whether the folder of ``path`` is there, and reached through no symlink."""
+        """Return whether the parent directory of ``path`` exists, without a symlink on the way."""
         try:
             with self.parent(path)[0]:
                 return True
@@ -103,20 +103,20 @@ class RootDir:
             return False
 
     def read(self, path: str, cap: int = SIZE_CAP) -> Optional[FileContent]:
-        """The regular file at ``path``; None where there is none. Raises OSError, UnsafePath."""
+        """Read the regular file at ``path``; None if there is none. Raises OSError, UnsafePath."""
         try:
-            folder, name = self.parent(path)
+            directory, name = self.parent(path)
         except FileNotFoundError:
             return None
-        with folder:
+        with directory:
             try:
-                return folder.read(name, cap)
+                return directory.read(name, cap)
             except UnsafePath as error:
                 raise UnsafePath(error.errno, error.strerror, path)
 
 
 class Dir:
-    """An open folder; the names given to it have no ``/``."""
+    """An open directory; the names passed to its methods contain no ``/``."""
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
@@ -128,7 +128,7 @@ class Dir:
         os.close(self.fd)
 
     def read(self, name: str, cap: int = SIZE_CAP) -> Optional[FileContent]:
-        """The regular file ``name``; None where there is none. Raises OSError, UnsafePath."""
+        """Read the regular file ``name``; None if there is none. Raises OSError, UnsafePath."""
         try:
             fd = os.open(name, _FILE, dir_fd=self.fd)
         except FileNotFoundError:
@@ -139,48 +139,48 @@ class Dir:
                 raise UnsafePath(error.errno, "not a regular file", name)
             raise
         try:
-            found = os.fstat(fd)
-            if not stat.S_ISREG(found.st_mode):
+            status = os.fstat(fd)
+            if not stat.S_ISREG(status.st_mode):
                 raise UnsafePath(errno.EINVAL, "not a regular file", name)
-            data = b"" if found.st_size > cap else _all(fd, found.st_size, cap)
-            if max(found.st_size, len(data)) > cap:
+            data = b"" if status.st_size > cap else _read_all(fd, status.st_size, cap)
+            if max(status.st_size, len(data)) > cap:
                 raise UnsafePath(errno.EFBIG, "larger than %d bytes" % cap, name)
-            return FileContent(data, found)
+            return FileContent(data, status)
         finally:
             os.close(fd)
 
     def lstat(self, name: str) -> Optional[os.stat_result]:
-        """The stat of ``name`` itself; None where there is nothing."""
+        """Return the status of ``name`` itself, not of a symlink's target; None if missing."""
         try:
             return os.stat(name, dir_fd=self.fd, follow_symlinks=False)
         except FileNotFoundError:
             return None
 
     def names(self) -> List[str]:
-        """What lies in the folder."""
+        """Return the names of all entries."""
         return os.listdir(self.fd)
 
-    def write_new(self, name: str, data: bytes, dress: Callable[[int], None]) -> None:
-        """A new file that is on the disk when this returns; ``dress`` gives it owner and mode.
+    def write_new(self, name: str, data: bytes, set_metadata: Callable[[int], None]) -> None:
+        """Write a new file and sync it; ``set_metadata`` sets its owner and mode.
 
-        Raises FileExistsError where ``name`` is taken, OSError.
+        Raises FileExistsError if ``name`` exists, OSError.
         """
         fd = os.open(name, _NEW, 0o600, dir_fd=self.fd)
         try:
             view = memoryview(data)
             while view:
                 view = view[os.write(fd, view) :]
-            dress(fd)
+            set_metadata(fd)
             os.fsync(fd)
         finally:
             os.close(fd)
 
     def rename(self, old: str, new: str) -> None:
-        """Puts ``old`` in the place of ``new`` at once (rename(2))."""
+        """Replace ``new`` by ``old`` atomically (rename(2))."""
         os.replace(old, new, src_dir_fd=self.fd, dst_dir_fd=self.fd)
 
     def unlink(self, name: str) -> bool:
-        """Takes a file away; False where there was none."""
+        """Remove a file; return False if there was none."""
         try:
             os.unlink(name, dir_fd=self.fd)
         except FileNotFoundError:
@@ -188,16 +188,16 @@ class Dir:
         return True
 
     def copy_attributes(self, name: str, fd: int) -> None:
-        """Gives the open file ``fd`` the extended attributes of ``name``, and no others.
+        """Set the extended attributes of the open file ``fd`` to exactly those of ``name``.
 
         POSIX ACLs are among them (system.posix_acl_access, acl(5)); a new file may have
-        one already, from its folder.
+        inherited one from its directory.
         """
         source = os.open(name, _FILE, dir_fd=self.fd)
         try:
-            wanted = {key: os.getxattr(source, key) for key in os.listxattr(source)}
-            for key in set(os.listxattr(fd)) | set(wanted):
-                _set_attribute(fd, key, wanted.get(key))
+            attributes = {key: os.getxattr(source, key) for key in os.listxattr(source)}
+            for key in set(os.listxattr(fd)) | set(attributes):
+                _set_attribute(fd, key, attributes.get(key))
         except OSError as error:
             if error.errno != errno.ENOTSUP:
                 raise
@@ -205,33 +205,33 @@ class Dir:
             os.close(source)
 
     def sync(self) -> None:
-        """Makes renames and unlinks in this folder last (fsync(2))."""
+        """Sync the renames and unlinks in this directory to the disk (fsync(2))."""
         os.fsync(self.fd)
 
 
-def _set_attribute(fd: int, key: str, value: Optional[bytes]) -> None:
+def _set_attribute(fd: int, name: str, value: Optional[bytes]) -> None:
     try:
         if value is None:
-            os.removexattr(fd, key)
+            os.removexattr(fd, name)
         else:
-            os.setxattr(fd, key, value)
+            os.setxattr(fd, name, value)
     except PermissionError:
-        # A label that only root or the kernel may set is the kernel's own for the new file.
-        if not re.match(r"^(security|trusted)\.", key):
+        # Only root or the kernel may set these; the kernel labels the new file itself.
+        if not re.match(r"^(security|trusted)\.", name):
             raise
 
 
-def _all(fd: int, size: int, cap: int) -> bytes:
-    """What a file holds; of one that grows meanwhile, at least a byte more than ``cap``."""
-    data = os.read(fd, size + 1)  # one byte less than asked for: that is the end
+def _read_all(fd: int, size: int, cap: int) -> bytes:
+    """Return a file's bytes; of a file that grows meanwhile, at least ``cap`` + 1 bytes."""
+    data = os.read(fd, size + 1)  # a short read: the end of the file
     return data if len(data) == size else b"".join([data, *_blocks(fd, cap - len(data))])
 
 
 def _blocks(fd: int, cap: int) -> Iterator[bytes]:
-    left = cap + 1  # a file that grows while it is read ends here
-    while left > 0:
-        block = os.read(fd, min(left, 1 << 20))
+    remaining = cap + 1  # stop at the cap, though another process still appends
+    while remaining > 0:
+        block = os.read(fd, min(remaining, 1 << 20))
         if not block:
             return
-        left -= len(block)
+        remaining -= len(block)
         yield block

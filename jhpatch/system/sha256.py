@@ -1,4 +1,4 @@
-"""SHA-256: Python's own, as OpenSSL takes 3 ms to load; OpenSSL's where that takes longer."""
+"""SHA-256 by Python's own module, as OpenSSL takes 3 ms to load; by OpenSSL for large data."""
 
 import functools
 from typing import Any
@@ -9,13 +9,13 @@ except ImportError:
     try:
         from _sha256 import sha256 as _sha256  # type: ignore[import-not-found]
     except ImportError:
-        from hashlib import sha256 as _sha256  # built with OpenSSL's alone
+        from hashlib import sha256 as _sha256  # this Python was built with OpenSSL alone
 
-_LARGE = 512 * 1024  # bytes: JupyterHub's RECORD has a million
+_LARGE = 512 * 1024  # bytes; JupyterHub's RECORD has a million
 
 
 def hasher(data: bytes = b"") -> Any:
-    """A hash object as of hashlib, which has been given ``data``."""
+    """Return a hash object, as of hashlib, updated with ``data``."""
     if len(data) < _LARGE:
         return _sha256(data)
     import hashlib
@@ -23,7 +23,7 @@ def hasher(data: bytes = b"") -> Any:
     return hashlib.sha256(data)
 
 
-@functools.lru_cache(maxsize=4096)  # an apply asks for each file's some fifteen times
+@functools.lru_cache(maxsize=4096)  # apply hashes each file 15 times: 0.2 s saved for a thousand
 def sha256(data: bytes) -> str:
-    """The SHA-256 of ``data`` as hex digits."""
+    """Return the SHA-256 of ``data`` as hex digits."""
     return str(hasher(data).hexdigest())

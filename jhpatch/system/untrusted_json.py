@@ -1,4 +1,4 @@
-"""JSON that jhpatch wrote, read as if somebody else had: the shared part of state and journal."""
+"""Strict parsing of JSON that jhpatch wrote and others may have changed: state and journal."""
 
 from typing import Any, Dict, List, Tuple
 
@@ -6,7 +6,7 @@ _TEXT_CAP = 4096
 
 
 def load(data: bytes) -> Any:
-    """The document in ``data``; each of its objects says each thing once, as ours do.
+    """Parse a document in which no object repeats a key.
 
     Raises ValueError, RecursionError.
     """
@@ -16,7 +16,7 @@ def load(data: bytes) -> Any:
 
 
 def _integer(text: str) -> int:
-    """A number of ours; one of a million digits would take Python hours (CVE-2020-10735)."""
+    """Parse a number of at most 20 digits; a million would take hours (CVE-2020-10735)."""
     if len(text) > 20:
         raise ValueError("a number of %d digits" % len(text))
     return int(text)
@@ -28,27 +28,27 @@ def _object(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
 
 
 def refuse_repeated(names: List[str]) -> None:
-    """Raises ValueError where a name stands twice."""
+    """Raise ValueError if a name occurs twice."""
     if len(set(names)) != len(names):
         raise ValueError("something that stands twice")
 
 
 def text(value: Any) -> str:
-    """``value``, if it is a text of a sensible length. Raises ValueError."""
+    """Return ``value`` if it is a text of at most 4,096 characters, else raise ValueError."""
     if not isinstance(value, str) or len(value) > _TEXT_CAP:
         raise ValueError("text expected")
     return value
 
 
 def number(value: Any) -> int:
-    """``value``, if it is a whole number, not negative. Raises ValueError."""
+    """Return ``value`` if it is a non-negative integer, else raise ValueError."""
     if type(value) is not int or value < 0:
         raise ValueError("a number expected")
     return int(value)
 
 
 def schema(document: Any) -> Tuple[Any, str]:
-    """The schema of a document, and how to show it. Raises KeyError, TypeError."""
-    found = document["schema"]
-    is_number = type(found) is int
-    return (found if is_number else None), (str(found) if is_number else "that is no number")
+    """Return the schema of a document, and its text for a message. Raises KeyError, TypeError."""
+    value = document["schema"]
+    is_number = type(value) is int
+    return (value if is_number else None), (str(value) if is_number else "that is no number")

@@ -1,1 +1,1 @@
-"""Changes to the files of one site: all of them, or none. Knows no patch."""
+"""Changes to the files of one site: all of them or none. Independent of patches."""

@@ -1,4 +1,4 @@
-"""What a transaction is asked to do."""
+"""The input of a transaction."""
 
 from typing import Optional
 
@@ -6,11 +6,11 @@ from jhpatch.namedtuple import NamedTuple
 
 
 class FileChange(NamedTuple):
-    """A file's bytes now and as they shall be; None means no file.
+    """The bytes of a file before and after the change; None means no file.
 
-    ``guard`` is a file of the same distribution that is put back only together with
-    this one: where its bytes are neither of those that we knew, the distribution is
-    no longer the one that this file belonged to.
+    ``guard`` is a file that identifies the distribution. If its bytes are neither those
+    before nor those after the change, another release was installed since; an undo then
+    does not restore this file.
     """
 
     path: str

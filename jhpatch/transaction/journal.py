@@ -1,8 +1,8 @@
-"""The undo journal of a transaction as a value: parse at the border, dump, who wrote it.
+"""The undo journal of a transaction as a value: parsing, dumping, and its writer.
 
-The journal alone must be enough to undo: it names each file, what it was and what
-it was to become by SHA-256, and the temporary file beside it. It needs no catalog
-and no state, so a newer or an older jhpatch, without the patches, can recover.
+The journal alone is enough to undo. It names each file, its SHA-256 before and after
+the change, and the temporary file beside it. Recovery needs neither the catalog nor the
+state, so that a newer or an older jhpatch, without the patches, can recover.
 """
 
 import os
@@ -19,7 +19,7 @@ _TEMP = "[.]jhpatch-[0-9a-f]{16}-[0-9]{1,6}"
 
 
 class Row(NamedTuple):
-    """A file of a transaction. A SHA-256 of None means: no file."""
+    """A file of a transaction. A SHA-256 of None means no file."""
 
     path: str
     before: Optional[str]
@@ -29,15 +29,15 @@ class Row(NamedTuple):
     uid: int
     gid: int
     guard: Optional[str]
-    """The file whose bytes tell that the distribution is still the one that we knew."""
+    """The file whose bytes identify the distribution (``FileChange.guard``)."""
 
 
 class Journal(NamedTuple):
-    """A transaction under way, or one that was interrupted."""
+    """A transaction that runs or was interrupted."""
 
     pid: int
     started: str
-    """Start of the writer, in clock ticks since boot (proc(5), stat field 22)."""
+    """The start of the writer, in clock ticks since boot (proc(5), stat field 22)."""
     boot: str
     host: str
     python: Optional[str]
@@ -45,15 +45,15 @@ class Journal(NamedTuple):
 
 
 def of_this_process(python: Optional[str], rows: Tuple[Row, ...]) -> Journal:
-    """A journal with this process as its writer."""
+    """Return a journal with this process as its writer."""
     pid = os.getpid()
-    return Journal(pid, _start_of(pid) or "", _boot(), os.uname().nodename, python, rows)
+    return Journal(pid, _start_time(pid) or "", _boot_id(), os.uname().nodename, python, rows)
 
 
 def is_writer_alive(journal: Journal) -> bool:
-    """Whether the process that wrote the journal still runs, on this machine."""
-    here = (journal.host, journal.boot) == (os.uname().nodename, _boot())
-    return here and _start_of(journal.pid) == journal.started
+    """Return whether the process that wrote the journal still runs, on this machine."""
+    is_this_boot = (journal.host, journal.boot) == (os.uname().nodename, _boot_id())
+    return is_this_boot and _start_time(journal.pid) == journal.started
 
 
 def is_undone(
@@ -62,13 +62,12 @@ def is_undone(
     hash_of: Callable[[str], Optional[str]],
     has_directory_of: Callable[[str], bool],
 ) -> bool:
-    """Whether an undo acts on a file: it is as this journal made it. ``rows``: all, by path.
+    """Return whether an undo restores a file: it is as the transaction left it.
 
-    To take away what we put there, its bytes are enough. What an undo puts back, a
-    patched module or the helper, belongs to the distribution that we knew: a newer
-    release may have the very bytes that a revert had given back. A missing file is
-    missing by our hand only where its folder is still there. A guard without a row
-    was not there.
+    ``rows`` are all rows by path. To remove a file that jhpatch added, its bytes are
+    enough. A file that an undo writes belongs to the distribution of that time: a newer
+    release can have the same bytes, so the guard must match too. A missing file was removed
+    by jhpatch only if its directory still exists. A guard without a row did not exist.
     """
     if row.before == row.after or hash_of(row.path) != row.after:
         return False
@@ -77,12 +76,12 @@ def is_undone(
     if row.after is None and not has_directory_of(row.path):
         return False
     guard = rows.get(row.guard) if row.guard else None
-    known = (guard.before, guard.after) if guard else (None,)
-    return row.guard is None or hash_of(row.guard) in known
+    guard_hashes = (guard.before, guard.after) if guard else (None,)
+    return row.guard is None or hash_of(row.guard) in guard_hashes
 
 
 def dump(journal: Journal) -> bytes:
-    """The journal as JSON."""
+    """Return the journal as JSON."""
     import json
 
     document = dict(journal._asdict(), schema=SCHEMA)
@@ -91,7 +90,7 @@ def dump(journal: Journal) -> bytes:
 
 
 def parse(data: bytes, path: str) -> Journal:
-    """The journal in ``data``. Raises Untrusted for anything that we did not write."""
+    """Parse a journal. Raises Untrusted if jhpatch cannot have written ``data``."""
     try:
         document = untrusted_json.load(data)
         schema, shown = untrusted_json.schema(document)
@@ -118,25 +117,25 @@ def parse(data: bytes, path: str) -> Journal:
 def _row(row: Dict[str, Any]) -> Row:
     if set(row) != set(Row._fields):
         raise ValueError("a row with other fields than ours")
-    made = Row(**row)
-    hashes = [value for value in (made.before, made.after) if value is not None]
-    paths = [made.path] + ([] if made.guard is None else [made.guard])
+    parsed = Row(**row)
+    hashes = [value for value in (parsed.before, parsed.after) if value is not None]
+    paths = [parsed.path] + ([] if parsed.guard is None else [parsed.guard])
     if not all(is_relative(untrusted_json.text(path)) for path in paths):
         raise ValueError("a path that is not beneath the site: %r" % (paths,))
     if not hashes or not all(map(is_sha256, hashes)):
         raise ValueError("a hash that is none")
-    if not _is_temp(made.temp):
-        raise ValueError("a temporary name that is not ours: %.80r" % (made.temp,))
-    # 2**32 - 1 means "leave it" to chown(2); more does not fit into a uid_t.
+    if not _is_temp(parsed.temp):
+        raise ValueError("a temporary name that is not ours: %.80r" % (parsed.temp,))
+    # chown(2) takes 2**32 - 1 as "no change"; more does not fit into a uid_t.
     if not all(
-        untrusted_json.number(value) < 2**32 - 1 for value in (made.mode, made.uid, made.gid)
+        untrusted_json.number(value) < 2**32 - 1 for value in (parsed.mode, parsed.uid, parsed.gid)
     ):
         raise ValueError("a mode or an owner that is none")
-    return made._replace(mode=made.mode & 0o777)
+    return parsed._replace(mode=parsed.mode & 0o777)
 
 
 def _is_temp(name: object) -> bool:
-    """``.jhpatch-<16 hex digits>-<number>``: no journal can name any other file to remove."""
+    """Return whether a name is ``.jhpatch-<16 hex digits>-<number>``: no other is ever removed."""
     return isinstance(name, str) and bool(re.fullmatch(_TEMP, name))
 
 
@@ -149,12 +148,12 @@ def _untrusted(path: str, expected: str, found: str) -> Untrusted:
     )
 
 
-def _start_of(pid: int) -> Optional[str]:
+def _start_time(pid: int) -> Optional[str]:
     ticks = processes.start_ticks(pid)
     return None if ticks is None else str(ticks)
 
 
-def _boot() -> str:
+def _boot_id() -> str:
     try:
         with open("/proc/sys/kernel/random/boot_id") as file:
             return file.read().strip()

@@ -1,6 +1,6 @@
 """The lock of a site: one file, ``.jhpatch/lock``, that only its owner can open.
 
-Anyone who may read a file may flock it, so nothing but this file is ever locked.
+Every user who can read a file can flock it; jhpatch therefore locks no other file.
 """
 
 import contextlib
@@ -12,20 +12,20 @@ from typing import Callable, Optional
 
 from jhpatch.errors import Command, Failed, Locked, NextStep
 from jhpatch.system.rooted_files import Dir, RootDir, UnsafePath
-from jhpatch.transaction.store import FOLDER, not_ours, refuse_others, set_mode
+from jhpatch.transaction.store import STATE_DIR, not_ours, refuse_others, set_mode
 
-_POLL = 0.05  # seconds between two tries
-_ISOLATED = NextStep(Command((), "jhpatch", flags=("-I",)))
-_NOT_PLAIN = (errno.ELOOP, errno.EISDIR, errno.ENXIO)
+_POLL = 0.05  # seconds between two attempts
+_ISOLATED_COMMAND = NextStep(Command((), "jhpatch", flags=("-I",)))
+_NOT_REGULAR = (errno.ELOOP, errno.EISDIR, errno.ENXIO)
 
 
 def acquire(
     root: RootDir, deadline: float, clock: Callable[[], float], sleep: Callable[[float], None]
 ) -> int:
-    """The descriptor that holds the lock; ``deadline`` is in ``clock``'s seconds.
+    """Acquire the lock and return its descriptor; ``deadline`` is in ``clock``'s seconds.
 
-    Raises Locked after it, Failed where the site cannot be written, Untrusted where
-    .jhpatch is somebody else's.
+    Raises Locked after the deadline, Failed if the site cannot be written, Untrusted if
+    another user owns or can write .jhpatch.
     """
     while True:
         fd = _try_lock(root)
@@ -34,24 +34,24 @@ def acquire(
         if clock() >= deadline:
             raise Locked(
                 "another run holds the lock of this site",
-                path=os.path.join(root.path, FOLDER, "lock"),
+                path=os.path.join(root.path, STATE_DIR, "lock"),
                 next="wait for it, or give a longer --lock-timeout",
             )
         sleep(_POLL)
 
 
 def _try_lock(root: RootDir) -> Optional[int]:
-    """The locked file; None where another run holds it, or has just taken it away."""
+    """Return the descriptor; None if another run holds the lock or has just removed it."""
     try:
-        fd = _opened(root)
+        fd = _open_lock(root)
     except UnsafePath as error:
-        raise not_ours(os.path.join(root.path, FOLDER), str(error.strerror))
+        raise not_ours(os.path.join(root.path, STATE_DIR), str(error.strerror))
     except FileNotFoundError:
-        return None  # the last revert took the folder away in between
+        return None  # a revert has just removed the directory
     except OSError as error:
-        if error.errno in _NOT_PLAIN:
-            raise not_ours(os.path.join(root.path, FOLDER, "lock"), str(error.strerror))
-        raise not_writable(os.path.join(root.path, FOLDER), os.stat(root.path), error)
+        if error.errno in _NOT_REGULAR:
+            raise not_ours(os.path.join(root.path, STATE_DIR, "lock"), str(error.strerror))
+        raise not_writable(os.path.join(root.path, STATE_DIR), os.stat(root.path), error)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if _is_current(root, fd):
@@ -60,40 +60,40 @@ def _try_lock(root: RootDir) -> Optional[int]:
         pass
     except OSError as error:
         os.close(fd)
-        raise not_writable(os.path.join(root.path, FOLDER, "lock"), os.stat(root.path), error)
+        raise not_writable(os.path.join(root.path, STATE_DIR, "lock"), os.stat(root.path), error)
     os.close(fd)
     return None
 
 
-def _opened(root: RootDir) -> int:
-    with root.folder("") as top:
-        made = _made_folder(top)
+def _open_lock(root: RootDir) -> int:
+    with root.directory("") as site_dir:
+        is_new = _make_state_dir(site_dir)
         try:
-            with root.folder(FOLDER) as folder:
-                refuse_others(root, os.fstat(folder.fd), os.path.join(root.path, FOLDER))
-                set_mode(folder.fd, 0o755)
-                # A journal in a folder that a power cut takes away is none; and the folder
-                # may be of a run that was killed before it came so far.
-                top.sync()
-                return _opened_lock(folder)
+            with root.directory(STATE_DIR) as state_dir:
+                refuse_others(root, os.fstat(state_dir.fd), os.path.join(root.path, STATE_DIR))
+                set_mode(state_dir.fd, 0o755)
+                # Without the sync, a power cut can lose the directory and its journal. An
+                # existing one may be of a run that was killed before its own sync.
+                site_dir.sync()
+                return _open_lock_file(state_dir)
         except BaseException:
-            if made:
+            if is_new:
                 with contextlib.suppress(OSError):
-                    os.rmdir(FOLDER, dir_fd=top.fd)
+                    os.rmdir(STATE_DIR, dir_fd=site_dir.fd)
             raise
 
 
-def _made_folder(top: Dir) -> bool:
+def _make_state_dir(site_dir: Dir) -> bool:
     try:
-        os.mkdir(FOLDER, 0o755, dir_fd=top.fd)
+        os.mkdir(STATE_DIR, 0o755, dir_fd=site_dir.fd)
     except FileExistsError:
         return False
     return True
 
 
-def _opened_lock(folder: Dir) -> int:
+def _open_lock_file(state_dir: Dir) -> int:
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    fd = os.open("lock", flags, 0o600, dir_fd=folder.fd)
+    fd = os.open("lock", flags, 0o600, dir_fd=state_dir.fd)
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise OSError(errno.ENXIO, "not a regular file")
@@ -105,22 +105,22 @@ def _opened_lock(folder: Dir) -> int:
 
 
 def _is_current(root: RootDir, fd: int) -> bool:
-    """Whether the file that we locked is still the one that others will find."""
-    with root.folder(FOLDER) as folder:
-        found = folder.lstat("lock")
-    held = os.fstat(fd)
-    return found is not None and (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino)
+    """Return whether the locked file is still the one that other runs open."""
+    with root.directory(STATE_DIR) as state_dir:
+        entry = state_dir.lstat("lock")
+    locked = os.fstat(fd)
+    return entry is not None and (entry.st_dev, entry.st_ino) == (locked.st_dev, locked.st_ino)
 
 
-def not_writable(path: str, found: os.stat_result, error: Optional[OSError] = None) -> Failed:
-    """The error for a site that this user may not change, or that takes no new file."""
+def not_writable(path: str, status: os.stat_result, error: Optional[OSError] = None) -> Failed:
+    """Return the error for a site in which this user cannot write."""
     denied = error is None or error.errno in (errno.EACCES, errno.EPERM)
     return Failed(
         "cannot write here: %s" % (error.strerror if error else "permission denied"),
         path=path,
         expected="a folder that uid %d can write" % os.geteuid(),
-        found="owner uid %d, mode %o" % (found.st_uid, stat.S_IMODE(found.st_mode)),
-        next="run it as its owner, such as: sudo -H " + _ISOLATED + " …"
+        found="owner uid %d, mode %o" % (status.st_uid, stat.S_IMODE(status.st_mode)),
+        next="run it as its owner, such as: sudo -H " + _ISOLATED_COMMAND + " …"
         if denied and os.geteuid() != 0
         else "make it writable (lsattr and findmnt tell what keeps root out), then run the same "
         "command again",

@@ -1,4 +1,4 @@
-"""Undoing a transaction from its journal alone: a run that failed, or one that died."""
+"""The undo of a transaction that failed or was killed, from its journal alone."""
 
 from typing import List, Optional, Tuple
 
@@ -12,32 +12,32 @@ from jhpatch.transaction.store import JOURNAL
 
 
 class Recovery(NamedTuple):
-    """What a recovery put back, and what it left because somebody else had been there."""
+    """The files that a recovery restored, and those that others have changed since."""
 
     restored: Tuple[str, ...]
     foreign: Tuple[str, ...]
 
 
 def undo(root: RootDir, journal: Journal, at: At) -> Recovery:
-    """Puts every file of ``journal`` back that holds bytes of this journal, then removes it.
+    """Restore every file that is as ``journal`` left it, then remove the journal.
 
-    Raises OSError; Untrusted where a saved original cannot be believed.
+    Raises OSError; Untrusted if a saved original is damaged.
     """
     rows = {row.path: row for row in journal.rows}
 
     def hash_of(path: str) -> Optional[str]:
         return staging.hash_of(root, path)
 
-    ours = {
+    undone = {
         row.path
         for row in journal.rows
         if journals.is_undone(rows, row, hash_of, root.has_directory_of)
     }
-    # Read and proved before the first write.
+    # Read and verify all of them before the first write.
     originals = {
         row.path: store.original(root, row.before)
         for row in journal.rows
-        if row.path in ours and row.before is not None
+        if row.path in undone and row.before is not None
     }
     restored: List[str] = []
     foreign: List[str] = []
@@ -45,15 +45,15 @@ def undo(root: RootDir, journal: Journal, at: At) -> Recovery:
         at("undo", row.path)
         staging.drop_temp(root, row)
         content = hash_of(row.path)
-        if content == row.after and row.path in ours:
+        if content == row.after and row.path in undone:
             _restore(root, row, originals.get(row.path), at)
             restored.append(row.path)
         elif content != row.before:
             foreign.append(row.path)
     staging.drop_bytecode(root, journal.rows, at)
     staging.sync_directories(root, journal.rows, at)
-    # Of a distribution that was removed since, our temporary files had kept directories.
-    staging.drop_empty_folders(root, (row.path for row in journal.rows if row.before))
+    # Our temporary files kept directories of a distribution that was removed since.
+    staging.remove_empty_directories(root, (row.path for row in journal.rows if row.before))
     at("undone", JOURNAL)
     store.remove_journal(root)
     store.sync_journal(root, at)
@@ -66,4 +66,4 @@ def _restore(root: RootDir, row: Row, data: Optional[bytes], at: At) -> None:
     directory, name = root.parent(row.path)
     with directory:
         at("restore", row.path)
-        staging.put(directory, name, row.temp if data is not None else None)
+        staging.rename_over(directory, name, row.temp if data is not None else None)

@@ -1,4 +1,4 @@
-"""Single steps on the files of a site; in which order they do no harm is transaction.py's."""
+"""Single steps on the files of a site; ``transaction`` decides on their order."""
 
 import contextlib
 import os
@@ -9,137 +9,137 @@ from jhpatch.system.sha256 import sha256
 from jhpatch.transaction.journal import Row
 
 At = Callable[[str, str], None]
-"""Told what is done to which path: for the message of an error, and for a test's fault."""
+"""Receives each step and its path: for error messages and for the faults of tests."""
 
 
 def hash_of(root: RootDir, path: str) -> Optional[str]:
-    """The SHA-256 of a file; None for none, "" for what is no plain file."""
+    """Return the SHA-256 of a file; None if it is missing, "" if it is not a regular file."""
     try:
-        found = root.read(path)
+        content = root.read(path)
     except UnsafePath:
         return ""
-    return None if found is None else sha256(found.data)
+    return None if content is None else sha256(content.data)
 
 
 def write_temp(root: RootDir, row: Row, data: bytes) -> None:
-    """The new bytes beside their target, with the target's owner, mode and attributes."""
-    folder, name = root.parent(row.path)
-    with folder:
-        old = folder.lstat(name)
+    """Write the new bytes beside their target, with its owner, mode and attributes."""
+    directory, name = root.parent(row.path)
+    with directory:
+        target = directory.lstat(name)
 
-        def dress(fd: int) -> None:
-            made = os.fstat(fd)
-            if (made.st_uid, made.st_gid) != (row.uid, row.gid):
+        def set_metadata(fd: int) -> None:
+            status = os.fstat(fd)
+            if (status.st_uid, status.st_gid) != (row.uid, row.gid):
                 _chown(fd, row)
-            if old is not None:
-                folder.copy_attributes(name, fd)
+            if target is not None:
+                directory.copy_attributes(name, fd)
             os.fchmod(fd, row.mode)
-            if old is not None and int(made.st_mtime) == int(old.st_mtime):
-                # Python takes a .pyc for fresh by size and whole second of the source.
-                later = made.st_mtime_ns + 1000000000
-                os.utime(fd, ns=(later, later))
+            if target is not None and int(status.st_mtime) == int(target.st_mtime):
+                # Python compares the size and the whole second of a source with its .pyc.
+                mtime_ns = status.st_mtime_ns + 1000000000
+                os.utime(fd, ns=(mtime_ns, mtime_ns))
 
-        folder.write_new(row.temp, data, dress)
+        directory.write_new(row.temp, data, set_metadata)
 
 
 def _chown(fd: int, row: Row) -> None:
     try:
         os.fchown(fd, row.uid, row.gid)
     except PermissionError:
-        # A new file of one's own may have one's own group; another's file must keep its owner.
+        # A new file may have this user's group; an existing file must keep its owner.
         if row.uid != os.geteuid() or row.before is not None:
             raise
 
 
 def drop_temp(root: RootDir, row: Row) -> None:
-    """Takes the temporary file of a row away, where it is there."""
+    """Remove the temporary file of a row if it exists."""
     with contextlib.suppress(FileNotFoundError, UnsafePath):
-        folder, _ = root.parent(row.path)
-        with folder:
-            folder.unlink(row.temp)
+        directory, _ = root.parent(row.path)
+        with directory:
+            directory.unlink(row.temp)
 
 
-def drop_empty_folders(root: RootDir, paths: Iterable[str]) -> None:
-    """Takes away the folders above ``paths`` where nothing is left in them.
+def remove_empty_directories(root: RootDir, paths: Iterable[str]) -> None:
+    """Remove the parent directories of ``paths`` that are empty.
 
-    A folder without files imports as a namespace package, and one that is named
-    ``….dist-info`` passes for a distribution.
+    Python imports a directory without files as a namespace package, and takes one that is
+    named ``….dist-info`` for a distribution.
     """
-    full: Set[str] = set()  # not to look a second time for the next file of the same folder
+    kept: Set[str] = set()  # not empty: not read again for the next file of the same directory
     for path in paths:
-        above = path.rpartition("/")[0]
-        while above and not above.startswith(".jhpatch") and above not in full:
-            if not _drop_empty(root, above):
-                full.add(above)
+        parent_path = path.rpartition("/")[0]
+        while parent_path and not parent_path.startswith(".jhpatch") and parent_path not in kept:
+            if not _remove_empty(root, parent_path):
+                kept.add(parent_path)
                 break
-            above = above.rpartition("/")[0]
-            full.discard(above)
+            parent_path = parent_path.rpartition("/")[0]
+            kept.discard(parent_path)
 
 
-def _drop_empty(root: RootDir, path: str) -> bool:
+def _remove_empty(root: RootDir, path: str) -> bool:
     try:
-        with root.folder(path) as folder:
-            names = folder.names()
+        with root.directory(path) as directory:
+            names = directory.names()
             if names == ["__pycache__"]:
-                os.rmdir("__pycache__", dir_fd=folder.fd)
+                os.rmdir("__pycache__", dir_fd=directory.fd)
             elif names:
                 return False
-        above, name = root.parent(path)
-        with above:
-            os.rmdir(name, dir_fd=above.fd)
-            above.sync()
+        parent, name = root.parent(path)
+        with parent:
+            os.rmdir(name, dir_fd=parent.fd)
+            parent.sync()
     except FileNotFoundError:
-        return True  # an earlier path's folder was the same
-    except OSError:  # a symlink, or somebody has put something there
+        return True  # removed for an earlier path
+    except OSError:  # a symlink, or somebody has just created a file there
         return False
     return True
 
 
 class Bytecode:
-    """The .pyc files of a site, of every interpreter; each folder is read once."""
+    """The .pyc files of a site, of every interpreter; each directory is read once."""
 
     def __init__(self, root: RootDir) -> None:
         self._root = root
-        self._known: Dict[str, Dict[str, List[str]]] = {}
+        self._cache_names: Dict[str, Dict[str, List[str]]] = {}
 
     def drop(self, path: str) -> List[str]:
-        """Drops every .pyc of a module; says which there were."""
-        above, slash, name = path.rpartition("/")
+        """Remove every .pyc of a module; return their paths."""
+        parent, slash, name = path.rpartition("/")
         if not name.endswith(".py"):
             return []
-        cache = above + slash + "__pycache__"
-        names = self._in(cache).get(name[: -len(".py")], [])
-        return _dropped(self._root, cache, names) + _dropped(self._root, above, [name + "c"])
+        cache = parent + slash + "__pycache__"
+        names = self._names_in(cache).get(name[: -len(".py")], [])
+        return _unlink(self._root, cache, names) + _unlink(self._root, parent, [name + "c"])
 
-    def _in(self, cache: str) -> Dict[str, List[str]]:
-        """The .pyc files of a __pycache__ by all that may be their module's name."""
-        if cache not in self._known:
-            found: Dict[str, List[str]] = {}
-            with contextlib.suppress(FileNotFoundError, UnsafePath), self._root.folder(
+    def _names_in(self, cache: str) -> Dict[str, List[str]]:
+        """Return the .pyc files of a __pycache__ by each possible name of their module."""
+        if cache not in self._cache_names:
+            names_by_module: Dict[str, List[str]] = {}
+            with contextlib.suppress(FileNotFoundError, UnsafePath), self._root.directory(
                 cache
-            ) as one:
-                for name in one.names():
+            ) as directory:
+                for name in directory.names():
                     parts = name.split(".") if name.endswith(".pyc") else []
                     for end in range(1, len(parts)):
-                        found.setdefault(".".join(parts[:end]), []).append(name)
-            self._known[cache] = found
-        return self._known[cache]
+                        names_by_module.setdefault(".".join(parts[:end]), []).append(name)
+            self._cache_names[cache] = names_by_module
+        return self._cache_names[cache]
 
 
-def _dropped(root: RootDir, path: str, names: List[str]) -> List[str]:
+def _unlink(root: RootDir, path: str, names: List[str]) -> List[str]:
     dropped: List[str] = []
     if not names:
         return dropped
-    with contextlib.suppress(FileNotFoundError, UnsafePath), root.folder(path) as folder:
+    with contextlib.suppress(FileNotFoundError, UnsafePath), root.directory(path) as directory:
         for name in names:
             with contextlib.suppress(IsADirectoryError):
-                if folder.unlink(name):
+                if directory.unlink(name):
                     dropped.append(path + "/" + name if path else name)
     return dropped
 
 
 def drop_bytecode(root: RootDir, rows: Iterable[Row], at: At) -> List[str]:
-    """Drops every .pyc of the modules that change; says which there were."""
+    """Remove every .pyc of the modules that change; return their paths."""
     dropped: List[str] = []
     bytecode = Bytecode(root)
     for row in rows:
@@ -150,18 +150,15 @@ def drop_bytecode(root: RootDir, rows: Iterable[Row], at: At) -> List[str]:
 
 
 def sync_directories(root: RootDir, rows: Iterable[Row], at: At) -> None:
-    """Makes the renames of ``rows`` last.
-
-    A directory that somebody took away holds nothing of ours.
-    """
+    """Sync the renames of ``rows`` to the disk; skip directories that others have removed."""
     for path in sorted({row.path.rpartition("/")[0] for row in rows}):
         at("sync", path)
-        with contextlib.suppress(FileNotFoundError, UnsafePath), root.folder(path) as directory:
+        with contextlib.suppress(FileNotFoundError, UnsafePath), root.directory(path) as directory:
             directory.sync()
 
 
-def put(directory: Dir, name: str, temp: Optional[str]) -> None:
-    """Renames ``temp`` over ``name``; without one, removes ``name``."""
+def rename_over(directory: Dir, name: str, temp: Optional[str]) -> None:
+    """Rename ``temp`` over ``name``; if ``temp`` is None, remove ``name``."""
     if temp is None:
         directory.unlink(name)
     else:

@@ -1,4 +1,4 @@
-"""The files in ``.jhpatch``: believed only where nobody else can have written them."""
+"""The files in ``.jhpatch``: trusted only if no other user can have written them."""
 
 import contextlib
 import errno
@@ -13,88 +13,90 @@ from jhpatch.system.sha256 import sha256 as _sha256
 from jhpatch.transaction import journal as journals
 from jhpatch.transaction.journal import Journal
 
-FOLDER = ".jhpatch"
-JOURNAL = FOLDER + "/journal.json"
-ORIGINALS = FOLDER + "/originals"
-_FORCED = FOLDER + "/forced"
+STATE_DIR = ".jhpatch"
+JOURNAL = STATE_DIR + "/journal.json"
+ORIGINALS = STATE_DIR + "/originals"
+_FORCED = STATE_DIR + "/forced"
 
 
 def journal_of(root: RootDir) -> Optional[Journal]:
-    """The journal that lies in a site; None where none does. Raises Untrusted, OSError."""
-    found = _trusted(root, JOURNAL)
-    return None if found is None else journals.parse(found.data, os.path.join(root.path, JOURNAL))
+    """Read the journal of a site; None if there is none. Raises Untrusted, OSError."""
+    content = _read_trusted(root, JOURNAL)
+    return (
+        None if content is None else journals.parse(content.data, os.path.join(root.path, JOURNAL))
+    )
 
 
 def remove_journal(root: RootDir) -> None:
-    """The point of no return; it lasts once the directory is synced. Raises OSError."""
-    with root.folder(FOLDER) as folder:
-        folder.unlink("journal.json")
+    """Remove the journal, after which no undo is possible; not synced yet. Raises OSError."""
+    with root.directory(STATE_DIR) as state_dir:
+        state_dir.unlink("journal.json")
 
 
 def sync_journal(root: RootDir, at: Callable[[str, str], None]) -> None:
-    """Makes the journal's unlink last. Raises OSError."""
+    """Sync the unlink of the journal to the disk. Raises OSError."""
     at("settle", JOURNAL)
-    with root.folder(FOLDER) as folder:
-        folder.sync()
+    with root.directory(STATE_DIR) as state_dir:
+        state_dir.sync()
 
 
 def original(root: RootDir, sha256: str) -> bytes:
-    """A saved original, proved by its hash. Raises Untrusted, OSError."""
+    """Read a saved original and verify its hash. Raises Untrusted, OSError."""
     path = "%s/%s" % (ORIGINALS, sha256)
-    found = _trusted(root, path)
-    if found is None or _sha256(found.data) != sha256:
+    content = _read_trusted(root, path)
+    if content is None or _sha256(content.data) != sha256:
         raise Untrusted(
             "a saved original is missing or damaged",
             path=os.path.join(root.path, path),
             expected="sha256:" + sha256,
-            found="nothing" if found is None else "sha256:" + _sha256(found.data),
+            found="nothing" if content is None else "sha256:" + _sha256(content.data),
         )
-    return found.data
+    return content.data
 
 
 def saved(root: RootDir, name: str) -> Optional[bytes]:
-    """A file of .jhpatch that nobody else can have written; None where there is none.
+    """Read a file of .jhpatch; None if there is none.
 
-    Raises Untrusted where it is a symlink, too large, or another user's.
+    Raises Untrusted if it is a symlink or too large, or if another user can have written it.
     """
-    found = _trusted(root, "%s/%s" % (FOLDER, name))
-    return None if found is None else found.data
+    content = _read_trusted(root, "%s/%s" % (STATE_DIR, name))
+    return None if content is None else content.data
 
 
-def _trusted(root: RootDir, path: str) -> Optional[FileContent]:
-    """A file of .jhpatch, if nobody else can have written it. Raises Untrusted, OSError."""
+def _read_trusted(root: RootDir, path: str) -> Optional[FileContent]:
+    """Read a file of .jhpatch that no other user can write. Raises Untrusted, OSError."""
     try:
-        folder = root.folder(FOLDER)
+        state_dir = root.directory(STATE_DIR)
     except FileNotFoundError:
         return None
     except UnsafePath:
-        raise not_ours(os.path.join(root.path, FOLDER), "a symlink or a file")
-    with folder:
-        refuse_others(root, os.fstat(folder.fd), os.path.join(root.path, FOLDER))
+        raise not_ours(os.path.join(root.path, STATE_DIR), "a symlink or a file")
+    with state_dir:
+        refuse_others(root, os.fstat(state_dir.fd), os.path.join(root.path, STATE_DIR))
     try:
-        found = root.read(path)
+        content = root.read(path)
     except UnsafePath as error:
         raise not_ours(os.path.join(root.path, path), str(error.strerror))
-    if found is not None:
-        refuse_others(root, found.stat, os.path.join(root.path, path))
-    return found
+    if content is not None:
+        refuse_others(root, content.stat, os.path.join(root.path, path))
+    return content
 
 
-def refuse_others(root: RootDir, found: os.stat_result, path: str) -> None:
-    """Saved files must be of one who may write the site anyway: root, its owner, or ourselves.
+def refuse_others(root: RootDir, status: os.stat_result, path: str) -> None:
+    """Raise Untrusted unless only users who can write the site anyway can write a file.
 
-    Root reads a user's own state so, and writes there only after becoming that user.
-    Raises Untrusted.
+    These are root, the owner of the site and this user. As root, jhpatch can thus read the
+    state of a user's site; it writes there only after becoming that user.
     """
-    with root.folder("") as top:
-        site = os.fstat(top.fd)
-    writers = {0, site.st_uid, os.geteuid()}
-    if found.st_uid not in writers or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise not_ours(path, "uid %d, mode %o" % (found.st_uid, stat.S_IMODE(found.st_mode)))
+    with root.directory("") as site_dir:
+        site_status = os.fstat(site_dir.fd)
+    writers = {0, site_status.st_uid, os.geteuid()}
+    if status.st_uid not in writers or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise not_ours(path, "uid %d, mode %o" % (status.st_uid, stat.S_IMODE(status.st_mode)))
 
 
 def not_ours(path: str, found: str) -> Untrusted:
-    """The error for a saved file that cannot be believed."""
+    """Return the error for a saved file that cannot be trusted."""
     return Untrusted(
         "a saved file that somebody else can write",
         path=path,
@@ -106,142 +108,143 @@ def not_ours(path: str, found: str) -> Untrusted:
 # Writing.
 
 
-def make_folders(root: RootDir, path: str) -> None:
-    """The folders above ``path``, which lies in .jhpatch: the only ones that are ever made."""
+def make_directories(root: RootDir, path: str) -> None:
+    """Create the parent directories of ``path``, which is in .jhpatch: the only ones created."""
     parts = path.split("/")[:-1]
     for depth in range(2, len(parts) + 1):
-        folder, name = root.parent("/".join(parts[:depth]))
-        with folder:
+        parent, name = root.parent("/".join(parts[:depth]))
+        with parent:
             with contextlib.suppress(FileExistsError):
-                os.mkdir(name, 0o755, dir_fd=folder.fd)
-            with root.folder("/".join(parts[:depth])) as made:
-                set_mode(made.fd, 0o755)
-            folder.sync()
+                os.mkdir(name, 0o755, dir_fd=parent.fd)
+            with root.directory("/".join(parts[:depth])) as directory:
+                set_mode(directory.fd, 0o755)
+            parent.sync()
 
 
 def set_mode(fd: int, mode: int) -> None:
-    """The mode of one's own file or folder, whatever the umask was when it was made."""
-    found = os.fstat(fd)
-    if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) != mode:
+    """Set the mode of a file or directory of this user, regardless of the umask."""
+    status = os.fstat(fd)
+    if status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) != mode:
         os.fchmod(fd, mode)
 
 
 def write(root: RootDir, path: str, data: bytes, step: Callable[[str], None]) -> None:
-    """A file of .jhpatch: replaced at once, and on the disk when this returns."""
-    folder, _ = root.parent(path)
-    with folder:
-        _put(folder, path, data, step)
-        folder.sync()
+    """Replace a file of .jhpatch atomically and sync it to the disk."""
+    directory, _ = root.parent(path)
+    with directory:
+        _write_synced(directory, path, data, step)
+        directory.sync()
 
 
-def _put(folder: Dir, path: str, data: bytes, step: Callable[[str], None]) -> None:
-    """Its bytes are on the disk when this returns; its name is once its folder is synced."""
+def _write_synced(directory: Dir, path: str, data: bytes, step: Callable[[str], None]) -> None:
+    """Replace a file, with its bytes synced; the caller syncs the directory."""
     name = os.path.basename(path)
-    folder.unlink(name + ".new")
-    folder.write_new(name + ".new", data, lambda fd: os.fchmod(fd, 0o644))
+    directory.unlink(name + ".new")
+    directory.write_new(name + ".new", data, lambda fd: os.fchmod(fd, 0o644))
     step("rename " + path)
-    folder.rename(name + ".new", name)
+    directory.rename(name + ".new", name)
 
 
 def save_originals(
     root: RootDir, originals: Iterable[bytes], step: Callable[[str], None]
 ) -> Iterator[str]:
-    """Each under its hash; one that lies there already is not written again.
+    """Save each original under its SHA-256, unless it is saved already.
 
-    Gives the SHA-256 of each that was not there. All are on the disk when it ends, by one
-    fsync of their folder: until then no journal needs them.
+    Yields the SHA-256 of each new one. One fsync of the directory, at the end, puts them on
+    the disk: no journal needs them before.
     """
-    make_folders(root, ORIGINALS + "/")
-    with root.folder(ORIGINALS) as folder:
+    make_directories(root, ORIGINALS + "/")
+    with root.directory(ORIGINALS) as directory:
         for data in originals:
             step("original")
             name = _sha256(data)
-            found = folder.read(name)
-            if found is None or found.data != data:
+            content = directory.read(name)
+            if content is None or content.data != data:
                 yield name
-                _put(folder, "%s/%s" % (ORIGINALS, name), data, step)
-        folder.sync()  # those that were there may be a dead run's, which had not come so far
+                _write_synced(directory, "%s/%s" % (ORIGINALS, name), data, step)
+        directory.sync()  # also for those of a run that was killed before its own sync
 
 
 def prune(root: RootDir, keep: Collection[str], step: Callable[[str], None]) -> None:
-    """Takes away saved originals but those of ``keep``, and what lies there half written."""
-    drop(root, [name for name in _names_of_originals(root) if name not in keep], step)
+    """Remove the saved originals that are not in ``keep``, and those half written."""
+    drop(root, [name for name in _original_names(root) if name not in keep], step)
 
 
 def drop(root: RootDir, names: Iterable[str], step: Callable[[str], None]) -> None:
-    """Takes saved originals away, by name, once no journal on the disk needs them.
+    """Remove saved originals by name, after a sync of .jhpatch.
 
-    A run may have been killed between the unlink of its journal and its fsync.
+    A run may have been killed between the unlink of its journal and its fsync. The journal
+    on the disk would then need the originals.
     """
     names = list(names)
     if names:
-        with root.folder(FOLDER) as folder:
-            folder.sync()
-    with contextlib.suppress(FileNotFoundError), root.folder(ORIGINALS) as folder:
+        with root.directory(STATE_DIR) as directory:
+            directory.sync()
+    with contextlib.suppress(FileNotFoundError), root.directory(ORIGINALS) as directory:
         for name in names:
             step("prune " + name)
-            folder.unlink(name)
+            directory.unlink(name)
 
 
 def needs_clean_up(root: RootDir, keep: Collection[str]) -> bool:
-    """Whether a run that died before its journal has left something that ``clean_up`` takes away.
+    """Return whether ``clean_up`` would remove files of a run that died before its journal.
 
-    ``keep`` names the saved originals that are needed, by SHA-256. Raises OSError.
+    ``keep`` are the SHA-256 of the saved originals that are needed. Raises OSError.
     """
     try:
-        with root.folder(FOLDER) as folder:
-            names = set(folder.names())
+        with root.directory(STATE_DIR) as state_dir:
+            names = set(state_dir.names())
     except (FileNotFoundError, UnsafePath):
         return False
-    extra = {name for name in _names_of_originals(root) if name not in keep}
-    nothing_recorded = names <= {"lock", "originals"}
-    return bool(extra) or nothing_recorded or "journal.json.new" in names
+    unneeded = {name for name in _original_names(root) if name not in keep}
+    is_unrecorded = names <= {"lock", "originals"}
+    return bool(unneeded) or is_unrecorded or "journal.json.new" in names
 
 
 def clean_up(root: RootDir) -> None:
-    """Takes away what a kill has left half written, and .jhpatch where nothing is recorded.
+    """Remove half-written files, and .jhpatch if nothing is recorded.
 
-    Only files that bear our names: somebody else's stay, and .jhpatch with them.
+    Only files with the names that jhpatch uses: other files stay, and .jhpatch with them.
     """
-    with root.folder(FOLDER) as folder:
-        folder.unlink("journal.json.new")
-        names = set(folder.names())
-        recorded = bool(names & {"state.json", "journal.json"})
-        prune(root, _whole_originals(root) if recorded else (), lambda label: None)
-        if recorded:
+    with root.directory(STATE_DIR) as state_dir:
+        state_dir.unlink("journal.json.new")
+        names = set(state_dir.names())
+        is_recorded = bool(names & {"state.json", "journal.json"})
+        prune(root, _complete_originals(root) if is_recorded else (), lambda label: None)
+        if is_recorded:
             return
         for path in (ORIGINALS, _FORCED):
-            _remove_empty(folder, path.rpartition("/")[2])
-        if folder.names() != ["lock"]:
+            _remove_empty(state_dir, path.rpartition("/")[2])
+        if state_dir.names() != ["lock"]:
             return
-        folder.unlink("lock")
-    _remove_folder(root)
+        state_dir.unlink("lock")
+    _remove_state_dir(root)
 
 
-def _whole_originals(root: RootDir) -> Collection[str]:
-    return set(filter(is_sha256, _names_of_originals(root)))
+def _complete_originals(root: RootDir) -> Collection[str]:
+    return set(filter(is_sha256, _original_names(root)))
 
 
-def _names_of_originals(root: RootDir) -> List[str]:
-    """Saved originals, and those that lie there half written."""
+def _original_names(root: RootDir) -> List[str]:
+    """Return the names of the saved originals, with those half written."""
     try:
-        with root.folder(ORIGINALS) as folder:
-            names = folder.names()
+        with root.directory(ORIGINALS) as directory:
+            names = directory.names()
     except (FileNotFoundError, UnsafePath):
         return []
     return [n for n in names if is_sha256(n[: -len(".new")] if n.endswith(".new") else n)]
 
 
-def _remove_folder(root: RootDir) -> None:
-    with root.folder("") as top:
-        _remove_empty(top, FOLDER)  # not empty: another run has locked a new file there
-        top.sync()
+def _remove_state_dir(root: RootDir) -> None:
+    with root.directory("") as site_dir:
+        _remove_empty(site_dir, STATE_DIR)  # unless another run has locked a new file there
+        site_dir.sync()
 
 
-def _remove_empty(above: Dir, name: str) -> None:
-    """Takes an empty folder away; one that is not empty stays."""
+def _remove_empty(parent: Dir, name: str) -> None:
+    """Remove a directory if it is empty."""
     try:
-        os.rmdir(name, dir_fd=above.fd)
+        os.rmdir(name, dir_fd=parent.fd)
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):
             raise

@@ -1,4 +1,4 @@
-"""Changes to the files of one site: all of them, or none, whatever happens.
+"""Changes to the files of one site: all of them or none, also after a kill or a power cut.
 
 ::
 
@@ -6,30 +6,29 @@
         ...                                # the caller plans
         transaction.commit(changes)
 
-Why a kill at any instant does no harm. The saved originals and the journal are on
-the disk (fsync of the file, rename, fsync of the folder) before the first
-temporary file is made, and every temporary file is on the disk before the first
-rename. From the first rename to the unlink of the journal each file holds either
-its old or its new bytes, both named in the journal, so the next run can put the
-old ones back. All renames are on the disk before the journal goes, and that
-unlink, made to last, is the one moment at which the change has happened. Undoing
-is idempotent: a file that holds its old bytes already is left alone, so a kill in
-the middle of an undo is undone by the next.
+Why a kill at any time is safe. The saved originals and the journal are on the disk
+(fsync of the file, rename, fsync of the directory) before the first temporary file is
+created, and every temporary file is on the disk before the first rename. From the
+first rename to the unlink of the journal, each file has either its old or its new
+bytes. The journal names both, so the next run can restore the old ones. All renames
+are on the disk before the unlink of the journal. The sync of that unlink is the moment
+at which the change has happened. An undo is idempotent: it skips a file that has its
+old bytes already. If an undo is killed, the next run completes it.
 
-A run that was killed has left names that the disk may still lose, its journal's unlink
-among them. The next builds on none of them: it fsyncs the site above .jhpatch as if it
-had made it, each folder of saved originals again, and .jhpatch itself before it takes
-away an original that a journal which came back would need. Where all is done already it
-makes that unlink last, before anybody says so (``sync_finished``).
+The disk can still lose directory entries that a killed run has written, among them the
+unlink of its journal. The next run therefore syncs them itself: the site with .jhpatch
+in it, the directory of saved originals, and .jhpatch before it removes an original
+that a restored journal would need. If nothing is left to do, it syncs that unlink
+before it reports success (``sync_finished``).
 
-An undo acts on a file only where the file holds bytes that this journal made.
-Anything else was put there since, by pip or by a person, and stays.
+An undo changes a file only if the file has bytes that this journal names. Other bytes
+were written since, by pip or by a person, and stay.
 
-The existing file is never opened for writing, nor is its mode or time changed: uv
+The existing file is never opened for writing, and its mode and times do not change: uv
 and conda hardlink it into other environments.
 """
 
-import _signal  # type: ignore[import-not-found]  # signal.py makes enums of it, for a millisecond
+import _signal  # type: ignore[import-not-found]  # signal.py needs 1 ms, to create its enums
 import contextlib
 import os
 import stat
@@ -45,10 +44,10 @@ from jhpatch.transaction.change import FileChange
 from jhpatch.transaction.journal import Journal, Row
 from jhpatch.transaction.lock import acquire, not_writable
 from jhpatch.transaction.recovery import Recovery, undo
-from jhpatch.transaction.store import FOLDER, JOURNAL
+from jhpatch.transaction.store import JOURNAL, STATE_DIR
 
-_put = staging.put  # where a test makes its faults
-_HELD = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP)
+_put = staging.rename_over  # tests inject faults here
+_HELD_SIGNALS = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP)
 
 
 Step = Callable[[str], None]
@@ -56,37 +55,39 @@ Rebuild = Callable[[List[str]], None]
 
 
 def _nothing(label: str) -> None:
-    """The step between two writes, where a test makes its faults."""
+    """Do nothing between two writes; tests inject faults here."""
 
 
 def needs_clean_up(site: str, keep: Iterable[str]) -> bool:
-    """Whether a run that died has left something to take away, and we may take it away.
+    """Return whether a run that died has left files that this user can remove.
 
-    ``keep``: as in ``Transaction.prune``.
+    ``keep`` as in ``Transaction.prune``.
     """
     try:
-        with RootDir(site) as root, root.folder("") as top:
-            ours = os.access(FOLDER, os.W_OK | os.X_OK, dir_fd=top.fd, effective_ids=True)
-            return ours and store.needs_clean_up(root, set(keep))
+        with RootDir(site) as root, root.directory("") as site_dir:
+            writable = os.access(
+                STATE_DIR, os.W_OK | os.X_OK, dir_fd=site_dir.fd, effective_ids=True
+            )
+            return writable and store.needs_clean_up(root, set(keep))
     except OSError:
         return False
 
 
 def sync_finished(site: str) -> None:
-    """Makes last what an earlier run has done, if it was killed before it could.
+    """Sync .jhpatch, for an earlier run that was killed before its own sync.
 
-    For a run that finds all done, and says so. Raises Failed.
+    For a run that has nothing to do and reports success. Raises Failed.
     """
     try:
         with RootDir(site) as root:
             try:
-                folder = root.folder(FOLDER)
+                directory = root.directory(STATE_DIR)
             except FileNotFoundError:
-                folder = root.folder("")  # a revert took it away
-            with folder:
-                folder.sync()
+                directory = root.directory("")  # a revert has removed it
+            with directory:
+                directory.sync()
     except (FileNotFoundError, PermissionError):
-        pass  # nothing was done here, or by somebody else
+        pass  # no change was made here, or another user made it
     except OSError as error:
         raise failures.may_be_lost(site, error)
 
@@ -99,10 +100,10 @@ def locked(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator["Transaction"]:
-    """Locks ``site``, recovers it if a run died there, and tidies up behind.
+    """Lock ``site``, undo a run that died there, and clean up at the end.
 
-    ``timeout`` is in seconds. Raises Locked after that time, Failed where the site
-    cannot be written, Untrusted where a journal cannot be believed.
+    ``timeout`` is in seconds. Raises Locked after that time, Failed if the site cannot be
+    written, Untrusted if a journal is damaged.
     """
     with _opened(site) as root:
         lock = acquire(root, clock() + timeout, clock, sleep)
@@ -126,10 +127,10 @@ def _opened(site: str) -> RootDir:
 
 
 class Transaction:
-    """A locked site. ``recovery`` tells what an earlier run had left; usually None.
+    """A locked site. ``recovery`` is the undo of an earlier run; usually None.
 
-    ``cleanup_error`` is the error where, at the end, .jhpatch could not be tidied: the site is
-    then as the command meant it, and something of ours lies there still.
+    ``cleanup_error`` is set if files in .jhpatch could not be removed at the end. The
+    change of the site itself is then complete.
     """
 
     def __init__(self, root: RootDir, step: Step = _nothing) -> None:
@@ -137,10 +138,10 @@ class Transaction:
         self.recovery: Optional[Recovery] = None
         self.cleanup_error: Optional[Failed] = None
         self._step = step
-        self._path = ""  # the file at work, for the message of an error
+        self._path = ""  # of the current step, for error messages
 
     def recover(self) -> None:
-        """Undoes a run that died. Raises Failed; Untrusted for a journal not to be believed."""
+        """Undo a run that died. Raises Failed; Untrusted if the journal is damaged."""
         try:
             journal = store.journal_of(self.root)
             if journal is not None:
@@ -154,7 +155,7 @@ class Transaction:
             )
 
     def prune(self, keep: Iterable[str]) -> None:
-        """Takes away saved originals but those of ``keep``; see ``cleanup_error``."""
+        """Remove the saved originals that are not in ``keep``; may set ``cleanup_error``."""
         try:
             store.prune(self.root, set(keep), self._step)
         except OSError as error:
@@ -168,24 +169,23 @@ class Transaction:
         keep: Iterable[str] = (),
         rebuild: Optional[Rebuild] = None,
     ) -> None:
-        """Makes all ``changes``, in their order, or none.
+        """Make all ``changes``, in their order, or none.
 
-        ``originals`` are bytes that a later revert needs; ``keep`` names all saved
-        originals that stay behind for it, by SHA-256;
-        ``rebuild`` gets the .pyc files (paths from the site's root) that were dropped.
-        Raises Failed; the site is then exactly as before unless the message says that
-        the change was made.
+        ``originals`` are bytes that a later revert needs; ``keep`` are the SHA-256 of all
+        saved originals that stay. ``rebuild`` receives the .pyc files that were removed
+        (paths from the site's root). Raises Failed; the site is then as before, unless the
+        message says that the change was made.
         """
         changes = tuple(changes)
         rows = self._rows(changes)
         journal = journals.of_this_process(python, rows + self._guards(rows))
-        new: List[str] = []  # saved originals that only this run needs, should it fail
+        new_originals: List[str] = []  # removed again if this run fails
         with _signals_held():
             try:
                 old = [change.before for change in changes if change.before is not None]
                 self._at("save", store.ORIGINALS)
                 for name in store.save_originals(self.root, old + list(originals), self._step):
-                    new.append(name)
+                    new_originals.append(name)
                 self._stage(changes, journal)
                 self._replace(changes, rows)
                 dropped = staging.drop_bytecode(self.root, rows, self._at)
@@ -193,10 +193,10 @@ class Transaction:
                 self._at("commit", JOURNAL)
                 store.remove_journal(self.root)
             except BaseException as error:
-                raise self._rolled_back(error, journal, new)
-            self._settle(rows, set(keep))
+                raise self._roll_back(error, journal, new_originals)
+            self._finish(rows, set(keep))
         if rebuild and dropped:
-            # A missing .pyc costs a reader milliseconds; it is no reason to fail.
+            # Without a .pyc, an import takes some milliseconds more: no reason to fail.
             with contextlib.suppress(Exception):
                 rebuild(dropped)
         self._verify(rows)
@@ -216,26 +216,28 @@ class Transaction:
     def _row(self, change: FileChange, temp: str) -> Row:
         path = os.path.join(self.root.path, change.path)
         try:
-            if change.path.startswith(FOLDER + "/"):
-                store.make_folders(self.root, change.path)
-            folder, name = self.root.parent(change.path)
-            with folder:
-                found = folder.read(name)
-                if (found and found.data) != change.before:
-                    raise failures.changed_meanwhile(path, change.before, found)
-                like = os.fstat(folder.fd)
-                if not os.access(".", os.W_OK | os.X_OK, dir_fd=folder.fd, effective_ids=True):
-                    raise not_writable(path, like)
+            if change.path.startswith(STATE_DIR + "/"):
+                store.make_directories(self.root, change.path)
+            directory, name = self.root.parent(change.path)
+            with directory:
+                content = directory.read(name)
+                if (content and content.data) != change.before:
+                    raise failures.changed_meanwhile(path, change.before, content)
+                status = os.fstat(directory.fd)
+                if not os.access(".", os.W_OK | os.X_OK, dir_fd=directory.fd, effective_ids=True):
+                    raise not_writable(path, status)
         except OSError as error:
             raise Failed("cannot change a file: %s" % error.strerror, path=path)
-        if found:
-            like = found.stat
-        mode = stat.S_IMODE(like.st_mode) if found else 0o644
+        if content:
+            status = content.stat
+        mode = stat.S_IMODE(status.st_mode) if content else 0o644
         before, after = _sha256(change.before), _sha256(change.after)
-        return Row(change.path, before, after, temp, mode, like.st_uid, like.st_gid, change.guard)
+        return Row(
+            change.path, before, after, temp, mode, status.st_uid, status.st_gid, change.guard
+        )
 
     def _guards(self, rows: Tuple[Row, ...]) -> Tuple[Row, ...]:
-        """Rows that change nothing: what the guards are that this change leaves alone."""
+        """Return rows, without a change, for the guards that are not among ``rows``."""
         paths = {row.guard for row in rows if row.guard} - {row.path for row in rows}
         hashes = [(path, staging.hash_of(self.root, path)) for path in sorted(paths)]
         temp = rows[0].temp if rows else ""
@@ -256,31 +258,31 @@ class Transaction:
     def _replace(self, changes: Tuple[FileChange, ...], rows: Tuple[Row, ...]) -> None:
         for change, row in zip(changes, rows):
             self._at("replace", row.path)
-            folder, name = self.root.parent(row.path)
-            with folder:
-                found = folder.read(name)
-                if (found and found.data) != change.before:
+            directory, name = self.root.parent(row.path)
+            with directory:
+                content = directory.read(name)
+                if (content and content.data) != change.before:
                     path = os.path.join(self.root.path, row.path)
-                    raise failures.changed_meanwhile(path, change.before, found)
-                _put(folder, name, row.temp if change.after is not None else None)
+                    raise failures.changed_meanwhile(path, change.before, content)
+                _put(directory, name, row.temp if change.after is not None else None)
 
-    def _settle(self, rows: Tuple[Row, ...], keep: Collection[str]) -> None:
-        """What comes after the point of no return: the unlink lasts, old originals go."""
+    def _finish(self, rows: Tuple[Row, ...], keep: Collection[str]) -> None:
+        """Sync the journal's unlink, then remove originals and directories that are unneeded."""
         try:
             store.sync_journal(self.root, self._at)
         except OSError as error:
             raise failures.may_be_lost(self.root.path, error)
         self.prune(keep)
-        # A helper that conda or dpkg did not know had kept the folder of what is gone.
+        # conda and dpkg leave a directory if it contains a helper that they do not know.
         with contextlib.suppress(OSError):
-            staging.drop_empty_folders(self.root, (r.path for r in rows if r.after is None))
+            staging.remove_empty_directories(self.root, (r.path for r in rows if r.after is None))
 
     def _verify(self, rows: Tuple[Row, ...]) -> None:
-        """pip takes no lock of ours: what it did meanwhile must not pass for success."""
+        """Read each file again: pip takes no lock of ours and may have changed one meanwhile."""
         for row in rows:
             path = os.path.join(self.root.path, row.path)
             try:
-                found = staging.hash_of(self.root, row.path)
+                digest = staging.hash_of(self.root, row.path)
             except OSError as error:
                 raise Failed(
                     "the change was made, but could not be read again: %s"
@@ -288,41 +290,41 @@ class Transaction:
                     path=path,
                     next=jhpatch_command("status"),
                 )
-            if found != row.after:
+            if digest != row.after:
                 raise Failed(
                     "the change was made, and something else has changed this file since",
                     path=path,
                     expected=failures.shown(row.after),
-                    found=failures.shown(found),
+                    found=failures.shown(digest),
                     next=jhpatch_command("status"),
                 )
 
     # Undo.
 
-    def _rolled_back(
-        self, error: BaseException, journal: Journal, new: Iterable[str]
+    def _roll_back(
+        self, error: BaseException, journal: Journal, new_originals: Iterable[str]
     ) -> BaseException:
-        """The error to raise, after everything was put back."""
+        """Undo the change, and return the error to raise."""
         path = os.path.join(self.root.path, self._path)
         try:
             undo(self.root, journal, self._at)
-        except Exception as second:
+        except Exception as undo_error:
             return Failed(
                 "%s; putting the old files back failed too: %s"
-                % (failures.message_of(error), failures.message_of(second)),
+                % (failures.message_of(error), failures.message_of(undo_error)),
                 path=path,
                 next="run the same command again: it recovers first",
             )
         with contextlib.suppress(OSError):
-            store.drop(self.root, new, self._step)
+            store.drop(self.root, new_originals, self._step)
         if isinstance(error, OSError):
             return Failed("%s; nothing was changed" % failures.message_of(error), path=path)
         return error
 
-    def _at(self, doing: str, path: str) -> None:
-        """Where the work stands: for the message of an error, and for a test's fault."""
+    def _at(self, step: str, path: str) -> None:
+        """Record the current step, for error messages and for the faults of tests."""
         self._path = path
-        self._step("%s %s" % (doing, path))
+        self._step("%s %s" % (step, path))
 
 
 # Single steps.
@@ -330,8 +332,8 @@ class Transaction:
 
 @contextlib.contextmanager
 def _signals_held() -> Iterator[None]:
-    """Ctrl-C, a closed terminal and a polite kill wait until the site is whole again."""
-    old = _signal.pthread_sigmask(_signal.SIG_BLOCK, _HELD)
+    """Block SIGINT, SIGTERM and SIGHUP until the site is consistent again."""
+    old = _signal.pthread_sigmask(_signal.SIG_BLOCK, _HELD_SIGNALS)
     try:
         yield
     finally:

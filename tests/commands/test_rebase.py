@@ -296,7 +296,7 @@ def test_a_real_release(jhpatch, wheel, tmp_path, monkeypatch):
     with open(os.path.join(tree, "jupyterhub", name)) as file:
         known = file.read()
     os.unlink(os.path.join(tree, "jupyterhub", name))
-    monkeypatch.setattr("jhpatch.patchset.catalog.own_tree", lambda: tree)
+    monkeypatch.setattr("jhpatch.patchset.catalog.own_patch_dir", lambda: tree)
     to, origin = wheel("jupyterhub", "6.0.0"), wheel("jupyterhub", "5.5.3")
     answer = jhpatch(None, "rebase", "jupyterhub/kerberos-login", "--to", to, "--from", origin)
     assert answer.code == 0, answer.error

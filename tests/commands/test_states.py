@@ -233,7 +233,7 @@ def test_superseded_by_another_release(env, jhpatch, make_site, tmp_path, monkey
     fewer = str(tmp_path / "patches")
     shutil.copytree(os.path.join(ROOT, "patches"), fewer)
     os.unlink(os.path.join(fewer, "notebook", "5.7.10-kerberos-open.patch"))
-    monkeypatch.setattr("jhpatch.patchset.catalog.own_tree", lambda: fewer)
+    monkeypatch.setattr("jhpatch.patchset.catalog.own_patch_dir", lambda: fewer)
     jhpatch(env, "apply")
     reinstalled(env, make_site, tmp_path, version="5.7.16")
     fresh = {k: v[0] for k, v in tree(env.site).items() if not k.startswith(".jhpatch")}

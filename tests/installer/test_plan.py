@@ -27,7 +27,7 @@ def env(tmp_path, make_site):
 
 def inspected(env):
     """The inspection of the environment's site."""
-    known = catalog.Catalog((catalog.own_tree(),))
+    known = catalog.Catalog((catalog.own_patch_dir(),))
     return inspect(environment.environment_of(env.python), known)[0]
 
 

@@ -173,7 +173,7 @@ def test_the_digest_covers_the_patch_and_what_it_adds(tmp_path):
 
 def test_a_quick_look_finds_what_a_whole_one_does():
     """For each end of each range and what lies around it: the same edition, or all of them."""
-    trees = (catalog.own_tree(),)
+    trees = (catalog.own_patch_dir(),)
     every = catalog.editions(list(trees))
     ends = {(e.distribution, end) for e in every for r in e.ranges for end in (r.low, r.high)}
     odd = {("notebook", "7.9"), ("notebook", "4.4.1"), ("jupyterhub", "6.0.0b3")}
@@ -203,7 +203,7 @@ def test_two_editions_for_a_release_stop_a_change(tmp_path, whole):
 
 def test_our_own_tree_is_sound():
     """Every header of ours reads, and each patch says when it may go."""
-    for edition in catalog.editions([catalog.own_tree()]):
+    for edition in catalog.editions([catalog.own_patch_dir()]):
         names = {name for name, _ in edition.fields}
         assert edition.not_needed or {"Origin", "Forwarded", "Remove-When"} <= names
         assert edition.name.startswith(edition.versions.strip(">=")[:3].rstrip(".*,<"))

@@ -72,7 +72,7 @@ def test_our_patches_fit_the_real_releases(wheel, name):
     """First and last release of each edition: the bytes are Before, and become After."""
     distribution, versions = RELEASES[name]
     stem = name.partition("/")[2]
-    editions = catalog.editions([catalog.own_tree()], [distribution])
+    editions = catalog.editions([catalog.own_patch_dir()], [distribution])
     (edition,) = [one for one in editions if one.name == stem]
     for version in versions:
         assert edition.fits(version)
