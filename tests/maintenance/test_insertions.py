@@ -63,6 +63,7 @@ def test_the_result_is_parsed_again(change):
         (b"import json\n", b"", "takes lines away"),
         (b"import json\n", b"import json\nimport os\n", "no import, decorator or last call"),
         (b"from app.base", b"from app.base import B\nfrom app.base", None),
+        (b"import Handler\n", b"import Handler\nfrom app.b import B\n", "no import, decorator or"),
         (b"        return path\n", b"        return path\n        f()\n", None),
         (b"        return json", b"        f()\n        return json", "no import, decorator or"),
         (
