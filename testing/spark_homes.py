@@ -148,6 +148,11 @@ def make_java(folder: str, version: str = "17.0.15") -> str:
     return folder
 
 
+def make_python(path: str, version: str) -> str:
+    """A program that says that it is a Python of that minor release, such as 3.8."""
+    return write(path, "#!/bin/sh\necho %s\n" % version, 0o755)
+
+
 def make_hadoop(folder: str, core: Dict[str, str], yarn: Dict[str, str]) -> str:
     """A HADOOP_CONF_DIR with these properties."""
     for name, values in (("core", core), ("yarn", yarn)):

@@ -19,5 +19,5 @@ def made(shell: str) -> str:
 
 if __name__ == "__main__":
     for name in completion.SHELLS:
-        with open(os.path.join(completion.FOLDER, "jhpatch." + name), "w") as file:
+        with open(os.path.join(completion.DIRECTORY, "jhpatch." + name), "w") as file:
             file.write(made(name))

@@ -129,11 +129,12 @@ def _people(kdc: Kdc) -> None:
 @contextlib.contextmanager
 def _front(hub: Hub, folder: str) -> Iterator[str]:
     """nginx with TLS in front of the hub; without nginx the hub's own address."""
-    from jhpatch.nginx import version as versions
-    from jhpatch.nginx.site_file import Front, render
+    from jhpatch.nginx import version as nginx_version
+    from jhpatch.nginx.options import ProxySite
+    from jhpatch.nginx.site_file import render
     from testing.nginx import certificate, running
 
-    version = versions.version()
+    version = nginx_version.installed()
     if version is None:
         say("no nginx on this machine: without the front")
         yield hub.url
@@ -142,7 +143,7 @@ def _front(hub: Hub, folder: str) -> Iterator[str]:
     certificate(folder, "localhost", "localhost")
     (port,) = ports.free(1)
     site = render(
-        Front(
+        ProxySite(
             server_names=("localhost",),
             upstreams=(hub.url[len("http://") :],),
             version=str(version),

@@ -12,7 +12,8 @@ from typing import Any, Iterator, List, NamedTuple, Tuple
 from integration.e2e.hub import Hub
 from integration.e2e.stacks import REPOSITORY, Stack
 from jhpatch.nginx import version
-from jhpatch.nginx.site_file import Front, render
+from jhpatch.nginx.options import ProxySite
+from jhpatch.nginx.site_file import render
 from testing.nginx import certificate, running
 
 NAMES = ("hub.example.org", "notebooks.example.com")
@@ -82,10 +83,10 @@ def fronted(hub: Hub, folder: str) -> Iterator[Scene]:
     _believe(folder)
     upstream = hub.url[len("http://") :]
     site = render(
-        Front(
+        ProxySite(
             server_names=NAMES,
             upstreams=(upstream,),
-            version=str(version.version()),
+            version=str(version.installed()),
             listens=(str(PORT), "443"),
             certificates=tuple(pair(folder, name) for name in NAMES),
         )

@@ -14,7 +14,8 @@ from jhpatch.installer.assessment import SiteSnapshot, assess
 from jhpatch.installer.distribution import Distribution
 from jhpatch.installer.plan import Operation, plan
 from jhpatch.installer.record import Entry
-from jhpatch.nginx.site_file import Front, render
+from jhpatch.nginx.options import ProxySite
+from jhpatch.nginx.site_file import render
 from jhpatch.patchset import engine, versions
 from jhpatch.patchset.edition import Change, Edition, edition_of, read_edition
 from jhpatch.system.rooted_files import is_relative
@@ -525,9 +526,9 @@ def test_the_order_of_patches_does_not_count(every, editions):
     every(check, own_records(), st.permutations(PATCHES), examples=40)
 
 
-# A front's site file.
+# The site file of a reverse proxy.
 
-FRONT = Front(
+SITE = ProxySite(
     server_names=("name.example",),
     upstreams=("https://upstream.example:8000",),
     version="1.22.1",
@@ -540,7 +541,7 @@ FRONT = Front(
     base_url="/base-path/",
     upstream_ca="/upstream-ca",
 )
-FRONT_WORDS = {
+SITE_WORDS = {
     "server_names": "name.example",
     "upstreams": "upstream.example",
     "listens": "8443",
@@ -555,18 +556,18 @@ FRONT_WORDS = {
 
 
 def with_word(field, word):
-    """The front with another word in that field, and nothing else changed."""
+    """The site with another word in that field, and nothing else changed."""
 
     def put(value):
         if isinstance(value, tuple):
             return tuple(map(put, value))
         return (
             word
-            if value == FRONT_WORDS[field]
-            else value.replace("//" + FRONT_WORDS[field], "//" + word)
+            if value == SITE_WORDS[field]
+            else value.replace("//" + SITE_WORDS[field], "//" + word)
         )
 
-    return FRONT._replace(**{field: put(getattr(FRONT, field))})
+    return SITE._replace(**{field: put(getattr(SITE, field))})
 
 
 def shape(text):
@@ -575,14 +576,14 @@ def shape(text):
 
 
 LISTENS = ["443", "192.0.2.1:443", "192.0.2.1:9443"]
-FRONT_SIGNS = st.text(st.sampled_from("a0-._/:[]@~% \t\n\r;{}$\"'\\#\0\u00e4*=kd"), max_size=12)
-FRONT_PLAIN = st.from_regex(r"[a-z0-9/][a-z0-9./:-]{0,9}", fullmatch=True)
+SITE_SIGNS = st.text(st.sampled_from("a0-._/:[]@~% \t\n\r;{}$\"'\\#\0\u00e4*=kd"), max_size=12)
+SITE_PLAIN = st.from_regex(r"[a-z0-9/][a-z0-9./:-]{0,9}", fullmatch=True)
 
 
-@pytest.mark.parametrize("field", sorted(FRONT_WORDS))
+@pytest.mark.parametrize("field", sorted(SITE_WORDS))
 def test_no_value_breaks_out_of_its_directive(every, field):
     """A value is refused, or the file is the same but for that word, which ends nothing."""
-    benign, own = shape(render(FRONT)), FRONT_WORDS[field]
+    benign, own = shape(render(SITE)), SITE_WORDS[field]
     assert own in benign
     taken = []
 
@@ -607,7 +608,7 @@ def test_no_value_breaks_out_of_its_directive(every, field):
             assert text == benign.replace(own, word)
         assert not set(word) & set(" \t\n\r;{}$\"'\\#\0")
 
-    every(check, st.one_of(FRONT_SIGNS, FRONT_PLAIN, st.text(max_size=8)), examples=300)
+    every(check, st.one_of(SITE_SIGNS, SITE_PLAIN, st.text(max_size=8)), examples=300)
     for word in [own] + (LISTENS if field == "listens" else []):
         check(word)
         assert taken[-1] == word

@@ -51,7 +51,7 @@ def _row(older: Edition, newer: Edition) -> Row:
     names = older.patch, older.name.partition("-")[0], newer.name.partition("-")[0]
     version = newer.ranges[0].low
     try:
-        text = rebase.carried(older, unpatched(older), unpatched(newer), version)
+        text = rebase.port(older, unpatched(older), unpatched(newer), version)
     except Refused as error:
         why = "%s: %s" % (error.path, error.message)
         return Row(*names + ("refused", why))
@@ -61,8 +61,8 @@ def _row(older: Edition, newer: Edition) -> Row:
 @functools.lru_cache(maxsize=None)
 def unpatched(edition: Edition) -> Dict[str, bytes]:
     """The files that an edition changes, as its first release has them."""
-    wheel = wheels.wheel_of(edition.package, edition.ranges[0].low, CACHE)
-    return wheels.files_of(wheel, [change.path for change in edition.changes])
+    wheel = wheels.fetch(edition.package, edition.ranges[0].low, CACHE)
+    return wheels.read_files(wheel, [change.path for change in edition.changes])
 
 
 def _essence_of(edition: Edition) -> List[str]:

@@ -2,31 +2,30 @@
 
 import argparse
 import os
-import re
 import sys
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 from jhpatch.commands.arguments import add_output_options, number
+from jhpatch.deployed import reasons
+from jhpatch.deployed.pyspark import VARIABLE, options_of
 from jhpatch.errors import Failed, Refused, Usage, jhpatch_command, shell_command
 from jhpatch.report.result import Findings, KernelReport, Kernels, Result, checked
-from jhpatch.spark import kernel_store, kernelspec
-from jhpatch.spark.kernel_store import Installed
-from jhpatch.spark.kernelspec import Kernel
-
-_NAME = re.compile(r"[a-z0-9._-]+", re.I)  # jupyter_client's own rule
-_MASTER = re.compile(r"yarn(-client)?|local(\[[\d*]+(,\d+)?\])?|(spark|k8s|mesos)://[^\s$]+")
-_CONF = re.compile(r"spark\.[\w.-]+")
-_VARIABLE = re.compile(r"[A-Za-z_]\w*")
+from jhpatch.spark import kernel_options, kernel_run, kernel_store, kernelspec
+from jhpatch.spark.faults import finding_of
+from jhpatch.spark.kernel_options import KernelOptions
+from jhpatch.spark.kernel_store import InstalledKernel
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``kernelspec``, and of what it can do."""
-    below = parser.add_subparsers(dest="action", metavar="ACTION")
+    """The arguments of ``kernelspec`` and of its actions."""
+    subparsers = parser.add_subparsers(dest="action", metavar="ACTION")
 
-    def action(name: str, words: str) -> argparse.ArgumentParser:
-        one = below.add_parser(name, help=words, description=words, allow_abbrev=False)
-        add_output_options(one)
-        return one
+    def action(name: str, purpose: str) -> argparse.ArgumentParser:
+        subparser = subparsers.add_parser(
+            name, help=purpose, description=purpose, allow_abbrev=False
+        )
+        add_output_options(subparser)
+        return subparser
 
     _add_install(action("install", "write a PySpark kernel; a second time, change nothing"))
     action("list", "the PySpark kernels that a server of this Python offers")
@@ -52,7 +51,7 @@ def _add_install(parser: argparse.ArgumentParser) -> None:
     add("--java-home", metavar="DIR", help="default: the first that fits this Spark")
     add(
         "--python",
-        dest="interpreter",  # of a kernel: ``python`` are environments to look at
+        dest="interpreter",  # ``python`` is a list of environments in other commands
         metavar="PATH",
         help="of the notebook and the workers (default: this one)",
     )
@@ -61,22 +60,22 @@ def _add_install(parser: argparse.ArgumentParser) -> None:
     add("--deploy-mode", default="client", metavar="MODE", help="client: a notebook has no other")
     add("--name", default="pyspark", metavar="NAME", help="of the kernel (default: pyspark)")
     add("--display-name", metavar="TEXT", help="what users read")
-    words = "a setting of Spark's; may repeat"
-    add("--conf", action="append", default=[], metavar="KEY=VALUE", help=words)
-    words = "a variable of the kernel's environment; may repeat"
-    add("--env", action="append", default=[], metavar="NAME=VALUE", help=words)
+    repeatable: Dict[str, Any] = {"action": "append", "default": []}
+    add("--conf", metavar="KEY=VALUE", help="a setting of Spark's; may repeat", **repeatable)
+    text = "a variable of the kernel's environment; may repeat"
+    add("--env", metavar="NAME=VALUE", help=text, **repeatable)
     add("--lazy", action="store_true", help="start Spark when it is used, not with the notebook")
     minutes = number(0, 10080, "minutes")
     add("--idle-stop", type=minutes, default=0.0, metavar="MINUTES", help="stop it when unused")
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("--user", action="store_true", help="for yourself (default: all users)")
-    where.add_argument("--sys-prefix", action="store_true", help="in this Python's environment")
-    where.add_argument("--prefix", metavar="DIR", help="in another environment")
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument("--user", action="store_true", help="for yourself (default: all users)")
+    target.add_argument("--sys-prefix", action="store_true", help="in this Python's environment")
+    target.add_argument("--prefix", metavar="DIR", help="in another environment")
     add("--dry-run", action="store_true", help="show kernel.json; write nothing")
 
 
 def run(arguments: argparse.Namespace) -> Result:
-    """0: done, or fine; 3: ``check`` found something; 5: nothing was changed, and why."""
+    """Exit code 3: ``check`` found an error or a warning; 5: refused, nothing was changed."""
     actions = {"install": _install, "list": _list, "check": _check, "remove": _remove}
     if arguments.action not in actions:
         raise Usage(
@@ -87,199 +86,115 @@ def run(arguments: argparse.Namespace) -> Result:
     return actions[arguments.action](arguments)
 
 
-# install
-
-
 def _install(arguments: argparse.Namespace) -> Result:
-    kernel, notes = _kernel(arguments)
-    files = dict(kernel_store.sources())
-    text = kernelspec.kernel_json(kernel)
-    files[kernel_store.MANIFEST] = text.encode("utf-8")
-    files["startup.py"] = kernelspec.startup(kernel).encode("utf-8")
-    stale = kernel_store.changed(kernel.folder, files)
-    if stale and not arguments.dry_run:
-        kernel_store.write(kernel.folder, {name: files[name] for name in stale})
-    known = kernelspec.known_of(text)
-    row = _report(Installed(os.path.basename(kernel.folder), kernel.folder, known), text)
-    done = bool(stale) and not arguments.dry_run
+    kernel, notes = kernel_options.resolve(_options(arguments), arguments.environ)
+    files = kernel_store.files_of(kernel)
+    stale = kernel_store.stale_files(kernel.directory, files)
+    is_change = bool(stale) and not arguments.dry_run
+    if is_change:
+        kernel_store.write(kernel.directory, {name: files[name] for name in stale})
+    name, text = os.path.basename(kernel.directory), files[kernel_store.MANIFEST].decode("utf-8")
+    spec = kernelspec.parse(text)
+    assert spec is not None
     return Result(
         "kernelspec",
-        Kernels((row,)),
+        Kernels((_report(InstalledKernel(name, kernel.directory, spec), text),)),
         notes=tuple(notes) + (() if stale else ("nothing to do",)),
         dry_run=arguments.dry_run,
-        changed=done,
+        changed=is_change,
         would_change=bool(stale) and arguments.dry_run,
-        next=jhpatch_command("kernelspec", "check", row.name) + ", as a user" if done else None,
+        next=jhpatch_command("kernelspec", "check", name) + ", as a user" if is_change else None,
     )
 
 
-def _kernel(arguments: argparse.Namespace) -> Tuple[Kernel, List[str]]:
-    """The kernel that is asked for, and notes. Raises Usage, Refused, Failed."""
-    from jhpatch.spark import discovery
-    from jhpatch.spark.faults import refusal
-
-    _refuse_nonsense(arguments)
-    python = os.path.abspath(arguments.interpreter or sys.executable)
-    worker = arguments.worker_python or python
-    environ = arguments.environ
-    spark = discovery.spark_of(arguments.spark_home, environ, python)
-    java = discovery.java_of(arguments.java_home, environ, spark.version)
-    yarn = arguments.master.startswith("yarn")
-    conf_dir = discovery.hadoop_conf_of(arguments.hadoop_conf_dir, environ) if yarn else ""
-    judged = list(discovery.judged_pythons(spark.version, python, worker, environ))
-    for fault in discovery.severe(fault for fault, _ in judged if fault):
-        raise refusal(fault)
-    notes = [why or (fault.message if fault else "") for fault, why in judged]
-    if yarn and spark.version.startswith(("1.", "2.")):
-        notes.append("Spark %s takes no new tickets: see docs/pyspark.md" % spark.version)
-    named = (spark.home, java.home, conf_dir, python, worker)
-    for path in named:
-        if "$" in path or "\n" in path:
-            raise Usage("a path in a kernel.json may hold no $", found=path)
-    prefix = sys.prefix if arguments.sys_prefix else arguments.prefix
-    version = " %s" % spark.version if spark.version else ""
-    kernel = Kernel(
-        display_name=arguments.display_name or "PySpark%s (%s)" % (version, arguments.master),
-        folder=kernel_store.folder_of(arguments.name, arguments.user, prefix),
-        python=python,
-        worker_python=worker,
-        spark_home=spark.home,
-        spark=spark.version,
-        python_path=spark.python_path,
-        hadoop_conf_dir=conf_dir,
-        java_home=java.home,
+def _options(arguments: argparse.Namespace) -> KernelOptions:
+    return KernelOptions(
+        name=arguments.name,
+        python=os.path.abspath(arguments.interpreter or sys.executable),
+        spark_home=arguments.spark_home,
+        hadoop_conf_dir=arguments.hadoop_conf_dir,
+        java_home=arguments.java_home,
+        worker_python=arguments.worker_python,
         master=arguments.master,
-        conf=_pairs(arguments.conf, "--conf", _CONF),
-        env=_pairs(arguments.env, "--env", _VARIABLE),
+        deploy_mode=arguments.deploy_mode,
+        display_name=arguments.display_name,
+        conf=arguments.conf,
+        env=arguments.env,
         lazy=arguments.lazy,
         idle_stop=arguments.idle_stop,
+        user=arguments.user,
+        prefix=sys.prefix if arguments.sys_prefix else arguments.prefix,
     )
-    return kernel, notes
-
-
-def _refuse_nonsense(arguments: argparse.Namespace) -> None:
-    if not _NAME.fullmatch(arguments.name):
-        raise Usage(
-            "--name is none for a kernel",
-            expected="letters, digits, . _ and -",
-            found=arguments.name,
-        )
-    if not _MASTER.fullmatch(arguments.master):
-        raise Usage(
-            "--master names no cluster",
-            expected="yarn, local[N], spark://HOST",
-            found=arguments.master or "nothing",
-        )
-    if arguments.deploy_mode != "client":
-        raise Usage(
-            "a notebook is the driver, and cannot be one on the cluster (--deploy-mode)",
-            expected="client",
-            found=arguments.deploy_mode,
-        )
-
-
-def _pairs(texts: List[str], option: str, names: "re.Pattern[str]") -> Tuple[Tuple[str, str], ...]:
-    found: Dict[str, str] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not names.fullmatch(name) or "\n" in value or "\0" in value:
-            raise Usage(option + " cannot be read", expected="NAME=VALUE on one line", found=text)
-        found[name] = value
-    return tuple(sorted(found.items()))
-
-
-# list, remove
 
 
 def _list(arguments: argparse.Namespace) -> Result:
-    rows = tuple(_report(one) for one in kernel_store.installed())
+    rows = tuple(map(_report, kernel_store.kernels()))
     notes = () if rows else ("there is no PySpark kernel: kernelspec install writes one",)
     return Result("kernelspec", Kernels(rows), notes=notes)
 
 
-def _report(one: Installed, text: Optional[str] = None) -> KernelReport:
-    from jhpatch.deployed import reasons
-    from jhpatch.deployed.pyspark import VARIABLE, options_of
-
-    environment = one.known.environment
-    return KernelReport(
-        name=one.name,
-        path=one.folder,
-        display_name=one.known.display_name,
-        ours=one.known.ours,
-        python=one.known.python,
-        spark_home=environment.get("SPARK_HOME"),
-        spark=one.known.spark or reasons.spark_version(environment.get("SPARK_HOME", "")) or None,
-        master=reasons.settings_of(environment).get("spark.master"),
-        lazy=options_of(environment.get(VARIABLE, ""))["lazy"] is True,
-        text=text,
-    )
-
-
-def _named(name: str) -> Installed:
-    rows = list(kernel_store.installed())
-    for one in rows:
-        if one.name == name.lower():
-            return one
-    raise Failed(
-        "there is no PySpark kernel %s" % name,
-        expected=", ".join(one.name for one in rows) or "one that kernelspec install has written",
-        next=jhpatch_command("kernelspec", "list"),
-    )
-
-
 def _remove(arguments: argparse.Namespace) -> Result:
-    one = _named(arguments.name)
-    if not one.known.ours:
+    kernel = kernel_store.find(arguments.name)
+    if not kernel.spec.ours:
         raise Refused(
             "jhpatch did not write this kernel",
-            path=one.folder,
-            next=shell_command("jupyter", "kernelspec", "remove", one.name),
+            path=kernel.directory,
+            next=shell_command("jupyter", "kernelspec", "remove", kernel.name),
         )
-    left = () if arguments.dry_run else kernel_store.remove(one.folder)
-    notes = ("%s stays: it has %s" % (one.folder, ", ".join(left)),) if left else ()
+    remaining = () if arguments.dry_run else kernel_store.remove(kernel.directory)
+    note = "%s stays: it has %s" % (kernel.directory, ", ".join(remaining))
     return Result(
         "kernelspec",
-        Kernels((_report(one),)),
-        notes=notes,
+        Kernels((_report(kernel),)),
+        notes=(note,) if remaining else (),
         dry_run=arguments.dry_run,
         changed=not arguments.dry_run,
         would_change=arguments.dry_run,
     )
 
 
-# check
+def _report(kernel: InstalledKernel, text: Optional[str] = None) -> KernelReport:
+    environment, spec = kernel.spec.environment, kernel.spec
+    spark_home = environment.get("SPARK_HOME")
+    return KernelReport(
+        name=kernel.name,
+        path=kernel.directory,
+        display_name=spec.display_name,
+        ours=spec.ours,
+        python=spec.python,
+        spark_home=spark_home,
+        spark=spec.spark or reasons.spark_version(spark_home or "") or None,
+        master=reasons.settings_of(environment).get("spark.master"),
+        lazy=options_of(environment.get(VARIABLE, ""))["lazy"] is True,
+        text=text,
+    )
 
 
 def _check(arguments: argparse.Namespace) -> Result:
-    one = _named(arguments.name)
+    kernel = kernel_store.find(arguments.name)
     if os.geteuid() == 0:
         raise Failed(
             "root has no ticket, and its kernel is no user's",
-            next="runuser -u NAME -- " + jhpatch_command("kernelspec", "check", one.name),
+            next="runuser -u NAME -- " + jhpatch_command("kernelspec", "check", kernel.name),
         )
-    from jhpatch.deployed import reasons
-    from jhpatch.spark.faults import finding_of
-
     notes: Tuple[str, ...] = ()
     if arguments.static:
-        environ = dict(arguments.environ, **one.known.environment)
-        faults = list(reasons.look(environ))
+        faults = list(reasons.look(dict(arguments.environ, **kernel.spec.environment)))
     else:
-        from jhpatch.spark import kernel_run
-
-        outcome = kernel_run.run(one.name, one.known.ours, arguments.timeout, arguments.say)
+        outcome = kernel_run.run_job(
+            kernel.name, kernel.spec.ours, arguments.timeout, arguments.say
+        )
         faults = [outcome.fault] if outcome.fault else []
-        notes = _words(outcome.figures)
+        notes = _describe(outcome.figures)
         if arguments.verbose:
-            notes += tuple(outcome.said.splitlines())
-    rows = tuple(map(finding_of, faults))
-    return Result("kernelspec", Findings(rows), notes=notes, own_exit_code=checked(rows))
+            notes += tuple(outcome.output.splitlines())
+    findings = tuple(map(finding_of, faults))
+    return Result("kernelspec", Findings(findings), notes=notes, own_exit_code=checked(findings))
 
 
-def _words(figures: Any) -> Tuple[str, ...]:
+def _describe(figures: Mapping[str, Any]) -> Tuple[str, ...]:
     if "count" not in figures or "fault" in figures:
         return ()
     names = ("spark", "master", "application", "seconds")
-    words = ["%s %s" % (name, figures[name]) for name in names if name in figures]
-    return ("a first job has run: " + ", ".join(words),)
+    values = ["%s %s" % (name, figures[name]) for name in names if name in figures]
+    return ("a first job has run: " + ", ".join(values),)

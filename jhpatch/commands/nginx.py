@@ -1,57 +1,56 @@
-"""``jhpatch nginx``: writes the reverse proxy's site file, and checks the one that is there."""
+"""``jhpatch nginx``: write the site file of the reverse proxy, and check an existing one."""
 
 import argparse
 import os
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Tuple
 
 from jhpatch.commands.arguments import add_output_options
 from jhpatch.errors import NextStep, Usage, jhpatch_command, shell_command
-from jhpatch.nginx import site_file
-from jhpatch.nginx.site_file import Front
+from jhpatch.nginx.options import CA_FILE, ProxySite
 from jhpatch.patchset import unified_diff
 from jhpatch.report.result import Error, Finding, Findings, RenderedSite, Result, SiteFile, checked
 
 _CONFIG = "/etc/nginx/nginx.conf"
-_YEARS = 63072000  # Mozilla's two, in seconds
+_TWO_YEARS = 63072000  # seconds; Mozilla's recommendation for HSTS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``nginx render`` and ``nginx check``."""
-    below = parser.add_subparsers(dest="what", metavar="WHAT")
-    for name, purpose, add in (
+    subparsers = parser.add_subparsers(dest="what", metavar="WHAT")
+    for name, purpose, add_options in (
         ("render", "write the site file of a front that works and is safe", _add_render),
         ("check", "what is wrong with a front: its configuration, or its answers", _add_check),
     ):
-        one = below.add_parser(
+        subparser = subparsers.add_parser(
             name,
             help=purpose,
             description=purpose,
             formatter_class=parser.formatter_class,
             allow_abbrev=False,
         )
-        add(one)
-        add_output_options(one)
+        add_options(subparser)
+        add_output_options(subparser)
 
 
 def _add_render(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    several: Dict[str, Any] = {"action": "append", "default": []}
-    add("--server-name", metavar="NAME", help="a name of the front; may repeat", **several)
+    repeatable: Dict[str, Any] = {"action": "append", "default": []}
+    add("--server-name", metavar="NAME", help="a name of the front; may repeat", **repeatable)
     add(
         "--listen",
         metavar="PORT|ADDRESS:PORT",
         help="may repeat; [::]:443 for IPv6 (default: 443 and [::]:443)",
-        **several,
+        **repeatable,
     )
     add(
         "--upstream",
         metavar="HOST:PORT",
         help="where the hub's proxy listens, https:// where it speaks TLS, or unix:/PATH; "
         "those after the first are asked when it does not answer",
-        **several,
+        **repeatable,
     )
-    add("--certificate", metavar="FILE", help="one for all names, or one each", **several)
-    add("--certificate-key", metavar="FILE", help="one for each --certificate", **several)
+    add("--certificate", metavar="FILE", help="one for all names, or one each", **repeatable)
+    add("--certificate-key", metavar="FILE", help="one for each --certificate", **repeatable)
     add(
         "--external-scheme",
         metavar="http|https",
@@ -62,7 +61,7 @@ def _add_render(parser: argparse.ArgumentParser) -> None:
         "--hsts",
         nargs="?",
         type=int,
-        const=_YEARS,
+        const=_TWO_YEARS,
         metavar="SECONDS",
         help="browsers refuse plain http for so long (default: two years)",
     )
@@ -72,7 +71,7 @@ def _add_render(parser: argparse.ArgumentParser) -> None:
     add("--base-url", default="/", metavar="PATH", help="c.JupyterHub.base_url (default: /)")
     add(
         "--upstream-ca",
-        default=site_file.CA,
+        default=CA_FILE,
         metavar="FILE",
         help="who vouches for an https:// upstream (default: Debian's authorities)",
     )
@@ -116,7 +115,7 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Result:
-    """render, 0: written or shown, 5: another's file is there; check, 3: something is wrong."""
+    """Exit code of render, 5: not jhpatch's file; of check, 3: an error or a warning."""
     if arguments.what == "render":
         return _render(arguments)
     if arguments.what == "check":
@@ -126,76 +125,56 @@ def run(arguments: argparse.Namespace) -> Result:
     )
 
 
-# render
-
-
 def _render(arguments: argparse.Namespace) -> Result:
-    from jhpatch.nginx import output
+    from jhpatch.nginx import output, site_file
 
-    if arguments.dry_run and not arguments.output:
+    path, dry_run = arguments.output, arguments.dry_run
+    if dry_run and not path:
         raise _usage("--dry-run: expected --output too", "render")
     try:
-        text = site_file.render(_front(arguments))
+        text = site_file.render(_site(arguments))
     except ValueError as error:
         raise _usage(str(error), "render")
-    path, new = arguments.output, text.encode("ascii")
     if path is None:
         return Result("nginx", RenderedSite(SiteFile(None, text, "")))
-    old = output.read(path)
-    one = SiteFile(path, text, unified_diff.diff(os.path.basename(path), old, new))
-    if old is not None and old != new and not site_file.is_ours(old):
-        return Result(
-            "nginx",
-            RenderedSite(one),
-            dry_run=arguments.dry_run,
-            own_exit_code=5,
-            error=Error(
-                "refused",
-                "will not write over what somebody else wrote, or changed; the diff is what "
-                "would have changed",
-                path,
-                "a file that nginx render wrote",
-                "another",
-                shell_command("mv", path, path + ".old") + ", then the same command",
-            ),
-        )
-    changes = old != new
-    if changes and not arguments.dry_run:
-        output.write(path, new, old)
-    then = (
-        NextStep("nginx -t && systemctl reload nginx")
-        if changes and not arguments.dry_run
-        else None
-    )
-    return Result(
-        "nginx",
-        RenderedSite(one),
-        dry_run=arguments.dry_run,
-        changed=changes and not arguments.dry_run,
-        would_change=changes and arguments.dry_run,
-        notes=(_done(path, changes, arguments.dry_run),),
-        next=then,
+    before, after = output.read(path), text.encode("ascii")
+    diff = unified_diff.diff(os.path.basename(path), before, after)
+    result = Result("nginx", RenderedSite(SiteFile(path, text, diff)), dry_run=dry_run)
+    if before == after:
+        return result._replace(notes=("nothing to do: %s is so already" % path,))
+    if before is not None and not site_file.is_unchanged(before):
+        return result._replace(own_exit_code=5, error=_not_ours(path))
+    if dry_run:
+        return result._replace(would_change=True, notes=("would write %s" % path,))
+    output.write(path, after, before)
+    reload = NextStep("nginx -t && systemctl reload nginx")
+    return result._replace(changed=True, notes=("wrote %s" % path,), next=reload)
+
+
+def _not_ours(path: str) -> Error:
+    return Error(
+        "refused",
+        "will not write over what somebody else wrote, or changed; the diff is what would have "
+        "changed",
+        path,
+        "a file that nginx render wrote",
+        "another",
+        shell_command("mv", path, path + ".old") + ", then the same command",
     )
 
 
-def _done(path: str, changes: bool, dry_run: bool) -> str:
-    if not changes:
-        return "nothing to do: %s is so already" % path
-    return "%s %s" % ("would write" if dry_run else "wrote", path)
-
-
-def _front(arguments: argparse.Namespace) -> Front:
-    """The values as they were typed."""
+def _site(arguments: argparse.Namespace) -> ProxySite:
+    """Return the values as they were typed."""
     version = arguments.nginx_version
     if version is None:
-        from jhpatch.nginx import version as versions
+        from jhpatch.nginx import version as nginx_version
 
-        version = versions.version()
+        version = nginx_version.installed()
         if version is None:
             raise _usage("no nginx here says its version: expected --nginx-version", "render")
     if len(arguments.certificate) != len(arguments.certificate_key):
         raise _usage("expected as many --certificate-key as --certificate", "render")
-    return Front(
+    return ProxySite(
         server_names=tuple(arguments.server_name),
         upstreams=tuple(arguments.upstream),
         version=version,
@@ -213,50 +192,40 @@ def _front(arguments: argparse.Namespace) -> Front:
     )
 
 
-def _usage(message: str, what: str) -> Usage:
-    return Usage(message, next=jhpatch_command("nginx", what, "--help"))
-
-
-# check
-
-
 def _check(arguments: argparse.Namespace) -> Result:
     if arguments.url is None:
         for name in ("user", "cookie_file", "ca"):
             if getattr(arguments, name) is not None:
                 raise _usage("--%s: expected --url too" % name.replace("_", "-"), "check")
-        return _judged(*_of_configuration(arguments.config or _CONFIG, arguments.server_name))
-    if arguments.config or arguments.server_name:
+        findings, note = _check_configuration(arguments)
+    elif arguments.config or arguments.server_name:
         raise _usage("--url: expected no configuration beside it", "check")
-    return _judged(*_of_answers(arguments))
+    else:
+        findings, note = _check_answers(arguments)
+    count = sum(finding.severity != "note" for finding in findings)
+    note += ": %d finding%s" % (count, "" if count == 1 else "s")
+    return Result("nginx", Findings(findings), notes=(note,), own_exit_code=checked(findings))
 
 
-def _of_configuration(path: str, names: List[str]) -> Tuple[Tuple[Finding, ...], str]:
-    from jhpatch.nginx import parser as parsers
-    from jhpatch.nginx import rules
+def _check_configuration(arguments: argparse.Namespace) -> Tuple[Tuple[Finding, ...], str]:
+    from jhpatch.nginx import parser, rules
 
-    tree = parsers.read(path)
-    found = rules.judged(tree, tuple(names))
-    return found.findings, "%d files, %d places that pass requests on" % (
-        len(tree.files),
-        found.places,
-    )
+    configuration = parser.read(arguments.config or _CONFIG)
+    result = rules.check(configuration, tuple(arguments.server_name))
+    counts = (len(configuration.files), result.proxy_passes)
+    return result.findings, "%d files, %d places that pass requests on" % counts
 
 
-def _of_answers(arguments: argparse.Namespace) -> Tuple[Tuple[Finding, ...], str]:
-    from jhpatch.nginx import probe
+def _check_answers(arguments: argparse.Namespace) -> Tuple[Tuple[Finding, ...], str]:
+    from jhpatch.nginx import probe, target
 
-    cookie: Optional[str] = None
     try:
-        if arguments.cookie_file:
-            cookie = probe.cookie(arguments.cookie_file)
-        target = probe.target(arguments.url, arguments.user, cookie, arguments.ca)
+        cookie = target.read_cookie(arguments.cookie_file) if arguments.cookie_file else None
+        address = target.parse(arguments.url, arguments.user, cookie, arguments.ca)
     except ValueError as error:
         raise _usage(str(error), "check")
-    return probe.asked(target), "asked " + arguments.url
+    return probe.probe(address), "asked " + arguments.url
 
 
-def _judged(rows: Tuple[Finding, ...], note: str) -> Result:
-    bad = sum(row.severity != "note" for row in rows)
-    words = "%s: %d finding%s" % (note, bad, "" if bad == 1 else "s")
-    return Result("nginx", Findings(rows), notes=(words,), own_exit_code=checked(rows))
+def _usage(message: str, action: str) -> Usage:
+    return Usage(message, next=jhpatch_command("nginx", action, "--help"))

@@ -1,63 +1,90 @@
-"""Patch files as they are written: their text, their hashes, their place in a tree."""
+"""The text of patch files, their hashes, and their place in a patch directory."""
 
 import re
-from typing import Dict, Iterable, Tuple
+from typing import Dict, Iterable, List, Tuple
 
 from jhpatch.errors import BadPatch, Failed, Refused, shell_command
-from jhpatch.patchset import engine
-from jhpatch.patchset.edition import Edition, edition_of
-from jhpatch.system import sha256
+from jhpatch.maintenance import wheels
+from jhpatch.patchset import catalog, engine
+from jhpatch.patchset.edition import Edition, edition_of, normalized
 from jhpatch.system.files import write_file
+from jhpatch.system.sha256 import sha256
 
 _UNKNOWN = "0" * 64
 _ROW = re.compile(r"^(Before|After): *(\S+).*$", re.M)
 
 
 def text_of(fields: Iterable[Tuple[str, str]], diff: str) -> str:
-    """A patch file; a value of several lines is folded (RFC 822, section 3.1)."""
-    head = ("%s: %s\n" % (name, value.replace("\n", "\n ")) for name, value in fields)
-    return "".join(head) + "---\n" + diff
+    """Return a patch file; a value of several lines is folded (RFC 822, section 3.1)."""
+    header = ("%s: %s\n" % (name, value.replace("\n", "\n ")) for name, value in fields)
+    return "".join(header) + "---\n" + diff
 
 
-def unhashed(path: str) -> Edition:
-    """A patch file whose hashes may be wrong or missing yet: they are read as zeros.
+def fill_hashes(directories: List[str], wheel_paths: List[str]) -> List[str]:
+    """Fill in the hashes of each patch for the release of a wheel; return the patch files.
+
+    All texts are made before one is written. Raises Usage, BadPatch, Failed, and Refused where
+    no patch is for such a release.
+    """
+    texts: Dict[str, str] = {}
+    for wheel in wheel_paths:
+        name, version = wheels.release_of(wheel)
+        for path in catalog.files(directories, {normalized(name)}):
+            edition = _read_without_hashes(path)
+            if edition.changes and edition.fits(version):
+                paths = [change.path for change in edition.changes]
+                texts[path] = _with_hashes(edition, wheels.read_files(wheel, paths))
+    if not texts:
+        raise Refused(
+            "no patch is for the release of a wheel",
+            path=", ".join(wheel_paths),
+            expected="Versions: ==X in a patch of that distribution",
+            found="none in " + ", ".join(directories),
+            next="name the release in Versions, and give the tree with --patches DIR",
+        )
+    for path, text in sorted(texts.items()):
+        write(path, text)
+    return sorted(texts)
+
+
+def _read_without_hashes(path: str) -> Edition:
+    """Return an edition whose hashes, which may be wrong or missing, are replaced by zeros.
 
     Raises BadPatch for anything else that is wrong with the header, Failed.
     """
-    head, mark, diff = _text(path).partition("\n---\n")
-    blank = _ROW.sub(r"\1: \2 sha256:" + _UNKNOWN, head)
+    header, mark, diff = _parts(path)
+    blank = _ROW.sub(r"\1: \2 sha256:" + _UNKNOWN, header)
     return edition_of(path, (blank + mark + diff).encode("utf-8"))
 
 
-def filled(edition: Edition, files: Dict[str, bytes]) -> str:
-    """The text of the patch file with the hashes of ``files``, unpatched ones by path.
+def _with_hashes(edition: Edition, files: Dict[str, bytes]) -> str:
+    """Return the text of the patch file with the hashes of ``files``, unpatched, by path.
 
-    Raises BadPatch where there is no such file, or where the diff does not fit.
+    Raises BadPatch where a file is missing, or where the diff does not fit.
     """
-    for one in edition.changes:
-        if one.path not in files:
+    for change in edition.changes:
+        if change.path not in files:
             raise BadPatch(
-                "the release has no such file", edition.file, expected=one.path, found="nothing"
+                "the release has no such file", edition.file, expected=change.path, found="nothing"
             )
-    after = engine.unchecked_after_of(edition, files)
-    data = {"Before": files, "After": after}
+    data = {"Before": files, "After": engine.unchecked_after_of(edition, files)}
 
     def row(match: "re.Match[str]") -> str:
         name, path = match.group(1), match.group(2)
-        return "%s: %s sha256:%s" % (name, path, sha256.sha256(data[name][path]))
+        return "%s: %s sha256:%s" % (name, path, sha256(data[name][path]))
 
-    head, mark, diff = _text(edition.file).partition("\n---\n")
-    return _ROW.sub(row, head) + mark + diff
+    header, mark, diff = _parts(edition.file)
+    return _ROW.sub(row, header) + mark + diff
 
 
-def versioned(edition: Edition, versions: str) -> str:
-    """The text of the patch file with another ``Versions``."""
-    head, mark, diff = _text(edition.file).partition("\n---\n")
-    return re.sub(r"(?m)^Versions:.*$", "Versions: " + versions, head) + mark + diff
+def with_versions(edition: Edition, versions: str) -> str:
+    """Return the text of the patch file with another ``Versions``."""
+    header, mark, diff = _parts(edition.file)
+    return re.sub(r"(?m)^Versions:.*$", "Versions: " + versions, header) + mark + diff
 
 
 def write(path: str, text: str, is_new: bool = False) -> None:
-    """Puts a patch file into its place, whole. Raises Refused where a new one is there, Failed."""
+    """Write a patch file whole. Raises Refused where ``is_new`` and it exists, Failed."""
     try:
         write_file(path, text.encode("utf-8"), is_new=is_new)
     except FileExistsError:
@@ -72,9 +99,10 @@ def write(path: str, text: str, is_new: bool = False) -> None:
         raise Failed("cannot write a patch file: %s" % error.strerror, path=path)
 
 
-def _text(path: str) -> str:
+def _parts(path: str) -> Tuple[str, str, str]:
+    """Return the header, the line after it and the diff of a patch file. Raises Failed."""
     try:
         with open(path, encoding="utf-8", newline="") as file:
-            return file.read()
+            return file.read().partition("\n---\n")
     except (OSError, UnicodeDecodeError) as error:
         raise Failed("cannot read a patch file: %s" % error, path=path)

@@ -1,5 +1,4 @@
-"""The front that is there: its file, its configuration, what it answers.
+"""The nginx site of a hub: rendered, and checked by its configuration and by its answers.
 
-Readers and judges as in ``diagnosis``: a judge is pure, a reader bounded; none changes anything
-but ``sitefile``, which writes the one file that it is told to.
+Only ``output`` writes, the one file that is named.
 """

@@ -1,4 +1,4 @@
-"""The file that ``nginx render --output`` names: written whole, and never over another's work."""
+"""The file of ``nginx render --output``: replaced whole, and only where nobody else changed it."""
 
 import errno
 import os
@@ -8,24 +8,27 @@ from typing import Optional
 from jhpatch.errors import Failed, NextStep, Refused, shell_command
 from jhpatch.system.files import read_file, write_file
 
-_CAP = 1 << 20  # bytes; a site file has some five thousand
+_SIZE = 1 << 20  # bytes; a site file has about 5000
 
 
 def read(path: str) -> Optional[bytes]:
-    """What lies there; None where nothing does. Raises Refused where it is no file, Failed."""
+    """Return the file's content, None if there is none.
+
+    Raises Refused if it is not a regular file, Failed if it cannot be read.
+    """
     try:
-        # Not a symlink's target: sites-enabled has links, and the file is elsewhere.
-        return read_file(path, _CAP, follow=False).data
+        # Not through a symlink: sites-enabled has links to the files of sites-available.
+        return read_file(path, _SIZE, follow=False).data
     except FileNotFoundError:
         return None
     except OSError as error:
         if os.path.islink(path):
-            there = os.path.realpath(path)
-            raise _refused(path, "a symlink to " + there, shell_command("--output", there))
+            target = os.path.realpath(path)
+            raise _refused(path, "a symlink to " + target, shell_command("--output", target))
         if error.errno == errno.EINVAL:
             raise _refused(path, "something else", shell_command("ls", "-ld", path))
         if error.errno == errno.EFBIG:
-            found = "more than %d bytes" % _CAP
+            found = "more than %d bytes" % _SIZE
             raise _refused(path, found, shell_command("ls", "-l", path))
         raise Failed("cannot read the site file: %s" % error.strerror, path=path)
 
@@ -35,18 +38,18 @@ def _refused(path: str, found: str, step: NextStep) -> Refused:
 
 
 def write(path: str, data: bytes, before: Optional[bytes]) -> None:
-    """Puts ``data`` there, whole or not at all, if ``before`` lies there still.
+    """Write ``data`` whole or not at all, with mode 0644 or that of the file before.
 
-    Mode 0644, or that of the file before. Raises Refused, Failed.
+    Raises Refused if the file is no longer ``before``, Failed.
     """
 
-    def check() -> None:
+    def check_unchanged() -> None:
         if before is not None and read(path) != before:
             raise _changed(path)
 
     try:
         mode = 0o644 if before is None else stat.S_IMODE(os.lstat(path).st_mode)
-        write_file(path, data, mode, is_new=before is None, check=check)
+        write_file(path, data, mode, is_new=before is None, check=check_unchanged)
     except FileExistsError:
         raise _changed(path)
     except OSError as error:

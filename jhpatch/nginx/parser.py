@@ -1,6 +1,6 @@
-"""nginx's configuration → a tree of directives, with what is included in its place.
+"""nginx's configuration → a tree of directives, with included files in the place of the include.
 
-The only room that imports crossplane, and only when a configuration is read.
+Imports crossplane, as the only module, and only when a configuration is read.
 """
 
 import glob
@@ -13,13 +13,13 @@ from jhpatch.namedtuple import NamedTuple
 from jhpatch.nginx.findings import finding
 from jhpatch.report.result import Finding
 
-_CAP = 4 << 20  # bytes of one file
+_SIZE = 4 << 20  # bytes of one file, at most
 _DEPTH = 20  # of includes
-_LEFT = ("~", ".bak", ".orig", ".old", ".save", ".swp", ".dpkg-old", ".dpkg-dist", ".rpmsave")
+_BACKUPS = ("~", ".bak", ".orig", ".old", ".save", ".swp", ".dpkg-old", ".dpkg-dist", ".rpmsave")
 
 
 class Directive(NamedTuple):
-    """A directive: where it stands, and what is in its block, if it has one."""
+    """A directive: its file and line, and the content of its block, if it has one."""
 
     name: str
     args: Tuple[str, ...]
@@ -32,84 +32,82 @@ class Directive(NamedTuple):
         """``file:line``."""
         return "%s:%d" % (self.file, self.line)
 
-    def has(self, name: str) -> Iterator["Directive"]:
-        """Those of its block that have this name."""
-        return (one for one in self.block or () if one.name == name)
+    def children(self, name: str) -> Iterator["Directive"]:
+        """Return the directives of that name in its block."""
+        return (directive for directive in self.block or () if directive.name == name)
 
 
-class Tree(NamedTuple):
-    """What stands in the http block; a site file is taken for a part of one."""
+class Configuration(NamedTuple):
+    """The content of the http block; a site file counts as a part of one."""
 
     directives: Tuple[Directive, ...]
     files: Tuple[str, ...]
     findings: Tuple[Finding, ...]
 
 
-def read(path: str) -> Tree:
-    """A main file, a site file, or all of a folder. Raises Failed."""
+def read(path: str) -> Configuration:
+    """Read a main file, a site file, or all files of a directory. Raises Failed."""
     reader = _Reader(_prefix(path))
-    found: List[Directive] = []
-    for one in _files(path):
-        found += reader.file(one, ())
-    inside = tuple(row for one in found for row in _http(one))
-    return Tree(inside, tuple(reader.seen), tuple(reader.findings))
-
-
-def _http(one: Directive) -> Tuple[Directive, ...]:
-    if one.name == "http":
-        return one.block or ()
-    return () if one.name in ("events", "stream", "mail") else (one,)
+    directives: List[Directive] = []
+    for file in _files(path):
+        for directive in reader.read(file, ()):
+            if directive.name == "http":
+                directives += directive.block or ()
+            elif directive.name not in ("events", "stream", "mail"):
+                directives.append(directive)
+    return Configuration(tuple(directives), tuple(reader.files), tuple(reader.findings))
 
 
 def _files(path: str) -> List[str]:
-    """The folder's nginx.conf, else all its files but backups."""
+    """Return the directory's nginx.conf, else all its files but backups."""
     if not os.path.isdir(path):
         return [path]
     main = os.path.join(path, "nginx.conf")
     if os.path.exists(main):
         return [main]
     names = (name for name in sorted(os.listdir(path)) if name[0] not in ".#")
-    paths = [os.path.join(path, name) for name in names if not name.endswith(_LEFT)]
-    found = [one for one in paths if os.path.isfile(one)]
-    if not found:
+    paths = [os.path.join(path, name) for name in names if not name.endswith(_BACKUPS)]
+    files = [file for file in paths if os.path.isfile(file)]
+    if not files:
         raise Failed(
             "no configuration in the folder", path=path, next=shell_command("ls", "-la", path)
         )
-    return found
+    return files
 
 
 def _prefix(path: str) -> str:
-    """Where relative includes begin: at the main file, which may lie above."""
-    folder = os.path.abspath(path if os.path.isdir(path) else os.path.dirname(path) or ".")
-    first = folder
-    while folder != "/":
-        if os.path.exists(os.path.join(folder, "nginx.conf")):
-            return folder
-        folder = os.path.dirname(folder)
-    return first
+    """Return the directory that relative includes start at: that of the main file, which may
+    be a parent."""
+    start = os.path.abspath(path if os.path.isdir(path) else os.path.dirname(path) or ".")
+    directory = start
+    while directory != "/":
+        if os.path.exists(os.path.join(directory, "nginx.conf")):
+            return directory
+        directory = os.path.dirname(directory)
+    return start
 
 
 class _Reader:
-    """Reads each file once, and puts it wherever it is included."""
+    """Reads each file once, and places its directives wherever it is included."""
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
         self._parse = _parser()
-        self._known: Dict[str, Any] = {}
-        self.seen: List[str] = []
+        self._rows: Dict[str, Any] = {}
+        self.files: List[str] = []
         self.findings: List[Finding] = []
 
-    def file(self, path: str, above: Tuple[str, ...]) -> List[Directive]:
-        """Raises Failed where the first one cannot be read; an included one is a finding."""
-        if path not in self._known:
-            self._known[path] = self._read(path)
-            self.seen.append(path)
-        return list(self._directives(self._known[path], path, above + (path,)))
+    def read(self, path: str, parents: Tuple[str, ...]) -> List[Directive]:
+        """Raise Failed where the file cannot be read; for an included one it is a finding."""
+        if path not in self._rows:
+            self._rows[path] = self._read_rows(path)
+            self.files.append(path)
+        return list(self._directives(self._rows[path], path, parents + (path,)))
 
-    def _read(self, path: str) -> Any:
+    def _read_rows(self, path: str) -> Any:
         try:
-            found = os.stat(path)
-            if not stat.S_ISREG(found.st_mode) or found.st_size > _CAP:
+            info = os.stat(path)
+            if not stat.S_ISREG(info.st_mode) or info.st_size > _SIZE:
                 raise Failed(
                     "no configuration of nginx", path=path, next=shell_command("ls", "-l", path)
                 )
@@ -121,35 +119,37 @@ class _Reader:
                 path=path,
                 next=jhpatch_command("nginx", "check", "CONFIG"),
             )
-        answer = self._parse(path, single=True, check_ctx=False)
-        for row in answer["errors"]:
-            words = str(row["error"]) or "it ends in the middle of a directive"
-            where = "%s:%s" % (path, row["line"]) if row["line"] else path
-            self.findings.append(finding("config-broken", words, where))
-        return answer["config"][0]["parsed"]
+        payload = self._parse(path, single=True, check_ctx=False)
+        for row in payload["errors"]:
+            message = str(row["error"]) or "it ends in the middle of a directive"
+            place = "%s:%s" % (path, row["line"]) if row["line"] else path
+            self.findings.append(finding("config-broken", message, place))
+        return payload["config"][0]["parsed"]
 
-    def _directives(self, rows: Any, path: str, above: Tuple[str, ...]) -> Iterator[Directive]:
+    def _directives(self, rows: Any, path: str, parents: Tuple[str, ...]) -> Iterator[Directive]:
         for row in rows:
-            one = Directive(row["directive"], tuple(row["args"]), path, row["line"])
-            if one.name == "include":
-                yield from self._included(one, above)
+            directive = Directive(row["directive"], tuple(row["args"]), path, row["line"])
+            if directive.name == "include":
+                yield from self._included(directive, parents)
             elif "block" in row:
-                yield one._replace(block=tuple(self._directives(row["block"], path, above)))
+                block = tuple(self._directives(row["block"], path, parents))
+                yield directive._replace(block=block)
             else:
-                yield one
+                yield directive
 
-    def _included(self, one: Directive, above: Tuple[str, ...]) -> Iterator[Directive]:
-        pattern = os.path.join(self._prefix, one.args[0])
+    def _included(self, include: Directive, parents: Tuple[str, ...]) -> Iterator[Directive]:
+        pattern = os.path.join(self._prefix, include.args[0])
         paths = sorted(glob.glob(pattern)) if glob.has_magic(pattern) else [pattern]
         for path in paths:
-            if path in above or len(above) > _DEPTH:
-                self.findings.append(finding("config-broken", "it includes itself", one.place))
+            if path in parents or len(parents) > _DEPTH:
+                message = "it includes itself"
+                self.findings.append(finding("config-broken", message, include.place))
                 continue
             try:
-                yield from self.file(path, above)
+                yield from self.read(path, parents)
             except Failed as error:
-                words = "%s: %s" % (error.message, path)
-                self.findings.append(finding("config-broken", words, one.place))
+                message = "%s: %s" % (error.message, path)
+                self.findings.append(finding("config-broken", message, include.place))
 
 
 def _parser() -> Any:

@@ -1,29 +1,29 @@
-"""Which nginx is installed, asked of its program."""
+"""The version of the installed nginx, as nginx itself prints it."""
 
 import re
 import subprocess
-from typing import Optional
+from typing import Iterable, Optional
 
-_PLACES = ("/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx", "/usr/local/bin/nginx")
-_SECONDS = 5.0
+_PROGRAMS = ("/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx", "/usr/local/bin/nginx")
+_TIMEOUT = 5.0  # seconds
 
 
-def version() -> Optional[str]:
-    """Such as ``1.22.1``; None where there is no nginx, or one that does not say."""
-    for program in _PLACES:
+def installed(programs: Iterable[str] = _PROGRAMS) -> Optional[str]:
+    """Return a version such as ``1.22.1``; None without an nginx that prints one."""
+    for program in programs:
         try:
-            done = subprocess.run(
+            completed = subprocess.run(
                 [program, "-v"],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 cwd="/",
                 env={"LC_ALL": "C"},
-                timeout=_SECONDS,
+                timeout=_TIMEOUT,
             )
         except (OSError, subprocess.TimeoutExpired):
             continue
-        found = re.search(rb"nginx/([0-9]+\.[0-9]+\.[0-9]+)", done.stdout)
-        if found:
-            return found.group(1).decode()
+        match = re.search(rb"nginx/([0-9]+\.[0-9]+\.[0-9]+)", completed.stdout)
+        if match:
+            return match.group(1).decode()
     return None

@@ -1,1 +1,1 @@
-"""PySpark kernels: finding a Spark, writing a kernel, starting it, checking it."""
+"""PySpark kernels: find a Spark, write a kernel, start it, check it."""

@@ -1,18 +1,18 @@
-"""What a PySpark kernel needs, found on this host: a Spark, a Java, a Python, Hadoop's folder."""
+"""Find the Spark, Java, Pythons and Hadoop configuration of a PySpark kernel on this host."""
 
 import glob
 import os
-from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
+from typing import Dict, List, Mapping, Optional, Tuple
 
 from jhpatch.deployed import reasons
 from jhpatch.deployed.reasons import Fault, Java
 from jhpatch.errors import JhpatchError, Refused, jhpatch_command
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.spark.faults import refusal
+from jhpatch.spark.faults import refusal_of
 from jhpatch.system import path_owners
 
 # Cloudera's parcels, Hortonworks' links, Bigtop's packages, and what people unpack by hand.
-_HOMES = (
+_SPARK_HOMES = (
     "/opt/cloudera/parcels/SPARK3/lib/spark3",
     "/opt/cloudera/parcels/SPARK2/lib/spark2",
     "/opt/cloudera/parcels/CDH/lib/spark3",
@@ -26,102 +26,122 @@ _HOMES = (
     "/opt/spark*",
     "/usr/local/spark*",
 )
-_JAVAS = ("/usr/lib/jvm/*", "/usr/java/*", "/opt/java/*", "/opt/jdk*")
-_CONF = "/etc/hadoop/conf"
+_JAVA_HOMES = ("/usr/lib/jvm/*", "/usr/java/*", "/opt/java/*", "/opt/jdk*")
+_HADOOP_CONF_DIR = "/etc/hadoop/conf"
+_PYTHON_TIMEOUT = 20  # seconds
 
 
 class Spark(NamedTuple):
-    """A Spark that can be run from Python."""
+    """A Spark that can be used from Python."""
 
     home: str
     version: str
+    """Empty where it is not known."""
     python_path: Tuple[str, ...]
 
 
-def spark_of(
+def find_spark(
     named: Optional[str], environ: Mapping[str, str], python: str, root: str = "/"
 ) -> Spark:
-    """The Spark that is named, else SPARK_HOME's, else the one that is found. Raises Refused.
+    """Return the Spark that is named, else that of SPARK_HOME, else the only one installed.
 
-    ``root``: where the usual folders are looked for; ``python``: whose pip pyspark counts.
+    ``root`` is the parent of the usual directories; ``python`` the interpreter whose pip may
+    have installed pyspark. Raises Refused.
     """
     home = named or environ.get("SPARK_HOME", "")
     if not home:
-        found = _homes(python, root)
-        if len(found) != 1:
+        homes = _spark_homes(python, root)
+        if len(homes) != 1:
             raise Refused(
-                "there is more than one Spark" if found else "there is no Spark",
+                "there is more than one Spark" if homes else "there is no Spark",
                 expected="one Spark",
-                found=", ".join(found) or "none in the usual folders",
+                found=", ".join(homes) or "none in the usual folders",
                 next=jhpatch_command(
-                    "kernelspec", "install", "--spark-home", found[0] if found else "DIR"
+                    "kernelspec", "install", "--spark-home", homes[0] if homes else "DIR"
                 ),
             )
-        home = found[0]
+        home = homes[0]
     home = os.path.abspath(home)
     entries, fault = reasons.python_path(home)
     if fault:
-        raise refusal(fault)
+        raise refusal_of(fault)
     return Spark(home, reasons.spark_version(home), tuple(entries))
 
 
-def _homes(python: str, root: str) -> List[str]:
-    """The Sparks that are there, each once."""
+def _spark_homes(python: str, root: str) -> List[str]:
+    """Return the installed Sparks, each once whatever links lead to it."""
     prefix = os.path.dirname(os.path.dirname(python))
     patterns = [glob.escape(prefix) + "/lib/python3*/site-packages/pyspark"]
-    patterns += [root.rstrip("/") + one for one in _HOMES]
-    found: Dict[str, str] = {}
+    patterns += [root.rstrip("/") + pattern for pattern in _SPARK_HOMES]
+    homes: Dict[str, str] = {}
     for pattern in patterns:
         for path in sorted(glob.glob(pattern)):
             if os.path.isfile(path + "/bin/spark-submit"):
-                found.setdefault(os.path.realpath(path), path)
-    return list(found.values())
+                homes.setdefault(os.path.realpath(path), path)
+    return list(homes.values())
 
 
-def java_of(named: Optional[str], environ: Mapping[str, str], spark: str, root: str = "/") -> Java:
-    """The Java that is named, else the first that fits this Spark: JAVA_HOME's, the one on
-    PATH, those in the usual folders. Raises Refused."""
+def find_java(
+    named: Optional[str], environ: Mapping[str, str], spark: str, root: str = "/"
+) -> Java:
+    """Return the Java that is named, else the first that Spark ``spark`` supports.
+
+    In this order: JAVA_HOME, PATH, the usual directories. Raises Refused.
+    """
     if named:
         home = os.path.abspath(named)
-        java = reasons.java_of(home)
-        return _fitting(spark, java, home)
-    first = reasons.java_of(environ.get("JAVA_HOME", ""), environ.get("PATH", ""))
-    found = [first] if first else []
-    for pattern in _JAVAS:
+        return _supported(spark, reasons.java_of(home), home)
+    default = reasons.java_of(environ.get("JAVA_HOME", ""), environ.get("PATH", ""))
+    candidates = [default]
+    for pattern in _JAVA_HOMES:
         for path in sorted(glob.glob(root.rstrip("/") + pattern)):
-            java = None if os.path.islink(path) else reasons.java_of(path)
-            found += [java] if java else []
-    for java in found:
-        if java.release and not list(reasons.judged_java(spark, java, java.home)):
+            candidates.append(None if os.path.islink(path) else reasons.java_of(path))
+    for java in candidates:
+        if java and java.release and not list(reasons.judged_java(spark, java, java.home)):
             return java
-    return _fitting(spark, first, environ.get("JAVA_HOME", ""))
+    return _supported(spark, default, environ.get("JAVA_HOME", ""))
 
 
-def _fitting(spark: str, java: Optional[Java], home: str) -> Java:
+def _supported(spark: str, java: Optional[Java], home: str) -> Java:
+    """Return a Java that Spark supports. Raises Refused."""
     for fault in reasons.judged_java(spark, java, home):
-        raise refusal(fault)
+        raise refusal_of(fault)
     assert java is not None
     return java
 
 
-def hadoop_conf_of(named: Optional[str], environ: Mapping[str, str]) -> str:
-    """The Hadoop configuration's folder that is named, else set, else the usual one.
+def find_hadoop_conf(named: Optional[str], environ: Mapping[str, str]) -> str:
+    """Return the directory of the Hadoop configuration: named, set, or the usual one.
 
-    Raises Refused where it cannot be read as one.
+    Raises Refused where it has no readable configuration.
     """
-    names = ("HADOOP_CONF_DIR", "YARN_CONF_DIR")
-    folder = named or next((environ[name] for name in names if environ.get(name)), _CONF)
-    folder = os.path.abspath(folder)
-    fault = reasons.hadoop_of(folder)[1]
+    variables = ("HADOOP_CONF_DIR", "YARN_CONF_DIR")
+    directory = named or next(
+        (environ[name] for name in variables if environ.get(name)), _HADOOP_CONF_DIR
+    )
+    directory = os.path.abspath(directory)
+    fault = reasons.hadoop_of(directory)[1]
     if fault:
-        raise refusal(fault)
-    return folder
+        raise refusal_of(fault)
+    return directory
 
 
-def python_of(path: str, environ: Mapping[str, str]) -> Tuple[Tuple[int, ...], str]:
-    """``(the release of a Python, or empty; why it is not known)``.
+def check_pythons(
+    spark: str, driver: str, worker: str, environ: Mapping[str, str]
+) -> Tuple[List[Fault], List[str]]:
+    """Return the faults of a kernel's two Pythons, and why a release is not known."""
+    releases, unknown = {}, []
+    for path in dict.fromkeys((driver, worker)):
+        releases[path], reason = python_release(path, environ)
+        if reason:
+            unknown.append(reason)
+    return list(reasons.judged_python(spark, releases[driver], releases[worker], worker)), unknown
 
-    Root runs none that somebody else can write.
+
+def python_release(path: str, environ: Mapping[str, str]) -> Tuple[Tuple[int, ...], str]:
+    """Return ``((major, minor), "")`` of an interpreter, or ``((), reason)`` if not known.
+
+    Root runs no interpreter that another user can write.
     """
     if not os.access(path, os.X_OK):
         return (), "%s is no program of this host" % path
@@ -130,23 +150,5 @@ def python_of(path: str, environ: Mapping[str, str]) -> Tuple[Tuple[int, ...], s
             return (), "%s can be written by another user, and was not run" % path
     except JhpatchError as error:
         return (), error.message
-    release = reasons.minor_of(path, environ, 20)
+    release = reasons.minor_of(path, environ, _PYTHON_TIMEOUT)
     return release, "" if release else "%s is no Python" % path
-
-
-def judged_pythons(
-    spark: str, driver: str, worker: str, environ: Mapping[str, str]
-) -> Iterator[Tuple[Optional[Fault], str]]:
-    """Faults, and notes on what is not known, of the two Pythons of a kernel."""
-    releases = {}
-    for path in dict.fromkeys((driver, worker)):
-        releases[path], why = python_of(path, environ)
-        if why:
-            yield None, why
-    for fault in reasons.judged_python(spark, releases[driver], releases[worker], worker):
-        yield fault, ""
-
-
-def severe(faults: Iterable[Fault]) -> List[Fault]:
-    """Those with which Spark does not start."""
-    return [fault for fault in faults if reasons.CAUSES[fault.code].severity == "error"]

@@ -1,61 +1,67 @@
-"""Kernelspecs on the disk: where they lie, which there are, writing one and taking it away.
+"""Kernelspecs on the disk: their directories, which are installed, writing and removing one.
 
-Where they lie is jupyter_client's and jupyter_core's to say (KernelSpecManager).
+jupyter_client and jupyter_core decide on the directories (KernelSpecManager).
 """
 
+import contextlib
 import importlib
-import json
 import os
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from jhpatch.errors import Failed, Refused, jhpatch_command, python_command
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.spark import kernelspec as kernelspecs
-from jhpatch.spark.kernelspec import Known
+from jhpatch.spark import kernelspec
+from jhpatch.spark.kernelspec import Kernel, KernelSpec
 from jhpatch.system import path_owners
 from jhpatch.system.files import read_file, write_file
 
 MANIFEST = "kernel.json"
 _SOURCES = ("jhpatch_pyspark.py", "jhpatch_reasons.py", "logo-32x32.png", "logo-64x64.png")
 _NAMES = _SOURCES + ("startup.py", MANIFEST)
-_CAP = 1024 * 1024  # bytes of a kernel.json
+_SIZE = 1024 * 1024  # bytes of a kernel.json, at most
 
 
-class Installed(NamedTuple):
-    """A PySpark kernel that is there."""
+class InstalledKernel(NamedTuple):
+    """A PySpark kernel that a server offers."""
 
     name: str
-    folder: str
-    known: Known
+    directory: str
+    spec: KernelSpec
 
 
-def sources() -> Dict[str, bytes]:
-    """The files of a kernel that are the same for all."""
-    here = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "deployed")
-    found = {}
+def files_of(kernel: Kernel) -> Dict[str, bytes]:
+    """Return the content of a kernel's files, by name."""
+    deployed = os.path.join(
+        os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "deployed"
+    )
+    files = {}
     for name in _SOURCES:
-        path = os.path.join(here, name.replace("jhpatch_", ""))
-        with open(path, "rb") as file:
-            found[name] = file.read()
-    return found
+        with open(os.path.join(deployed, name.replace("jhpatch_", "")), "rb") as file:
+            files[name] = file.read()
+    files[MANIFEST] = kernelspec.kernel_json(kernel).encode("utf-8")
+    files["startup.py"] = kernelspec.startup(kernel).encode("utf-8")
+    return files
 
 
-def folder_of(name: str, user: bool, prefix: Optional[str]) -> str:
-    """Where a kernel goes: the user's own folder, a prefix's, or the system's. Raises Failed."""
+def directory_of(name: str, user: bool, prefix: Optional[str]) -> str:
+    """Return the directory of a new kernel: the user's, a prefix's, or the system's.
+
+    Raises Failed.
+    """
     manager, paths = _jupyter()
     if user:
-        top = manager.user_kernel_dir
+        parent = manager.user_kernel_dir
     elif prefix:
-        top = os.path.join(os.path.abspath(prefix), "share", "jupyter", "kernels")
+        parent = os.path.join(os.path.abspath(prefix), "share", "jupyter", "kernels")
     else:
-        top = os.path.join(paths.SYSTEM_JUPYTER_PATH[0], "kernels")
-    return os.path.join(top, name.lower())
+        parent = os.path.join(paths.SYSTEM_JUPYTER_PATH[0], "kernels")
+    return os.path.join(parent, name.lower())
 
 
 def _jupyter() -> Tuple[Any, Any]:
-    """``(a KernelSpecManager, jupyter_core.paths)``."""
+    """Return a KernelSpecManager, and jupyter_core.paths. Raises Failed."""
     try:
-        kernelspec = importlib.import_module("jupyter_client.kernelspec")
+        jupyter_kernelspec = importlib.import_module("jupyter_client.kernelspec")
         paths = importlib.import_module("jupyter_core.paths")
     except ImportError as error:
         raise Failed(
@@ -63,116 +69,126 @@ def _jupyter() -> Tuple[Any, Any]:
             expected="the Python of the notebook server",
             next=python_command("pip", "install", "jupyter_client"),
         )
-    return kernelspec.KernelSpecManager(), paths
+    return jupyter_kernelspec.KernelSpecManager(), paths
 
 
-def installed() -> Iterator[Installed]:
-    """The PySpark kernels that a server of this Python and user offers, by name."""
-    folders: Dict[str, str] = {}
-    for top in _jupyter()[0].kernel_dirs:
-        try:
-            names = sorted(os.listdir(top))
-        except OSError:
-            continue
-        for name in names:
-            folders.setdefault(name.lower(), os.path.join(top, name))
-    for name in sorted(folders):
-        one = read(folders[name])
-        if one is not None:
-            yield Installed(name, folders[name], one)
+def kernels() -> Iterator[InstalledKernel]:
+    """Return the PySpark kernels that a server of this Python and user offers, by name.
+
+    Raises Failed.
+    """
+    directories: Dict[str, str] = {}
+    for parent in _jupyter()[0].kernel_dirs:
+        with contextlib.suppress(OSError):
+            for name in sorted(os.listdir(parent)):
+                directories.setdefault(name.lower(), os.path.join(parent, name))
+    for name in sorted(directories):
+        spec = read_spec(directories[name])
+        if spec is not None:
+            yield InstalledKernel(name, directories[name], spec)
 
 
-def read(folder: str) -> Optional[Known]:
-    """What the kernel.json in a folder says; None where there is no PySpark kernel."""
-    data = _bytes(os.path.join(folder, MANIFEST))
+def find(name: str) -> InstalledKernel:
+    """Return the installed kernel of a name. Raises Failed."""
+    installed = list(kernels())
+    for kernel in installed:
+        if kernel.name == name.lower():
+            return kernel
+    names = ", ".join(kernel.name for kernel in installed)
+    raise Failed(
+        "there is no PySpark kernel %s" % name,
+        expected=names or "one that kernelspec install has written",
+        next=jhpatch_command("kernelspec", "list"),
+    )
+
+
+def read_spec(directory: str) -> Optional[KernelSpec]:
+    """Return the values of the directory's kernel.json; None where it is no PySpark kernel's."""
+    data = _read(os.path.join(directory, MANIFEST))
     try:
-        return kernelspecs.known(json.loads((data or b"").decode("utf-8")))
-    except (ValueError, RecursionError):
+        return kernelspec.parse((data or b"").decode("utf-8"))
+    except UnicodeDecodeError:
         return None
 
 
-def _bytes(path: str) -> Optional[bytes]:
-    """A small regular file's; None where there is none."""
+def _read(path: str) -> Optional[bytes]:
     try:
-        return read_file(path, _CAP).data
+        return read_file(path, _SIZE).data
     except OSError:
         return None
 
 
-def changed(folder: str, files: Dict[str, bytes]) -> List[str]:
-    """The files that are not there as they should be. Raises Refused for another's kernel."""
-    if os.path.lexists(os.path.join(folder, MANIFEST)):
-        one = read(folder)
-        if one is None or not one.ours:
+def stale_files(directory: str, files: Dict[str, bytes]) -> List[str]:
+    """Return the names of the files that are missing or different, in the order to write them.
+
+    Raises Refused where jhpatch did not write the kernel in that directory.
+    """
+    if os.path.lexists(os.path.join(directory, MANIFEST)):
+        spec = read_spec(directory)
+        if spec is None or not spec.ours:
             raise Refused(
                 "there is a kernel of this name that jhpatch did not write",
-                path=folder,
+                path=directory,
                 expected="no such kernel, or one of jhpatch's",
-                found=one.display_name if one else "another kernel",
+                found=spec.display_name if spec else "another kernel",
                 next=jhpatch_command("kernelspec", "install", "--name", "ANOTHER"),
             )
-    return [name for name in _order(files) if _bytes(os.path.join(folder, name)) != files[name]]
+    names = _manifest_last(files)
+    return [name for name in names if _read(os.path.join(directory, name)) != files[name]]
 
 
-def _order(files: Dict[str, bytes]) -> List[str]:
-    """kernel.json last: without it a folder is no kernel, with it all is there."""
-    return sorted(files, key=lambda name: (name == MANIFEST, name))
+def _manifest_last(names: Iterable[str]) -> List[str]:
+    """Sort names: only with its kernel.json is a directory a kernel, and then it is complete."""
+    return sorted(names, key=lambda name: (name == MANIFEST, name))
 
 
-def write(folder: str, files: Dict[str, bytes]) -> None:
-    """Makes a kernel's folder, and in it those files that have ``changed``, each replaced
-    whole, in the order of ``files``. Raises Failed, Refused."""
-    _refuse_foreign(folder)
+def write(directory: str, files: Dict[str, bytes]) -> None:
+    """Write files into a kernel's directory, each replaced whole, in the order of ``files``.
+
+    Raises Failed, Refused.
+    """
+    _require_safe_directory(directory)
     try:
-        os.makedirs(folder, mode=0o755, exist_ok=True)
+        os.makedirs(directory, mode=0o755, exist_ok=True)
         for name in files:
-            write_file(os.path.join(folder, name), files[name])
+            write_file(os.path.join(directory, name), files[name])
     except OSError as error:
-        raise _failed(error, folder)
+        raise _failed(error, directory)
 
 
-def remove(folder: str) -> Tuple[str, ...]:
-    """Takes away what jhpatch wrote; gives the names that stay. Raises Failed, Refused."""
-    _refuse_foreign(folder)
+def remove(directory: str) -> Tuple[str, ...]:
+    """Remove what jhpatch wrote; return the names of other files. Raises Failed, Refused."""
+    _require_safe_directory(directory)
     try:
-        for name in _order(dict.fromkeys(_NAMES, b""))[::-1]:
-            _unlink(os.path.join(folder, name))
-        cache = os.path.join(folder, "__pycache__")
-        if os.path.isdir(cache) and not os.path.islink(cache):
-            for name in os.listdir(cache):
-                if name.startswith(("jhpatch_", "startup.")):
-                    os.unlink(os.path.join(cache, name))
-            _rmdir(cache)
-        left = tuple(sorted(os.listdir(folder)))
-        if not left:
-            os.rmdir(folder)
-        return left
+        for name in reversed(_manifest_last(_NAMES)):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(directory, name))
+        _remove_bytecode(os.path.join(directory, "__pycache__"))
+        remaining = tuple(sorted(os.listdir(directory)))
+        if not remaining:
+            os.rmdir(directory)
+        return remaining
     except OSError as error:
-        raise _failed(error, folder)
+        raise _failed(error, directory)
 
 
-def _unlink(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass
+def _remove_bytecode(cache: str) -> None:
+    if os.path.isdir(cache) and not os.path.islink(cache):
+        for name in os.listdir(cache):
+            if name.startswith(("jhpatch_", "startup.")):
+                os.unlink(os.path.join(cache, name))
+        with contextlib.suppress(OSError):  # it has other files
+            os.rmdir(cache)
 
 
-def _rmdir(path: str) -> None:
-    try:
-        os.rmdir(path)
-    except OSError:
-        pass  # something of another's is in it
-
-
-def _refuse_foreign(folder: str) -> None:
-    """Root writes where root alone can: what it puts elsewhere a user can replace."""
+def _require_safe_directory(directory: str) -> None:
+    """Raise Refused where root would write a file that another user can replace."""
     if os.geteuid() != 0:
         return
-    above = folder
-    while not os.path.lexists(above):
-        above = os.path.dirname(above)
-    writer = path_owners.writer_of(above)
+    existing = directory
+    while not os.path.lexists(existing):
+        existing = os.path.dirname(existing)
+    writer = path_owners.writer_of(existing)
     if writer is not None:
         raise Refused(
             "root does not write a kernel where somebody else can",
@@ -183,10 +199,10 @@ def _refuse_foreign(folder: str) -> None:
         )
 
 
-def _failed(error: OSError, folder: str) -> Failed:
+def _failed(error: OSError, directory: str) -> Failed:
     return Failed(
         error.strerror or str(error),
-        path=os.fsdecode(error.filename or folder),
+        path=os.fsdecode(error.filename or directory),
         expected="a folder that you may write",
         next="the same command with sudo, or with --user",
     )

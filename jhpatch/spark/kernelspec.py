@@ -1,18 +1,18 @@
-"""A PySpark kernelspec: values in, the text of its files out. Pure and deterministic.
+"""A PySpark kernelspec: values in, the text of its files out, and back. Pure, deterministic.
 
-The form of kernel.json is jupyter_client's ("Making kernels for Jupyter"); what Spark reads
-from its environment is in its own bin/pyspark and python/pyspark/java_gateway.py.
+The format of kernel.json is jupyter_client's ("Making kernels for Jupyter"); the variables
+that Spark reads are in its bin/pyspark and python/pyspark/java_gateway.py.
 """
 
 import json
 import shlex
-from typing import Any, Dict, Optional, Tuple
+from typing import Dict, Optional, Tuple
 
 from jhpatch.namedtuple import NamedTuple
 
 SCHEMA = 1
 RENEWAL = "spark.kerberos.renewal.credentials"
-"""With ``ccache`` a running application takes fresh tickets from the cache (SPARK-28005)."""
+"""With ``ccache`` a running application reads new tickets from the cache (SPARK-28005)."""
 
 _STARTUP = '''\
 """Written by jhpatch: what PYTHONSTARTUP of this kernel runs."""
@@ -36,11 +36,11 @@ del _jhpatch_begin
 
 
 class Kernel(NamedTuple):
-    """What a PySpark kernel is made of; paths are absolute."""
+    """The values of a PySpark kernel; paths are absolute."""
 
     display_name: str
-    folder: str
-    """Where its files will lie."""
+    directory: str
+    """Of its files."""
     python: str
     worker_python: str
     spark_home: str
@@ -58,75 +58,77 @@ class Kernel(NamedTuple):
     """Minutes after which an unused session is stopped; 0: never."""
 
 
+class KernelSpec(NamedTuple):
+    """The values in an existing kernel.json."""
+
+    ours: bool
+    """Whether jhpatch wrote it."""
+    display_name: str
+    environment: Dict[str, str]
+    spark: str
+    """Spark's release; empty where the file does not name it."""
+    python: str
+
+
 def submit_args(kernel: Kernel) -> str:
-    """PYSPARK_SUBMIT_ARGS: Spark splits it as a shell does, and wants ``pyspark-shell`` last."""
+    """Return PYSPARK_SUBMIT_ARGS: Spark splits it as a shell does; ``pyspark-shell`` is last."""
     conf = dict(kernel.conf)
-    if int(kernel.spark.partition(".")[0] or 0) >= 3 and kernel.master.startswith("yarn"):
+    is_yarn = kernel.master.startswith("yarn")
+    if int(kernel.spark.partition(".")[0] or 0) >= 3 and is_yarn:
         conf.setdefault(RENEWAL, "ccache")
-    words = ["--master", kernel.master]
-    if kernel.master.startswith("yarn"):
-        words += ["--deploy-mode", kernel.deploy_mode]
+    arguments = ["--master", kernel.master]
+    if is_yarn:
+        arguments += ["--deploy-mode", kernel.deploy_mode]
     for name in sorted(conf):
-        words += ["--conf", "%s=%s" % (name, conf[name])]
-    return " ".join(map(shlex.quote, words + ["pyspark-shell"]))
+        arguments += ["--conf", "%s=%s" % (name, conf[name])]
+    return " ".join(map(shlex.quote, arguments + ["pyspark-shell"]))
 
 
-def kernel_json(kernel: Kernel) -> str:
-    """kernel.json. Its ``env`` values pass through string.Template in jupyter_client."""
-    environment = {
+def environment(kernel: Kernel) -> Dict[str, str]:
+    """Return ``env`` of kernel.json; its values pass through string.Template in jupyter_client."""
+    values = {
         "JAVA_HOME": kernel.java_home,
         "JHPATCH_PYSPARK": json.dumps({"lazy": kernel.lazy, "idle_stop": kernel.idle_stop}),
         "PYSPARK_DRIVER_PYTHON": kernel.python,
         "PYSPARK_PYTHON": kernel.worker_python,
         "PYSPARK_SUBMIT_ARGS": submit_args(kernel),
         "PYTHONPATH": ":".join(kernel.python_path),
-        "PYTHONSTARTUP": kernel.folder + "/startup.py",
+        "PYTHONSTARTUP": kernel.directory + "/startup.py",
         "SPARK_HOME": kernel.spark_home,
     }
     if kernel.hadoop_conf_dir:
-        environment["HADOOP_CONF_DIR"] = environment["YARN_CONF_DIR"] = kernel.hadoop_conf_dir
-    environment.update(kernel.env)
+        values["HADOOP_CONF_DIR"] = values["YARN_CONF_DIR"] = kernel.hadoop_conf_dir
+    values.update(kernel.env)
+    return values
+
+
+def kernel_json(kernel: Kernel) -> str:
+    """Return the text of kernel.json."""
     document = {
         "argv": [kernel.python, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
         "display_name": kernel.display_name,
         "language": "python",
-        "env": environment,
+        "env": environment(kernel),
         "metadata": {"jhpatch": {"schema": SCHEMA, "spark": kernel.spark}},
     }
     return json.dumps(document, indent=1, sort_keys=True) + "\n"
 
 
 def startup(kernel: Kernel) -> str:
-    """startup.py: leaves nothing in the user's namespace but ``spark`` and ``sc``."""
-    return _STARTUP.replace("FOLDER", ascii(kernel.folder))
+    """Return the text of startup.py, which adds only ``spark`` and ``sc`` to the user's names."""
+    return _STARTUP.replace("FOLDER", ascii(kernel.directory))
 
 
-class Known(NamedTuple):
-    """What a kernelspec that is there says of itself; ``ours``: jhpatch wrote it."""
-
-    ours: bool
-    display_name: str
-    environment: Dict[str, str]
-    spark: str
-    python: str
-
-
-def known(document: Any) -> Optional[Known]:
-    """The values of a kernel.json; None where it is no PySpark kernel's, or no kernelspec."""
+def parse(text: str) -> Optional[KernelSpec]:
+    """Return the values of a kernel.json; None where it is not a PySpark kernel's."""
     try:
-        environment = {str(key): str(value) for key, value in document.get("env", {}).items()}
+        document = json.loads(text)
+        env = {str(key): str(value) for key, value in document.get("env", {}).items()}
         ours = document.get("metadata", {}).get("jhpatch") or {}
-        argv = [str(word) for word in document["argv"]]
+        argv = [str(argument) for argument in document["argv"]]
         name, spark = str(document["display_name"]), str(ours.get("spark", ""))
-    except (AttributeError, KeyError, TypeError):
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
         return None
-    if not argv or not (ours or "SPARK_HOME" in environment):
+    if not argv or not (ours or "SPARK_HOME" in env):
         return None
-    return Known(ours.get("schema") == SCHEMA, name, environment, spark, argv[0])
-
-
-def known_of(text: str) -> Known:
-    """The values of a kernel.json that ``kernel_json`` gave."""
-    found = known(json.loads(text))
-    assert found is not None
-    return found
+    return KernelSpec(ours.get("schema") == SCHEMA, name, env, spark, argv[0])

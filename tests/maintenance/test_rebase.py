@@ -1,57 +1,25 @@
-"""rebasing.py: a piece moves only where its anchor is, exactly once."""
+"""The patch file that covers another release."""
 
 import sys
 
 import pytest
 
-from jhpatch.errors import Refused
+from jhpatch.errors import BadPatch, Refused, Usage
 from jhpatch.maintenance import rebase
+from jhpatch.maintenance.release_files import ReleaseFiles
 from jhpatch.patchset.edition import read_edition
-from testing.patch_files import PATH, UPSTREAM, patch_text, patched, put
+from testing.index import made_wheel
+from testing.patch_files import PATH, UPSTREAM, patch_text, put
 
-pytestmark = pytest.mark.skipif(
-    sys.version_info < (3, 8), reason="rebase itself says that it needs Python 3.8"
+needs_trees = pytest.mark.skipif(
+    sys.version_info < (3, 8), reason="rebase itself requires Python 3.8"
 )
+NEWER = UPSTREAM.replace(b"import json\n", b"import json\nimport os\n")
 
 
-def edition(folder, versions, name="1.0-hooks.patch"):
+def edition(directory, versions, name="1.0-hooks.patch"):
     """An edition of ``app/hooks``."""
-    return read_edition(put(str(folder), patch_text(versions=versions), name))
-
-
-def pieces():
-    """What the patch of ``app`` puts in."""
-    return rebase.pieces_of(UPSTREAM, patched(UPSTREAM), PATH)
-
-
-def test_the_pieces_of_a_patch():
-    """An import, a call and two decorators, each with the method that holds it."""
-    assert [(one.kind, one.text.strip(), one.owner) for one in pieces()] == [
-        ("import", "from app._helper import on_open, on_save, on_start", ""),
-        ("call", "on_start(self)", "ContentsHandler.__init__"),
-        ("decorator", "@on_open", "ContentsHandler.get"),
-        ("decorator", "@on_save", "ContentsHandler._save"),
-    ]
-
-
-def test_they_move_back_to_where_they_came_from():
-    """Onto the same file: the same bytes."""
-    assert rebase.moved(pieces(), UPSTREAM, PATH) == patched(UPSTREAM)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"text": "@on_open\n    x = 1"},
-        {"text": "@on_open  # and more\n    @on_save"},
-        {"text": "# nothing"},
-    ],
-)
-def test_what_has_moved_is_taken_apart_again(change):
-    """Another piece than before, or one at another place, is refused at the end."""
-    import_, call, get, save = pieces()
-    with pytest.raises(Refused):
-        rebase.moved((import_, call, get._replace(**change), save), UPSTREAM, PATH)
+    return read_edition(put(str(directory), patch_text(versions=versions), name))
 
 
 @pytest.mark.parametrize(
@@ -68,7 +36,58 @@ def test_what_has_moved_is_taken_apart_again(change):
         ("==1.0 | >=1.2,<=1.3", "1.4", [], "==1.0 | >=1.2,<=1.4"),
     ],
 )
-def test_widened(tmp_path, versions, version, others, expected):
+def test_extended_versions(tmp_path, versions, version, others, expected):
     """A range grows to the next release of its major version, over no other edition's."""
     rest = [edition(tmp_path / "o", text, "%d-hooks.patch" % at) for at, text in enumerate(others)]
-    assert rebase.widened(edition(tmp_path / "e", versions), version, rest) == expected
+    assert rebase.extend_versions(edition(tmp_path / "e", versions), version, rest) == expected
+
+
+def test_the_editions_of_a_patch(tmp_path):
+    """By distribution and slug, however the distribution is spelled; one must change a file."""
+    directories = [str(tmp_path)]
+    first, second = edition(tmp_path, "==1.0"), edition(tmp_path, "==1.1", "1.1-hooks.patch")
+    edition(tmp_path, "==1.0", "1.0-other.patch")
+    assert rebase.editions_of("App/hooks", directories) == [first, second]
+    text = "Package: app\nVersions: 3.*\nDescription: d\nNot-Needed: it is built in\n---\n"
+    put(str(tmp_path), text, "3.0-gone.patch")
+    for name in ("app/nothing", "app/gone", "other/hooks"):
+        with pytest.raises(Usage) as error:
+            rebase.editions_of(name, directories)
+        assert error.value.expected == "one of app/hooks, app/other"
+
+
+@needs_trees
+def test_which_edition_is_ported(tmp_path):
+    """The last before the release, or the first of all."""
+    for version, name in (("0.9", "1.0-hooks"), ("1.5", "1.0-hooks"), ("2.5", "2.0-hooks")):
+        editions = [edition(tmp_path, "==1.0"), edition(tmp_path, "==2.0", "2.0-hooks.patch")]
+        wheel = made_wheel(str(tmp_path / "wheels"), "app", "1.0", {PATH: UPSTREAM})
+        target = ReleaseFiles(version, {PATH: NEWER})
+        rebased = rebase.rebase(editions, target, wheel, str(tmp_path))
+        assert (rebased.edition.name, rebased.port) == (name, version + "-hooks")
+        assert rebased.note == "%s: carried from %s" % (version, name)
+        assert rebased.text == patch_text(NEWER, versions="==" + version)
+
+
+def test_a_release_that_is_covered(tmp_path):
+    """There is nothing to write; other bytes than the edition's are refused."""
+    editions = [edition(tmp_path, "==1.0")]
+    target = ReleaseFiles("1.0", {PATH: UPSTREAM})
+    assert rebase.rebase(editions, target, None, str(tmp_path)).text is None
+    with pytest.raises(Refused) as refused:
+        rebase.rebase(editions, target._replace(files={PATH: NEWER}), None, str(tmp_path))
+    assert refused.value.found.startswith("sha256:")
+    with pytest.raises(Refused) as refused:
+        rebase.rebase(editions, target._replace(files={}), None, str(tmp_path))
+    assert refused.value.found == "no such file"
+
+
+@needs_trees
+def test_a_port_is_refused(tmp_path):
+    """A file that is gone; an edition that does not fit the files that it is said to be for."""
+    ours = edition(tmp_path, "==1.0")
+    with pytest.raises(Refused) as refused:
+        rebase.port(ours, {PATH: UPSTREAM}, {}, "1.3")
+    assert refused.value.path == PATH
+    with pytest.raises(BadPatch):
+        rebase.port(ours, {PATH: UPSTREAM.replace(b"tornado", b"flask")}, {PATH: NEWER}, "1.3")

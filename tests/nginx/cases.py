@@ -1,15 +1,19 @@
-"""Fronts as an administrator would type them; golden/ has the file of each.
+"""Sites as an administrator would type them; golden/ has the file of each.
 
-``python -m tests.nginx.cases`` writes them anew: read the diff before it is committed.
+``python -m tests.nginx.cases`` writes the files again: read the diff before you commit it.
 """
 
 import os
+import re
 
-from jhpatch.nginx.site_file import Front, render
+from jhpatch.nginx.options import ProxySite
+from jhpatch.nginx.site_file import render
 
 GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden")
+CORPUS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus")
+"""Configurations as people write them; a comment ``# <- CODE`` names what is wrong in a line."""
 TLS = "/etc/jhpatch/tls"
-"""Where the certificates lie; a test that needs real ones puts them elsewhere."""
+"""The directory of the certificates; tests that need real ones replace it."""
 
 
 def pair(name):
@@ -17,7 +21,7 @@ def pair(name):
     return ("%s/%s.pem" % (TLS, name), "%s/%s.key" % (TLS, name))
 
 
-HUB = Front(
+HUB = ProxySite(
     server_names=("hub.example.org",),
     upstreams=("127.0.0.1:8000",),
     version="1.22.1",
@@ -57,6 +61,19 @@ CASES = {
 def golden(name):
     """The path of a case's file."""
     return os.path.join(GOLDEN, name + ".conf")
+
+
+def arrows(path):
+    """The findings that a file's own comments name, each as its code and ``file:line``."""
+    with open(path) as file:
+        for number, line in enumerate(file, 1):
+            for code in re.findall(r"[\w.-]+", line.partition("# <- ")[2]):
+                yield code, "%s:%d" % (path, number)
+
+
+def places(answer):
+    """The code and the place of each finding of an answer."""
+    return sorted((row["code"], row["path"]) for row in answer.document["findings"])
 
 
 if __name__ == "__main__":

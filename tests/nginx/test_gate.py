@@ -25,8 +25,8 @@ def whole(data):
     return bool(end) and (b" 101 " in head[:14] or (length and len(body) >= int(length.group(1))))
 
 
-class Front:
-    """A front that runs, and its upstream; ``names`` are its own."""
+class Proxy:
+    """A running reverse proxy, and its upstream."""
 
     def __init__(self, upstream, port, tls=True):
         self.upstream = upstream
@@ -71,30 +71,30 @@ class Front:
 
 
 @contextlib.contextmanager
-def front_of(folder, tls, **values):
-    """A front of the case HUB with other values, on a free port."""
+def proxy_of(folder, tls, **values):
+    """A reverse proxy of the case HUB with other values, on a free port."""
     (port,) = ports.free(1)
     with Upstream() as upstream:
-        given = HUB._replace(
+        site = HUB._replace(
             server_names=("hub.example.org", "notebooks.example.com"),
             listens=("127.0.0.1:%d" % port,),
             upstreams=("127.0.0.1:%d" % upstream.port,),
-            version=version.version(),
+            version=version.installed(),
         )._replace(**values)
-        with running(render(given).replace(TLS, tls), folder, port):
-            yield Front(upstream, port, bool(given.certificates))
+        with running(render(site).replace(TLS, tls), folder, port):
+            yield Proxy(upstream, port, bool(site.certificates))
 
 
 @pytest.fixture(scope="module")
-def front(tmp_path_factory, certificates):
+def proxy(tmp_path_factory, certificates):
     """Two names, one certificate, a port of its own."""
-    with front_of(tmp_path_factory.mktemp("front"), certificates) as one:
-        yield one
+    with proxy_of(tmp_path_factory.mktemp("proxy"), certificates) as running_proxy:
+        yield running_proxy
 
 
-def origins(front):
+def origins(proxy):
     """Those that are foreign."""
-    port = front.port
+    port = proxy.port
     return [
         "https://evil.example",
         "https://blog.example.org:%d" % port,  # a sibling
@@ -110,26 +110,26 @@ def origins(front):
     ]
 
 
-def test_own_pages_and_scripts_pass(front):
+def test_own_pages_and_scripts_pass(proxy):
     """On each name, to an upgrade and to the API; in any case of letters."""
-    for host in (front.own, "notebooks.example.com:%d" % front.port):
+    for host in (proxy.own, "notebooks.example.com:%d" % proxy.port):
         for origin in ({"Origin": "https://" + host}, {"Origin": "HTTPS://" + host.upper()}, {}):
-            assert front.ask("/user/a/api/contents", host=host, **origin)[0] == 200
+            assert proxy.ask("/user/a/api/contents", host=host, **origin)[0] == 200
             cookie = dict(UPGRADE, Cookie="user=1", **origin)
             if origin.get("Origin", "https").startswith("https"):
-                assert front.ask("/user/a/api/events/subscribe", host=host, **cookie)[0] == 101
+                assert proxy.ask("/user/a/api/events/subscribe", host=host, **cookie)[0] == 101
 
 
-def test_foreign_pages_are_refused_before_the_hub(front):
+def test_foreign_pages_are_refused_before_the_hub(proxy):
     """Upgrades anywhere, and all that is below /user/*/api: 403, and no request passed on."""
-    before = len(front.upstream.requests)
-    for origin in origins(front):
+    before = len(proxy.upstream.requests)
+    for origin in origins(proxy):
         for path in ("/user/a/api/kernels/x/channels", "/services/x", "/hub/", "/user/a/lab"):
-            assert front.ask(path, Origin=origin, **UPGRADE)[0] == 403, (origin, path)
+            assert proxy.ask(path, Origin=origin, **UPGRADE)[0] == 403, (origin, path)
         for path in ("/user/a/api", "/user/a/api/contents?x=1", "/user/a/second/api/kernels"):
             for method in ("GET", "POST", "PUT"):
-                assert front.ask(path, method, Origin=origin)[0] == 403, (origin, path)
-    assert len(front.upstream.requests) == before
+                assert proxy.ask(path, method, Origin=origin)[0] == 403, (origin, path)
+    assert len(proxy.upstream.requests) == before
 
 
 ODD = [
@@ -143,83 +143,83 @@ ODD = [
 
 
 @pytest.mark.parametrize("path", ODD)
-def test_no_spelling_of_the_path_gets_by(front, path):
+def test_no_spelling_of_the_path_gets_by(proxy, path):
     """Neither the one that nginx decodes, nor the one that the server gets."""
-    assert front.ask(path, Origin="https://evil.example")[0] == 403
+    assert proxy.ask(path, Origin="https://evil.example")[0] == 403
 
 
-def test_single_sign_on_passes(front):
+def test_single_sign_on_passes(proxy):
     """A form that the identity provider's page posts, and the page that a link leads to."""
     for origin in ("https://idp.example", "null"):
         for path in ("/hub/saml/acs", "/hub/oauth_callback", "/hub/login?next=/user/a/api/x"):
-            assert front.ask(path, "POST", body=b"SAMLResponse=x", Origin=origin)[0] == 200
-    assert front.ask("/user/a/lab")[0] == 200
+            assert proxy.ask(path, "POST", body=b"SAMLResponse=x", Origin=origin)[0] == 200
+    assert proxy.ask("/user/a/lab")[0] == 200
 
 
-def test_what_the_upstream_sees(front):
+def test_what_the_upstream_sees(proxy):
     """Host whole, Origin as it was, the client's address and no other, https."""
-    origin = "https://" + front.own
-    seen = front.seen(
+    origin = "https://" + proxy.own
+    seen = proxy.seen(
         Origin=origin, X_Forwarded_For="6.6.6.6", X_Forwarded_Proto="gopher", X_Real_IP="6.6.6.6"
     )
-    assert seen["host"] == front.own and seen["origin"] == origin
+    assert seen["host"] == proxy.own and seen["origin"] == origin
     assert seen["x-forwarded-for"] == seen["x-real-ip"] == "127.0.0.1"
     assert seen["x-forwarded-proto"] == seen["x-scheme"] == "https"
-    assert seen["x-forwarded-host"] == front.own
+    assert seen["x-forwarded-host"] == proxy.own
     assert "upgrade" not in seen and "connection" not in seen
 
 
-def test_other_upgrades_are_not_passed_on(front):
+def test_other_upgrades_are_not_passed_on(proxy):
     """h2c would be a tunnel past all that is checked here."""
-    seen = front.seen(Connection="Upgrade, close", Upgrade="h2c")
+    seen = proxy.seen(Connection="Upgrade, close", Upgrade="h2c")
     assert "upgrade" not in seen and "connection" not in seen
 
 
-def test_other_names_are_closed(front):
+def test_other_names_are_closed(proxy):
     """By SNI, by Host, by neither; nothing comes to the hub."""
-    before = len(front.upstream.requests)
-    assert front.ask(sni="evil.example") == (None, b"")
-    assert front.ask(host="evil.example") == (None, b"")
-    assert front.ask(host="evil.example:%d" % front.port, sni="evil.example") == (None, b"")
-    assert front.ask(host="127.0.0.1:%d" % front.port) == (None, b"")
-    assert len(front.upstream.requests) == before
+    before = len(proxy.upstream.requests)
+    assert proxy.ask(sni="evil.example") == (None, b"")
+    assert proxy.ask(host="evil.example") == (None, b"")
+    assert proxy.ask(host="evil.example:%d" % proxy.port, sni="evil.example") == (None, b"")
+    assert proxy.ask(host="127.0.0.1:%d" % proxy.port) == (None, b"")
+    assert len(proxy.upstream.requests) == before
 
 
-def test_a_large_save_passes_and_a_larger_one_does_not(front, tmp_path, certificates):
+def test_a_large_save_passes_and_a_larger_one_does_not(proxy, tmp_path, certificates):
     """20 MB within the limit of 100m; 2 kB above one of 1k."""
-    origin = "https://" + front.own
+    origin = "https://" + proxy.own
     body = b"x" * (20 << 20)
     path = "/user/a/api/contents/x"
-    assert front.ask(path, "PUT", body=body, Origin=origin)[0] == 200
-    assert front.upstream.requests[-1][2] == body
-    with front_of(tmp_path, certificates, max_body="1k") as other:
+    assert proxy.ask(path, "PUT", body=body, Origin=origin)[0] == 200
+    assert proxy.upstream.requests[-1][2] == body
+    with proxy_of(tmp_path, certificates, max_body="1k") as other:
         assert other.ask(path, "PUT", body=body[:2000])[0] == 413
 
 
 def test_a_terminator_says_the_scheme(tmp_path, certificates):
     """Behind it nginx speaks http, and browsers https: that is what Origin must say."""
     values = dict(certificates=(), external_scheme="https")
-    with front_of(tmp_path, certificates, **values) as front:
+    with proxy_of(tmp_path, certificates, **values) as proxy:
         # The terminator's port, not nginx's own, is what browsers see.
         host = {"host": "hub.example.org"}
-        own = front.ask("/user/a/api/x", Origin="https://hub.example.org", **host)
+        own = proxy.ask("/user/a/api/x", Origin="https://hub.example.org", **host)
         assert own[0] == 200
-        assert front.ask("/user/a/api/x", Origin="http://hub.example.org", **host)[0] == 403
-        seen = front.seen(X_Forwarded_For="192.0.2.7", **host)
+        assert proxy.ask("/user/a/api/x", Origin="http://hub.example.org", **host)[0] == 403
+        seen = proxy.seen(X_Forwarded_For="192.0.2.7", **host)
         assert seen["x-forwarded-for"] == "192.0.2.7, 127.0.0.1"
         assert seen["x-forwarded-proto"] == "https"
 
 
 def test_a_base_url(tmp_path, certificates):
     """Its path goes through as it is, what is beside it is not there, and the gate holds."""
-    with front_of(tmp_path, certificates, base_url="/jupyter/") as front:
-        assert front.ask("/jupyter/hub/home")[0] == 200
-        assert front.upstream.requests[-1][1] == "/jupyter/hub/home"
-        assert front.ask("/hub/home")[0] == 404
-        assert front.ask("/jupyter")[0] == 308
+    with proxy_of(tmp_path, certificates, base_url="/jupyter/") as proxy:
+        assert proxy.ask("/jupyter/hub/home")[0] == 200
+        assert proxy.upstream.requests[-1][1] == "/jupyter/hub/home"
+        assert proxy.ask("/hub/home")[0] == 404
+        assert proxy.ask("/jupyter")[0] == 308
         foreign = {"Origin": "https://evil.example"}
-        assert front.ask("/jupyter/user/a/api/contents", **foreign)[0] == 403
-        assert front.ask("/jupyter/hub/", **dict(UPGRADE, **foreign))[0] == 403
+        assert proxy.ask("/jupyter/user/a/api/contents", **foreign)[0] == 403
+        assert proxy.ask("/jupyter/hub/", **dict(UPGRADE, **foreign))[0] == 403
 
 
 def test_a_backup_is_asked_when_the_first_does_not_answer(tmp_path, certificates):
@@ -227,8 +227,8 @@ def test_a_backup_is_asked_when_the_first_does_not_answer(tmp_path, certificates
     (dead,) = ports.free(1)
     with Upstream() as second:
         upstreams = ("127.0.0.1:%d" % dead, "127.0.0.1:%d" % second.port)
-        with front_of(tmp_path, certificates, upstreams=upstreams) as front:
-            assert front.ask("/hub/login", "POST", body=b"x")[0] == 200
+        with proxy_of(tmp_path, certificates, upstreams=upstreams) as proxy:
+            assert proxy.ask("/hub/login", "POST", body=b"x")[0] == 200
             assert [request[0] for request in second.requests] == ["POST"]
 
 
@@ -258,17 +258,17 @@ def test_the_upstreams_certificate_is_checked(tmp_path, certificates):
             folder = tmp_path / str(number)
             folder.mkdir()
             values = dict(upstreams=("https://localhost:%d" % port,), upstream_ca=TLS + "/" + ca)
-            with front_renamed(folder, certificates, **values) as front:
-                assert front.ask()[0] == status
+            with proxy_renamed(folder, certificates, **values) as proxy:
+                assert proxy.ask()[0] == status
 
 
 @contextlib.contextmanager
-def front_renamed(folder, certificates, **values):
+def proxy_renamed(folder, certificates, **values):
     """The upstream is asked for by the name in its certificate, which no name server knows."""
     (port,) = ports.free(1)
     text = render(
-        HUB._replace(listens=("127.0.0.1:%d" % port,), version=version.version(), **values)
+        HUB._replace(listens=("127.0.0.1:%d" % port,), version=version.installed(), **values)
     )
     text = text.replace("proxy_ssl_name localhost;", "proxy_ssl_name hub.example.org;")
     with running(text.replace(TLS, certificates), folder, port):
-        yield Front(None, port)
+        yield Proxy(None, port)

@@ -1,4 +1,4 @@
-"""``nginx check --url``: a real front asked from outside, each verdict made to happen."""
+"""``nginx check --url``: a real nginx is probed, and each finding is made to happen."""
 
 import contextlib
 import socket
@@ -7,14 +7,13 @@ import time
 
 import pytest
 
-from jhpatch.nginx import probe, version
-from jhpatch.nginx.probe import Answer, verdict
+from jhpatch.nginx import probe, target, version
 from jhpatch.nginx.site_file import render
 from testing import ports
 from testing.nginx import Upstream, certificate, running, with_nginx
 from tests.nginx.cases import HUB, TLS
 
-FRONT = HUB._replace(server_names=("localhost",))
+SITE = HUB._replace(server_names=("localhost",))
 
 
 @pytest.fixture(scope="module")
@@ -29,15 +28,15 @@ def own(tmp_path_factory):
 
 
 @contextlib.contextmanager
-def fronted(folder, own, checks=True, change=lambda text: text, **values):
-    """A front of localhost, changed as an administrator would; its URL and its upstream."""
+def proxy(folder, own, checks=True, change=lambda text: text, **values):
+    """A reverse proxy of localhost, its file changed by ``change``; its URL and upstream."""
     (port,) = ports.free(1)
     with Upstream(checks) as upstream:
         listens = ("127.0.0.1:%d" % port,)
-        given = FRONT._replace(listens=listens, version=version.version())
-        given = given._replace(upstreams=("127.0.0.1:%d" % upstream.port,))._replace(**values)
-        with running(change(render(given).replace(TLS, own)), folder, port):
-            scheme = "https" if given.certificates else "http"
+        site = SITE._replace(listens=listens, version=version.installed())
+        site = site._replace(upstreams=("127.0.0.1:%d" % upstream.port,))._replace(**values)
+        with running(change(render(site).replace(TLS, own)), folder, port):
+            scheme = "https" if site.certificates else "http"
             yield "%s://localhost:%d/" % (scheme, port), upstream
 
 
@@ -46,8 +45,8 @@ def codes(answer):
     return [row["code"] for row in answer.document["findings"]]
 
 
-def asked(jhpatch, url, own, *more):
-    """The answer about a URL, with the certificate believed."""
+def check(jhpatch, url, own, *more):
+    """The answer about a URL, with the certificate trusted."""
     return jhpatch(None, "nginx", "check", "--url", url, "--ca", own + "/hub.pem", *more)
 
 
@@ -56,12 +55,12 @@ GOOD += ["origin-refused"] * 3 + ["origin-none"]
 
 
 def no_gate(text):
-    """Without what refuses foreign origins in nginx."""
+    """Without the refusal of foreign origins in nginx."""
     return text.replace("return 403;", "set $nothing 1;")
 
 
 def widespread(text):
-    """The widespread recipe's header, and no gate."""
+    """The widespread configuration: Origin cleared, and no gate."""
     return no_gate(text).replace(
         "proxy_set_header Host $http_host;",
         'proxy_set_header Host $host; proxy_set_header Origin "";',
@@ -70,15 +69,15 @@ def widespread(text):
 
 @with_nginx
 @pytest.mark.parametrize("logged_in", [False, True])
-def test_a_front_as_render_writes_it(jhpatch, tmp_path, own, logged_in):
-    """0, a verdict for each origin; with and without a login, and only GET was asked."""
+def test_a_site_as_render_writes_it(jhpatch, tmp_path, own, logged_in):
+    """0, a finding for each origin; with and without a login, and only GET was sent."""
     more = ["--user", "alice", "--cookie-file", own + "/cookie"] if logged_in else []
-    with fronted(tmp_path, own) as (url, upstream):
-        answer = asked(jhpatch, url, own, *more)
+    with proxy(tmp_path, own) as (url, upstream):
+        answer = check(jhpatch, url, own, *more)
         assert (answer.code, codes(answer)) == (0, GOOD), answer
-        said = [row["message"] for row in answer.document["findings"]]
-        assert said[1].startswith("TLSv1.2, TLSv1.3; ")
-        assert said[4:7] == [
+        messages = [row["message"] for row in answer.document["findings"]]
+        assert messages[1].startswith("TLSv1.2, TLSv1.3; ")
+        assert messages[4:7] == [
             "https://jhpatch-check.example: 403 by nginx itself",
             url.replace("localhost", "jhpatch-check.localhost")[:-1] + ": 403 by nginx itself",
             "null: 403 by nginx itself",
@@ -90,28 +89,28 @@ def test_a_front_as_render_writes_it(jhpatch, tmp_path, own, logged_in):
 
 
 @with_nginx
-def test_the_widespread_recipe_is_found_out(jhpatch, tmp_path, own):
-    """Logged in: the hole itself. Not logged in: that nginx does not tell them apart."""
-    with fronted(tmp_path, own, change=widespread) as (url, _):
-        answer = asked(jhpatch, url, own, "--cookie-file", own + "/cookie")
+def test_the_widespread_configuration_is_found(jhpatch, tmp_path, own):
+    """Logged in: the vulnerability itself. Not logged in: nginx treats all origins alike."""
+    with proxy(tmp_path, own, change=widespread) as (url, _):
+        answer = check(jhpatch, url, own, "--cookie-file", own + "/cookie")
         assert codes(answer)[4:7] == ["origin-foreign-accepted"] * 3, answer
         assert answer.code == 3
-        answer = asked(jhpatch, url, own)
+        answer = check(jhpatch, url, own)
         assert codes(answer)[4:7] == ["origin-not-told-apart"] * 3, answer
         assert answer.code == 3
 
 
 @with_nginx
 def test_without_the_gate_the_servers_check_is_seen(jhpatch, tmp_path, own):
-    """By who has logged in; a server without a check is the hole again."""
+    """By users who have logged in; a server without a check is vulnerable again."""
     cookie = ["--cookie-file", own + "/cookie"]
-    with fronted(tmp_path, own, change=no_gate) as (url, _):
-        assert codes(asked(jhpatch, url, own, *cookie)) == GOOD
+    with proxy(tmp_path, own, change=no_gate) as (url, _):
+        assert codes(check(jhpatch, url, own, *cookie)) == GOOD
     other = tmp_path / "other"
     other.mkdir()
-    with fronted(other, own, checks=False, change=no_gate) as (url, _):
-        found = codes(asked(jhpatch, url, own, *cookie))
-        assert found[4:7] == ["origin-foreign-accepted"] * 3
+    with proxy(other, own, checks=False, change=no_gate) as (url, _):
+        answer = check(jhpatch, url, own, *cookie)
+        assert codes(answer)[4:7] == ["origin-foreign-accepted"] * 3
 
 
 @with_nginx
@@ -127,22 +126,22 @@ def test_without_the_gate_the_servers_check_is_seen(jhpatch, tmp_path, own):
 )
 def test_what_breaks_websockets_is_found(jhpatch, tmp_path, own, old, new, code):
     """$host, a header that is lost, a scheme that is not the browser's, scripts shut out."""
-    with fronted(tmp_path, own, change=lambda text: text.replace(old, new)) as (url, _):
-        answer = asked(jhpatch, url, own, "--cookie-file", own + "/cookie")
+    with proxy(tmp_path, own, change=lambda text: text.replace(old, new)) as (url, _):
+        answer = check(jhpatch, url, own, "--cookie-file", own + "/cookie")
         assert (code in codes(answer)) == bool(code) and answer.code == (3 if code else 0)
 
 
 @with_nginx
 def test_an_unknown_name_that_is_answered(jhpatch, tmp_path, own):
-    """A front without a default server of its own."""
-    with fronted(tmp_path, own, default_server=False) as (url, _):
-        assert "name-unknown-answered" in codes(asked(jhpatch, url, own))
+    """A site without a default server."""
+    with proxy(tmp_path, own, default_server=False) as (url, _):
+        assert "name-unknown-answered" in codes(check(jhpatch, url, own))
 
 
 @with_nginx
 def test_certificates(jhpatch, tmp_path, own):
     """Nobody vouches for it; another name's; one that ends tomorrow."""
-    with fronted(tmp_path, own) as (url, _):
+    with proxy(tmp_path, own) as (url, _):
         answer = jhpatch(None, "nginx", "check", "--url", url)
         assert codes(answer)[0] == "certificate-refused" and answer.code == 3
         assert codes(answer)[1:] == GOOD[1:]
@@ -150,7 +149,7 @@ def test_certificates(jhpatch, tmp_path, own):
         folder = tmp_path / name
         folder.mkdir()
         pair = ("%s/%s.pem" % (TLS, name), "%s/%s.key" % (TLS, name))
-        with fronted(folder, own, certificates=(pair,)) as (url, _):
+        with proxy(folder, own, certificates=(pair,)) as (url, _):
             ca = "%s/%s.pem" % (own, name)
             answer = jhpatch(None, "nginx", "check", "--url", url, "--ca", ca)
             assert found in codes(answer) and answer.code == 3
@@ -164,17 +163,17 @@ def test_old_protocols(jhpatch, tmp_path, own):
         text = text.replace("TLSv1.2 TLSv1.3", "TLSv1 TLSv1.1 TLSv1.2")
         return text.replace("ssl_ciphers ECDHE", "ssl_ciphers ALL:@SECLEVEL=0:ECDHE")
 
-    with fronted(tmp_path, own, change=old) as (url, _):
-        answer = asked(jhpatch, url, own)
-        said = answer.document["findings"][1]["message"]
-        assert ("protocol-old" in codes(answer)) or "could not ask for: TLSv1" in said
+    with proxy(tmp_path, own, change=old) as (url, _):
+        answer = check(jhpatch, url, own)
+        message = answer.document["findings"][1]["message"]
+        assert ("protocol-old" in codes(answer)) or "could not ask for: TLSv1" in message
 
 
 @with_nginx
 def test_plain_http(jhpatch, tmp_path, own):
     """It says so, and asks the rest."""
     values = dict(certificates=(), external_scheme="http")
-    with fronted(tmp_path, own, **values) as (url, _):
+    with proxy(tmp_path, own, **values) as (url, _):
         answer = jhpatch(None, "nginx", "check", "--url", url)
         assert codes(answer) == ["plain-http"] + GOOD[2:] and answer.code == 3
 
@@ -243,9 +242,9 @@ def shakes_hands(made):
 def test_whatever_answers_it_ends(serve, scheme):
     """In the time that it has, with a finding that says so."""
     with listening(serve) as port:
-        one = probe.target("%s://127.0.0.1:%d/" % (scheme, port), None, None, None)
+        address = target.parse("%s://127.0.0.1:%d/" % (scheme, port), None, None, None)
         began = time.monotonic()
-        rows = probe.asked(one, seconds=2)
+        rows = probe.probe(address, seconds=2)
         assert time.monotonic() - began < 3
         assert {row.code for row in rows} & {"unreachable", "not-a-front"}, rows
 
@@ -254,92 +253,31 @@ def test_a_name_service_that_does_not_answer(monkeypatch):
     """It has no time limit of its own."""
     monkeypatch.setattr(probe.socket, "getaddrinfo", lambda *_, **__: time.sleep(20))
     began = time.monotonic()
-    rows = probe.asked(probe.target("https://x/", None, None, None), seconds=0.5)
+    rows = probe.probe(target.parse("https://x/", None, None, None), seconds=0.5)
     assert time.monotonic() - began < 2 and [row.code for row in rows] == ["unreachable"]
 
 
 def test_a_mistake_is_no_success(jhpatch, monkeypatch):
     """What goes wrong while it asks is exit 1, not an answer without findings."""
-    monkeypatch.setattr(probe, "_asked", lambda *_: 1 / 0)
+    monkeypatch.setattr(probe, "_findings", lambda *_: 1 / 0)
     assert jhpatch(None, "nginx", "check", "--url", "https://x/").code == 1
 
 
-def test_nobody_is_there(jhpatch):
-    """3, and how to look."""
+def test_nothing_listens(jhpatch):
+    """3, and the command that shows it."""
     (port,) = ports.free(1)
     answer = jhpatch(None, "nginx", "check", "--url", "https://127.0.0.1:%d/" % port)
     assert codes(answer) == ["unreachable"] and answer.code == 3
     assert answer.document["findings"][0]["next"] == "nc -vz 127.0.0.1 %d" % port
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--url", "hub.example.org"],
-        ["--url", "ftp://hub.example.org/"],
-        ["--url", "https://hub.example.org:0/"],
-        ["--url", "https://hub.example.org:99999/"],
-        ["--url", "https://user@hub.example.org/"],
-        ["--url", "https://hub.example.org/?x=1"],
-        ["--url", "https://hub.example.org/ x"],
-        ["--url", "https://hub.example.org/\r\nX: y"],
-        ["--url", "https://hub.example.org/", "--cookie-file", "/nowhere"],
-        ["--url", "https://hub.example.org/", "--server-name", "x"],
-        ["--url", "https://hub.example.org/", "nginx.conf"],
-        ["--user", "alice"],
-        ["--ca", "/x"],
-    ],
-    ids=" ".join,
-)
-def test_usage(jhpatch, arguments):
-    """A URL that is none, or more than a base path, is asked nothing."""
-    answer = jhpatch(None, "nginx", "check", *arguments)
-    assert answer.code == 2 and answer.next.endswith("nginx check --help")
-
-
-@pytest.mark.parametrize("text", ["", "a=b\r\nX: y", "a=b\nc=d", "a=\u00e4"])
-def test_a_cookie_that_is_none(tmp_path, text):
-    """It becomes no header."""
-    path = tmp_path / "cookie"
-    path.write_bytes(text.encode())
-    with pytest.raises(ValueError):
-        probe.cookie(str(path))
-
-
-def test_what_is_sent():
-    """A port that is the scheme's own is left out, as browsers do; a name is quoted."""
-    one = probe.target("https://Hub.example.org:443/j", "a/b c", None, None)
-    assert (one.authority, one.origin) == ("hub.example.org", "https://hub.example.org")
-    assert (one.base, one.user) == ("/j/", "a%2Fb%20c")
-    assert probe.origins(one)["sibling"] == "https://jhpatch-check.example.org"
-    one = probe.target("http://[::1]:8000", None, None, None)
-    assert one.origin == "http://[::1]:8000"
-
-
-PAGE = b"<center>nginx/1.22.1</center>"
-VERDICTS = [
-    # kind, answer, right, none, the verdict
-    ("right", (101,), (101,), (101,), "origin-right"),
-    ("right", (404,), (404,), (404,), "origin-right"),
-    ("right", (403,), (403,), (403,), "origin-right"),  # not logged in
-    ("right", (403,), (403,), (101,), "origin-right-refused"),
-    ("right", (403, PAGE), (403, PAGE), (403,), "origin-right-refused"),
-    ("right", (None,), (None,), (404,), "origin-right-refused"),
-    ("right", (426,), (426,), (426,), "upgrade-lost"),
-    ("right", (400, b'Can "Upgrade" only to'), (400,), (400,), "upgrade-lost"),
-    ("foreign", (403, PAGE), (403,), (403,), "origin-refused"),
-    ("foreign", (403,), (101,), (101,), "origin-refused"),
-    ("foreign", (None,), (101,), (101,), "origin-refused"),
-    ("foreign", (403,), (403,), (403,), "origin-not-told-apart"),
-    ("null", (404,), (404,), (404,), "origin-not-told-apart"),
-    ("sibling", (101,), (101,), (101,), "origin-foreign-accepted"),
-    ("sibling", (101,), (403,), (403,), "origin-foreign-accepted"),
-    ("none", (403,), (403,), (403,), "origin-none"),
-    ("none", (403, PAGE), (403,), (403, PAGE), "origin-none-refused"),
-]
-
-
-@pytest.mark.parametrize("kind, answer, right, none, code", VERDICTS)
-def test_verdicts(kind, answer, right, none, code):
-    """What tells is that nginx answers itself, or that the right origin gets another answer."""
-    assert verdict(kind, Answer(*answer), Answer(*right), Answer(*none)) == code
+def test_the_origins():
+    """A sibling is a name beside the proxy's own, with its scheme and port."""
+    address = target.parse("https://hub.example.org:8443/", None, None, None)
+    assert probe.origins(address) == {
+        "right": "https://hub.example.org:8443",
+        "foreign": "https://jhpatch-check.example",
+        "sibling": "https://jhpatch-check.example.org:8443",
+        "null": "null",
+        "none": None,
+    }

@@ -89,6 +89,6 @@ def test_root_runs_no_workers_python(environ, tmp_path):
 def test_no_kernel_at_all(tmp_path, monkeypatch):
     """A note, and the command that makes one."""
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))
-    monkeypatch.setattr("jhpatch.spark.kernel_store.installed", lambda: iter(()))
+    monkeypatch.setattr("jhpatch.spark.kernel_store.kernels", lambda: iter(()))
     row = rows_of({})["no-spark"]
     assert row.severity == "note" and "kernelspec install" in Runner().shown(row.next)

@@ -1,6 +1,7 @@
 """kernel.json: values in, the same text out each time, and a shell's words that Spark reads."""
 
 import ast
+import json
 import os
 import shlex
 
@@ -15,7 +16,7 @@ from testing.pages import documented, table_of
 GOLDEN = os.path.join(ROOT, "tests", "spark", "golden")
 ONE = Kernel(
     display_name="PySpark 3.5.1 (yarn)",
-    folder="/usr/local/share/jupyter/kernels/pyspark",
+    directory="/usr/local/share/jupyter/kernels/pyspark",
     python="/opt/jupyter/bin/python",
     worker_python="/opt/jupyter/bin/python",
     spark_home="/opt/spark",
@@ -50,11 +51,14 @@ def test_no_value_breaks_out_of_its_setting(value):
     assert words[words.index("--conf") + 1 : -1].count("spark.x=" + value) == 1
 
 
-def test_what_is_written_is_known_again():
-    """And a kernel of another hand is another's."""
-    known = kernelspec.known_of(kernelspec.kernel_json(ONE))
-    assert known.ours and known.spark == "3.5.1" and known.python == ONE.python
-    assert known.environment["SPARK_HOME"] == "/opt/spark"
+def test_what_is_written_is_parsed_again():
+    """As jhpatch's own; the same file without jhpatch's metadata is another's."""
+    spec = kernelspec.parse(kernelspec.kernel_json(ONE))
+    assert spec.ours and spec.spark == "3.5.1" and spec.python == ONE.python
+    assert spec.environment == kernelspec.environment(ONE)
+    document = json.loads(kernelspec.kernel_json(ONE))
+    spec = kernelspec.parse(json.dumps(dict(document, metadata={})))
+    assert (spec.ours, spec.spark, spec.display_name) == (False, "", ONE.display_name)
 
 
 @pytest.mark.parametrize(
@@ -69,18 +73,24 @@ def test_what_is_written_is_known_again():
         {"argv": ["p"], "display_name": "x", "env": {"SPARK_HOME": "/s"}, "metadata": 1},
     ],
 )
-def test_what_is_no_pyspark_kernel(document):
+def test_what_is_not_a_pyspark_kernel(document):
     """No kernelspec at all, or one without a Spark."""
-    assert kernelspec.known(document) is None
+    assert kernelspec.parse(json.dumps(document)) is None
 
 
-def test_the_startup_file_is_python_whatever_the_folder():
+@pytest.mark.parametrize("text", ["", "{", "[" * 10**5, "\0"])
+def test_what_is_not_json(text):
+    """A broken file, or a hostile one."""
+    assert kernelspec.parse(text) is None
+
+
+def test_the_startup_file_is_python_whatever_the_directory():
     """A quote in a path ends no string, and what is not ASCII is the same path."""
-    for folder in ("/a'b", '/a"b', "/a\\b", "/\U0001f600", "/plain"):
-        text = kernelspec.startup(ONE._replace(folder=folder))
+    for directory in ("/a'b", '/a"b', "/a\\b", "/\U0001f600", "/plain"):
+        text = kernelspec.startup(ONE._replace(directory=directory))
         calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
         begin = [call for call in calls if getattr(call.func, "id", "") == "_jhpatch_begin"]
-        assert ast.literal_eval(begin[0].args[0]) == folder
+        assert ast.literal_eval(begin[0].args[0]) == directory
 
 
 def test_the_documented_table_is_the_code():

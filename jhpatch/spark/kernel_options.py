@@ -1,0 +1,111 @@
+"""The options of ``kernelspec install``, checked and completed from this host → a kernel."""
+
+import re
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+
+from jhpatch.errors import Usage
+from jhpatch.namedtuple import NamedTuple
+from jhpatch.spark import discovery, kernel_store
+from jhpatch.spark.faults import prevents_start, refusal_of
+from jhpatch.spark.kernelspec import Kernel
+
+_NAME = re.compile(r"[a-z0-9._-]+", re.I)  # as jupyter_client requires
+_MASTER = re.compile(r"yarn(-client)?|local(\[[\d*]+(,\d+)?\])?|(spark|k8s|mesos)://[^\s$]+")
+_CONF = re.compile(r"spark\.[\w.-]+")
+_VARIABLE = re.compile(r"[A-Za-z_]\w*")
+
+
+class KernelOptions(NamedTuple):
+    """The options as they were typed; None for those that are found on the host."""
+
+    name: str
+    python: str
+    """An absolute path."""
+    spark_home: Optional[str] = None
+    hadoop_conf_dir: Optional[str] = None
+    java_home: Optional[str] = None
+    worker_python: Optional[str] = None
+    master: str = "yarn"
+    deploy_mode: str = "client"
+    display_name: Optional[str] = None
+    conf: Sequence[str] = ()
+    """``KEY=VALUE``."""
+    env: Sequence[str] = ()
+    """``NAME=VALUE``."""
+    lazy: bool = False
+    idle_stop: float = 0.0
+    """Minutes; 0: never."""
+    user: bool = False
+    prefix: Optional[str] = None
+
+
+def resolve(options: KernelOptions, environ: Mapping[str, str]) -> Tuple[Kernel, List[str]]:
+    """Return the kernel, and notes for the user. Raises Usage, Refused, Failed."""
+    _check(options)
+    python, worker = options.python, options.worker_python or options.python
+    spark = discovery.find_spark(options.spark_home, environ, python)
+    java = discovery.find_java(options.java_home, environ, spark.version)
+    conf_dir, is_yarn = "", options.master.startswith("yarn")
+    if is_yarn:
+        conf_dir = discovery.find_hadoop_conf(options.hadoop_conf_dir, environ)
+    faults, notes = discovery.check_pythons(spark.version, python, worker, environ)
+    for fault in filter(prevents_start, faults):
+        raise refusal_of(fault)
+    notes += [fault.message for fault in faults]
+    if is_yarn and spark.version.startswith(("1.", "2.")):
+        notes.append("Spark %s takes no new tickets: see docs/pyspark.md" % spark.version)
+    for path in (spark.home, java.home, conf_dir, python, worker):
+        if "$" in path or "\n" in path:
+            raise Usage("a path in a kernel.json may hold no $", found=path)
+    version = " " + spark.version if spark.version else ""
+    kernel = Kernel(
+        display_name=options.display_name or "PySpark%s (%s)" % (version, options.master),
+        directory=kernel_store.directory_of(options.name, options.user, options.prefix),
+        python=python,
+        worker_python=worker,
+        spark_home=spark.home,
+        spark=spark.version,
+        python_path=spark.python_path,
+        hadoop_conf_dir=conf_dir,
+        java_home=java.home,
+        master=options.master,
+        conf=_parse_pairs(options.conf, "--conf", _CONF),
+        env=_parse_pairs(options.env, "--env", _VARIABLE),
+        lazy=options.lazy,
+        idle_stop=options.idle_stop,
+    )
+    return kernel, notes
+
+
+def _check(options: KernelOptions) -> None:
+    if not _NAME.fullmatch(options.name):
+        raise Usage(
+            "--name is none for a kernel",
+            expected="letters, digits, . _ and -",
+            found=options.name,
+        )
+    if not _MASTER.fullmatch(options.master):
+        raise Usage(
+            "--master names no cluster",
+            expected="yarn, local[N], spark://HOST",
+            found=options.master or "nothing",
+        )
+    if options.deploy_mode != "client":
+        raise Usage(
+            "a notebook is the driver, and cannot be one on the cluster (--deploy-mode)",
+            expected="client",
+            found=options.deploy_mode,
+        )
+
+
+def _parse_pairs(
+    texts: Sequence[str], option: str, names: "re.Pattern[str]"
+) -> Tuple[Tuple[str, str], ...]:
+    """Return the pairs by name; of two with the same name the last."""
+    pairs: Dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not names.fullmatch(name) or "\n" in value or "\0" in value:
+            raise Usage(option + " cannot be read", expected="NAME=VALUE on one line", found=text)
+        pairs[name] = value
+    return tuple(sorted(pairs.items()))

@@ -1,0 +1,103 @@
+"""The values of a site: parsed, or refused."""
+
+import re
+
+import pytest
+
+from jhpatch.nginx import options
+from jhpatch.nginx.site_file import render
+from tests.nginx.cases import CASES, HUB, pair
+
+HOSTILE = [
+    *("a;b", "a b", "a\nb", "a{b", "a}b", "a$b", 'a"b', "a'b", "a\\b", "a#b", "a\tb", "a\rb"),
+    *("", ";", "a;", "$host", "a;}server{", "\u00e4", "a\x00", "a\u2028b", "x" * 300, "include"),
+]
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+@pytest.mark.parametrize(
+    "field, wrap",
+    [
+        ("server_names", lambda value: (value,)),
+        ("upstreams", lambda value: (value,)),
+        ("upstreams", lambda value: (value + ":80",)),
+        ("upstreams", lambda value: ("https://%s:80" % value,)),
+        ("upstreams", lambda value: ("unix:/" + value,)),
+        ("listens", lambda value: (value,)),
+        ("listens", lambda value: ("[%s]:443" % value,)),
+        ("certificates", lambda value: ((value, "/k"),)),
+        ("certificates", lambda value: (("/c", value),)),
+        ("certificates", lambda value: (("/c/" + value, "/k"),)),
+        ("max_body", lambda value: value),
+        ("read_timeout", lambda value: value),
+        ("base_url", lambda value: "/%s/" % value),
+        ("upstream_ca", lambda value: value),
+        ("stapling", lambda value: value),
+        ("external_scheme", lambda value: value),
+        ("version", lambda value: value),
+    ],
+)
+def test_no_value_breaks_out(field, wrap, value):
+    """It is refused, or stands in the file as the plain word that it is."""
+    try:
+        text = render(HUB._replace(**{field: wrap(value)}))
+    except ValueError:
+        return
+    assert re.fullmatch("[a-z]*", value), (field, value)
+    harmless = render(HUB._replace(**{field: wrap("word")}))
+    assert all(text.count(sign) == harmless.count(sign) for sign in ";{}$\n"), (field, value)
+
+
+@pytest.mark.parametrize(
+    "site, message",
+    [
+        (HUB._replace(server_names=()), "--server-name: expected at least one"),
+        (HUB._replace(upstreams=()), "--upstream: expected at least one"),
+        (HUB._replace(listens=()), "--listen: expected at least one"),
+        (HUB._replace(listens=("443", "443")), "--listen: the same twice"),
+        (HUB._replace(certificates=()), "expected --certificate, or --external-scheme"),
+        (HUB._replace(certificates=(pair("a"), pair("b"))), "one for each of 1 names"),
+        (HUB._replace(certificates=(), external_scheme="http", hsts=1), "over https alone"),
+        (
+            HUB._replace(certificates=(), external_scheme="https", redirect_http=True),
+            "--redirect-http and --stapling need --certificate",
+        ),
+        (
+            HUB._replace(certificates=(), external_scheme="https", stapling="192.0.2.1"),
+            "--redirect-http and --stapling need --certificate",
+        ),
+        (HUB._replace(upstreams=("a:1", "https://b:1")), "https:// for all or for none"),
+        (
+            HUB._replace(redirect_http=True, listens=("443", "8443")),
+            "one port to send browsers to",
+        ),
+        (HUB._replace(redirect_http=True, listens=("80",)), "port 80 is one of --listen"),
+    ],
+)
+def test_values_that_rule_each_other_out(site, message):
+    """A site that cannot work, or is not safe, is refused; the message names the option."""
+    with pytest.raises(ValueError) as error:
+        options.check(site)
+    assert message in str(error.value)
+
+
+def test_the_parsed_values():
+    """Addresses, ports and the version as nginx means them."""
+    checked = options.check(CASES["everything"])
+    assert [tuple(listen) for listen in checked.listens] == [("127.0.0.2", 8443), ("[::1]", 8443)]
+    assert checked.upstreams[0] == ("192.0.2.10:8000", "192.0.2.10", True)
+    assert (checked.version, checked.tls, checked.scheme) == ((1, 22, 1), True, "$scheme")
+    checked = options.check(CASES["terminator"]._replace(version="1.24"))
+    assert (checked.version, checked.tls, checked.scheme) == ((1, 24, 0), False, "https")
+    checked = options.check(CASES["unix-socket"])
+    assert checked.upstreams == (("unix:/run/jupyterhub/proxy.sock", "localhost", False),)
+
+
+@pytest.mark.parametrize(
+    "name, label",
+    [("hub.example.org", "hub"), ("*.a-b.example.org", "ab"), ("x" * 40 + ".org", "x" * 12)],
+)
+def test_the_prefix_is_short(name, label):
+    """nginx's hash tables have small buckets: at most 25 characters, and the name's own."""
+    prefix = options.check(HUB._replace(server_names=(name,))).prefix
+    assert re.fullmatch("front_%s_[0-9a-f]{6}" % label, prefix)

@@ -1,0 +1,86 @@
+"""The options of ``kernelspec install`` → a kernel, or what is wrong with them."""
+
+import sys
+
+import pytest
+
+from jhpatch.errors import Refused, Usage
+from jhpatch.spark import kernel_options
+from jhpatch.spark.kernel_options import KernelOptions
+from testing.spark_homes import make_hadoop, make_java, make_python, make_spark
+
+
+@pytest.fixture
+def options(host):
+    """Of a local kernel, with that host's Spark and Java."""
+    spark, java = str(host / "spark"), str(host / "java")
+    return KernelOptions(
+        "pyspark", sys.executable, spark, None, java, master="local[2]", user=True
+    )
+
+
+def resolve(options):
+    """The kernel, on a host without a variable."""
+    return kernel_options.resolve(options, {"PATH": "/nowhere"})[0]
+
+
+def test_a_kernel(options, host):
+    """Named after its Spark and cluster; pairs are sorted, and the last of a name counts."""
+    kernel = resolve(
+        options._replace(conf=("spark.b=1", "spark.a=x=y", "spark.b=2"), env=("A=",), lazy=True)
+    )
+    assert kernel.display_name == "PySpark 3.5.1 (local[2])"
+    assert kernel.directory == str(host / "home" / "jupyter" / "kernels" / "pyspark")
+    assert kernel.conf == (("spark.a", "x=y"), ("spark.b", "2")) and kernel.env == (("A", ""),)
+    assert kernel.python == kernel.worker_python == sys.executable
+    assert (kernel.hadoop_conf_dir, kernel.lazy) == ("", True)
+    assert resolve(options._replace(display_name="Mine")).display_name == "Mine"
+
+
+def test_a_kernel_on_yarn(options, host):
+    """It has a Hadoop configuration; a Spark before 3.0 takes no new tickets, which is a note."""
+    conf = make_hadoop(str(host / "conf"), {}, {})
+    yarn = options._replace(master="yarn", hadoop_conf_dir=conf, worker_python="/cluster/python")
+    kernel, notes = kernel_options.resolve(yarn, {"PATH": "/nowhere"})
+    assert (kernel.hadoop_conf_dir, kernel.worker_python) == (conf, "/cluster/python")
+    assert notes == ["/cluster/python is no program of this host"]
+    make_spark(str(host / "spark"), "2.4.8")
+    make_java(str(host / "java"), "1.8.0_402")
+    old = yarn._replace(python="/nowhere/python", worker_python=None)
+    assert kernel_options.resolve(old, {"PATH": "/nowhere"})[1] == [
+        "/nowhere/python is no program of this host",
+        "Spark 2.4.8 takes no new tickets: see docs/pyspark.md",
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"name": "a/b"}, "--name is none for a kernel"),
+        ({"name": ""}, "--name is none for a kernel"),
+        ({"master": "yarn;x"}, "--master names no cluster"),
+        ({"master": "spark://$HOST"}, "--master names no cluster"),
+        ({"deploy_mode": "cluster"}, "a notebook is the driver"),
+        ({"conf": ("spark.x",)}, "--conf cannot be read"),
+        ({"conf": ("x=1",)}, "--conf cannot be read"),
+        ({"conf": ("spark.x=1\n2",)}, "--conf cannot be read"),
+        ({"env": ("1A=x",)}, "--env cannot be read"),
+        ({"env": ("A=\0",)}, "--env cannot be read"),
+        ({"worker_python": "/opt/$x/python"}, "may hold no $"),
+    ],
+)
+def test_a_value_that_cannot_be_used(options, changes, message):
+    """Exit code 2, and what was expected or found."""
+    with pytest.raises(Usage) as error:
+        resolve(options._replace(**changes))
+    assert message in error.value.message and (error.value.expected or error.value.found)
+
+
+def test_a_fault_of_the_host_is_refused(options, host):
+    """Exit code 5: two minor Pythons, a Java that is gone."""
+    old = make_python(str(host / "old"), "3.8")
+    new = make_python(str(host / "new"), "3.9")
+    pythons = options._replace(python=old, worker_python=new)
+    for wrong in (pythons, options._replace(java_home="/nowhere")):
+        with pytest.raises(Refused):
+            resolve(wrong)
