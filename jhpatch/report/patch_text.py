@@ -21,7 +21,7 @@ def text(
     elif isinstance(content, Releases):
         lines += _releases(content.releases, style.verbose)
     else:
-        for error in content.errors:
+        for error in content.findings:
             lines.append("%s: %s" % (plain(error.path or ""), plain(error.message)))
             lines += error_rows(error, runner)
     lines += ending(result, runner)

@@ -3,11 +3,10 @@
 Their fields are those of the JSON document (``document``) and a contract (docs/json.md).
 """
 
-from typing import Any, Dict, Iterable, Optional, Tuple, Union
+from typing import Iterable, Optional, Tuple, Union
 
 from jhpatch.errors import JhpatchError, NextStep, jhpatch_command, shell_command, worst
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.report.next_command import Runner
 from jhpatch.system.processes import Process
 
 
@@ -154,7 +153,7 @@ class SiteFile(NamedTuple):
     diff: str
 
 
-# The contents of results, a type for each kind of command. ``fields`` are those of the document.
+# The contents of results, a type for each kind of command. The field is that of the document.
 
 
 class Sites(NamedTuple):
@@ -162,19 +161,11 @@ class Sites(NamedTuple):
 
     sites: Tuple[SiteReport, ...]
 
-    def fields(self, runner: Runner) -> Dict[str, Any]:
-        """Return nothing: ``sites`` is in the document of every command."""
-        return {}
-
 
 class Findings(NamedTuple):
     """The content of ``doctor``, ``kernelspec check`` and ``nginx check``."""
 
     findings: Tuple[Finding, ...]
-
-    def fields(self, runner: Runner) -> Dict[str, Any]:
-        """Return the findings."""
-        return {"findings": [_row(finding, runner) for finding in self.findings]}
 
 
 class Tickets(NamedTuple):
@@ -182,19 +173,11 @@ class Tickets(NamedTuple):
 
     tickets: Tuple[TicketReport, ...]
 
-    def fields(self, runner: Runner) -> Dict[str, Any]:
-        """Return the tickets."""
-        return {"tickets": [ticket._asdict() for ticket in self.tickets]}
-
 
 class Kernels(NamedTuple):
     """The content of ``kernelspec install``, ``list`` and ``remove``."""
 
     kernels: Tuple[KernelReport, ...]
-
-    def fields(self, runner: Runner) -> Dict[str, Any]:
-        """Return the kernels."""
-        return {"kernels": [kernel._asdict() for kernel in self.kernels]}
 
 
 class RenderedSite(NamedTuple):
@@ -202,19 +185,11 @@ class RenderedSite(NamedTuple):
 
     file: SiteFile
 
-    def fields(self, runner: Runner) -> Dict[str, Any]:
-        """Return the site file."""
-        return {"file": self.file._asdict()}
-
 
 class PatchErrors(NamedTuple):
     """The content of ``lint``: the errors of the patch files."""
 
-    errors: Tuple[Error, ...]
-
-    def fields(self, runner: Runner) -> Dict[str, Any]:
-        """Return the errors as findings."""
-        return {"findings": [_row(error, runner) for error in self.errors]}
+    findings: Tuple[Error, ...]
 
 
 class Releases(NamedTuple):
@@ -222,29 +197,17 @@ class Releases(NamedTuple):
 
     releases: Tuple[Release, ...]
 
-    def fields(self, runner: Runner) -> Dict[str, Any]:
-        """Return the releases."""
-        return {"releases": [release._asdict() for release in self.releases]}
-
 
 class RebasedPatch(NamedTuple):
     """The content of ``rebase``; None if the release needs no patch file of its own."""
 
     candidate: Optional[Candidate]
 
-    def fields(self, runner: Runner) -> Dict[str, Any]:
-        """Return the candidate."""
-        return {"candidate": self.candidate and self.candidate._asdict()}
-
 
 class Script(NamedTuple):
     """The content of ``completion``."""
 
     script: str
-
-    def fields(self, runner: Runner) -> Dict[str, Any]:
-        """Return the script."""
-        return {"script": self.script}
 
 
 Content = Union[
@@ -278,11 +241,6 @@ class Result(NamedTuple):
     def exit_code(self) -> int:
         """The worst exit code of the command and of its sites."""
         return worst([self.own_exit_code] + [site.exit_code for site in self.sites])
-
-
-def _row(value: Union[Error, Finding], runner: Runner) -> Dict[str, Any]:
-    step = value.next and runner.shown(value.next)
-    return dict(value._asdict(), next=step)
 
 
 def error_of(error: JhpatchError) -> Error:
