@@ -20,7 +20,7 @@ from jhpatch.system import become_user
 from testing import ROOT, ports
 from testing.pages import documented, table_of
 from testing.trees import times
-from tests.commands.conftest import reachable
+from testing.users import make_reachable
 
 USER, UID = "nobody", 65534
 FIELDS = {"code", "severity", "message", "path", "why", "next", "user"}
@@ -39,7 +39,7 @@ def keytab(kdc, tmp_path):
     path.chmod(0o600)
     for one in (home, path):
         os.chown(str(one), UID, UID)
-    reachable(str(tmp_path))
+    make_reachable(str(tmp_path))
     return path
 
 
@@ -86,7 +86,7 @@ def conf(tmp_path, text):
     path = tmp_path / "krb5.conf"
     path.write_text(text)
     path.chmod(0o644)
-    reachable(str(tmp_path))
+    make_reachable(str(tmp_path))
     return str(path)
 
 
@@ -434,7 +434,7 @@ def test_a_kinit_that_others_can_write(doctor_of, tmp_path, monkeypatch):
     """Root names it, and it is not run, by anybody."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    reachable(str(folder))
+    make_reachable(str(folder))
     tmp_path.chmod(0o1777)
     for name in ("kinit", "klist"):
         (folder / name).write_text("#!/bin/sh\ntouch %s/ran\n" % tmp_path)
@@ -463,7 +463,7 @@ def test_kinits_of_others(doctor_of, tmp_path, monkeypatch):
             text = "echo '%s'" % words if name == program else "exit 1"
             (folder / name).write_text("#!/bin/sh\n%s\n" % text)
             (folder / name).chmod(0o755)
-        reachable(str(folder))
+        make_reachable(str(folder))
         config.write_text("c.KerberosTicket.kinit = '%s/kinit'\n" % folder)
         answer = doctor_of("--config", str(config))
         assert "kinit-" + kind in found(answer)

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from testing import ROOT
-from testing.sites import die_between_modules
+from testing.commands import die_between_modules
 from testing.trees import times, tree
 
 OPEN, SAVE = "notebook/kerberos-open", "notebook/kerberos-save"

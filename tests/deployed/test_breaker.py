@@ -10,8 +10,8 @@ import pytest
 from jhpatch.deployed import kerberos
 from jhpatch.deployed.kerberos import Breaker, Getter, Hub, KerberosTicket, Silent
 from testing.kdc import SilentKdc
-
-ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become a user")
+from testing.users import ROOT_ONLY
+from testing.waiting import until
 
 
 @pytest.fixture
@@ -32,14 +32,6 @@ def hub_of(log, caches, keytab, **more):
 
 
 NAMES = ["nobody", "daemon", "bin", "sys", "games", "man", "lp", "mail", "news", "uucp"]
-
-
-def until(condition, seconds=10):
-    """Waits for what must come."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.02)
 
 
 @ROOT_ONLY

@@ -11,8 +11,7 @@ import pytest
 
 from jhpatch.deployed import kerberos
 from jhpatch.deployed.kerberos import Account, Getter, KerberosTicket, Problem, Wanted
-from tests.deployed.test_breaker import until
-from tests.deployed.test_getting import NOBODY, PRINCIPAL, wanted
+from tests.deployed.tickets import NOBODY, PRINCIPAL, wanted
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become a user")
 
@@ -92,24 +91,6 @@ def test_a_keyring_that_is_the_default(kdc, keytab, keyring, caches):
         ticket, new = getter.ensure(NOBODY, Wanted("alice/service", keytab, ""))
         assert (ticket.principal, new) == (PRINCIPAL, got)
     assert getter.default_cache(NOBODY).name == keyring
-
-
-_KCM, _SOCKET = "/usr/libexec/sssd/sssd_kcm", "/run/.heim_org.h5l.kcm-socket"
-
-
-@pytest.fixture
-def kcm():
-    """SSSD's daemon of caches; skipped where it is not installed, or already at work."""
-    if not os.path.exists(_KCM) or os.path.exists(_SOCKET):
-        pytest.skip("no sssd-kcm that a test may start")
-    daemon = subprocess.Popen(
-        [_KCM, "--uid", "0", "--gid", "0", "--logger=stderr"], stderr=subprocess.DEVNULL
-    )
-    until(lambda: os.path.exists(_SOCKET))
-    yield
-    daemon.kill()
-    daemon.wait()
-    os.unlink(_SOCKET)
 
 
 def test_a_kcm_cache(getter, kdc, keytab, kcm):

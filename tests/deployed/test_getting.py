@@ -7,22 +7,16 @@ import time
 import pytest
 
 from jhpatch.deployed import kerberos
-from jhpatch.deployed.kerberos import Account, Getter, KerberosTicket, Problem, Wanted
+from jhpatch.deployed.kerberos import Getter, KerberosTicket, Problem, Wanted
+from tests.deployed.tickets import NOBODY, PRINCIPAL, wanted
 
-NOBODY = Account("nobody", 65534, 65534, "/nonexistent", (65534,))
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become a user")
-PRINCIPAL = "alice/service@EXAMPLE.TEST"
 
 
 @pytest.fixture
 def getter(kdc):
     """A getter with default settings, in the environment of the test's realm."""
     return Getter(KerberosTicket(), kdc.env())
-
-
-def wanted(keytab, caches, principal="alice/service", name="cc"):
-    """The ticket that is wanted."""
-    return Wanted(principal, str(keytab), str(caches / name))
 
 
 def test_a_ticket_is_the_users_own(getter, keytab, caches):

@@ -14,10 +14,9 @@ from traitlets.config import Config, LoggingConfigurable
 
 from jhpatch.deployed import kerberos
 from jhpatch.deployed.kerberos import HubKeeper, KerberosTicket, Problem, Server, Ticket
-from tests.deployed.test_breaker import until
-from tests.deployed.test_hub import HANDLER, Authenticator, LocalProcessSpawner, in_loop, user
-
-ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become a user")
+from testing.users import ROOT_ONLY
+from testing.waiting import until
+from tests.deployed.stand_ins import HANDLER, Authenticator, LocalProcessSpawner, in_loop, user
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from tornado import gen
 from traitlets.config import Config
 
 from jhpatch.deployed import kerberos
-from tests.deployed.test_breaker import until
-from tests.deployed.test_hub import KINDS, broken, in_loop
+from testing.waiting import until
+from tests.deployed.stand_ins import KINDS, broken, in_loop
 
 
 class Handler:
