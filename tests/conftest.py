@@ -4,6 +4,13 @@ from testing.fixtures import handled_interrupt, jhpatch, make_site, wheel
 from testing.kdc_fixtures import caches, kcm, kdc, keytab, script
 
 __all__ = [
-    *("handled_interrupt", "jhpatch", "make_site", "wheel"),
-    *("caches", "kcm", "kdc", "keytab", "script"),
+    "caches",
+    "handled_interrupt",
+    "jhpatch",
+    "kcm",
+    "kdc",
+    "keytab",
+    "make_site",
+    "script",
+    "wheel",
 ]
