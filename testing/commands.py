@@ -74,7 +74,8 @@ def _die_between_modules(arguments: List[str]) -> None:
     from jhpatch.cli.main import main
     from jhpatch.transaction import transaction
 
-    put, seen = transaction._put, []  # type: Any, List[str]
+    put: Any = transaction._put
+    seen: List[str] = []
 
     def dies(directory: Any, name: str, temp: Any) -> None:
         if name == "handlers.py" and seen:

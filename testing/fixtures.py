@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import signal
-from typing import Any, Callable, Iterable, Tuple
+from typing import Any, Callable, Iterable, Iterator, List, Tuple
 
 import pytest
 
@@ -22,6 +22,21 @@ def handled_interrupt() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unsynced(request: Any) -> Iterator[None]:
+    """Let fsync(2) return at once in a run without the slow tests.
+
+    It takes most of a change's time, and only a power cut tells whether it was called: a
+    process that is killed loses nothing that it wrote. ``integration/faults`` cuts the power.
+    """
+    if request.config.option.markexpr != "not slow":
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fsync", lambda fd: None)
+        yield
 
 
 @pytest.fixture
@@ -74,7 +89,7 @@ def make_site() -> Iterable[Callable[..., Environment]]:
     ``lib`` and ``bin`` is a copy of its own, yours to change; files under ``share`` are hard
     links into the cache: read them only. The environment is removed after the test.
     """
-    made = []  # type: List[str]
+    made: List[str] = []
 
     def make(
         directory: object,

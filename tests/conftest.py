@@ -1,6 +1,6 @@
 """The fixtures of all tests; each is described where it is written."""
 
-from testing.fixtures import handled_interrupt, jhpatch, make_site, wheel
+from testing.fixtures import handled_interrupt, jhpatch, make_site, unsynced, wheel
 from testing.kdc_fixtures import caches, kcm, kdc, keytab, script
 
 __all__ = [
@@ -12,5 +12,6 @@ __all__ = [
     "keytab",
     "make_site",
     "script",
+    "unsynced",
     "wheel",
 ]

@@ -55,9 +55,7 @@ def test_words_and_commands_stand_in_their_order():
     assert Runner("py").shown(step) == "first: py -m jhpatch status; then ls '/a b'"
 
 
-@pytest.mark.parametrize(
-    "word", ["a", "a/b-1.0_c", "", "a b", "$HOME", "'", '"', "\n", "*", "~", "é"]
-)
+@pytest.mark.parametrize("word", ["a", "a/b-1.0_c", "", "a b", "$HOME", "'", '"', "\n", "*", "~"])
 def test_a_shell_reads_back_what_is_quoted(word):
     """sh(1) prints the very word, whatever is in it."""
     done = subprocess.run(["sh", "-c", "printf %s " + quoted(word)], stdout=subprocess.PIPE)
