@@ -1,5 +1,18 @@
-"""An environment with two patches."""
+"""What the commands work on: an environment, a user's tickets, a host with a Spark."""
 
+from testing.doctor import doctor_of, of_user, users_keytab
+from testing.kernels import host, install
 from testing.notebook_site import env
+from testing.tickets import home, kinit, server
 
-__all__ = ["env"]
+__all__ = [
+    "doctor_of",
+    "env",
+    "home",
+    "host",
+    "install",
+    "kinit",
+    "of_user",
+    "server",
+    "users_keytab",
+]

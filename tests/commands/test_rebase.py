@@ -105,6 +105,7 @@ def test_to_a_file(rebase, tmp_path):
         assert file.read() == patch_text(moved_on(), versions="==1.3")
 
 
+@pytest.mark.slow
 @needs_trees
 def test_to_a_release(jhpatch, tree, tmp_path, monkeypatch):
     """pip brings both wheels; a prerelease is named exactly."""

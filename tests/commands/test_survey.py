@@ -1,4 +1,4 @@
-"""``jhpatch survey``: what the package index has, and what of it no patch names."""
+"""``jhpatch survey``: releases on the package index that no patch names."""
 
 import hashlib
 import os
@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from jhpatch.cli.main import main
 from jhpatch.patchset import edition
 from testing import ROOT
 from testing.index import made_wheel, serving
@@ -17,7 +18,7 @@ OTHER = UPSTREAM + b"# changed\n"
 
 @pytest.fixture
 def tree(tmp_path):
-    """Patches for ``app`` 1.0 to 1.2 and, of another slug, 1.0; 3 needs none."""
+    """A patch directory with ``app/hooks`` for 1.0 to 1.2."""
     tree = str(tmp_path / "tree")
     put(tree, patch_text())
     return tree
@@ -25,16 +26,17 @@ def tree(tmp_path):
 
 @pytest.fixture
 def survey(jhpatch, tree, tmp_path, monkeypatch):
-    """Runs ``survey app`` over an index that has the wheels ``{version: bytes}``."""
+    """Run ``survey app`` over an index with the wheels ``{version: bytes}``."""
 
-    def call(releases, *arguments):
+    def call(releases):
         edition._read.cache_clear()
         served = str(tmp_path / "served")
         for version, data in releases.items():
             made_wheel(served, "app", version, {} if data is None else {PATH: data})
+        # pip lists the releases; it would need a second for each wheel.
         with serving(served) as address:
             monkeypatch.setenv("PIP_INDEX_URL", address)
-            return jhpatch(None, "survey", "app", "--patches", tree, *arguments)
+            return jhpatch(None, "survey", "app", "--patches", tree, "--wheels", served)
 
     return call
 
@@ -45,14 +47,14 @@ def states(answer):
 
 
 def test_all_covered(survey):
-    """Nothing to do: exit code 0."""
+    """A patch names each release: exit code 0."""
     answer = survey({"1.0": UPSTREAM, "1.1": UPSTREAM, "1.2": UPSTREAM})
     assert answer.code == 0
     assert states(answer) == {"1.2": "covered", "1.1": "covered", "1.0": "covered"}
 
 
-def test_what_is_new(survey):
-    """Exit code 3: known bytes, unknown bytes, a file that is gone, a prerelease that is out."""
+def test_the_state_of_each_release(survey):
+    """Exit code 3; each release has its state, with the reason for a new one."""
     answer = survey(
         {
             "0.9": OTHER,
@@ -86,7 +88,7 @@ def test_what_is_new(survey):
 
 
 def test_a_release_needs_an_edition_of_each_patch(survey, tree):
-    """Two patches, and one of them names the release."""
+    """A release that one of two patches names is not covered."""
     other = hashlib.sha256(OTHER).hexdigest()
     text = patch_text(versions="==1.0").replace(PATH, "app/other.py")
     put(tree, text, "1.0-more.patch")
@@ -96,23 +98,23 @@ def test_a_release_needs_an_edition_of_each_patch(survey, tree):
     assert other not in str(answer.document)
 
 
-def test_what_to_type_next(survey, capsys, tree, tmp_path, monkeypatch):
-    """A person is told the first release that asks for something, and the command."""
-    from jhpatch.cli.main import main
-
+def test_the_next_command(survey, capsys, tree, tmp_path, monkeypatch):
+    """A person gets the first release that needs something, and the command."""
     survey({"1.0": UPSTREAM, "1.3": OTHER})
     with serving(str(tmp_path / "served")) as address:
         monkeypatch.setenv("PIP_INDEX_URL", address)
-        assert main(["survey", "app", "--patches", tree]) == 3
+        arguments = ["survey", "app", "--patches", tree, "--wheels", str(tmp_path / "served")]
+        assert main(arguments) == 3
     out = capsys.readouterr().out.splitlines()
     assert out[0] == "app 1.3 new (no patch knows its bytes for app/hooks)"
     assert out[1] == "app: 2 releases: 1 covered, 1 new"
     assert out[2].endswith("-m jhpatch rebase --patches %s app/hooks --to 1.3" % tree)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.version_info < (3, 8), reason="rebase itself needs Python 3.8")
 def test_the_scheduled_report(survey, tree, tmp_path):
-    """tools/survey.py: a row for each release, a candidate where rebase is sure, exit code 3."""
+    """tools/survey.py has a row for each release, and a candidate where rebase made one."""
     moved = UPSTREAM.replace(b"import json", b"import json\nimport os")
     survey({"1.0": UPSTREAM, "1.3": moved, "1.4": UPSTREAM.replace(b"def _save", b"def save")})
     script = os.path.join(ROOT, "tools", "survey.py")
@@ -132,7 +134,7 @@ def test_the_scheduled_report(survey, tree, tmp_path):
 
 
 def test_an_index_that_does_not_answer(jhpatch, tree, monkeypatch):
-    """Exit code 1 and pip's own words; never "all covered"."""
+    """Exit code 1 with pip's own words."""
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_RETRIES", "0")
     answer = jhpatch(None, "survey", "app", "--patches", tree)
@@ -141,7 +143,7 @@ def test_an_index_that_does_not_answer(jhpatch, tree, monkeypatch):
 
 
 def test_an_unknown_distribution(jhpatch, tree):
-    """Exit code 2, and those that there are."""
+    """Exit code 2, with the distributions that have patches."""
     answer = jhpatch(None, "survey", "nonsense", "--patches", tree)
     assert (answer.code, answer.error["found"]) == (2, "nonsense")
     assert "app" in answer.error["expected"]

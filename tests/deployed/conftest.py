@@ -6,9 +6,10 @@ import threading
 import pytest
 
 from testing.kdc_fixtures import kdc
+from testing.kernels import host, install, kernel
 from testing.waiting import until
 
-__all__ = ["kdc"]
+__all__ = ["host", "install", "kdc", "kernel"]
 
 
 def pytest_collection_modifyitems(items):

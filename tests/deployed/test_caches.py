@@ -198,6 +198,7 @@ print(getter.ensure(account, Wanted("alice/service", %r, %r), float(sys.argv[1])
 """
 
 
+@pytest.mark.slow
 def test_processes_refresh_a_cache_once(getter, kdc, keytab, caches):
     """Named servers, the hub and a terminal at the same time: one of them asks the KDC."""
     mine = wanted(keytab, caches)

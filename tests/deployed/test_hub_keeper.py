@@ -324,6 +324,7 @@ class WithHub(Authenticator):
         kerberos.on_start(self)
 
 
+@pytest.mark.slow
 @ROOT_ONLY
 def test_tickets_of_a_central_keytab_live_on(kdc, keytab, caches, log, loop, monkeypatch):
     """Tickets of three seconds, nobody at the hub: valid each time that anybody looks."""
