@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from typing import Any, Callable
+from typing import Any, Callable, Dict
 
 import pytest
 
@@ -77,23 +77,35 @@ def rename_release(env: Environment, version: str) -> None:
     os.rename(info, path(env, "notebook-%s.dist-info" % version))
 
 
-def other_jhpatch(tmp_path: Any, version: str = "0.1.0") -> Callable[..., None]:
-    """Make a copy of jhpatch with another helper, of that version; return what runs it."""
-    tool = tmp_path / ("tool-" + version)
-    for name in ("jhpatch", "patches"):
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(os.path.join(ROOT, name), str(tool / name), ignore=ignored)
-    shutil.copy(os.path.join(ROOT, "setup.py"), str(tool))
-    with open(str(tool / "jhpatch/deployed/kerberos.py"), "ab") as file:
-        file.write(b"\n# an older helper\n")
-    init = tool / "jhpatch/__init__.py"
-    init.write_text(init.read_text().replace("0.1.0", version))
+@pytest.fixture(scope="session")
+def other_jhpatch(tmp_path_factory: Any) -> Callable[..., None]:
+    """Run a copy of jhpatch with an older helper: ``other_jhpatch("9.9.9", "apply", …)``.
 
-    def run(*arguments: str) -> None:
+    The copy has that version number; each is made once.
+    """
+    made: Dict[str, str] = {}
+
+    def call(version: str, *arguments: str) -> None:
+        if version not in made:
+            made[version] = str(tmp_path_factory.mktemp("jhpatch-" + version))
+            _copy_jhpatch(made[version], version)
         argv = [sys.executable, "-m", "jhpatch"] + list(arguments)
-        subprocess.run(argv, cwd=str(tool), check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(argv, cwd=made[version], check=True, stdout=subprocess.DEVNULL)
 
-    return run
+    return call
+
+
+def _copy_jhpatch(directory: str, version: str) -> None:
+    for name in ("jhpatch", "patches"):
+        shutil.copytree(os.path.join(ROOT, name), os.path.join(directory, name))
+    shutil.copy(os.path.join(ROOT, "setup.py"), directory)
+    with open(os.path.join(directory, "jhpatch/deployed/kerberos.py"), "ab") as file:
+        file.write(b"\n# an older helper\n")
+    path = os.path.join(directory, "jhpatch/__init__.py")
+    with open(path) as file:
+        text = file.read()
+    with open(path, "w") as file:
+        file.write(text.replace("0.1.0", version))
 
 
 def die_during_apply(env: Environment) -> None:

@@ -2,7 +2,7 @@
 
 from testing.doctor import doctor_of, of_user, users_keytab
 from testing.kernels import host, install
-from testing.notebook_site import env
+from testing.notebook_site import env, other_jhpatch
 from testing.tickets import home, kinit, server
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "install",
     "kinit",
     "of_user",
+    "other_jhpatch",
     "server",
     "users_keytab",
 ]

@@ -17,7 +17,6 @@ from testing.notebook_site import (
     SAVE,
     data,
     die_during_apply,
-    other_jhpatch,
     path,
     reinstall,
     rename_release,
@@ -77,10 +76,10 @@ def test_applied_without_a_record(env, jhpatch):
     assert rest == {name: row[0] for name, row in before.items() if name != RECORD}
 
 
-def test_outdated(env, jhpatch, tmp_path):
+def test_outdated(env, jhpatch, other_jhpatch):
     """An older helper is replaced by the present one, and revert restores the release."""
     before = tree(env.site)
-    other_jhpatch(tmp_path)("apply", "--python", env.python)
+    other_jhpatch("0.1.0", "apply", "--python", env.python)
     assert data(env, HELPER).endswith(b"# an older helper\n")
     answer = unchanged(jhpatch, env, (3, "status"), (0, "diff"))
     assert answer.states == {OPEN: "outdated", SAVE: "outdated"}
@@ -92,18 +91,18 @@ def test_outdated(env, jhpatch, tmp_path):
     assert tree(env.site) == before
 
 
-def test_outdated_by_a_newer_jhpatch(env, jhpatch, tmp_path):
+def test_outdated_by_a_newer_jhpatch(env, jhpatch, other_jhpatch):
     """Files of a newer jhpatch are not replaced by an older one; revert is allowed."""
-    other_jhpatch(tmp_path, version="9.9.9")("apply", "--python", env.python)
+    other_jhpatch("9.9.9", "apply", "--python", env.python)
     answer = unchanged(jhpatch, env, (3, "status"), (5, "apply"))
     assert "9.9.9" in answer.error["found"]
     assert jhpatch(env, "revert").code == 0
 
 
-def test_a_named_patch_updates_the_shared_helper(env, jhpatch, tmp_path):
+def test_a_named_patch_updates_the_shared_helper(env, jhpatch, other_jhpatch):
     """Applying one of two patches gives both the new helper; the other is still outdated."""
     before = tree(env.site)
-    other_jhpatch(tmp_path)("apply", "--python", env.python)
+    other_jhpatch("0.1.0", "apply", "--python", env.python)
     answer = jhpatch(env, "apply", OPEN)
     assert (answer.code, answer.states) == (0, {OPEN: "applied", SAVE: "outdated"})
     assert jhpatch(env, "apply").states == {OPEN: "applied", SAVE: "applied"}

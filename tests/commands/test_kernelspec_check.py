@@ -42,7 +42,7 @@ def test_a_static_check_starts_nothing(install, jhpatch, host, as_a_user):
 @pytest.mark.parametrize(
     "spoil, code",
     [
-        ("python", "kernel-died"),
+        pytest.param("python", "kernel-died", marks=pytest.mark.slow),
         pytest.param("hang", "spark-timeout", marks=pytest.mark.slow),
         ("queue", "yarn-queue"),
         ("", None),
@@ -79,9 +79,10 @@ os.execv(sys.argv[4], sys.argv[4:])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "often, code, starts",
-    [(1, None, 2), pytest.param(9, "kernel-died", 3, marks=pytest.mark.slow)],
+    [(1, None, 2), (9, "kernel-died", 3)],
 )
 def test_a_kernel_whose_port_is_taken(install, jhpatch, host, as_a_user, often, code, starts):
     """A kernel whose port is taken is started again, as a server does it, up to three times."""

@@ -13,7 +13,6 @@ from testing.notebook_site import (
     append,
     data,
     die_during_apply,
-    other_jhpatch,
     path,
     reinstall,
     unchanged,
@@ -21,10 +20,10 @@ from testing.notebook_site import (
 from testing.trees import tree
 
 
-def test_outdated(env, jhpatch, tmp_path):
+def test_outdated(env, jhpatch, other_jhpatch):
     """An older patch is reverted without the catalog that it came from."""
     before = tree(env.site)
-    other_jhpatch(tmp_path)("apply", "--python", env.python)
+    other_jhpatch("0.1.0", "apply", "--python", env.python)
     assert jhpatch(env, "revert").code == 0
     assert tree(env.site) == before
 

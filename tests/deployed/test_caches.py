@@ -228,6 +228,7 @@ def requests(kdc):
         return sum("AS_REQ" in line for line in file)
 
 
+@pytest.mark.slow
 def test_who_holds_the_lock_delays_a_refresh_and_no_more(kdc, keytab, caches):
     """A user who locks their own cache for ever: it is refreshed, within the timeout."""
     getter = Getter(KerberosTicket(refresh_at=0.05), kdc.env())

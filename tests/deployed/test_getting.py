@@ -144,6 +144,7 @@ def test_a_hostile_keytab_hurts_nobody(kdc, caches, tmp_path, kind):
     assert "root:" not in str(problem.value)
 
 
+@pytest.mark.slow
 def test_a_timeout_kills_the_whole_session(caches, script, tmp_path):
     """A kinit that hangs, and the child that it has started, are gone after the timeout."""
     pids = tmp_path / "pids"

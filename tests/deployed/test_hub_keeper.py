@@ -298,10 +298,13 @@ def test_a_hub_that_is_starting_is_asked_again(loop, log):
 
 def test_a_hub_that_does_not_answer_stops_nothing(log):
     """No loop, as in the hub's own command line: the thread waits, and holds nobody."""
-    stopped = types.SimpleNamespace(add_callback=lambda *arguments: None)
+    asked = []
+    stopped = types.SimpleNamespace(add_callback=lambda *arguments: asked.append(arguments))
     keeper = keeper_of(FakeHub(log), [], stopped)
     keeper.start()
+    until(lambda: asked)
     assert keeper.daemon and keeper.is_alive()
+    asked[0][-1].set_result(None)  # lets the thread end with the test
 
 
 class App(LoggingConfigurable):

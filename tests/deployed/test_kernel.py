@@ -65,6 +65,7 @@ def test_the_host_is_checked_before_a_jvm_is_started(kernel, host):
     assert "[spark-java-missing]" in text and spark_log(host) == []
 
 
+@pytest.mark.slow
 def test_the_first_cell_waits_for_the_check_of_the_host(kernel, host, script):
     """The very first cell waits for the check of the host, and reports what it finds."""
     python = script("echo %d.%d\n" % sys.version_info[:2])
@@ -90,6 +91,7 @@ Slow.asked.wait(1)
 """
 
 
+@pytest.mark.slow
 def test_ipython_changes_the_path_while_it_starts(kernel, host):
     """IPython has the directory of a start-up file first in sys.path, and removes it again.
 
@@ -100,6 +102,7 @@ def test_ipython_changes_the_path_while_it_starts(kernel, host):
     assert "5" in kernel().run("print(spark.range(5).count())")
 
 
+@pytest.mark.slow
 def test_the_session_starts_once_ipython_has_started(kernel, host):
     """The kernel's own loop starts the session, not the end of a wait."""
 
@@ -112,6 +115,7 @@ def test_the_session_starts_once_ipython_has_started(kernel, host):
     assert "5" in kernel(between=without_end).run("print(spark.range(5).count())")
 
 
+@pytest.mark.slow
 def test_krb5_config_reaches_the_jvm(kernel, host, monkeypatch):
     """The JDK does not read KRB5_CONFIG: spark-class gets it as an option."""
     monkeypatch.setenv("KRB5_CONFIG", "/etc/other.conf")
@@ -135,6 +139,7 @@ def test_an_idle_session_stops_and_comes_back(kernel, host):
     assert len([line for line in spark_log(host) if line.startswith("started")]) == 2
 
 
+@pytest.mark.slow
 def test_a_name_that_the_user_has_set_stays(kernel, host):
     """``sc = 5`` is the user's own."""
     one = kernel("--lazy")

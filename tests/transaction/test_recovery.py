@@ -31,25 +31,37 @@ from tests.transaction.small_site import (
 )
 
 
+def recover(site, step=lambda label: None):
+    """Open a site as the next run does."""
+    with locked(str(site), step=step):
+        pass
+
+
+some_or_every_step = pytest.mark.parametrize(
+    "stride", [4, pytest.param(1, marks=pytest.mark.slow)], ids=["some steps", "every step"]
+)
+
+
+@some_or_every_step
 @pytest.mark.parametrize(
     "job, start, end", [(apply, OLD, NEW), (revert, NEW, OLD)], ids=["apply", "revert"]
 )
-def test_a_kill_between_every_two_steps_recovers(tmp_path, job, start, end):
+def test_a_kill_between_two_steps_recovers(tmp_path, job, start, end, stride):
     """After a kill each file is exactly before or after; the next run makes the whole so."""
-    points = 0
-    while True:
-        site = tmp_path / ("site-%d" % points)
-        write(site, OLD)
-        if start is NEW:
-            apply(site)
-        if not killed_at(points, job, site):
-            break
+
+    def made(name):
+        return applied(tmp_path / name) if start is NEW else fresh(tmp_path / name)
+
+    steps = labels_of(job, made("steps"))
+    assert len(steps) > 20
+    for number in range(0, len(steps), stride):
+        site = made("site-%d" % number)
+        assert killed_at(number, job, site)
         for path, data in contents(site).items():
             if not os.path.basename(path).startswith(".jhpatch-"):
-                assert data in (start.get(path), end.get(path)), (points, path)
-        with locked(str(site)):
-            pass
-        assert contents(site) in (start, end), points
+                assert data in (start.get(path), end.get(path)), (steps[number], path)
+        recover(site)
+        assert contents(site) in (start, end), steps[number]
         assert_nothing_temporary(site)
         assert (site / ".jhpatch").exists() == (".jhpatch/state.json" in contents(site))
         if contents(site) == start:
@@ -58,51 +70,47 @@ def test_a_kill_between_every_two_steps_recovers(tmp_path, job, start, end):
             revert(site)
         assert contents(site) == OLD
         assert not (site / ".jhpatch").exists()
-        points += 1
-    assert points > 20, points
 
 
-def test_a_kill_in_the_recovery_recovers_too(tmp_path):
-    """A kill at each step of the recovery, and one in the next recovery, are recovered."""
-
-    def recover(site, step=lambda label: None):
-        with locked(str(site), step=step):
-            pass
-
-    apply_steps = labels_of(apply, fresh(tmp_path / "count"))
-    crash = apply_steps.index("replace app/sub/b.py") + 1
-    number = 0
-    while True:
+@some_or_every_step
+def test_a_kill_in_the_recovery_recovers_too(tmp_path, stride):
+    """A kill at a step of the recovery, and one in the next recovery, are recovered."""
+    crash = labels_of(apply, fresh(tmp_path / "steps")).index("replace app/sub/b.py") + 1
+    assert killed_at(crash, apply, fresh(tmp_path / "count"))
+    count = len(labels_of(recover, tmp_path / "count"))
+    assert count > 5
+    for number in range(0, count, stride):
         site = fresh(tmp_path / ("site-%d" % number))
         assert killed_at(crash, apply, site)
-        first = killed_at(number, recover, site)
-        second = killed_at(max(0, number - 2), recover, site)
+        assert killed_at(number, recover, site)
+        killed_at(max(0, number - 2), recover, site)
         recover(site)
         assert contents(site) == OLD, number
         assert_nothing_temporary(site)
-        if not first:
-            assert not second or number
-            break
-        number += 1
-    assert number > 5, number
 
 
+@some_or_every_step
 @pytest.mark.parametrize("job", [apply, revert], ids=["apply", "revert"])
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO], ids=["ENOSPC", "EIO"])
-def test_an_error_at_every_step_is_rolled_back(tmp_path, job, code):
-    """A full or broken disk at any step is one clear error, and the site is exactly as before."""
-    start = OLD if job is apply else NEW
-    number = 0
-    while True:
-        site = fresh(tmp_path / ("site-%d" % number))
-        if start is NEW:
-            apply(site)
-        before = tree(str(site))
-        count = [0]
+def test_an_error_at_a_step_is_rolled_back(tmp_path, job, code, stride):
+    """A full or broken disk at a step is one clear error, and the site is exactly as before."""
 
-        def step(label, count=count, number=number):
-            count[0] += 1
-            if count[0] - 1 == number and not label.startswith(("undo", "prune")):
+    def made(name):
+        return applied(tmp_path / name) if job is revert else fresh(tmp_path / name)
+
+    def rows(site):
+        return {p: row for p, row in tree(str(site)).items() if not p.startswith(".jhpatch")}
+
+    steps = labels_of(job, made("steps"))
+    assert len(steps) > 15
+    for number in range(0, len(steps), stride):
+        site = made("site-%d" % number)
+        start, before = contents(site), rows(site)
+        seen = []
+
+        def step(label, seen=seen, number=number):
+            seen.append(label)
+            if len(seen) - 1 == number and not label.startswith(("undo", "prune")):
                 raise OSError(code, os.strerror(code))
 
         try:
@@ -110,20 +118,13 @@ def test_an_error_at_every_step_is_rolled_back(tmp_path, job, code):
         except Failed as error:
             assert os.strerror(code) in error.message
         except OSError:
-            pass  # at the commit point itself: cli.py words it, the next run recovers
-        if count[0] <= number:
-            break
+            pass  # at the commit point itself: cli.main words it, the next run recovers
+        assert len(seen) > number
         if contents(site) == start:
-            after = tree(str(site))
-            assert {p: v for p, v in after.items() if not p.startswith(".jhpatch")} == {
-                p: v for p, v in before.items() if not p.startswith(".jhpatch")
-            }
-        with locked(str(site)):
-            pass
+            assert rows(site) == before
+        recover(site)
         assert contents(site) in (OLD, NEW)
         assert_nothing_temporary(site)
-        number += 1
-    assert number > 15
 
 
 @ROOT_ONLY
@@ -163,8 +164,7 @@ def test_recovery_creates_no_directory(site):
     interrupt(site)
     shutil.rmtree(str(site / "app"))
     shutil.rmtree(str(site / "app-1.dist-info"))
-    with locked(str(site)):
-        pass
+    recover(site)
     assert os.listdir(str(site)) == []
 
 
@@ -177,15 +177,15 @@ def test_a_missing_helper_comes_back_only_into_its_own_distribution(site, reinst
     assert not (site / "app/helper.py").exists()
     if reinstalled:
         (site / RECORD).write_bytes(b"another release\n")
-    with locked(str(site)):
-        pass
+    recover(site)
     assert (site / "app/helper.py").exists() == (not reinstalled)
 
 
+@some_or_every_step
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_waits_until_the_site_is_whole(site, number):
-    """Ctrl-C and a polite kill at each step leave the site exactly before or exactly after."""
-    for at in range(len(labels_of(apply, site))):
+def test_a_signal_waits_until_the_site_is_whole(site, number, stride):
+    """Ctrl-C and a polite kill at a step leave the site exactly before or exactly after."""
+    for at in range(0, len(labels_of(apply, site)), stride):
         revert(site)
         assert _signalled_at(at, site, number)
         assert contents(site) == NEW
