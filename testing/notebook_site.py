@@ -67,13 +67,13 @@ def reinstall(
             file.write(helper)
 
 
-def rename_release(env: Environment, version: str) -> None:
+def rename_release(env: Environment, version: str, installed: str = "5.7.9") -> None:
     """Give the installed bytes the number of another release."""
-    info = path(env, INFO)
+    info = path(env, "notebook-%s.dist-info" % installed)
     with open(os.path.join(info, "METADATA"), encoding="utf-8") as file:
         text = file.read()
     with open(os.path.join(info, "METADATA"), "w", encoding="utf-8") as file:
-        file.write(text.replace("Version: 5.7.9", "Version: " + version, 1))
+        file.write(text.replace("Version: " + installed, "Version: " + version, 1))
     os.rename(info, path(env, "notebook-%s.dist-info" % version))
 
 

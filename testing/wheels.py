@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from typing import Set
 
 from testing import ROOT
 
@@ -41,13 +42,14 @@ def fetched_wheel(name: str, version: str) -> str:
 def installed(name: str, version: str, compiled: bool = False, slim: bool = False) -> str:
     """Return a prefix in the cache with one distribution, installed by pip.
 
-    ``compiled``: pip compiles the modules. ``slim``: without the files of the front ends.
+    ``compiled``: pip compiles the modules. ``slim``: of the package only the
+    files that a patch changes; RECORD lists all.
     """
     parts = ("installed", PYTHON + ("-compiled" if compiled else ""), "%s-%s" % (name, version))
     tree = os.path.join(CACHE, *parts)
     if not os.path.isdir(tree):
         _install(name, version, compiled, tree)
-    return _slimmed(tree) if slim else tree
+    return _slimmed(tree, name) if slim else tree
 
 
 def _install(name: str, version: str, compiled: bool, tree: str) -> None:
@@ -65,14 +67,47 @@ def _install(name: str, version: str, compiled: bool, tree: str) -> None:
         _rename_first(made, tree)
 
 
-def _slimmed(tree: str) -> str:
-    slim = tree + "-slim"
+def _slimmed(tree: str, name: str) -> str:
+    slim = tree + "-patched-files"
     if not os.path.isdir(slim):
         with tempfile.TemporaryDirectory(prefix=".slim-", dir=os.path.dirname(tree)) as directory:
             made = os.path.join(directory, "tree")
             shutil.copytree(tree, made, symlinks=True, ignore=shutil.ignore_patterns(*_FRONT_ENDS))
+            _remove_others(made, _patched(name))
             _rename_first(made, slim)
     return slim
+
+
+def _patched(name: str) -> Set[str]:
+    """The files of a distribution that a patch changes, as paths in a site."""
+    from jhpatch.patchset import catalog
+    from jhpatch.patchset.edition import normalized
+
+    known = catalog.Catalog((catalog.own_tree(),))
+    editions = known.editions([normalized(name)])
+    return {change.path for edition in editions for change in edition.changes}
+
+
+def _remove_others(tree: str, patched: Set[str]) -> None:
+    """Leave what is patched, the packages that it lies in, metadata and scripts.
+
+    A distribution that no patch is for, such as pip, stays as it is.
+    """
+    (site,) = glob.glob(os.path.join(tree, "lib*", "python*", "site-packages"))
+    packages = {os.path.dirname(path) + "/" for path in patched}
+    for above, _, names in os.walk(site, topdown=False) if patched else ():
+        where = os.path.relpath(above, site)
+        for file_name in names:
+            # A .pyc counts as its module (PEP 3147).
+            package = os.path.dirname(where) if where.endswith("__pycache__") else where
+            module = "%s/%s.py" % (package, file_name.partition(".")[0])
+            is_package = file_name.startswith("__init__.") and any(
+                directory.startswith(package + "/") for directory in packages
+            )
+            if not (module in patched or is_package or where.endswith(".dist-info")):
+                os.unlink(os.path.join(above, file_name))
+        if not os.listdir(above):
+            os.rmdir(above)
 
 
 def _rename_first(made: str, target: str) -> None:

@@ -66,7 +66,7 @@ def test_a_refused_diff_is_paged_and_its_error_follows(env):
 @pytest.mark.parametrize("columns", [40, 60, 80, 200])
 def test_no_line_is_longer_than_the_terminal(tmp_path, make_site, columns):
     """Reasons that do not fit go below their row, wrapped."""
-    env = make_site(tmp_path, [("notebook", "7.6.5"), ("jupyterhub", "6.1.1")], slim=True)
+    env = make_site(tmp_path, [("notebook", "7.6.5"), ("jupyterhub", "0.9.6")], slim=True)
     master, slave = pty.openpty()
     argv = [sys.executable, "-m", "jhpatch", "status", "--python", env.python]
     environment = {"PYTHONPATH": ROOT, "NO_COLOR": "1", "COLUMNS": str(columns)}

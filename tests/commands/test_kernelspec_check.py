@@ -97,6 +97,7 @@ def test_a_kernel_whose_port_is_taken(install, jhpatch, host, as_a_user, often, 
     assert marks.read_text() == "x" * starts
 
 
+@pytest.mark.slow
 def test_a_kernel_that_jhpatch_did_not_write(install, jhpatch, host, as_a_user):
     """A kernel with a start-up of its own is run, or its error is reported."""
     install()

@@ -73,6 +73,7 @@ def test_bytes_are_compared_with_a_wheel(lint, tree, tmp_path):
     assert "does not compile" in message
 
 
+@pytest.mark.slow
 def test_the_ends_of_each_range_are_compared(lint, tree, tmp_path, monkeypatch):
     """pip brings the first and the last release of a range, and both are compared."""
     served = str(tmp_path / "served")
@@ -86,6 +87,7 @@ def test_the_ends_of_each_range_are_compared(lint, tree, tmp_path, monkeypatch):
     assert len(os.listdir(str(tmp_path / "kept"))) == 2
 
 
+@pytest.mark.slow
 def test_a_release_without_a_wheel_is_an_error(lint, tree, tmp_path, monkeypatch):
     """pip finds no such wheel: exit code 1, and which release it was."""
     put(tree, patch_text())

@@ -289,6 +289,7 @@ def test_wrong_arguments(jhpatch, tree, arguments, code):
     assert answer.error["message"] and answer.error["next"]
 
 
+@pytest.mark.slow
 @needs_trees
 def test_a_real_release(jhpatch, wheel, tmp_path, monkeypatch):
     """jupyterhub 5.5.3's edition, carried to 6.0.0, is the one that is in the tree."""

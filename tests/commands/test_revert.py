@@ -15,6 +15,7 @@ from testing.notebook_site import (
     die_during_apply,
     path,
     reinstall,
+    rename_release,
     unchanged,
 )
 from testing.trees import tree
@@ -63,7 +64,7 @@ def test_force_keeps_an_edited_helper_too(env, jhpatch):
 def test_force_never_overwrites_another_release(env, jhpatch, make_site, tmp_path):
     """--force overwrites an edited file, not one of another release."""
     jhpatch(env, "apply")
-    reinstall(env, make_site, tmp_path, version="5.7.8")
+    reinstall(env, make_site, tmp_path, version="5.7.16")
     append(env, PAGE)
     answer = unchanged(jhpatch, env, (5, "revert", "--force"))
     assert answer.states[OPEN] == "modified"
@@ -72,7 +73,8 @@ def test_force_never_overwrites_another_release(env, jhpatch, make_site, tmp_pat
 def test_an_unknown_release_over_a_record(env, jhpatch, make_site, tmp_path):
     """Upgraded to an unknown release: revert removes the record and what conda left."""
     jhpatch(env, "apply")
-    reinstall(env, make_site, tmp_path, helper_stays=True, version="4.4.1")
+    reinstall(env, make_site, tmp_path, helper_stays=True, version="5.7.16")
+    rename_release(env, "5.99.0", "5.7.16")
     answer = unchanged(jhpatch, env, (3, "status"), (5, "apply"))
     assert answer.states == {OPEN: "unsupported", SAVE: "unsupported"}
     assert jhpatch(env, "revert").code == 0

@@ -65,7 +65,7 @@ def run(tmp_path, monkeypatch):
 @pytest.fixture
 def two(tmp_path, make_site):
     """A hub's environment, and that of a user's server."""
-    hub = make_site(tmp_path, [("jupyterhub", "6.1.1")], slim=True, name="hub")
+    hub = make_site(tmp_path, [("jupyterhub", "0.9.6")], slim=True, name="hub")
     own = make_site(tmp_path, [("jupyter_server", "2.21.1")], slim=True, name="own")
     for folder in [str(tmp_path)] + [str(parent) for parent in tmp_path.parents]:
         if os.stat(folder).st_uid == os.geteuid() and folder != "/":

@@ -6,8 +6,10 @@ import subprocess
 import sys
 
 import pytest
+from packaging.version import Version
 
 from jhpatch.cli.main import main
+from jhpatch.maintenance import wheels
 from jhpatch.patchset import edition
 from testing import ROOT
 from testing.index import made_wheel, serving
@@ -26,17 +28,16 @@ def tree(tmp_path):
 
 @pytest.fixture
 def survey(jhpatch, tree, tmp_path, monkeypatch):
-    """Run ``survey app`` over an index with the wheels ``{version: bytes}``."""
+    """Run ``survey app`` over the wheels ``{version: bytes}``, of which pip lists the releases."""
 
     def call(releases):
         edition._read.cache_clear()
         served = str(tmp_path / "served")
         for version, data in releases.items():
             made_wheel(served, "app", version, {} if data is None else {PATH: data})
-        # pip lists the releases; it would need a second for each wheel.
-        with serving(served) as address:
-            monkeypatch.setenv("PIP_INDEX_URL", address)
-            return jhpatch(None, "survey", "app", "--patches", tree, "--wheels", served)
+        newest_first = sorted(releases, key=Version, reverse=True)
+        monkeypatch.setattr(wheels, "released", lambda distribution: newest_first)
+        return jhpatch(None, "survey", "app", "--patches", tree, "--wheels", served)
 
     return call
 
@@ -98,13 +99,14 @@ def test_a_release_needs_an_edition_of_each_patch(survey, tree):
     assert other not in str(answer.document)
 
 
-def test_the_next_command(survey, capsys, tree, tmp_path, monkeypatch):
+def test_the_next_command(capsys, tree, tmp_path, monkeypatch):
     """A person gets the first release that needs something, and the command."""
-    survey({"1.0": UPSTREAM, "1.3": OTHER})
-    with serving(str(tmp_path / "served")) as address:
+    served = str(tmp_path / "served")
+    for version, data in (("1.0", UPSTREAM), ("1.3", OTHER)):
+        made_wheel(served, "app", version, {PATH: data})
+    with serving(served) as address:
         monkeypatch.setenv("PIP_INDEX_URL", address)
-        arguments = ["survey", "app", "--patches", tree, "--wheels", str(tmp_path / "served")]
-        assert main(arguments) == 3
+        assert main(["survey", "app", "--patches", tree, "--wheels", served]) == 3
     out = capsys.readouterr().out.splitlines()
     assert out[0] == "app 1.3 new (no patch knows its bytes for app/hooks)"
     assert out[1] == "app: 2 releases: 1 covered, 1 new"
@@ -133,6 +135,7 @@ def test_the_scheduled_report(survey, tree, tmp_path):
     assert not os.path.exists(os.path.join(tree, "app", "1.3-hooks.patch"))
 
 
+@pytest.mark.slow
 def test_an_index_that_does_not_answer(jhpatch, tree, monkeypatch):
     """Exit code 1 with pip's own words."""
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")

@@ -34,6 +34,7 @@ def hub_of(log, caches, keytab, **more):
 NAMES = ["nobody", "daemon", "bin", "sys", "games", "man", "lp", "mail", "news", "uucp"]
 
 
+@pytest.mark.slow
 @ROOT_ONLY
 def test_a_silent_kdc_is_asked_once(log, caches, keytab, silence, kdc, monkeypatch):
     """All who log in wait one timeout, together; the next wait for nothing; then all goes on."""

@@ -132,6 +132,7 @@ def test_klist_is_read():
 # Renewal.
 
 
+@pytest.mark.slow
 def test_without_a_keytab_the_ticket_is_renewed(kdc, keytab, caches):
     """kinit -R while it may still be renewed; then kinit's own reason."""
     first = Getter(KerberosTicket(lifetime="1h"), kdc.env())
@@ -253,6 +254,7 @@ def test_nobody_else_can_lock_a_cache(getter, keytab, caches):
     ).returncode
 
 
+@pytest.mark.slow
 def test_what_another_has_refreshed_meanwhile_is_taken(kdc, keytab, caches, monkeypatch):
     """Between the look and the lock: the second look finds it, and the KDC is not asked."""
     getter = Getter(KerberosTicket(), kdc.env())

@@ -40,7 +40,10 @@ def test_a_lazy_session_starts_when_it_is_used(kernel, host):
     assert "True" in one.run("print(spark.sparkContext is sc)")
 
 
-@pytest.mark.parametrize("options", [[], ["--lazy"]], ids=["at once", "lazy"])
+@pytest.mark.parametrize(
+    "options",
+    [pytest.param([], marks=pytest.mark.slow, id="at once"), pytest.param(["--lazy"], id="lazy")],
+)
 def test_a_start_that_fails_says_why(kernel, host, options):
     """The cause and the next step, not a NameError; once it is mended the next use starts."""
     fault = host / "log.fault"
@@ -57,6 +60,7 @@ def test_a_start_that_fails_says_why(kernel, host, options):
     assert "3" in one.run("print(spark.range(3).count())")
 
 
+@pytest.mark.slow
 def test_the_host_is_checked_before_a_jvm_is_started(kernel, host):
     """A Java that is gone is reported at once, and nothing is started."""
     one = kernel("--lazy")
@@ -148,6 +152,7 @@ def test_a_name_that_the_user_has_set_stays(kernel, host):
     assert one.run("print(sc)").strip() == "5"
 
 
+@pytest.mark.slow
 def test_the_application_ends_with_the_kernel(kernel, host):
     """The shutdown of the kernel stops the session."""
     one = kernel("--lazy")
