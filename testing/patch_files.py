@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Union
 
 from jhpatch.patchset import unified_diff
 
@@ -41,6 +41,17 @@ class ContentsHandler(Handler):
         return path
 '''
 """The file of release 1.0."""
+ZERO, ONE = "0" * 64, "1" * 64
+HEADER = """\
+Package: app
+Versions: >=1.0,<=1.4 | ==2.0rc1
+Description: what
+ it does
+Before: app/a.py sha256:%s
+After: app/a.py sha256:%s
+---
+""" % (ZERO, ONE)
+"""The header of ``app/hooks``, without a diff."""
 
 
 def patched(before: bytes) -> bytes:
@@ -78,13 +89,15 @@ def patch_text(
     return head + "---\n" + unified_diff.diff(PATH, before, after)
 
 
-def put(tree: str, text: str, name: str = "1.0-hooks.patch", folder: str = "app") -> str:
-    """Writes a file into a tree; gives its path."""
-    where = os.path.join(tree, folder)
-    os.makedirs(where, exist_ok=True)
-    with open(os.path.join(where, name), "w", newline="") as file:
-        file.write(text)
-    return os.path.join(where, name)
+def put(
+    tree: str, text: Union[str, bytes], name: str = "1.0-hooks.patch", directory: str = "app"
+) -> str:
+    """Write a file of a distribution into a patch directory; return its path."""
+    path = os.path.join(tree, directory, name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(text.encode() if isinstance(text, str) else text)
+    return path
 
 
 def own_patch(tmp_path: Any, before: Dict[str, bytes], after: Dict[str, bytes], site: str) -> str:

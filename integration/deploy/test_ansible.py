@@ -14,7 +14,7 @@ from typing import Any, Dict, List, NamedTuple
 
 import pytest
 
-from integration.deploy.conftest import DEPLOY, ran, with_pip
+from integration.deploy.recipes import DEPLOY, ran, with_pip
 from jhpatch.transaction import transaction
 from testing.pythons import interpreter
 from testing.trees import times, tree

@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from integration.deploy.conftest import DEPLOY, ran
-from testing.sites import _installed
+from integration.deploy.recipes import DEPLOY, ran
+from testing import wheels
 from testing.trees import tree
 
 UPDATE = os.path.join(DEPLOY, "conda", "update")
@@ -63,7 +63,7 @@ class World:
         ran(
             "cp",
             "-a",
-            _installed(name, version, False),
+            wheels.installed(name, version),
             "%s/%s-%s-py_0" % (self.pkgs, name, version),
         )
 

@@ -14,10 +14,10 @@ from typing import Dict, List, Tuple
 
 import pytest
 
-from integration.deploy.conftest import DEPLOY, beside, ran
+from integration.deploy.recipes import DEPLOY, beside, ran
 from testing import ROOT
-from testing.sites import CACHE, fetched_wheel
 from testing.trees import tree
+from testing.wheels import CACHE, fetched_wheel
 
 FILE = os.path.join(DEPLOY, "container", "Containerfile")
 SERVER = ("jupyter_server", "2.21.1")

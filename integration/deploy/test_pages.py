@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from integration.deploy.conftest import DEPLOY
+from integration.deploy.recipes import DEPLOY
 from testing import ROOT
 
 PAGES = sorted(glob.glob(os.path.join(ROOT, "docs", "deploy", "*.md")))

@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from integration.deploy.conftest import DEPLOY, beside, ran
-from testing.sites import CACHE, fetched_wheel
+from integration.deploy.recipes import DEPLOY, beside, ran
 from testing.trees import tree
+from testing.wheels import CACHE, fetched_wheel
 
 UPGRADE = os.path.join(DEPLOY, "pip", "upgrade")
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from integration.deploy.conftest import ran
+from integration.deploy.recipes import ran
 from testing import ROOT
 from testing.pages import code
 

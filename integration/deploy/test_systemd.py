@@ -7,9 +7,9 @@ import subprocess
 
 import pytest
 
-from integration.deploy.conftest import DEPLOY, pip_upgrade, ran
-from testing.sites import CACHE, fetched_wheel
+from integration.deploy.recipes import DEPLOY, pip_upgrade, ran
 from testing.trees import times, tree
+from testing.wheels import CACHE, fetched_wheel
 
 FOLDER = os.path.join(DEPLOY, "systemd")
 FILE = os.path.join(FOLDER, "jupyterhub.service.d", "jhpatch.conf")

@@ -11,7 +11,6 @@ import pwd
 import shutil
 import stat
 import subprocess
-import time
 from typing import Any, Dict, Iterator, List
 
 import pytest
@@ -19,11 +18,12 @@ import pytest
 from integration.e2e import chromium
 from integration.e2e.chromium import FRONT_ENDS, Chromium, FrontEnd
 from integration.e2e.hub import Hub, running
+from integration.e2e.notebooks import CODE, notebook_of_alice
+from integration.e2e.patched_stack import PRINCIPAL, cache_of, jhpatch, no_ticket, site_of, tree
 from integration.e2e.stacks import STACKS, Stack
-from integration.e2e.test_main_job import PRINCIPAL, cache_of, jhpatch, no_ticket, site_of, tree
 from integration.e2e.world import PASSWORDS
+from testing.waiting import within
 
-CODE = "1 + 1"
 KEPT = "Kerberos: ticket of %s is kept fresh" % PRINCIPAL
 AUTOSAVE = 120  # seconds, in each front end; what is saved within half of it, Ctrl+S saved
 
@@ -65,24 +65,6 @@ def patched(stack: Stack, *patches: str) -> Iterator[None]:
     assert tree(site_of(stack)) == upstream
 
 
-def notebook_of_alice(name: str, code: str = CODE) -> str:
-    """A notebook of one cell in alice's home; its path."""
-    cell = dict(cell_type="code", id="a", execution_count=None, metadata={}, outputs=[])
-    spec = dict(name="python3", display_name="Python 3", language="python")
-    content = dict(
-        cells=[dict(cell, source=[code])],
-        metadata=dict(kernelspec=spec),
-        nbformat=4,
-        nbformat_minor=5,
-    )
-    path = "/home/alice/" + name
-    with open(path, "w") as file:
-        json.dump(content, file)
-    entry = pwd.getpwnam("alice")
-    os.chown(path, entry.pw_uid, entry.pw_gid)
-    return path
-
-
 def source_of(path: str) -> str:
     """The code of a notebook's first cell, as it is on disk; empty while it is being written."""
     try:
@@ -98,16 +80,6 @@ def ticket_of_alice() -> str:
     argv += ["-c", "FILE:" + cache_of("alice")]
     valid = subprocess.run(argv + ["-s"]).returncode == 0
     return subprocess.run(argv, stdout=subprocess.PIPE).stdout.decode() if valid else ""
-
-
-def within(seconds: float, holds: Any) -> bool:
-    """Whether it comes to hold in that time."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.2)
-    return True
 
 
 @contextlib.contextmanager

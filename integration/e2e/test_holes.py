@@ -21,8 +21,9 @@ import pytest
 from integration.e2e import trace, world
 from integration.e2e.client import Browser, Refused
 from integration.e2e.hub import CLASSIC, SERVICE, Hub, running
+from integration.e2e.notebooks import notebook_of
+from integration.e2e.patched_stack import cache_of, is_valid, requests_for
 from integration.e2e.stacks import ENDS, Stack
-from integration.e2e.test_main_job import cache_of, is_valid, notebook_of, requests_for
 from integration.e2e.trace import Trace
 from integration.e2e.world import PASSWORDS
 

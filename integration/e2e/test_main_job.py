@@ -1,73 +1,33 @@
 """The whole job, as an administrator and two users meet it. The order of the tests counts:
 the stack is as upstream first, then patched, then as upstream again."""
 
-import hashlib
 import json
 import os
 import pwd
-import re
-import shutil
 import stat
-import subprocess
 import time
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List
 
 import pytest
 
 from integration.e2e.client import Browser, Refused
-from integration.e2e.hub import CLASSIC, notebook, running, runs_on
+from integration.e2e.hub import CLASSIC, running, runs_on
+from integration.e2e.notebooks import notebook_of
+from integration.e2e.patched_stack import (
+    PRINCIPAL,
+    cache_of,
+    is_valid,
+    jhpatch,
+    no_ticket,
+    requests_for,
+    site_of,
+    times,
+    tree,
+)
 from integration.e2e.stacks import Stack
 from integration.e2e.world import PASSWORDS
 
 KLIST = "import subprocess; print(subprocess.run(['klist'], stdout=-1, stderr=-2).stdout.decode())"
-PRINCIPAL = "alice/service@EXAMPLE.TEST"
-
-
-def jhpatch(stack: Stack, *arguments: str, code: int = 0) -> str:
-    """What the command prints, as the administrator types it."""
-    argv = [os.path.join(stack.venv, "bin", "python"), "-m", "jhpatch"] + list(arguments)
-    done = subprocess.run(argv, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    text = done.stdout.decode()
-    assert done.returncode == code, text
-    return text
-
-
-def site_of(stack: Stack) -> str:
-    """The stack's site-packages."""
-    lib = os.path.join(stack.venv, "lib")
-    (python,) = (name for name in os.listdir(lib) if name.startswith("python"))
-    return os.path.join(lib, python, "site-packages")
-
-
-def tree(site: str) -> Dict[str, Tuple[str, int, int, int]]:
-    """Every file of a site outside of ``__pycache__``: hash, mode, owner, group."""
-    found = {}
-    for folder, folders, names in os.walk(site):
-        folders[:] = [name for name in folders if name != "__pycache__"]
-        for name in names + folders:
-            path = os.path.join(folder, name)
-            info = os.lstat(path)
-            digest = ""
-            if stat.S_ISREG(info.st_mode):
-                with open(path, "rb") as file:
-                    digest = hashlib.sha256(file.read()).hexdigest()
-            found[path] = (digest, info.st_mode, info.st_uid, info.st_gid)
-    return found
-
-
-def times(site: str) -> Dict[str, Tuple[int, int]]:
-    """The mtime and inode of everything in a site."""
-    found = {}
-    for folder, _, names in os.walk(site):
-        for path in [folder] + [os.path.join(folder, name) for name in names]:
-            info = os.lstat(path)
-            found[path] = (info.st_mtime_ns, info.st_ino)
-    return found
-
-
-def cache_of(name: str) -> str:
-    """The path of a user's cache in the classic layout."""
-    return "/tmp/krb5cc_%d" % pwd.getpwnam(name).pw_uid
 
 
 def worked(browser: Browser) -> str:
@@ -76,13 +36,6 @@ def worked(browser: Browser) -> str:
     browser.save("night.ipynb")
     browser.open("night.ipynb")
     return browser.run(KLIST)
-
-
-def no_ticket() -> None:
-    """Takes the users' caches away."""
-    for name in PASSWORDS:
-        if os.path.lexists(cache_of(name)):
-            os.unlink(cache_of(name))
 
 
 PRISTINE: Dict[str, Any] = {}
@@ -144,21 +97,6 @@ def test_after_apply_a_cell_has_the_users_ticket(
         assert len(lines) == 1 and keytabs["alice"] in lines[0], hub.tail()
 
 
-def is_valid(name: str) -> bool:
-    """Whether klist finds a valid ticket when the user types it."""
-    argv = ["setpriv", "--reuid=" + name, "--regid=" + name, "--init-groups"]
-    return subprocess.run(argv + ["klist", "-s", "-c", "FILE:" + cache_of(name)]).returncode == 0
-
-
-def notebook_of(name: str) -> str:
-    """An empty notebook in the user's home that no server has saved; its name."""
-    path = "/home/%s/unsaved.ipynb" % name
-    with open(path, "w") as file:
-        json.dump(notebook(), file)
-    shutil.chown(path, name, name)
-    return os.path.basename(path)
-
-
 def test_opening_a_notebook_gets_a_ticket_that_has_gone_on_each_server_of_the_stack(
     stack: Stack, scratch: str, keytabs: Dict[str, str]
 ) -> None:
@@ -204,12 +142,6 @@ def test_the_ticket_stays_valid_when_the_client_has_gone(
             assert not bad, "not valid at seconds %s\n%s" % (bad, hub.tail())
     finally:
         kdc.set_ticket_lifetime("10h")
-
-
-def requests_for(kdc: Any, principal: str) -> int:
-    """How often the KDC was asked for a principal's ticket."""
-    with open(kdc.log) as file:
-        return len(re.findall(r"AS_REQ .* %s" % re.escape(principal), file.read()))
 
 
 def test_a_wrong_password_gets_no_login_no_ticket_and_no_kinit(

@@ -21,10 +21,11 @@ from integration.e2e.front import (
     fronted,
 )
 from integration.e2e.hub import running
+from integration.e2e.notebooks import notebook_of_alice
 from integration.e2e.stacks import STACKS, Stack
-from integration.e2e.test_front_ends import notebook_of_alice, within
 from integration.e2e.world import PASSWORDS
 from testing.nginx import MISSING
+from testing.waiting import within
 
 # The newest stack's: a browser is slow (integration/e2e/test_front_ends.py).
 __test__ = os.environ.get("JHPATCH_E2E_INNER", STACKS[-1].name) == STACKS[-1].name

@@ -27,8 +27,9 @@ import requests
 from integration.e2e import world
 from integration.e2e.client import Browser, Refused
 from integration.e2e.hub import CLASSIC, SERVICE, Hub, running
+from integration.e2e.notebooks import notebook_of
+from integration.e2e.patched_stack import cache_of, is_valid, site_of
 from integration.e2e.stacks import ENDS, Stack
-from integration.e2e.test_main_job import cache_of, is_valid, notebook_of, site_of
 from integration.e2e.watch import Watch
 from integration.e2e.world import PASSWORDS
 from testing.kdc import SilentKdc

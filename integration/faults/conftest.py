@@ -9,7 +9,7 @@ import re
 import pytest
 
 from integration.faults import lab as lab_
-from testing import sites
+from testing.sites import make_environment
 
 _BEGIN, _END = "<!-- counted -->\n", "<!-- /counted -->\n"
 
@@ -110,5 +110,5 @@ def run():
 def lab(tmp_path_factory, run):
     """A real site, as pip left it and patched."""
     folder = str(tmp_path_factory.mktemp("lab"))
-    environment = sites._environment(os.path.join(folder, "env"), [lab_.RELEASE], False, True)
+    environment = make_environment(os.path.join(folder, "env"), [lab_.RELEASE], slim=True)
     return lab_.build(folder, environment.site, run)

@@ -15,8 +15,8 @@ from typing import Dict, NamedTuple
 import pytest
 
 from testing import ROOT
-from testing.sites import PYTHON
 from testing.trees import tree
+from testing.wheels import PYTHON
 
 RELEASES = ("1.0", "2.0")
 CORE, DEEP, HELPER = "our_app/core.py", "our_app/sub/deep.py", "our_app/_added.py"

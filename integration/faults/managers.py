@@ -9,7 +9,8 @@ import zipfile
 
 import pytest
 
-from testing.sites import CACHE, PYTHON, _environment, fetched_wheel
+from testing.sites import make_environment
+from testing.wheels import CACHE, PYTHON, fetched_wheel
 
 FRONT_ENDS = ("static", "nbextensions", "labextension", "labextensions", "tests", "i18n")
 
@@ -47,7 +48,7 @@ class Manager:
 
     def make(self, top):
         """An empty environment."""
-        _environment(os.path.join(top, "env"), [], False, False)
+        make_environment(os.path.join(top, "env"))
 
     def site(self, top):
         """Where it installs."""

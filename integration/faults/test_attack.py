@@ -15,11 +15,12 @@ from typing import NamedTuple
 
 import pytest
 
-from integration.faults.test_managers import told
+from integration.faults.children import run_in_child
 from jhpatch.system import path_owners
 from testing import ROOT
-from testing.sites import PYTHON, _environment
+from testing.sites import make_environment
 from testing.trees import times, tree
+from testing.wheels import PYTHON
 
 RELEASE = ("notebook", "5.7.9")
 INFO = "notebook-5.7.9.dist-info"
@@ -69,10 +70,10 @@ def victim(tmp_path):
 
 def _built(top, user):
     prefix, sentinel = os.path.join(top, "venv"), os.path.join(top, "sentinel")
-    env = _environment(prefix, [RELEASE], False, True)
+    env = make_environment(prefix, [RELEASE], slim=True)
     # As patched, so that there is more than one state for a file to be taken for.
     shutil.copytree(env.site, sentinel)
-    assert told("apply", "--site", sentinel)[0] == 0
+    assert run_in_child("apply", "--site", sentinel)[0] == 0
     ran = os.path.join(top, "ran")
     with open(ran, "w"):
         os.chmod(ran, 0o666)
@@ -164,7 +165,7 @@ def test_folders_that_turn_into_symlinks_while_root_works(victim, tally, thoroug
         end = time.monotonic() + (300 if thorough else 8)
         while time.monotonic() < end:
             for command in ("apply", "revert", "status"):
-                codes.append((command,) + told(command, *victim.where, *_short(command)))
+                codes.append((command,) + run_in_child(command, *victim.where, *_short(command)))
     finally:
         stop(attacker)
     assert (tree(victim.sentinel), times(victim.sentinel)) == before, seed
@@ -191,7 +192,7 @@ def _uids(victim):
 @pytest.mark.parametrize("command", ["status", "list", "diff", "apply --dry-run", "revert"])
 def test_who_only_looks_runs_nothing(victim, command, tally):
     """An interpreter is started for a change alone; to look, root reads files."""
-    assert told(*command.split(), *victim.where)[0] in (0, 3)
+    assert run_in_child(*command.split(), *victim.where)[0] in (0, 3)
     assert _uids(victim) == set()
     tally("attack on a user's site")
 
@@ -199,9 +200,9 @@ def test_who_only_looks_runs_nothing(victim, command, tally):
 def test_one_change_is_made_as_the_user(victim, tally):
     """What is written is his, his interpreter runs as he, and revert gives all back."""
     before, roots = tree(victim.site), times(victim.sentinel)
-    assert told("apply", *victim.where)[0] == 0
+    assert run_in_child("apply", *victim.where)[0] == 0
     assert tree(victim.site) != before and owners(victim.prefix) == {victim.uid}
-    assert told("revert", *victim.where)[0] == 0
+    assert run_in_child("revert", *victim.where)[0] == 0
     assert tree(victim.site) == before
     assert _uids(victim) == {str(victim.uid)}
     assert times(victim.sentinel) == roots
@@ -234,7 +235,7 @@ def test_what_root_alone_can_read_is_loaded_before(victim, tmp_path, tally):
 @pytest.mark.parametrize("how", ["pth", "base", "link"])
 def test_a_users_files_lead_nowhere_else(victim, how, tally):
     """A .pth, a pyvenv.cfg or a symlink of the user's that names root's site changes nothing."""
-    assert told("revert", "--site", victim.sentinel)[0] == 0
+    assert run_in_child("revert", "--site", victim.sentinel)[0] == 0
     roots = times(victim.sentinel)
     for name in os.listdir(victim.site):
         shutil.rmtree(os.path.join(victim.site, name))
@@ -254,7 +255,7 @@ def test_a_users_files_lead_nowhere_else(victim, how, tally):
             file.write("home = %s/bin\ninclude-system-site-packages = true\n" % base)
             file.write("version = %d.%d.0\n" % sys.version_info[:2])
     for command in ("revert", "apply"):
-        _, document = told(command, *victim.where)
+        _, document = run_in_child(command, *victim.where)
         assert not document["changed"], document
     # Not because the user may not write there: it is none of his environment's sites.
     assert how == "link" or document["exit_code"] == 5, document
@@ -287,8 +288,8 @@ def test_metadata_that_never_ends_does_not_hold_root_up(victim, path, what, tall
 def test_another_user_cannot_hold_the_lock_of_roots_site(victim, tally):
     """Whatever of it he may read he locks; the lock itself he cannot open."""
     site = victim.sentinel
-    assert told("revert", "--site", site)[0] == 0
-    assert told("apply", "--site", site)[0] == 0
+    assert run_in_child("revert", "--site", site)[0] == 0
+    assert run_in_child("apply", "--site", site)[0] == 0
     locked = os.path.join(site, ".jhpatch/lock")
     assert stat.S_IMODE(os.stat(locked).st_mode) == 0o600
     readable = [site, os.path.dirname(locked), site + "/.jhpatch/state.json", site + "/notebook"]
@@ -306,7 +307,7 @@ def test_another_user_cannot_hold_the_lock_of_roots_site(victim, tally):
     holder = as_user(victim.uid, hold)
     try:
         assert os.read(read, 16) == b"all but the lock"
-        assert told("revert", "--site", site, "--lock-timeout", "0")[0] == 0
+        assert run_in_child("revert", "--site", site, "--lock-timeout", "0")[0] == 0
     finally:
         stop(holder)
     tally("attack on a user's site")
@@ -314,7 +315,7 @@ def test_another_user_cannot_hold_the_lock_of_roots_site(victim, tally):
 
 def test_a_user_may_hold_the_lock_of_his_own_site(victim, tally):
     """Root waits as long as he was told, then 4, and nothing is changed."""
-    assert told("apply", *victim.where)[0] == 0
+    assert run_in_child("apply", *victim.where)[0] == 0
     read, write = os.pipe()
 
     def hold():
@@ -328,10 +329,10 @@ def test_a_user_may_hold_the_lock_of_his_own_site(victim, tally):
     try:
         assert os.read(read, 4) == b"held"
         start = time.monotonic()
-        assert told("revert", *victim.where, "--lock-timeout", "0.3")[0] == 4
+        assert run_in_child("revert", *victim.where, "--lock-timeout", "0.3")[0] == 4
         assert 0.3 <= time.monotonic() - start < 10
     finally:
         stop(holder)
     assert tree(victim.site) == before
-    assert told("revert", *victim.where)[0] == 0
+    assert run_in_child("revert", *victim.where)[0] == 0
     tally("attack on a user's site")

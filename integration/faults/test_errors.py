@@ -12,8 +12,8 @@ import shutil
 
 import pytest
 
+from integration.faults.scenarios import SCENARIOS, died
 from integration.faults.strace import jhpatch, points, struck
-from integration.faults.test_kills import SCENARIOS, died
 
 SHARES = 8
 ERRORS = "ENOSPC EIO EROFS EACCES EDQUOT EMFILE EINTR".split()

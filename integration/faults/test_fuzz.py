@@ -1,6 +1,5 @@
-"""Coverage-guided fuzzing of the parsers; the inputs that it found lie in fuzz/corpus."""
+"""Coverage-guided fuzzing of the parsers, from the inputs of fuzz/corpus.jsonl on."""
 
-import glob
 import importlib
 import os
 import subprocess
@@ -8,10 +7,10 @@ import sys
 
 import pytest
 
+from integration.faults.fuzz import corpus
 from integration.faults.watched import bounded
-from testing import ROOT
 
-HERE = os.path.join(ROOT, "tests", "faults", "fuzz")
+FUZZ = os.path.dirname(corpus.FILE)
 TARGETS = ["header", "diff", "ccache"]
 SECONDS = 300
 
@@ -20,20 +19,27 @@ SECONDS = 300
 def test_the_corpus_holds(name, tally):
     """Every input that once reached something new still gets what is promised, in time."""
     check = importlib.import_module("integration.faults.fuzz." + name).target()
-    paths = sorted(glob.glob(os.path.join(HERE, "corpus", name, "*")))
-    assert paths
-    for path in paths:
-        with open(path, "rb") as file:
-            data = file.read()
+    inputs = corpus.inputs(name)
+    assert inputs
+    for data in inputs.values():
         with bounded():
             check(data)
-    tally("fuzzing, inputs of the corpus: " + name, len(paths))
+    tally("fuzzing, inputs of the corpus: " + name, len(inputs))
 
 
 def test_the_corpus_is_small():
     """What is kept in the repository can be read by a person."""
-    paths = glob.glob(os.path.join(HERE, "corpus", "*", "*"))
-    assert len(paths) < 200 and sum(map(os.path.getsize, paths)) < 300 * 1024
+    assert len(corpus.rows()) < 200 and os.path.getsize(corpus.FILE) < 300 * 1024
+
+
+def test_an_input_is_added_once(tmp_path):
+    """Another input is a row more; the same bytes under another name are none."""
+    path = tmp_path / "corpus.jsonl"
+    path.write_text("")
+    for name, data in (("b", b"\xff\0\n"), ("a", b""), ("c", b"")):
+        (tmp_path / name).write_bytes(data)
+        corpus.add("diff", [str(tmp_path / name)], str(path))
+    assert corpus.rows(str(path)) == [("diff", "a", b""), ("diff", "b", b"\xff\0\n")]
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -42,10 +48,14 @@ def test_new_inputs_hold(name, tmp_path, thorough, tally):
     if not thorough:
         pytest.skip("fuzzing takes minutes: --long")
     pytest.importorskip("atheris", reason="atheris is not installed")
+    new, known = tmp_path / "new", tmp_path / "known"
+    new.mkdir()
+    known.mkdir()
+    corpus.unpack(name, str(known))
     done = subprocess.run(
         [
-            *(sys.executable, os.path.join(HERE, name + ".py"), str(tmp_path)),
-            *(os.path.join(HERE, "corpus", name), "-max_total_time=%d" % SECONDS),
+            *(sys.executable, os.path.join(FUZZ, name + ".py"), str(new)),
+            *(str(known), "-max_total_time=%d" % SECONDS),
             *("-timeout=10", "-rss_limit_mb=2000", "-max_len=4000"),
             "-artifact_prefix=%s/" % tmp_path,
         ],

@@ -1,13 +1,12 @@
 """pip, uv, conda and dpkg at work on a patched site, and on one where a run has died."""
 
-import json
 import os
 import shutil
 import subprocess
-import sys
 
 import pytest
 
+from integration.faults.children import die_at, run_in_child
 from integration.faults.managers import MANAGERS, slim_wheel
 from jhpatch.transaction import transaction
 from testing.trees import times, tree
@@ -93,9 +92,9 @@ class Lab:
         self.copy(top, version, died_of)
         where = self.manager.where(top)
         if at is not None:
-            die(state, where, at)
+            die_at(state, where, at)
         elif version is not None:
-            code, document = told("apply", *where)
+            code, document = run_in_child("apply", *where)
             assert code == 0, document
 
 
@@ -115,49 +114,6 @@ def picture(site):
 
 def _is_ours(path):
     return path == ".jhpatch" or path.startswith(".jhpatch/")
-
-
-def told(command, *arguments):
-    """A jhpatch command in a child: its exit code and its document."""
-    read, write = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        code = 99
-        try:
-            from jhpatch.cli.main import main
-
-            sys.stdout = os.fdopen(write, "w")
-            code = main([command, "--json"] + list(arguments))
-            sys.stdout.flush()
-        finally:
-            os._exit(code)
-    os.close(write)
-    with os.fdopen(read) as pipe:
-        text = pipe.read()
-    code = os.WEXITSTATUS(os.waitpid(pid, 0)[1])
-    return code, json.loads(text)
-
-
-def die(command, where, at):
-    """A jhpatch command in a child that dies, as of kill -9, ahead of the step ``at``."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            from jhpatch.cli.main import main
-
-            real = transaction.Transaction._at
-
-            def dies(self, doing, path):
-                if "%s %s" % (doing, path) == at:
-                    os._exit(9)
-                real(self, doing, path)
-
-            transaction.Transaction._at = dies
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            main([command] + list(where))
-        finally:
-            os._exit(8)
-    assert os.WEXITSTATUS(os.waitpid(pid, 0)[1]) == 9, (command, at)
 
 
 # After a whole apply.
@@ -186,14 +142,14 @@ def test_a_manager_at_work_after_apply(labs, tmp_path, manager, change, tally):
         lab.manager.put(top, version)
         where, site = lab.manager.where(top), lab.manager.site(top)
         before = times(site)
-        code, document = told("status", *where)
+        code, document = run_in_child("status", *where)
         assert set(states(document)) == {expected(version)}, document
         assert code == 3
         assert times(site) == before
-        code, document = told(command, *where)
+        code, document = run_in_child(command, *where)
         assert code == 0, document
         ends_as(lab, site, version, command)
-        assert told("revert", *where)[0] == (0 if version else 5)
+        assert run_in_child("revert", *where)[0] == (0 if version else 5)
         ends_as(lab, site, version, "revert")
         tally("odd site: package manager after apply")
 
@@ -238,7 +194,7 @@ def test_a_manager_between_kill_and_recovery(labs, tmp_path, manager, change, ta
         lab.manager.put(top, version)
         where, site = lab.manager.where(top), lab.manager.site(top)
         before = times(site)
-        code, document = told("status", *where)
+        code, document = run_in_child("status", *where)
         assert code == 3, document
         assert {one["journal"] for one in document["sites"]} == {"interrupted"}, document
         assert times(site) == before
@@ -270,13 +226,13 @@ def recovers(lab, top, version, command, died):
             assert {} in wrong, min(wrong, key=len)
         assert left != {"notebook"}, "a phantom"
         return
-    code, document = told(command, *where)
+    code, document = run_in_child(command, *where)
     assert code == (0 if version else code), document
     assert code in (0, 5), document
     ends_as(lab, site, version, command)
-    assert told("revert", *where)[0] == (0 if version else 5)
+    assert run_in_child("revert", *where)[0] == (0 if version else 5)
     ends_as(lab, site, version, "revert")
 
 
 def _diff(where):
-    return "".join(site["diff"] or "" for site in told("diff", *where)[1]["sites"])
+    return "".join(site["diff"] or "" for site in run_in_child("diff", *where)[1]["sites"])

@@ -14,7 +14,7 @@ from jhpatch.errors import BadPatch
 from jhpatch.patchset import catalog, engine
 from jhpatch.patchset.edition import digest, edition_of, read_edition
 from jhpatch.system.sha256 import sha256
-from testing.sites import fetched_wheel
+from testing.wheels import fetched_wheel
 
 SHARES = 4
 WORDS = [

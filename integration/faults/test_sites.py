@@ -10,13 +10,13 @@ import sys
 
 import pytest
 
+from integration.faults.children import die_at, run_in_child
 from integration.faults.managers import real_uv, slim_wheel
-from integration.faults.test_managers import die, told
 from jhpatch.transaction import transaction
 from testing import ROOT
 from testing.patch_files import own_patch
-from testing.sites import CACHE, PYTHON
 from testing.trees import times, tree
+from testing.wheels import CACHE, PYTHON
 
 RELEASE = ("notebook", "5.7.9")
 INFO = "notebook-5.7.9.dist-info"
@@ -39,9 +39,9 @@ def path(env, name):
 def refused(where, site, *more):
     """status 3, apply 5 with a reason, revert 0, and nothing is changed, here or elsewhere."""
     before = [times(folder) for folder in (site, *more)]
-    assert told("status", *where)[0] == 3
-    assert told("revert", *where)[0] == 0
-    code, document = told("apply", *where)
+    assert run_in_child("status", *where)[0] == 3
+    assert run_in_child("revert", *where)[0] == 0
+    code, document = run_in_child("apply", *where)
     assert code == 5, document
     assert [times(folder) for folder in (site, *more)] == before
     errors = [document["error"]] + [one["error"] for one in document["sites"]]
@@ -51,12 +51,12 @@ def refused(where, site, *more):
 def there_and_back(where, site):
     """apply changes the site, and revert gives every byte, mode, owner and attribute back."""
     before = tree(site), attributes(site)
-    code, document = told("apply", *where)
+    code, document = run_in_child("apply", *where)
     assert code == 0, document
     assert tree(site) != before[0]
-    assert told("apply", *where)[1]["changed"] is False
+    assert run_in_child("apply", *where)[1]["changed"] is False
     yield document
-    code, document = told("revert", *where)
+    code, document = run_in_child("revert", *where)
     assert code == 0, document
     assert (tree(site), attributes(site)) == before
 
@@ -102,7 +102,7 @@ def test_uvs_hard_links(tmp_path, tally):
     kept = _without_ctime(sibling), _without_ctime(cache)
     for _document in there_and_back(where, site):
         assert (_without_ctime(sibling), _without_ctime(cache)) == kept
-        assert set(_states(told("status", *other)[1])) == {"pristine"}
+        assert set(_states(run_in_child("status", *other)[1])) == {"pristine"}
         assert os.stat(os.path.join(site, "notebook/__init__.py")).st_nlink >= 3
     assert (_without_ctime(sibling), _without_ctime(cache)) == kept
     changed = {name for name, row in times(site).items() if start[name][2] != row[2]}
@@ -180,7 +180,7 @@ def test_a_site_by_two_names(env, tmp_path, tally):
     names.append(("--site", os.path.relpath(env.site)))
     for where in names:
         for _ in there_and_back(where, env.site):
-            assert set(_states(told("status", "--site", env.site)[1])) == {"applied"}
+            assert set(_states(run_in_child("status", "--site", env.site)[1])) == {"applied"}
         tally(ODD + "reached by a symlink")
     both = (*names[0], *names[3], *names[2])
     for _ in there_and_back((*both, "--lock-timeout", "1"), env.site):
@@ -257,7 +257,7 @@ def test_owner_mode_and_attributes_are_kept(env, dress, tally):
         for name in (PAGE, CONTENTS, INFO + "/RECORD"):
             assert tree(env.site)[name][1:] == before[0][name][1:]
             assert attributes(env.site)[path(env, name)] == before[1][path(env, name)]
-    die("apply", where, "replace " + CONTENTS)
+    die_at("apply", where, "replace " + CONTENTS)
     with transaction.locked(env.site):
         pass
     assert (tree(env.site), attributes(env.site)) == before
@@ -391,7 +391,7 @@ def test_an_archive_on_the_path(tmp_path, make_site, kind, named, tally):
     if kind in ("a wheel", "a zip"):
         assert "inside of the archive" in refused(where, env.site)
     else:
-        assert told("status", *where)[0] == 5  # nothing here for us
+        assert run_in_child("status", *where)[0] == 5  # nothing here for us
     tally(ODD + "archive on the path")
 
 
@@ -404,7 +404,7 @@ def test_two_copies_on_the_path(tmp_path, make_site, tally):
         file.write(second + "\n")
     before = times(second)
     for _ in there_and_back(("--python", first.python), first.site):
-        document = told("status", "--python", first.python)[1]
+        document = run_in_child("status", "--python", first.python)[1]
         hidden = next(one for one in document["sites"] if one["site"] == second)
         assert {"shadowed" in (one["reason"] or "") for one in hidden["patches"]} == {True}
         assert times(second) == before
@@ -475,7 +475,7 @@ def test_new_code_runs_whatever_bytecode_there_was(app, kind, tally):
     for command, number in (("apply", 2), ("revert", 1), ("apply", 2)):
         compiled(env, **how)
         assert imported(env, options=options) == 3 - number
-        assert told(command, *where)[0] == 0
+        assert run_in_child(command, *where)[0] == 0
         assert imported(env, options=options) == number
         tally(ODD + "stale bytecode")
 
@@ -500,7 +500,7 @@ def test_bytecode_of_other_interpreters(app, tally):
             compiled(env, python)
         if sys.version_info >= (3, 7):
             compiled(env, mode="unchecked_hash")
-        assert told(command, *where)[0] == 0
+        assert run_in_child(command, *where)[0] == 0
         assert {imported(env, python) for python in pythons} == {number}
         tally(ODD + "stale bytecode", len(pythons))
 
@@ -511,7 +511,7 @@ def test_legacy_bytecode(app, tally):
     for command, number in (("apply", 2), ("revert", 1)):
         legacy = path(env, "our_app/a.pyc")
         compiled(env, target=legacy)
-        assert told(command, *where)[0] == 0
+        assert run_in_child(command, *where)[0] == 0
         assert not os.path.exists(legacy)
         assert imported(env) == number
         tally(ODD + "stale bytecode")
@@ -530,11 +530,11 @@ def test_a_folder_of_bytecode_elsewhere(app, tmp_path, tally):
     same_second(env)
     for command, number in (("apply", 2), ("revert", 1), ("apply", 2)):
         assert imported(env, prefix=prefix) == 3 - number
-        assert told(command, *where)[0] == 0
+        assert run_in_child(command, *where)[0] == 0
         assert imported(env, prefix=prefix) == number
         tally(ODD + "stale bytecode")
     compiled(env, mode="unchecked_hash", prefix=prefix)
-    assert told("revert", *where)[0] == 0
+    assert run_in_child("revert", *where)[0] == 0
     assert imported(env, prefix=prefix) == 2
 
 

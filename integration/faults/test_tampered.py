@@ -10,7 +10,7 @@ import pytest
 
 from integration.faults import watched
 from integration.faults.watched import WAY_BACK, answer, picture, saved
-from testing.sites import die_between_modules
+from testing.commands import die_between_modules
 
 COMMANDS = [
     ["status"],

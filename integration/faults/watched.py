@@ -13,7 +13,7 @@ import resource
 import signal
 import stat
 
-from testing.sites import Answer
+from testing.commands import Answer
 from testing.trees import times
 
 SECONDS = 10

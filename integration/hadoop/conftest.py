@@ -12,7 +12,7 @@ from typing import Any, Dict, Iterator, Optional
 import pytest
 
 from integration.e2e import stacks, world
-from integration.e2e.conftest import INNER, enter, run_inside, skipped
+from integration.e2e.inner import INNER, enter, run_inside, skipped
 from integration.e2e.stacks import Stack
 from integration.e2e.world import PASSWORDS
 from integration.hadoop import parts
@@ -22,7 +22,7 @@ from integration.hadoop.parts import OLD_SPARK, SPARK, STACK
 from integration.hadoop.scene import Scene
 from testing import pythons
 from testing.kdc import Kdc, missing
-from tests.deployed.test_caches import kcm  # noqa: F401
+from testing.kdc_fixtures import kcm  # noqa: F401
 
 TICKET = 90  # seconds, of a user's ticket
 RENEWAL, LIFE = 60, 150  # seconds, of HDFS's delegation tokens

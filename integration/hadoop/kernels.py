@@ -9,8 +9,8 @@ import zipfile
 from typing import Any, Dict, List, NamedTuple, Tuple
 
 from integration.e2e import world
+from integration.e2e.patched_stack import jhpatch
 from integration.e2e.stacks import Stack
-from integration.e2e.test_main_job import jhpatch
 from integration.hadoop import parts
 from integration.hadoop.cluster import Cluster
 from integration.hadoop.parts import SPARK, Spark

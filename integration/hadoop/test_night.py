@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from integration.e2e.test_main_job import is_valid
+from integration.e2e.patched_stack import is_valid
 from integration.e2e.world import PASSWORDS
 from integration.hadoop.scene import START, Scene
 

@@ -13,7 +13,7 @@ from jhpatch.maintenance import rebase, wheels
 from jhpatch.patchset import catalog
 from jhpatch.patchset.edition import Edition
 from testing import ROOT
-from testing.sites import CACHE
+from testing.wheels import CACHE
 
 PATCHES = sorted(patch for patches in table.PATCHES.values() for patch in patches)
 PAGE = os.path.join(ROOT, "docs", "rebase.md")

@@ -7,7 +7,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from typing import Iterable, List, Tuple
 
-from testing.sites import CACHE, _pip
+from testing.wheels import CACHE, run_pip
 
 _THREADS = 4
 
@@ -46,7 +46,7 @@ def _batches(releases: List[Release]) -> List[List[Release]]:
 def _download(batch: List[Release]) -> None:
     with tempfile.TemporaryDirectory(prefix=".download-", dir=CACHE) as folder:
         with contextlib.suppress(RuntimeError):
-            _pip(
+            run_pip(
                 *"download --no-deps --only-binary :all: --ignore-requires-python".split(),
                 *["--dest", folder],
                 *["%s==%s" % release for release in batch],

@@ -13,8 +13,8 @@ from integration.releases.layout import laid_out
 from integration.releases.table import KNOWN_BYTES, OUTSIDE, PATCHES, RELEASES
 from jhpatch.patchset import catalog
 from jhpatch.system.sha256 import sha256
-from testing.sites import fetched_wheel
 from testing.trees import tree
+from testing.wheels import fetched_wheel
 
 EDITIONS = catalog.editions([catalog.own_patch_dir()])
 

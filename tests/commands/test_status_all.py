@@ -65,7 +65,7 @@ def run(tmp_path, monkeypatch):
 @pytest.fixture
 def two(tmp_path, make_site):
     """A hub's environment, and that of a user's server."""
-    hub = make_site(tmp_path, [("jupyterhub", "6.1.1")], slim=True, name="hub")
+    hub = make_site(tmp_path, [("jupyterhub", "0.9.6")], slim=True, name="hub")
     own = make_site(tmp_path, [("jupyter_server", "2.21.1")], slim=True, name="own")
     for folder in [str(tmp_path)] + [str(parent) for parent in tmp_path.parents]:
         if os.stat(folder).st_uid == os.geteuid() and folder != "/":
@@ -164,10 +164,10 @@ def test_nothing_runs(jhpatch, monkeypatch):
     assert answer.code == 5 and "status --python" in answer.error["next"]
 
 
-def test_fifty_environments_side_by_side(tmp_path, make_site, jhpatch):
+def test_many_environments_in_one_document(tmp_path, make_site, jhpatch):
     """One document, a site each, in the order in which they were named."""
     first = make_site(tmp_path, [("notebook", "5.7.9")], slim=True)
-    folders = [str(tmp_path / ("copy%d" % number)) for number in range(49)]
+    folders = [str(tmp_path / ("copy%d" % number)) for number in range(19)]
     for folder in folders:
         shutil.copytree(first.prefix, folder, symlinks=True)
     sites = [first.site] + [folder + first.site[len(first.prefix) :] for folder in folders]
@@ -175,7 +175,7 @@ def test_fifty_environments_side_by_side(tmp_path, make_site, jhpatch):
     assert jhpatch(None, "apply", "--python", folders[7]).code == 0
     answer = jhpatch(None, "status", *where)
     assert [site["site"] for site in answer.document["sites"]] == sites
-    states = ["applied" if number == 8 else "pristine" for number in range(50)]
+    states = ["applied" if number == 8 else "pristine" for number in range(20)]
     for site, state in zip(answer.document["sites"], states):
         found = {one["state"] for one in site["patches"] if one["state"] != "absent"}
         assert found == {state}

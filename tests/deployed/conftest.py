@@ -1,32 +1,15 @@
-"""A real KDC for the tests of the helper."""
+"""Fixtures for the deployed code: a logger, and threads that end with their test."""
 
 import logging
-import os
-import shutil
 import threading
-import time
 
 import pytest
 
-from testing import kdc as kdcs
+from testing.kdc_fixtures import kdc
+from testing.kernels import as_user, host, install
+from testing.waiting import until
 
-
-@pytest.fixture(scope="session")
-def kdc(tmp_path_factory):
-    """A realm with alice/service and bob; skipped where the programs are missing, but in CI."""
-    lacking = kdcs.missing()
-    if lacking:
-        assert os.environ.get("CI", "") in ("", "0", "false"), "missing: " + lacking
-        pytest.skip("no MIT KDC here: missing " + lacking)
-    folder = str(tmp_path_factory.mktemp("kdc"))
-    reachable(folder)
-    with kdcs.Kdc(folder) as server:
-        for name in ("alice/service", "bob"):
-            keytab = os.path.join(folder, name.partition("/")[0] + ".keytab")
-            server.add_principal(name, keytab=keytab)
-            if os.geteuid() == 0:
-                os.chown(keytab, 65534, 65534)
-        yield server
+__all__ = ["as_user", "host", "install", "kdc"]
 
 
 def pytest_collection_modifyitems(items):
@@ -58,34 +41,7 @@ def keepers_leave():
 def no_keeper_stays():
     """Other tests fork this process: a lock that a thread holds there is never released."""
     yield
-    deadline = time.monotonic() + 60
-    while _keepers():
-        assert time.monotonic() < deadline, _keepers()
-        time.sleep(0.1)
-
-
-def reachable(folder):
-    """Lets other users reach a folder of pytest's, which are 0700."""
-    while folder != "/":
-        if os.stat(folder).st_uid == os.geteuid() and not os.stat(folder).st_mode & 0o001:
-            os.chmod(folder, 0o755)
-        folder = os.path.dirname(folder)
-
-
-@pytest.fixture
-def keytab(kdc):
-    """The path of alice's keytab."""
-    return os.path.join(kdc.folder, "alice.keytab")
-
-
-@pytest.fixture
-def caches(tmp_path):
-    """A sticky folder that everybody can write, like /tmp."""
-    folder = tmp_path / "caches"
-    folder.mkdir()
-    folder.chmod(0o1777)
-    reachable(str(folder))
-    return folder
+    until(lambda: not _keepers())
 
 
 @pytest.fixture
@@ -100,23 +56,3 @@ def log():
 
     logger.addHandler(Keep())
     return logger
-
-
-@pytest.fixture
-def script(tmp_path):
-    """Makes a program that stands for kinit: ``script(text)`` gives its path."""
-
-    def make(text):
-        folder = tmp_path / "programs"
-        folder.mkdir(exist_ok=True)
-        path = folder / "kinit"
-        path.write_text("#!/bin/sh\n" + text)
-        path.chmod(0o755)
-        for name in ("klist", "kdestroy"):
-            link = folder / name
-            if not link.exists():
-                os.symlink(str(shutil.which(name)), str(link))
-        reachable(str(folder))
-        return str(path)
-
-    return make

@@ -10,8 +10,8 @@ import pytest
 from jhpatch.deployed import kerberos
 from jhpatch.deployed.kerberos import Breaker, Getter, Hub, KerberosTicket, Silent
 from testing.kdc import SilentKdc
-
-ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become a user")
+from testing.users import ROOT_ONLY
+from testing.waiting import until
 
 
 @pytest.fixture
@@ -34,14 +34,7 @@ def hub_of(log, caches, keytab, **more):
 NAMES = ["nobody", "daemon", "bin", "sys", "games", "man", "lp", "mail", "news", "uucp"]
 
 
-def until(condition, seconds=10):
-    """Waits for what must come."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.02)
-
-
+@pytest.mark.slow
 @ROOT_ONLY
 def test_a_silent_kdc_is_asked_once(log, caches, keytab, silence, kdc, monkeypatch):
     """All who log in wait one timeout, together; the next wait for nothing; then all goes on."""
@@ -66,6 +59,7 @@ def test_a_silent_kdc_is_asked_once(log, caches, keytab, silence, kdc, monkeypat
     assert hub.ticket("nobody", "login", None).result() is None
 
 
+@pytest.mark.slow
 @ROOT_ONLY
 def test_a_ticket_that_is_there_needs_no_kdc(log, caches, keytab, silence, kdc, monkeypatch):
     """While the breaker is open, who has a fresh ticket logs in as ever."""
@@ -80,7 +74,9 @@ def test_a_ticket_that_is_there_needs_no_kdc(log, caches, keytab, silence, kdc, 
 
 
 @ROOT_ONLY
-@pytest.mark.parametrize("how", ["a FIFO as keytab", "a kinit that lies"])
+@pytest.mark.parametrize(
+    "how", [pytest.param("a FIFO as keytab", marks=pytest.mark.slow), "a kinit that lies"]
+)
 def test_a_user_cannot_feign_it(log, caches, kdc, monkeypatch, tmp_path, how, script, keytab):
     """Their own kinit hangs, or says that no KDC answers: the others get their tickets."""
     monkeypatch.setenv("KRB5_CONFIG", kdc.krb5_conf)
@@ -108,6 +104,7 @@ def test_a_user_cannot_feign_it(log, caches, kdc, monkeypatch, tmp_path, how, sc
     assert hub.ticket("nobody", "login", None).result() is None
 
 
+@pytest.mark.slow
 @ROOT_ONLY
 def test_the_question_is_asked_while_they_wait(log, caches, keytab, silence):
     """A fifth of the timeout is enough to suspect: the answer is there when they give up."""

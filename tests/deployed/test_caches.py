@@ -11,8 +11,7 @@ import pytest
 
 from jhpatch.deployed import kerberos
 from jhpatch.deployed.kerberos import Account, Getter, KerberosTicket, Problem, Wanted
-from tests.deployed.test_breaker import until
-from tests.deployed.test_getting import NOBODY, PRINCIPAL, wanted
+from tests.deployed.tickets import NOBODY, PRINCIPAL, wanted
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become a user")
 
@@ -94,24 +93,6 @@ def test_a_keyring_that_is_the_default(kdc, keytab, keyring, caches):
     assert getter.default_cache(NOBODY).name == keyring
 
 
-_KCM, _SOCKET = "/usr/libexec/sssd/sssd_kcm", "/run/.heim_org.h5l.kcm-socket"
-
-
-@pytest.fixture
-def kcm():
-    """SSSD's daemon of caches; skipped where it is not installed, or already at work."""
-    if not os.path.exists(_KCM) or os.path.exists(_SOCKET):
-        pytest.skip("no sssd-kcm that a test may start")
-    daemon = subprocess.Popen(
-        [_KCM, "--uid", "0", "--gid", "0", "--logger=stderr"], stderr=subprocess.DEVNULL
-    )
-    until(lambda: os.path.exists(_SOCKET))
-    yield
-    daemon.kill()
-    daemon.wait()
-    os.unlink(_SOCKET)
-
-
 def test_a_kcm_cache(getter, kdc, keytab, kcm):
     """Of the daemon, in a subsidiary of ours; the user's own cache and primary stay."""
     bob = os.path.join(kdc.folder, "bob.keytab")
@@ -151,6 +132,7 @@ def test_klist_is_read():
 # Renewal.
 
 
+@pytest.mark.slow
 def test_without_a_keytab_the_ticket_is_renewed(kdc, keytab, caches):
     """kinit -R while it may still be renewed; then kinit's own reason."""
     first = Getter(KerberosTicket(lifetime="1h"), kdc.env())
@@ -217,6 +199,7 @@ print(getter.ensure(account, Wanted("alice/service", %r, %r), float(sys.argv[1])
 """
 
 
+@pytest.mark.slow
 def test_processes_refresh_a_cache_once(getter, kdc, keytab, caches):
     """Named servers, the hub and a terminal at the same time: one of them asks the KDC."""
     mine = wanted(keytab, caches)
@@ -246,6 +229,7 @@ def requests(kdc):
         return sum("AS_REQ" in line for line in file)
 
 
+@pytest.mark.slow
 def test_who_holds_the_lock_delays_a_refresh_and_no_more(kdc, keytab, caches):
     """A user who locks their own cache for ever: it is refreshed, within the timeout."""
     getter = Getter(KerberosTicket(refresh_at=0.05), kdc.env())
@@ -270,6 +254,7 @@ def test_nobody_else_can_lock_a_cache(getter, keytab, caches):
     ).returncode
 
 
+@pytest.mark.slow
 def test_what_another_has_refreshed_meanwhile_is_taken(kdc, keytab, caches, monkeypatch):
     """Between the look and the lock: the second look finds it, and the KDC is not asked."""
     getter = Getter(KerberosTicket(), kdc.env())

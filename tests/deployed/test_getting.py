@@ -7,22 +7,16 @@ import time
 import pytest
 
 from jhpatch.deployed import kerberos
-from jhpatch.deployed.kerberos import Account, Getter, KerberosTicket, Problem, Wanted
+from jhpatch.deployed.kerberos import Getter, KerberosTicket, Problem, Wanted
+from tests.deployed.tickets import NOBODY, PRINCIPAL, wanted
 
-NOBODY = Account("nobody", 65534, 65534, "/nonexistent", (65534,))
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become a user")
-PRINCIPAL = "alice/service@EXAMPLE.TEST"
 
 
 @pytest.fixture
 def getter(kdc):
     """A getter with default settings, in the environment of the test's realm."""
     return Getter(KerberosTicket(), kdc.env())
-
-
-def wanted(keytab, caches, principal="alice/service", name="cc"):
-    """The ticket that is wanted."""
-    return Wanted(principal, str(keytab), str(caches / name))
 
 
 def test_a_ticket_is_the_users_own(getter, keytab, caches):
@@ -150,6 +144,7 @@ def test_a_hostile_keytab_hurts_nobody(kdc, caches, tmp_path, kind):
     assert "root:" not in str(problem.value)
 
 
+@pytest.mark.slow
 def test_a_timeout_kills_the_whole_session(caches, script, tmp_path):
     """A kinit that hangs, and the child that it has started, are gone after the timeout."""
     pids = tmp_path / "pids"

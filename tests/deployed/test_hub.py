@@ -1,6 +1,5 @@
 """The hub's side: settings, the wrappers, and that nothing escapes them but a refusal."""
 
-import concurrent.futures
 import json
 import os
 import re
@@ -10,100 +9,19 @@ import types
 
 import pytest
 from tornado import gen, ioloop, web
-from traitlets.config import Config, LoggingConfigurable
 
 from jhpatch.deployed import kerberos
-
-ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become a user")
-EXECUTOR = concurrent.futures.ThreadPoolExecutor(1)
-
-
-def in_loop(job):
-    """Runs a job that gives something to wait for, in an event loop of its own."""
-    loop = ioloop.IOLoop()
-    loop.make_current()
-
-    @gen.coroutine
-    def run():
-        result = job()
-        if kerberos._is_awaitable(result):
-            result = yield result
-        raise gen.Return(result)
-
-    try:
-        return loop.run_sync(run, timeout=30)
-    finally:
-        loop.close()
-
-
-async def _native(value):
-    return value
-
-
-@gen.coroutine
-def _tornado(value):
-    raise gen.Return(value)
-
-
-KINDS = {
-    "value": lambda value: value,
-    "tornado future": _tornado,
-    "native coroutine": _native,
-    "concurrent future": lambda value: EXECUTOR.submit(lambda: value),
-}
-
-
-class Authenticator(LoggingConfigurable):
-    """What the wrappers need of a PAMAuthenticator, with upstream's bodies to be seen."""
-
-    kind = "value"
-    answer = "nobody"
-
-    def __init__(self, log, **settings):
-        super().__init__(config=Config({"KerberosTicket": settings}))
-        self.log = log
-        self.calls = []
-        kerberos.on_start(self)
-
-    def normalize_username(self, name):
-        return name.lower()
-
-    @kerberos.on_login
-    def authenticate(self, handler, data):
-        self.calls.append("authenticate")
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return KINDS[self.kind](self.answer)
-
-    @kerberos.on_spawn
-    def pre_spawn_start(self, user, spawner):
-        self.calls.append("pre_spawn_start")
-        return KINDS[self.kind]("spawned")
-
-    @kerberos.on_stop
-    def post_spawn_stop(self, user, spawner):
-        self.calls.append("post_spawn_stop")
-        return KINDS[self.kind]("stopped")
-
-
-class LocalProcessSpawner:
-    """A spawner by the name that counts."""
-
-    def __init__(self, **environment):
-        self.environment = environment
-        self.active = True
-
-
-class DockerSpawner:
-    """Not on this host."""
-
-    def __init__(self):
-        self.environment = {}
-
-
-def user(name="nobody", **spawners):
-    """A hub's user."""
-    return types.SimpleNamespace(name=name, spawners=spawners)
+from testing.users import ROOT_ONLY
+from tests.deployed.stand_ins import (
+    HANDLER,
+    KINDS,
+    Authenticator,
+    DockerSpawner,
+    LocalProcessSpawner,
+    broken,
+    in_loop,
+    user,
+)
 
 
 @pytest.fixture
@@ -115,9 +33,6 @@ def settings(kdc, keytab, caches, monkeypatch):
         principal="alice/service@EXAMPLE.TEST",
         ccache=str(caches / "cc_{uid}"),
     )
-
-
-HANDLER = types.SimpleNamespace(request=types.SimpleNamespace(remote_ip="192.0.2.7"))
 
 
 @ROOT_ONLY
@@ -199,11 +114,6 @@ def test_five_logins_take_one_kinit_and_the_loop_goes_on(log, script, caches):
     in_loop(logins)
     assert os.path.exists(seen)
     assert len(log.lines) == 5
-
-
-def broken(*args, **kwargs):
-    """A bug."""
-    raise RuntimeError("a bug")
 
 
 @pytest.mark.parametrize("policy", ["require", "warn"])

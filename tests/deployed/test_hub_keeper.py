@@ -14,10 +14,9 @@ from traitlets.config import Config, LoggingConfigurable
 
 from jhpatch.deployed import kerberos
 from jhpatch.deployed.kerberos import HubKeeper, KerberosTicket, Problem, Server, Ticket
-from tests.deployed.test_breaker import until
-from tests.deployed.test_hub import HANDLER, Authenticator, LocalProcessSpawner, in_loop, user
-
-ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become a user")
+from testing.users import ROOT_ONLY
+from testing.waiting import until
+from tests.deployed.stand_ins import HANDLER, Authenticator, LocalProcessSpawner, in_loop, user
 
 
 @pytest.fixture
@@ -299,10 +298,13 @@ def test_a_hub_that_is_starting_is_asked_again(loop, log):
 
 def test_a_hub_that_does_not_answer_stops_nothing(log):
     """No loop, as in the hub's own command line: the thread waits, and holds nobody."""
-    stopped = types.SimpleNamespace(add_callback=lambda *arguments: None)
+    asked = []
+    stopped = types.SimpleNamespace(add_callback=lambda *arguments: asked.append(arguments))
     keeper = keeper_of(FakeHub(log), [], stopped)
     keeper.start()
+    until(lambda: asked)
     assert keeper.daemon and keeper.is_alive()
+    asked[0][-1].set_result(None)  # lets the thread end with the test
 
 
 class App(LoggingConfigurable):
@@ -325,6 +327,7 @@ class WithHub(Authenticator):
         kerberos.on_start(self)
 
 
+@pytest.mark.slow
 @ROOT_ONLY
 def test_tickets_of_a_central_keytab_live_on(kdc, keytab, caches, log, loop, monkeypatch):
     """Tickets of three seconds, nobody at the hub: valid each time that anybody looks."""

@@ -13,8 +13,8 @@ from tornado import gen
 from traitlets.config import Config
 
 from jhpatch.deployed import kerberos
-from tests.deployed.test_breaker import until
-from tests.deployed.test_hub import KINDS, broken, in_loop
+from testing.waiting import until
+from tests.deployed.stand_ins import KINDS, broken, in_loop
 
 
 class Handler:
@@ -176,6 +176,7 @@ def test_root_gets_no_keeper(log, settings, monkeypatch):
     assert keeper() is None and log.lines == []
 
 
+@pytest.mark.slow
 def test_the_ticket_stays_valid_with_nobody_there(log, kdc, settings):
     """Tickets of 6 s: after one request valid at each look for 12 s, without another."""
     settings.update(lifetime="6s", retry=0.5)
@@ -195,6 +196,7 @@ def test_the_ticket_stays_valid_with_nobody_there(log, kdc, settings):
     assert len(log.lines) == 1, log.lines
 
 
+@pytest.mark.slow
 def test_it_goes_on_after_the_kdc_was_away(log, kdc, settings):
     """Still trying after expiry; a line when it begins to fail, and one when it is well again."""
     settings.update(lifetime="3s", retry=0.5)

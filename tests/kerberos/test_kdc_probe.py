@@ -10,10 +10,8 @@ from jhpatch.kerberos.as_req import Answer
 from jhpatch.kerberos.kdc_probe import Reply
 from jhpatch.kerberos.krb5_conf import KdcAddress, Profile
 from testing import ports
-from tests.deployed.conftest import kdc
 from tests.kerberos.conftest import codes
 
-__all__ = ["kdc"]
 ONE, TWO = KdcAddress("one.example.com"), KdcAddress("two.example.com", 750)
 REFUSED = Answer(1e9, 6)
 GOOD = Reply(ONE, True, REFUSED, REFUSED, 0.0)

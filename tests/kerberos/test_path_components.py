@@ -10,7 +10,7 @@ from jhpatch.checks.accounts import Account, account_of
 from jhpatch.checks.runner import Deadline
 from jhpatch.kerberos import path_components, programs
 from jhpatch.kerberos.path_components import PathComponent
-from tests.commands.conftest import reachable
+from testing.users import make_reachable
 
 
 def run(argv, seconds, account):
@@ -61,7 +61,7 @@ def test_the_rights_are_the_users(tmp_path):
     (tmp_path / "closed").mkdir()
     (tmp_path / "closed/file").write_text("")
     (tmp_path / "closed").chmod(0o700)
-    reachable(str(tmp_path))
+    make_reachable(str(tmp_path))
     path = str(tmp_path / "closed/file")
     read = functools.partial(path_components.read_components, path)
     file, directory = read(account_of("nobody"), run, Deadline(10))[:2]

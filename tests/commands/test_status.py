@@ -1,0 +1,23 @@
+"""``jhpatch status``: the state of each patch; it only reads."""
+
+from testing.commands import typed
+from testing.notebook_site import OPEN, PAGE
+
+
+def test_files_have_what_was_expected_and_found(env, jhpatch):
+    """Each file of a patch has its state and both hashes, as docs/json.md says."""
+    (site,) = jhpatch(env, "status").document["sites"]
+    patch = next(row for row in site["patches"] if row["patch"] == OPEN)
+    file = patch["files"][0]
+    assert file["path"] == PAGE and file["state"] == "before"
+    assert file["expected"] == file["found"] and file["found"].startswith("sha256:")
+    assert site["owner"] == "pip"
+
+
+def test_a_reason_comes_with_verbose_output(env):
+    """A person gets a table, with -v the hash of each file, and the next command."""
+    done = typed("status", "--python", env.python)
+    assert done.returncode == 3 and b"sha256" not in done.stdout
+    last = done.stdout.decode().splitlines()[-1]
+    assert last.endswith(" -m jhpatch apply --python " + env.python)
+    assert PAGE.encode() in typed("status", "-v", "--python", env.python).stdout

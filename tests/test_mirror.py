@@ -1,0 +1,101 @@
+"""Where tests lie: a test file a module, and nothing that two tests share lies in a test."""
+
+import ast
+import os
+
+import pytest
+
+from testing import ROOT
+
+OTHER_NAMES = {"__main__.py": "test_main_module.py"}
+"""Modules whose test has another name than theirs."""
+LATER = ("checks", "deployed", "kerberos", "nginx", "spark")
+"""Directories of jhpatch/ whose tests do not lie by module yet."""
+LINES = 350
+"""What is read in one sitting."""
+
+
+def files(top):
+    """The paths of the Python files below a directory of the checkout, relative to it."""
+    for above, directories, names in os.walk(os.path.join(ROOT, top)):
+        directories[:] = sorted(name for name in directories if not name.startswith("__"))
+        for name in sorted(names):
+            if name.endswith(".py"):
+                yield os.path.relpath(os.path.join(above, name), os.path.join(ROOT, top))
+
+
+def tree(*path):
+    """The syntax tree of a file of the checkout."""
+    with open(os.path.join(ROOT, *path), encoding="utf-8") as file:
+        return ast.parse(file.read())
+
+
+def imports(*path):
+    """The modules that a file imports."""
+    for node in ast.walk(tree(*path)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+            for alias in node.names:
+                yield "%s.%s" % (node.module, alias.name)
+
+
+def is_later(path):
+    """Whether a file of jhpatch/ or of tests/ is exempt for now."""
+    return path.split(os.sep)[0] in LATER
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in files("jhpatch") if not path.endswith("__init__.py")]
+)
+def test_each_module_has_a_test_file_of_its_name(path):
+    """jhpatch/X/y.py is tested by tests/X/test_y.py."""
+    directory, name = os.path.split(path)
+    test = os.path.join("tests", directory, OTHER_NAMES.get(name, "test_" + name))
+    assert os.path.exists(os.path.join(ROOT, test)) or is_later(path), test
+
+
+@pytest.mark.parametrize("top", ["tests", "integration", "testing", "benchmarks"])
+def test_no_test_is_imported(top):
+    """What several files share is in testing/, or in a module beside them that is no test."""
+    wrong = {
+        (path, name)
+        for path in files(top)
+        for name in imports(top, path)
+        if any(part.startswith("test_") or part == "conftest" for part in name.split("."))
+        and not (top == "tests" and is_later(path))
+    }
+    assert not wrong
+
+
+@pytest.mark.parametrize("top", ["testing", "integration", "benchmarks"])
+def test_nothing_else_imports_from_tests(top):
+    """Fast tests are for themselves; testing/ imports neither tests nor integration."""
+    below = {"tests"} | ({"integration", "benchmarks"} if top == "testing" else set())
+    found = {name.split(".")[0] for path in files(top) for name in imports(top, path)}
+    assert not found & below
+
+
+def test_each_test_states_its_promise():
+    """Each test function has a docstring."""
+    silent = [
+        (path, node.name)
+        for path in files("tests")
+        for node in ast.walk(tree("tests", path))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+        if not ast.get_docstring(node)
+    ]
+    assert not silent
+
+
+def test_a_test_file_is_read_in_one_sitting():
+    """A longer one is split by promise."""
+    long = {}
+    for path in files("tests"):
+        with open(os.path.join(ROOT, "tests", path), encoding="utf-8") as file:
+            count = sum(1 for _ in file)
+        if count > LINES and not is_later(path):
+            long[path] = count
+    assert not long
