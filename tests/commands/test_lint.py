@@ -11,36 +11,36 @@ from testing.patch_files import PATH, UPSTREAM, patch_text, patched, put
 
 
 @pytest.fixture
-def tree(tmp_path):
-    """An empty tree of patches."""
-    return str(tmp_path / "tree")
+def patches(tmp_path):
+    """An empty patch directory."""
+    return str(tmp_path / "patches")
 
 
 @pytest.fixture
-def lint(jhpatch, tree):
-    """Runs ``lint`` over the tree."""
+def lint(jhpatch, patches):
+    """Runs ``lint`` over the patch directory."""
 
     def call(*arguments):
         edition._read.cache_clear()  # a process reads each file once, and these change
-        return jhpatch(None, "lint", "--patches", tree, *arguments)
+        return jhpatch(None, "lint", "--patches", patches, *arguments)
 
     return call
 
 
 def messages(answer):
     """What the findings say."""
-    return [one["message"] for one in answer.document["findings"]]
+    return [row["message"] for row in answer.document["findings"]]
 
 
-def test_our_own_tree_has_no_finding(jhpatch):
+def test_our_own_patches_have_no_finding(jhpatch):
     """Every patch that comes with jhpatch keeps the rules."""
     answer = jhpatch(None, "lint")
     assert (answer.code, messages(answer)) == (0, [])
 
 
-def test_a_sound_tree_has_no_finding(lint, tree):
+def test_a_sound_directory_has_no_finding(lint, patches):
     """And the answer says that no bytes were compared, and how they are."""
-    put(tree, patch_text())
+    put(patches, patch_text())
     answer = lint()
     assert (answer.code, messages(answer)) == (0, [])
     assert any("--wheels DIR" in note for note in answer.document["notes"])
@@ -70,89 +70,89 @@ def test_a_sound_tree_has_no_finding(lint, tree):
         (patch_text(Not_Needed="because", Before="", After=""), "has a diff"),
     ],
 )
-def test_each_rule(lint, tree, text, message):
+def test_each_rule(lint, patches, text, message):
     """A file that breaks it: exit code 3, the file's name, and what is wrong."""
-    path = put(tree, text)
+    path = put(patches, text)
     answer = lint()
     assert answer.code == 3
-    assert any(message in one for one in messages(answer)), messages(answer)
-    assert {one["path"] for one in answer.document["findings"]} == {path}
+    assert any(message in found for found in messages(answer)), messages(answer)
+    assert {row["path"] for row in answer.document["findings"]} == {path}
 
 
-def test_a_hunk_needs_three_lines_of_context(lint, tree):
+def test_a_hunk_needs_three_lines_of_context(lint, patches):
     """Two above: patch(1) and a person would find its place less surely."""
     text = patch_text()
     head = re.search(r"(?m)^@@ -(\d+),(\d+) \+(\d+),(\d+) @@\n (.*\n)", text)
     start, old, new = (int(head.group(number)) for number in (1, 2, 4))
     short = "@@ -%d,%d +%d,%d @@\n" % (start + 1, old - 1, start + 1, new - 1)
-    put(tree, text.replace(head.group(), short, 1))
+    put(patches, text.replace(head.group(), short, 1))
     assert messages(lint()) == ["the hunk at line %d of %s has too little context" % (5, PATH)]
 
 
-def test_context_ends_where_the_file_does(lint, tree):
+def test_context_ends_where_the_file_does(lint, patches):
     """A change of the first line and one of the last have no lines beyond them to show."""
-    put(tree, patch_text(after=b"# first\n" + patched(UPSTREAM) + b"# last\n"))
+    put(patches, patch_text(after=b"# first\n" + patched(UPSTREAM) + b"# last\n"))
     assert messages(lint()) == []
 
 
-def test_hunks_stand_where_those_before_them_put_them(lint, tree):
+def test_hunks_stand_where_those_before_them_put_them(lint, patches):
     """A second hunk whose new line forgets what the first one added."""
     text = patch_text()
     second = re.findall(r"\+(\d+)(,\d+ @@)", text)[1]
     wrong = text.replace("+%s%s" % second, "+%d%s" % (int(second[0]) + 1, second[1]))
     assert wrong != text
-    put(tree, wrong)
-    assert any("is not where those before it put it" in one for one in messages(lint()))
+    put(patches, wrong)
+    assert any("is not where those before it put it" in message for message in messages(lint()))
 
 
-def test_all_findings_are_named_at_once(lint, tree):
+def test_all_findings_are_named_at_once(lint, patches):
     """One broken header hides no other file."""
-    put(tree, patch_text(Colour="blue"))
-    put(tree, patch_text(versions=">=1.3"), "1.3-hooks.patch")
-    put(tree, "", "notes.txt")
-    assert len({one["path"] for one in lint().document["findings"]}) == 3
+    put(patches, patch_text(Colour="blue"))
+    put(patches, patch_text(versions=">=1.3"), "1.3-hooks.patch")
+    put(patches, "", "notes.txt")
+    assert len({row["path"] for row in lint().document["findings"]}) == 3
 
 
-def test_overlaps_and_conflicts(lint, tree):
+def test_overlaps_and_conflicts(lint, patches):
     """Two editions for one release, and two patches for one file."""
-    put(tree, patch_text())
-    put(tree, patch_text(versions="==1.2"), "1.2-hooks.patch")
-    put(tree, patch_text(versions="==1.0"), "1.0-other.patch")
+    put(patches, patch_text())
+    put(patches, patch_text(versions="==1.2"), "1.2-hooks.patch")
+    put(patches, patch_text(versions="==1.0"), "1.0-other.patch")
     found = messages(lint())
-    assert any("two editions of app/hooks" in one for one in found)
-    assert any("app/hooks" in one and "app/other" in one for one in found)
+    assert any("two editions of app/hooks" in message for message in found)
+    assert any("app/hooks" in message and "app/other" in message for message in found)
 
 
-def test_a_source_that_does_not_compile(lint, tree):
+def test_a_source_that_does_not_compile(lint, patches):
     """What Adds names is Python, if its name says so."""
-    put(tree, patch_text(Adds="app/x.py < app/x.py"))
-    put(tree, "def (\n", "x.py")
+    put(patches, patch_text(Adds="app/x.py < app/x.py"))
+    put(patches, "def (\n", "x.py")
     (message,) = messages(lint())
     assert "does not compile" in message
 
 
-def test_bytes_are_compared_with_a_wheel(lint, tree, tmp_path):
+def test_bytes_are_compared_with_a_wheel(lint, patches, tmp_path):
     """Before is what was released, and the diff gives After from it."""
     wheel = made_wheel(str(tmp_path), "app", "1.0", {PATH: UPSTREAM})
-    put(tree, patch_text())
+    put(patches, patch_text())
     assert lint("--wheel", wheel).code == 0
-    put(tree, patch_text(Before="%s sha256:%s" % (PATH, "0" * 64)))
+    put(patches, patch_text(Before="%s sha256:%s" % (PATH, "0" * 64)))
     (message,) = messages(lint("--wheel", wheel))
     assert message == "Before is not what app 1.0 has as " + PATH
-    put(tree, patch_text(After="%s sha256:%s" % (PATH, "0" * 64)))
+    put(patches, patch_text(After="%s sha256:%s" % (PATH, "0" * 64)))
     (message,) = messages(lint("--wheel", wheel))
     assert "does not give the bytes that its header declares" in message
-    put(tree, patch_text(after=patched(UPSTREAM).replace(b"@on_save", b"@on save")))
+    put(patches, patch_text(after=patched(UPSTREAM).replace(b"@on_save", b"@on save")))
     (message,) = messages(lint("--wheel", wheel))
     assert "does not compile" in message
 
 
-def test_the_ends_of_each_range_are_compared(lint, tree, tmp_path, monkeypatch):
+def test_the_ends_of_each_range_are_compared(lint, patches, tmp_path, monkeypatch):
     """Through pip: the last release of a range has other bytes than the first."""
     served = str(tmp_path / "served")
     made_wheel(served, "app", "1.0", {PATH: UPSTREAM})
     made_wheel(served, "app", "1.2", {PATH: UPSTREAM + b"# later\n"})
-    put(tree, patch_text())
+    put(patches, patch_text())
     with serving(served) as address:
         monkeypatch.setenv("PIP_INDEX_URL", address)
         answer = lint("--wheels", str(tmp_path / "kept"))
@@ -160,9 +160,9 @@ def test_the_ends_of_each_range_are_compared(lint, tree, tmp_path, monkeypatch):
     assert len(os.listdir(str(tmp_path / "kept"))) == 2
 
 
-def test_a_release_that_is_not_there_is_no_silent_skip(lint, tree, tmp_path, monkeypatch):
+def test_a_release_that_is_not_there_is_no_silent_skip(lint, patches, tmp_path, monkeypatch):
     """pip finds no such wheel: exit code 1, and which it was."""
-    put(tree, patch_text())
+    put(patches, patch_text())
     made_wheel(str(tmp_path / "served"), "app", "3.0", {PATH: UPSTREAM})
     with serving(str(tmp_path / "served")) as address:
         monkeypatch.setenv("PIP_INDEX_URL", address)
@@ -171,10 +171,10 @@ def test_a_release_that_is_not_there_is_no_silent_skip(lint, tree, tmp_path, mon
     assert "app==1.0" in answer.error["message"] + answer.error["next"]
 
 
-def test_hashes_are_filled_in(lint, tree, tmp_path):
+def test_hashes_are_filled_in(lint, patches, tmp_path):
     """A new patch without hashes gets them from the wheel, and nothing else changes."""
     wheel = made_wheel(str(tmp_path), "app", "1.0", {PATH: UPSTREAM})
-    path = put(tree, patch_text(Before=PATH, After=PATH + " sha256:?"))
+    path = put(patches, patch_text(Before=PATH, After=PATH + " sha256:?"))
     answer = lint("--fix-hashes", "--wheel", wheel)
     assert (answer.code, answer.document["changed"]) == (0, True)
     with open(path) as file:
@@ -193,10 +193,10 @@ def test_hashes_are_filled_in(lint, tree, tmp_path):
         (5, patch_text(), {PATH: UPSTREAM}, "1.3"),
     ],
 )
-def test_hashes_that_cannot_be_filled_in(lint, tree, tmp_path, code, text, files, version):
+def test_hashes_that_cannot_be_filled_in(lint, patches, tmp_path, code, text, files, version):
     """The diff does not fit, the file or the release is another: an error, and no byte changes."""
     wheel = made_wheel(str(tmp_path), "app", version, files)
-    path = put(tree, text)
+    path = put(patches, text)
     answer = lint("--fix-hashes", "--wheel", wheel)
     assert answer.code == code
     assert answer.error["path"]
@@ -213,9 +213,9 @@ def test_hashes_that_cannot_be_filled_in(lint, tree, tmp_path, code, text, files
         (2, ["--patches", "/nowhere"]),
     ],
 )
-def test_wrong_arguments(lint, tree, code, arguments):
+def test_wrong_arguments(lint, patches, code, arguments):
     """A defined exit code and a message that names the argument."""
-    put(tree, patch_text())
+    put(patches, patch_text())
     answer = lint(*arguments)
     assert answer.code == code
     assert answer.error["message"]

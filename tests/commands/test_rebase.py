@@ -13,26 +13,26 @@ from testing.index import made_wheel, serving
 from testing.patch_files import PATH, UPSTREAM, patch_text, patched, put
 from testing.trees import tree as picture
 
-needs_trees = pytest.mark.skipif(
+needs_syntax_trees = pytest.mark.skipif(
     sys.version_info < (3, 8), reason="rebase itself says that it needs Python 3.8"
 )
 
 
 @pytest.fixture
-def tree(tmp_path):
-    """A tree with one edition of ``app/hooks``, for 1.0 to 1.2."""
-    put(str(tmp_path / "tree"), patch_text())
-    return str(tmp_path / "tree")
+def patches(tmp_path):
+    """A patch directory with one edition of ``app/hooks``, for 1.0 to 1.2."""
+    put(str(tmp_path / "patches"), patch_text())
+    return str(tmp_path / "patches")
 
 
 @pytest.fixture
-def rebase(jhpatch, tree, tmp_path):
-    """Runs ``rebase app/hooks`` in that tree, from the wheel of 1.0."""
+def rebase(jhpatch, patches, tmp_path):
+    """Runs ``rebase app/hooks`` in that directory, from the wheel of 1.0."""
     wheel = made_wheel(str(tmp_path / "wheels"), "app", "1.0", {PATH: UPSTREAM})
 
     def call(*arguments):
         _read.cache_clear()  # a process reads each file once, and these change
-        options = ["--patches", tree, "--from", wheel]
+        options = ["--patches", patches, "--from", wheel]
         return jhpatch(None, "rebase", "app/hooks", *(list(arguments) + options))
 
     return call
@@ -64,33 +64,33 @@ def test_an_old_python_is_told_so(rebase, newer):
     assert (answer.code, answer.error["expected"]) == (1, "Python 3.8")
 
 
-@needs_trees
-def test_an_edition_is_carried(rebase, newer, tree):
+@needs_syntax_trees
+def test_an_edition_is_carried(rebase, newer, patches):
     """To a wheel: the same pieces at the same methods, both hashes, and the diff of the diffs."""
     answer = rebase("--to", newer("1.3", moved_on()))
     assert answer.code == 0, answer.error
     candidate = answer.document["candidate"]
-    assert candidate["path"] == os.path.join(tree, "app", "1.3-hooks.patch")
+    assert candidate["path"] == os.path.join(patches, "app", "1.3-hooks.patch")
     with open(candidate["path"]) as file:
         assert file.read() == candidate["text"]
     assert candidate["text"] == patch_text(moved_on(), versions="==1.3")
     assert "-Versions: >=1.0,<=1.2\n+Versions: ==1.3\n" in candidate["diff"]
-    (edition,) = [e for e in catalog.editions([tree]) if e.name == "1.3-hooks"]
+    (edition,) = [e for e in catalog.editions([patches]) if e.name == "1.3-hooks"]
     after = engine.after_of(edition, {PATH: moved_on()})
     assert after == {PATH: patched(moved_on())}
 
 
-@needs_trees
-def test_a_dry_run_writes_nothing(rebase, newer, tree):
+@needs_syntax_trees
+def test_a_dry_run_writes_nothing(rebase, newer, patches):
     """The same answer, and no file."""
-    before = picture(tree)
+    before = picture(patches)
     answer = rebase("--to", newer("1.3", moved_on()), "--dry-run")
     assert (answer.code, answer.document["would_change"]) == (0, True)
     assert answer.document["candidate"]["edition"] == "1.3-hooks"
-    assert picture(tree) == before
+    assert picture(patches) == before
 
 
-@needs_trees
+@needs_syntax_trees
 def test_to_a_file(rebase, tmp_path):
     """An unpatched file with the release that it is of."""
     path = str(tmp_path / "handlers.py")
@@ -105,15 +105,15 @@ def test_to_a_file(rebase, tmp_path):
         assert file.read() == patch_text(moved_on(), versions="==1.3")
 
 
-@needs_trees
-def test_to_a_release(jhpatch, tree, tmp_path, monkeypatch):
+@needs_syntax_trees
+def test_to_a_release(jhpatch, patches, tmp_path, monkeypatch):
     """pip brings both wheels; a prerelease is named exactly."""
     served = str(tmp_path / "served")
     made_wheel(served, "app", "1.0", {PATH: UPSTREAM})
     made_wheel(served, "app", "2.0rc1", {PATH: moved_on()})
     with serving(served) as address:
         monkeypatch.setenv("PIP_INDEX_URL", address)
-        arguments = ["app/hooks", "--patches", tree, "--to"]
+        arguments = ["app/hooks", "--patches", patches, "--to"]
         answer = jhpatch(None, "rebase", *(arguments + ["2.0rc1"]))
         absent = jhpatch(None, "rebase", *(arguments + ["2.0"]))
     assert answer.code == 0, answer.error
@@ -122,7 +122,7 @@ def test_to_a_release(jhpatch, tree, tmp_path, monkeypatch):
     assert "app==2.0" in absent.error["message"] + absent.error["next"]
 
 
-@needs_trees
+@needs_syntax_trees
 @pytest.mark.parametrize(
     "version, versions",
     [
@@ -132,26 +132,26 @@ def test_to_a_release(jhpatch, tree, tmp_path, monkeypatch):
         ("0.9", ">=1.0,<=1.2 | ==0.9"),
     ],
 )
-def test_known_bytes_only_widen_the_range(rebase, newer, tree, version, versions):
+def test_known_bytes_only_widen_the_range(rebase, newer, patches, version, versions):
     """A release with the same file: the edition names it too, and no other is made."""
     answer = rebase("--to", newer(version, UPSTREAM))
     assert answer.code == 0
-    assert os.listdir(os.path.join(tree, "app")) == ["1.0-hooks.patch"]
-    with open(os.path.join(tree, "app", "1.0-hooks.patch")) as file:
+    assert os.listdir(os.path.join(patches, "app")) == ["1.0-hooks.patch"]
+    with open(os.path.join(patches, "app", "1.0-hooks.patch")) as file:
         assert file.read() == patch_text(versions=versions)
     again = rebase("--to", newer(version, UPSTREAM))
     assert (again.code, again.document["changed"]) == (0, False)
     assert "nothing to do" in again.document["notes"]
 
 
-@needs_trees
-def test_a_range_does_not_grow_over_another_edition(rebase, newer, tree):
+@needs_syntax_trees
+def test_a_range_does_not_grow_over_another_edition(rebase, newer, patches):
     """1.4 has the bytes of 1.2, and 1.3 has others."""
     assert rebase("--to", newer("1.3", moved_on())).code == 0
     answer = rebase("--to", newer("1.4", UPSTREAM))
     assert "Versions: >=1.0,<=1.2 | ==1.4\n" in answer.document["candidate"]["text"]
     _read.cache_clear()
-    catalog.editions([tree])  # no overlap
+    catalog.editions([patches])  # no overlap
 
 
 METHOD = b'    @web.authenticated\n    async def get(self, path=""):\n'
@@ -183,61 +183,61 @@ DOUBTFUL = {
 }
 
 
-@needs_trees
+@needs_syntax_trees
 @pytest.mark.parametrize("what", sorted(DOUBTFUL))
-def test_what_is_doubtful_is_left_to_a_person(rebase, newer, tree, what):
+def test_what_is_doubtful_is_left_to_a_person(rebase, newer, patches, what):
     """Exit code 5, where it is and what was expected there, and nothing is written."""
     message, old, new = DOUBTFUL[what]
     assert UPSTREAM.count(old) == 1
-    before = picture(tree)
+    before = picture(patches)
     answer = rebase("--to", newer("1.3", UPSTREAM.replace(old, new)))
     assert answer.code == 5
     assert answer.error["path"].startswith(PATH)
     assert message in answer.error["message"]
     assert "by hand" in answer.error["next"]
-    assert picture(tree) == before
+    assert picture(patches) == before
 
 
-@needs_trees
-def test_a_release_that_needs_no_patch(rebase, newer, tree):
+@needs_syntax_trees
+def test_a_release_that_needs_no_patch(rebase, newer, patches):
     """Nothing to do, and why."""
     text = "Package: app\nVersions: 3.*\nDescription: d\nNot-Needed: it is built in\n---\n"
-    put(tree, text, "3.0-hooks.patch")
+    put(patches, text, "3.0-hooks.patch")
     answer = rebase("--to", newer("3.1", moved_on()))
     assert (answer.code, answer.document["candidate"]) == (0, None)
     assert answer.document["notes"] == ["3.1 needs no patch: it is built in", "nothing to do"]
 
 
-@needs_trees
-def test_a_file_that_is_gone(rebase, tree, tmp_path):
+@needs_syntax_trees
+def test_a_file_that_is_gone(rebase, patches, tmp_path):
     """The release has moved the module: nothing is searched for."""
     wheel = made_wheel(str(tmp_path / "wheels"), "app", "1.3", {"app/views.py": UPSTREAM})
     answer = rebase("--to", wheel)
     assert (answer.code, answer.error["path"]) == (5, PATH)
 
 
-@needs_trees
-def test_a_patch_that_takes_lines_away_is_not_carried(rebase, newer, tree):
+@needs_syntax_trees
+def test_a_patch_that_takes_lines_away_is_not_carried(rebase, newer, patches):
     """Only what a patch adds has an anchor."""
-    put(tree, patch_text(after=patched(UPSTREAM).replace(b"        return path\n", b"", 1)))
+    put(patches, patch_text(after=patched(UPSTREAM).replace(b"        return path\n", b"", 1)))
     answer = rebase("--to", newer("1.3", moved_on()))
     assert answer.code == 5
     assert "takes lines away" in answer.error["message"]
 
 
-@needs_trees
-def test_a_line_without_an_anchor_is_not_carried(rebase, newer, tree):
+@needs_syntax_trees
+def test_a_line_without_an_anchor_is_not_carried(rebase, newer, patches):
     """A statement in the middle of a method is no decorator, import or last call."""
     after = patched(UPSTREAM).replace(
         b"        return json", b"        path += ''\n        return json"
     )
-    put(tree, patch_text(after=after))
+    put(patches, patch_text(after=after))
     answer = rebase("--to", newer("1.3", moved_on()))
     assert answer.code == 5
     assert answer.error["found"] == "path += ''"
 
 
-@needs_trees
+@needs_syntax_trees
 def test_a_named_release_with_other_bytes(rebase, newer):
     """An edition that claims the release: its range must end first."""
     answer = rebase("--to", newer("1.1", moved_on()))
@@ -245,7 +245,7 @@ def test_a_named_release_with_other_bytes(rebase, newer):
     assert "1.0-hooks names 1.1" in answer.error["message"]
 
 
-@needs_trees
+@needs_syntax_trees
 def test_an_output_that_is_there_is_kept(rebase, newer, tmp_path):
     """Exit code 5, and the file is as it was."""
     output = str(tmp_path / "out.patch")
@@ -257,18 +257,18 @@ def test_an_output_that_is_there_is_kept(rebase, newer, tmp_path):
     assert [name for name in os.listdir(str(tmp_path)) if name.startswith("out")] == ["out.patch"]
 
 
-@needs_trees
-def test_another_origin_is_refused(jhpatch, tree, newer):
+@needs_syntax_trees
+def test_another_origin_is_refused(jhpatch, patches, newer):
     """``--from`` must be what the nearest edition is for."""
     wheel = newer("1.3", moved_on())
     answer = jhpatch(
-        None, "rebase", "app/hooks", "--patches", tree, "--to", wheel, "--from", wheel
+        None, "rebase", "app/hooks", "--patches", patches, "--to", wheel, "--from", wheel
     )
     assert answer.code == 5
     assert answer.error["path"] == wheel
 
 
-@needs_trees
+@needs_syntax_trees
 @pytest.mark.parametrize(
     "arguments, code",
     [
@@ -281,25 +281,25 @@ def test_another_origin_is_refused(jhpatch, tree, newer):
         (["app/hooks", "--to", "/nowhere/app-1.3-py3-none-any.whl"], 1),
     ],
 )
-def test_wrong_arguments(jhpatch, tree, arguments, code):
+def test_wrong_arguments(jhpatch, patches, arguments, code):
     """A defined exit code, a message, and what to type next."""
-    answer = jhpatch(None, "rebase", *(arguments + ["--patches", tree]))
+    answer = jhpatch(None, "rebase", *(arguments + ["--patches", patches]))
     assert answer.code == code
     assert answer.error["message"] and answer.error["next"]
 
 
-@needs_trees
+@needs_syntax_trees
 def test_a_real_release(jhpatch, wheel, tmp_path, monkeypatch):
-    """jupyterhub 5.5.3's edition, carried to 6.0.0, is the one that is in the tree."""
-    tree = str(tmp_path / "patches")
+    """jupyterhub 5.5.3's edition, carried to 6.0.0, is the edition that jhpatch has."""
+    patches = str(tmp_path / "patches")
     name = "6.0.0-kerberos-login.patch"
-    for one in ("5.5.3-kerberos-login.patch", name):
-        with open(os.path.join(ROOT, "patches", "jupyterhub", one)) as file:
-            put(tree, file.read(), one, "jupyterhub")
-    with open(os.path.join(tree, "jupyterhub", name)) as file:
+    for file_name in ("5.5.3-kerberos-login.patch", name):
+        with open(os.path.join(ROOT, "patches", "jupyterhub", file_name)) as file:
+            put(patches, file.read(), file_name, "jupyterhub")
+    with open(os.path.join(patches, "jupyterhub", name)) as file:
         known = file.read()
-    os.unlink(os.path.join(tree, "jupyterhub", name))
-    monkeypatch.setattr("jhpatch.patchset.catalog.own_tree", lambda: tree)
+    os.unlink(os.path.join(patches, "jupyterhub", name))
+    monkeypatch.setattr("jhpatch.patchset.catalog.own_tree", lambda: patches)
     to, origin = wheel("jupyterhub", "6.0.0"), wheel("jupyterhub", "5.5.3")
     answer = jhpatch(None, "rebase", "jupyterhub/kerberos-login", "--to", to, "--from", origin)
     assert answer.code == 0, answer.error

@@ -16,15 +16,15 @@ OTHER = UPSTREAM + b"# changed\n"
 
 
 @pytest.fixture
-def tree(tmp_path):
+def patches(tmp_path):
     """Patches for ``app`` 1.0 to 1.2 and, of another slug, 1.0; 3 needs none."""
-    tree = str(tmp_path / "tree")
-    put(tree, patch_text())
-    return tree
+    patches = str(tmp_path / "patches")
+    put(patches, patch_text())
+    return patches
 
 
 @pytest.fixture
-def survey(jhpatch, tree, tmp_path, monkeypatch):
+def survey(jhpatch, patches, tmp_path, monkeypatch):
     """Runs ``survey app`` over an index that has the wheels ``{version: bytes}``."""
 
     def call(releases, *arguments):
@@ -34,14 +34,14 @@ def survey(jhpatch, tree, tmp_path, monkeypatch):
             made_wheel(served, "app", version, {} if data is None else {PATH: data})
         with serving(served) as address:
             monkeypatch.setenv("PIP_INDEX_URL", address)
-            return jhpatch(None, "survey", "app", "--patches", tree, *arguments)
+            return jhpatch(None, "survey", "app", "--patches", patches, *arguments)
 
     return call
 
 
 def states(answer):
     """The state of each release."""
-    return {one["version"]: one["state"] for one in answer.document["releases"]}
+    return {row["version"]: row["state"] for row in answer.document["releases"]}
 
 
 def test_all_covered(survey):
@@ -78,47 +78,47 @@ def test_what_is_new(survey):
         "1.5b1": "identical",
         "1.2.post1": "identical",
     }
-    rows = {one["version"]: one for one in answer.document["releases"]}
+    rows = {row["version"]: row for row in answer.document["releases"]}
     assert rows["1.2.1"]["editions"] == ["1.0-hooks"]
     assert rows["1.2.1"]["uncovered"] == rows["1.3"]["uncovered"] == ["app/hooks"]
     assert rows["1.3"]["reason"] == "no patch knows its bytes for app/hooks"
     assert rows["1.4"]["reason"] == "it has no " + PATH
 
 
-def test_a_release_needs_an_edition_of_each_patch(survey, tree):
+def test_a_release_needs_an_edition_of_each_patch(survey, patches):
     """Two patches, and one of them names the release."""
     other = hashlib.sha256(OTHER).hexdigest()
     text = patch_text(versions="==1.0").replace(PATH, "app/other.py")
-    put(tree, text, "1.0-more.patch")
-    put(tree, text.replace("==1.0", "==1.2"), "1.2-more.patch")
+    put(patches, text, "1.0-more.patch")
+    put(patches, text.replace("==1.0", "==1.2"), "1.2-more.patch")
     answer = survey({"1.0": UPSTREAM, "1.1": UPSTREAM, "1.2": UPSTREAM})
     assert states(answer) == {"1.0": "covered", "1.1": "new", "1.2": "covered"}
     assert other not in str(answer.document)
 
 
-def test_what_to_type_next(survey, capsys, tree, tmp_path, monkeypatch):
+def test_what_to_type_next(survey, capsys, patches, tmp_path, monkeypatch):
     """A person is told the first release that asks for something, and the command."""
     from jhpatch.cli.main import main
 
     survey({"1.0": UPSTREAM, "1.3": OTHER})
     with serving(str(tmp_path / "served")) as address:
         monkeypatch.setenv("PIP_INDEX_URL", address)
-        assert main(["survey", "app", "--patches", tree]) == 3
+        assert main(["survey", "app", "--patches", patches]) == 3
     out = capsys.readouterr().out.splitlines()
     assert out[0] == "app 1.3 new (no patch knows its bytes for app/hooks)"
     assert out[1] == "app: 2 releases: 1 covered, 1 new"
-    assert out[2].endswith("-m jhpatch rebase --patches %s app/hooks --to 1.3" % tree)
+    assert out[2].endswith("-m jhpatch rebase --patches %s app/hooks --to 1.3" % patches)
 
 
 @pytest.mark.skipif(sys.version_info < (3, 8), reason="rebase itself needs Python 3.8")
-def test_the_scheduled_report(survey, tree, tmp_path):
+def test_the_scheduled_report(survey, patches, tmp_path):
     """tools/survey.py: a row for each release, a candidate where rebase is sure, exit code 3."""
     moved = UPSTREAM.replace(b"import json", b"import json\nimport os")
     survey({"1.0": UPSTREAM, "1.3": moved, "1.4": UPSTREAM.replace(b"def _save", b"def save")})
     script = os.path.join(ROOT, "tools", "survey.py")
     with serving(str(tmp_path / "served")) as address:
         done = subprocess.run(
-            [sys.executable, script, str(tmp_path / "found"), "--patches", tree, "app"],
+            [sys.executable, script, str(tmp_path / "found"), "--patches", patches, "app"],
             env=dict(os.environ, PIP_INDEX_URL=address, PYTHONPATH=ROOT),
             stdout=subprocess.PIPE,
         )
@@ -128,20 +128,20 @@ def test_the_scheduled_report(survey, tree, tmp_path):
     assert lines[3] == "| app/hooks | 1.3 | new | a candidate, app-hooks-1.3.txt |"
     with open(str(tmp_path / "found" / "app-hooks-1.3.txt")) as file:
         assert file.read() == patch_text(moved, versions="==1.3")
-    assert not os.path.exists(os.path.join(tree, "app", "1.3-hooks.patch"))
+    assert not os.path.exists(os.path.join(patches, "app", "1.3-hooks.patch"))
 
 
-def test_an_index_that_does_not_answer(jhpatch, tree, monkeypatch):
+def test_an_index_that_does_not_answer(jhpatch, patches, monkeypatch):
     """Exit code 1 and pip's own words; never "all covered"."""
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_RETRIES", "0")
-    answer = jhpatch(None, "survey", "app", "--patches", tree)
+    answer = jhpatch(None, "survey", "app", "--patches", patches)
     assert answer.code == 1
     assert answer.error["message"].startswith("pip index failed")
 
 
-def test_an_unknown_distribution(jhpatch, tree):
+def test_an_unknown_distribution(jhpatch, patches):
     """Exit code 2, and those that there are."""
-    answer = jhpatch(None, "survey", "nonsense", "--patches", tree)
+    answer = jhpatch(None, "survey", "nonsense", "--patches", patches)
     assert (answer.code, answer.error["found"]) == (2, "nonsense")
     assert "app" in answer.error["expected"]
