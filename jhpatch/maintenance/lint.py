@@ -5,6 +5,7 @@ patches/README.md, and the comparison with the wheels of releases: Before is wha
 and the diff makes After of it.
 """
 
+import itertools
 import os
 from typing import Dict, Iterator, List, Optional, Set, Tuple
 
@@ -87,18 +88,17 @@ def _stray_files(directory: str, sources: Set[str]) -> Iterator[BadPatch]:
 
 def _conflicts(editions: List[Edition]) -> Iterator[JhpatchError]:
     """Two patches for one file of one release: neither can be applied."""
-    for number, first in enumerate(editions):
-        for second in editions[number + 1 :]:
-            if second.patch != first.patch and second.distribution == first.distribution:
-                shared = {change.path for change in first.changes}
-                shared &= {change.path for change in second.changes}
-                if shared and first.meets(second):
-                    yield _bad(
-                        second,
-                        "%s and %s change the same file" % (first.patch, second.patch),
-                        "a file of a release belongs to one patch",
-                        ", ".join(sorted(shared)),
-                    )
+    for first, second in itertools.combinations(editions, 2):
+        if second.patch != first.patch and second.distribution == first.distribution:
+            shared = {change.path for change in first.changes}
+            shared &= {change.path for change in second.changes}
+            if shared and first.meets(second):
+                yield _bad(
+                    second,
+                    "%s and %s change the same file" % (first.patch, second.patch),
+                    "a file of a release belongs to one patch",
+                    ", ".join(sorted(shared)),
+                )
 
 
 def _check_edition(edition: Edition) -> Iterator[JhpatchError]:

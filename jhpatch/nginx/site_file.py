@@ -93,12 +93,10 @@ upstream %s {
 
 
 def _upstream(checked: CheckedSite) -> str:
-    suffixes = [""] + [" backup"] * (len(checked.upstreams) - 1)
-    servers = (
-        "    server %s%s;\n" % (upstream.address, suffix)
-        for upstream, suffix in zip(checked.upstreams, suffixes)
-    )
-    return _UPSTREAM % (checked.prefix, "".join(servers))
+    addresses = [upstream.address for upstream in checked.upstreams]
+    addresses[1:] = [address + " backup" for address in addresses[1:]]
+    servers = "".join("    server %s;\n" % address for address in addresses)
+    return _UPSTREAM % (checked.prefix, servers)
 
 
 _HSTS = """\
@@ -167,7 +165,15 @@ def _tls(checked: CheckedSite) -> str:
     return text
 
 
-_HEADERS = """\
+_FORWARDED_FOR = """\
+    # What a client claims in this header is not passed on.
+    proxy_set_header X-Forwarded-For $remote_addr;
+"""
+_FORWARDED_FOR_BEHIND_TERMINATOR = """\
+    # Behind a terminator, which wrote the first of these addresses.
+    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+"""
+_PROXY = """\
     # Websockets need 1.1; the default was 1.0 for long.
     proxy_http_version 1.1;
     proxy_set_header Upgrade $%(prefix)s_upgrade;
@@ -176,17 +182,7 @@ _HEADERS = """\
     # browser, which goes through untouched, and refuses websockets where they differ.
     proxy_set_header Host $http_host;
     proxy_set_header X-Real-IP $remote_addr;
-"""
-_FORWARDED_FOR_BEHIND_TERMINATOR = """\
-    # Behind a terminator, which wrote the first of these addresses.
-    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-"""
-_FORWARDED_FOR = """\
-    # What a client claims in this header is not passed on.
-    proxy_set_header X-Forwarded-For $remote_addr;
-"""
-_FORWARDED_AND_BUFFERS = """\
-    proxy_set_header X-Forwarded-Host $http_host;
+%(forwarded_for)s    proxy_set_header X-Forwarded-Host $http_host;
     proxy_set_header X-Forwarded-Proto %(scheme)s;
     proxy_set_header X-Scheme %(scheme)s;
     # Progress of a spawn, output of an export: at once, not when a buffer is full.
@@ -211,9 +207,12 @@ _UPSTREAM_TLS = """\
 def _proxy(checked: CheckedSite) -> str:
     """Directives for all locations: a proxy_set_header in a location would disable all these."""
     is_behind_terminator = checked.site.external_scheme is not None
-    text = _HEADERS % {"prefix": checked.prefix}
-    text += _FORWARDED_FOR_BEHIND_TERMINATOR if is_behind_terminator else _FORWARDED_FOR
-    text += _FORWARDED_AND_BUFFERS % {"scheme": checked.scheme}
+    forwarded_for = _FORWARDED_FOR_BEHIND_TERMINATOR if is_behind_terminator else _FORWARDED_FOR
+    text = _PROXY % {
+        "forwarded_for": forwarded_for,
+        "prefix": checked.prefix,
+        "scheme": checked.scheme,
+    }
     if checked.upstreams[0].tls:
         text += _UPSTREAM_TLS % (checked.upstreams[0].host.strip("[]"), checked.site.upstream_ca)
     return text
