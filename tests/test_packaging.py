@@ -62,7 +62,11 @@ def test_sdist_holds_what_the_tests_need(built):
     """Who has the sdist only can run the tests and read the pages."""
     with tarfile.open(built.sdist) as sdist:
         names = {name.partition("/")[2] for name in sdist.getnames()}
-    expected = {"tests/" + name for name in _files(os.path.join(ROOT, "tests"), ".py")}
+    expected = {
+        "%s/%s" % (top, name)
+        for top in ("tests", "testing", "integration")
+        for name in _files(os.path.join(ROOT, top), ".py", ".jsonl", ".conf", ".json")
+    }
     expected |= {"patches/" + name for name in _files(PATCHES, ".patch", ".md")}
     recipes = (".yml", ".md", ".py", "Containerfile", ".conf", "upgrade", "update")
     expected |= {"deploy/" + name for name in _files(os.path.join(ROOT, "deploy"), *recipes)}
