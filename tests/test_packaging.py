@@ -1,4 +1,4 @@
-"""What pip gets: the sdist, the wheel, and what the ``jupyter`` extra resolves to."""
+"""What pip gets: the sdist, the wheel, and the requirements of the ``jupyter`` extra."""
 
 import glob
 import json
@@ -59,7 +59,7 @@ def test_wheel_holds_the_modules_and_the_patches(built):
 
 @pytest.mark.slow
 def test_sdist_holds_what_the_tests_need(built):
-    """Who has the sdist only can run the tests and read the pages."""
+    """With the sdist alone the tests can be run and the pages read."""
     with tarfile.open(built.sdist) as sdist:
         names = {name.partition("/")[2] for name in sdist.getnames()}
     expected = {
@@ -110,17 +110,17 @@ def test_works_installed_outside_the_checkout(built, tmp_path, kind):
 
 @pytest.mark.slow
 def test_version_is_the_modules(built):
-    """setup.py reads the version where the module has it."""
+    """The wheel has the version of jhpatch/__init__.py."""
     assert os.path.basename(built.wheel) == "jhpatch-%s-py3-none-any.whl" % __version__
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("python", ["3.6", "3.11", "3.13"])
 def test_jupyter_extra_stays_within_the_patches(built, python):
-    """pip picks a release that the patches know, up to the newest of them and no newer.
+    """pip picks a release that the patches know, up to the newest of them.
 
-    Of each patch of a distribution, the same edition fits the floor and the cap: no
-    release in between is left out.
+    The same edition of each patch fits the floor and the cap: no release in between is left
+    out.
     """
     editions = catalog.editions([PATCHES])
     extra = _extra(built.wheel, "jupyter", python)
@@ -146,7 +146,7 @@ def test_jupyter_extra_stays_within_the_patches(built, python):
 @pytest.mark.slow
 @pytest.mark.parametrize("python", ["3.6", "3.11", "3.13"])
 def test_jupyter_extra_caps_every_front_end(built, python):
-    """JupyterLab has no patch, but a new one may bring a server that nobody has seen."""
+    """JupyterLab, which has no patch, is capped as the servers are."""
     extra = _extra(built.wheel, "jupyter", python)
     for name in ("jupyterhub", "notebook", "jupyterlab"):
         assert _bound(extra[name], "<=")

@@ -1,4 +1,4 @@
-"""``jhpatch rebase``: a patch moves to another release, or a person is told why not."""
+"""``jhpatch rebase``: a patch is ported to another release, or the reason why not is given."""
 
 import os
 import re
@@ -20,14 +20,14 @@ needs_trees = pytest.mark.skipif(
 
 @pytest.fixture
 def tree(tmp_path):
-    """A tree with one edition of ``app/hooks``, for 1.0 to 1.2."""
+    """A patch directory with one edition of ``app/hooks``, for 1.0 to 1.2."""
     put(str(tmp_path / "tree"), patch_text())
     return str(tmp_path / "tree")
 
 
 @pytest.fixture
 def rebase(jhpatch, tree, tmp_path):
-    """Runs ``rebase app/hooks`` in that tree, from the wheel of 1.0."""
+    """Run ``rebase app/hooks`` in that directory, from the wheel of 1.0."""
     wheel = made_wheel(str(tmp_path / "wheels"), "app", "1.0", {PATH: UPSTREAM})
 
     def call(*arguments):
@@ -49,7 +49,7 @@ def newer(tmp_path):
 
 
 def moved_on(data=UPSTREAM):
-    """Upstream's next release: lines above, a new import, a new method."""
+    """Upstream's next release: a new import, lines above, a new method."""
     data = data.replace(b"import json\n", b"import json\nimport os\n")
     return data.replace(b"    async def _save", b"    def more(self):\n        pass\n\n" + _SAVE)
 
@@ -58,15 +58,15 @@ _SAVE = b"    async def _save"
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 8), reason="of the older Pythons")
-def test_an_old_python_is_told_so(rebase, newer):
-    """Syntax trees before Python 3.8 lack what is needed: exit code 1, and what to do."""
+def test_an_old_python_is_refused(rebase, newer):
+    """Before Python 3.8 syntax trees lack line ends: exit code 1, with the version needed."""
     answer = rebase("--to", newer("1.3", moved_on()))
     assert (answer.code, answer.error["expected"]) == (1, "Python 3.8")
 
 
 @needs_trees
-def test_an_edition_is_carried(rebase, newer, tree):
-    """To a wheel: the same pieces at the same methods, both hashes, and the diff of the diffs."""
+def test_an_edition_is_ported(rebase, newer, tree):
+    """To a wheel: the same pieces in the same methods, both hashes, and a diff of the patches."""
     answer = rebase("--to", newer("1.3", moved_on()))
     assert answer.code == 0, answer.error
     candidate = answer.document["candidate"]
@@ -82,7 +82,7 @@ def test_an_edition_is_carried(rebase, newer, tree):
 
 @needs_trees
 def test_a_dry_run_writes_nothing(rebase, newer, tree):
-    """The same answer, and no file."""
+    """A dry run has the same answer and writes no file."""
     before = picture(tree)
     answer = rebase("--to", newer("1.3", moved_on()), "--dry-run")
     assert (answer.code, answer.document["would_change"]) == (0, True)
@@ -92,7 +92,7 @@ def test_a_dry_run_writes_nothing(rebase, newer, tree):
 
 @needs_trees
 def test_to_a_file(rebase, tmp_path):
-    """An unpatched file with the release that it is of."""
+    """An unpatched file is taken with the release that it is from."""
     path = str(tmp_path / "handlers.py")
     with open(path, "wb") as file:
         file.write(moved_on())
@@ -108,7 +108,7 @@ def test_to_a_file(rebase, tmp_path):
 @pytest.mark.slow
 @needs_trees
 def test_to_a_release(jhpatch, tree, tmp_path, monkeypatch):
-    """pip brings both wheels; a prerelease is named exactly."""
+    """pip downloads both wheels; a prerelease is named exactly."""
     served = str(tmp_path / "served")
     made_wheel(served, "app", "1.0", {PATH: UPSTREAM})
     made_wheel(served, "app", "2.0rc1", {PATH: moved_on()})
@@ -134,7 +134,7 @@ def test_to_a_release(jhpatch, tree, tmp_path, monkeypatch):
     ],
 )
 def test_known_bytes_only_widen_the_range(rebase, newer, tree, version, versions):
-    """A release with the same file: the edition names it too, and no other is made."""
+    """A release with the same file is added to the edition, and no other is made."""
     answer = rebase("--to", newer(version, UPSTREAM))
     assert answer.code == 0
     assert os.listdir(os.path.join(tree, "app")) == ["1.0-hooks.patch"]
@@ -147,7 +147,7 @@ def test_known_bytes_only_widen_the_range(rebase, newer, tree, version, versions
 
 @needs_trees
 def test_a_range_does_not_grow_over_another_edition(rebase, newer, tree):
-    """1.4 has the bytes of 1.2, and 1.3 has others."""
+    """1.4 has the bytes of 1.2 but 1.3 has others: 1.4 is named by itself."""
     assert rebase("--to", newer("1.3", moved_on())).code == 0
     answer = rebase("--to", newer("1.4", UPSTREAM))
     assert "Versions: >=1.0,<=1.2 | ==1.4\n" in answer.document["candidate"]["text"]
@@ -186,8 +186,8 @@ DOUBTFUL = {
 
 @needs_trees
 @pytest.mark.parametrize("what", sorted(DOUBTFUL))
-def test_what_is_doubtful_is_left_to_a_person(rebase, newer, tree, what):
-    """Exit code 5, where it is and what was expected there, and nothing is written."""
+def test_a_doubtful_piece_is_refused(rebase, newer, tree, what):
+    """Exit code 5, with the place and what was expected there, and nothing is written."""
     message, old, new = DOUBTFUL[what]
     assert UPSTREAM.count(old) == 1
     before = picture(tree)
@@ -201,7 +201,7 @@ def test_what_is_doubtful_is_left_to_a_person(rebase, newer, tree, what):
 
 @needs_trees
 def test_a_release_that_needs_no_patch(rebase, newer, tree):
-    """Nothing to do, and why."""
+    """Nothing is to be done, and the note says why."""
     text = "Package: app\nVersions: 3.*\nDescription: d\nNot-Needed: it is built in\n---\n"
     put(tree, text, "3.0-hooks.patch")
     answer = rebase("--to", newer("3.1", moved_on()))
@@ -211,15 +211,15 @@ def test_a_release_that_needs_no_patch(rebase, newer, tree):
 
 @needs_trees
 def test_a_file_that_is_gone(rebase, tree, tmp_path):
-    """The release has moved the module: nothing is searched for."""
+    """A release without the module is refused: nothing is searched for."""
     wheel = made_wheel(str(tmp_path / "wheels"), "app", "1.3", {"app/views.py": UPSTREAM})
     answer = rebase("--to", wheel)
     assert (answer.code, answer.error["path"]) == (5, PATH)
 
 
 @needs_trees
-def test_a_patch_that_takes_lines_away_is_not_carried(rebase, newer, tree):
-    """Only what a patch adds has an anchor."""
+def test_a_patch_that_removes_lines_is_refused(rebase, newer, tree):
+    """Only what a patch inserts has an anchor."""
     put(tree, patch_text(after=patched(UPSTREAM).replace(b"        return path\n", b"", 1)))
     answer = rebase("--to", newer("1.3", moved_on()))
     assert answer.code == 5
@@ -227,7 +227,7 @@ def test_a_patch_that_takes_lines_away_is_not_carried(rebase, newer, tree):
 
 
 @needs_trees
-def test_a_line_without_an_anchor_is_not_carried(rebase, newer, tree):
+def test_a_line_without_an_anchor_is_refused(rebase, newer, tree):
     """A statement in the middle of a method is no decorator, import or last call."""
     after = patched(UPSTREAM).replace(
         b"        return json", b"        path += ''\n        return json"
@@ -240,7 +240,7 @@ def test_a_line_without_an_anchor_is_not_carried(rebase, newer, tree):
 
 @needs_trees
 def test_a_named_release_with_other_bytes(rebase, newer):
-    """An edition that claims the release: its range must end first."""
+    """An edition that names the release already is refused."""
     answer = rebase("--to", newer("1.1", moved_on()))
     assert answer.code == 5
     assert "1.0-hooks names 1.1" in answer.error["message"]
@@ -248,7 +248,7 @@ def test_a_named_release_with_other_bytes(rebase, newer):
 
 @needs_trees
 def test_an_output_that_is_there_is_kept(rebase, newer, tmp_path):
-    """Exit code 5, and the file is as it was."""
+    """Exit code 5, and the existing file is unchanged."""
     output = str(tmp_path / "out.patch")
     with open(output, "w") as file:
         file.write("mine")
@@ -260,7 +260,7 @@ def test_an_output_that_is_there_is_kept(rebase, newer, tmp_path):
 
 @needs_trees
 def test_another_origin_is_refused(jhpatch, tree, newer):
-    """``--from`` must be what the nearest edition is for."""
+    """``--from`` must be a release of the nearest edition."""
     wheel = newer("1.3", moved_on())
     answer = jhpatch(
         None, "rebase", "app/hooks", "--patches", tree, "--to", wheel, "--from", wheel
@@ -283,7 +283,7 @@ def test_another_origin_is_refused(jhpatch, tree, newer):
     ],
 )
 def test_wrong_arguments(jhpatch, tree, arguments, code):
-    """A defined exit code, a message, and what to type next."""
+    """Each has its exit code, a message, and a next command."""
     answer = jhpatch(None, "rebase", *(arguments + ["--patches", tree]))
     assert answer.code == code
     assert answer.error["message"] and answer.error["next"]
@@ -292,7 +292,7 @@ def test_wrong_arguments(jhpatch, tree, arguments, code):
 @pytest.mark.slow
 @needs_trees
 def test_a_real_release(jhpatch, wheel, tmp_path, monkeypatch):
-    """jupyterhub 5.5.3's edition, carried to 6.0.0, is the one that is in the tree."""
+    """jupyterhub 5.5.3's edition, ported to 6.0.0, is the one in patches/."""
     tree = str(tmp_path / "patches")
     name = "6.0.0-kerberos-login.patch"
     for one in ("5.5.3-kerberos-login.patch", name):

@@ -1,4 +1,4 @@
-"""plan.py: everything that a command would do is decided before the first write."""
+"""Everything that a command would do to a site, decided before the first write."""
 
 import os
 
@@ -25,7 +25,7 @@ def env(tmp_path, make_site):
     return make_site(tmp_path, [("notebook", "5.7.9")], slim=True)
 
 
-def looked_at(env):
+def inspected(env):
     """The inspection of the environment's site."""
     known = catalog.Catalog((catalog.own_tree(),))
     return inspect(environment.environment_of(env.python), known)[0]
@@ -33,13 +33,13 @@ def looked_at(env):
 
 def applying(env, *named):
     """The plan of an apply."""
-    here = looked_at(env)
+    here = inspected(env)
     return plan_apply(here.view, here.assessments, set(named), "0.1.0", "2026-01-01T00:00:00Z")
 
 
 def reverting(env, *named):
     """The plan of a revert."""
-    here = looked_at(env)
+    here = inspected(env)
     return plan_revert(here.view, here.assessments, set(named), "0.1.0")
 
 
@@ -49,14 +49,14 @@ def paths(plan):
 
 
 def test_the_order_of_replacement(env, jhpatch):
-    """What others import comes first and goes last, and the state is written at the end."""
+    """What others import is written first and removed last; the state comes at the end."""
     assert paths(applying(env)) == [RECORD, HELPER, PAGE, CONTENTS, STATE]
     jhpatch(env, "apply")
     assert paths(reverting(env)) == [PAGE, CONTENTS, HELPER, RECORD, STATE]
 
 
 def test_a_plan_is_a_value_and_writes_nothing(env, jhpatch):
-    """The same site gives the same plan; no byte and no time of the site changes."""
+    """The same site gives the same plan, and no byte and no time of it changes."""
     before = times(env.site)
     assert applying(env) == applying(env)
     assert times(env.site) == before
@@ -68,7 +68,7 @@ def test_a_plan_is_a_value_and_writes_nothing(env, jhpatch):
 
 
 def test_a_file_that_keeps_its_bytes_is_no_change(env, jhpatch):
-    """The second patch finds the helper that the first one brought."""
+    """The helper of the first patch is no change of the second one."""
     jhpatch(env, "apply", OPEN)
     assert paths(applying(env, SAVE)) == [RECORD, CONTENTS, STATE]
     jhpatch(env, "apply", SAVE)
@@ -76,7 +76,7 @@ def test_a_file_that_keeps_its_bytes_is_no_change(env, jhpatch):
 
 
 def test_every_before_is_what_lies_there(env):
-    """Each change names the bytes that must be found; what a revert needs is saved."""
+    """Each change names the bytes that must be found, and what a revert needs is saved."""
     plan = applying(env)
     for change in plan.changes:
         full = os.path.join(env.site, change.path)
@@ -90,7 +90,7 @@ def test_every_before_is_what_lies_there(env):
 
 
 def test_a_refusal_leaves_no_change_in_the_plan(env):
-    """One file that was edited: the plan holds its refusal, and nothing to do."""
+    """With one edited file the plan has a refusal and no changes."""
     with open(os.path.join(env.site, PAGE), "ab") as file:
         file.write(b"#")
     plan = applying(env)

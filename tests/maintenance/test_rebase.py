@@ -1,4 +1,4 @@
-"""rebasing.py: a piece moves only where its anchor is, exactly once."""
+"""Porting a patch: a piece moves only where its anchor is, exactly once."""
 
 import sys
 
@@ -20,12 +20,12 @@ def edition(folder, versions, name="1.0-hooks.patch"):
 
 
 def pieces():
-    """What the patch of ``app`` puts in."""
+    """What the patch of ``app`` inserts."""
     return rebase.pieces_of(UPSTREAM, patched(UPSTREAM), PATH)
 
 
 def test_the_pieces_of_a_patch():
-    """An import, a call and two decorators, each with the method that holds it."""
+    """An import, a call and two decorators, each with the method that has it."""
     assert [(one.kind, one.text.strip(), one.owner) for one in pieces()] == [
         ("import", "from app._helper import on_open, on_save, on_start", ""),
         ("call", "on_start(self)", "ContentsHandler.__init__"),
@@ -34,8 +34,8 @@ def test_the_pieces_of_a_patch():
     ]
 
 
-def test_they_move_back_to_where_they_came_from():
-    """Onto the same file: the same bytes."""
+def test_pieces_move_onto_their_own_file():
+    """Onto the same file they give the same bytes."""
     assert rebase.moved(pieces(), UPSTREAM, PATH) == patched(UPSTREAM)
 
 
@@ -47,8 +47,8 @@ def test_they_move_back_to_where_they_came_from():
         {"text": "# nothing"},
     ],
 )
-def test_what_has_moved_is_taken_apart_again(change):
-    """Another piece than before, or one at another place, is refused at the end."""
+def test_a_ported_patch_is_compared_with_the_old_one(change):
+    """A ported patch with other pieces, or with one elsewhere, is refused."""
     import_, call, get, save = pieces()
     with pytest.raises(Refused):
         rebase.moved((import_, call, get._replace(**change), save), UPSTREAM, PATH)
