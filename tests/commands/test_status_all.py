@@ -6,7 +6,6 @@ import pty
 import shutil
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -139,10 +138,8 @@ def test_a_users_trap_is_their_row_and_no_more(two, run, jhpatch, trap):
         with open(target, "wb") as file:
             file.truncate(1 << 33)
     subprocess.run(["chown", "-hR", str(NOBODY), own.prefix], check=True)
-    began = time.monotonic()
     answer = jhpatch(None, "status", "--all")
     assert states(answer, hub) == {"jupyterhub/kerberos-login": "pristine"}
-    assert time.monotonic() - began < 20
 
 
 def test_an_environment_that_was_removed(two, run, jhpatch, tmp_path):
