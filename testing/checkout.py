@@ -1,4 +1,4 @@
-"""A copy of the checkout, for whoever builds it."""
+"""A copy of the checkout, to build from."""
 
 import os
 import shutil
@@ -8,10 +8,10 @@ _NOT_OURS = (".git", ".tox", ".venv", "venv", ".*_cache", "__pycache__")
 _BUILT = ("build", "dist", "*.egg-info", "jhpatch-*")
 
 
-def copy(folder: str) -> str:
-    """Into a folder that is not there yet, which is given back.
+def copy(directory: str) -> str:
+    """Copy the checkout into a new directory; return the directory.
 
-    setuptools writes into the tree that it builds, as tox may do to the checkout right now.
+    setuptools writes into the tree that it builds, which tox may build at the same time.
     """
-    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*_NOT_OURS + _BUILT))
-    return folder
+    shutil.copytree(ROOT, directory, ignore=shutil.ignore_patterns(*_NOT_OURS + _BUILT))
+    return directory

@@ -1,4 +1,4 @@
-"""A package index on loopback, with wheels made here: a real pip asks, and finds what is ours."""
+"""A package index on loopback, with small wheels of the tests' own, for a real pip."""
 
 import base64
 import contextlib
@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterator
 
 
 def made_wheel(folder: str, name: str, version: str, files: Dict[str, bytes]) -> str:
-    """A wheel (PEP 427) of ``files``, with a true RECORD; gives its path."""
+    """Make a wheel (PEP 427) of ``files``, with a true RECORD; return its path."""
     os.makedirs(folder, exist_ok=True)
     info = "%s-%s.dist-info" % (name, version)
     whole = dict(files)
@@ -33,7 +33,7 @@ def made_wheel(folder: str, name: str, version: str, files: Dict[str, bytes]) ->
 
 @contextlib.contextmanager
 def serving(folder: str) -> Iterator[str]:
-    """The wheels in ``folder`` as a simple index (PEP 503); gives its address."""
+    """Serve the wheels in ``folder`` as a simple index (PEP 503); gives its address."""
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -1,4 +1,4 @@
-"""A real MIT KDC on loopback, with all its state in one folder (krb5kdc(8), kadmin(1))."""
+"""A real MIT KDC on loopback, with all its state in one directory (krb5kdc(8), kadmin(1))."""
 
 import os
 import shutil
@@ -39,12 +39,12 @@ _KDC = """[kdcdefaults]
 
 
 def missing() -> str:
-    """The programs of a KDC that this machine lacks; empty where it lacks none."""
+    """Return the programs of a KDC that this machine lacks; empty if it has all."""
     return ", ".join(name for name in PROGRAMS if not shutil.which(name, path=_PATH))
 
 
 class Kdc:
-    """A realm of its own; ``with`` starts and stops it.
+    """A realm of its own; ``with`` starts and stops its KDC.
 
     ``defaults`` are lines for krb5.conf's ``[libdefaults]``.
     """
@@ -90,11 +90,11 @@ class Kdc:
         return os.path.join(self.folder, "kdc.conf")
 
     def env(self) -> Dict[str, str]:
-        """What a client needs in its environment."""
+        """The environment that a client needs."""
         return {"KRB5_CONFIG": self.krb5_conf}
 
     def start(self) -> None:
-        """Returns when the KDC listens."""
+        """Start the KDC; return when it listens."""
         argv = [str(shutil.which("krb5kdc", path=_PATH)), "-n", "-P", self.folder + "/pid"]
         self._process = subprocess.Popen(
             argv, env=self._environment(), stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
@@ -106,7 +106,7 @@ class Kdc:
             time.sleep(0.02)
 
     def stop(self) -> None:
-        """Stops the KDC; it may be started again."""
+        """Stop the KDC; it can be started again."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -126,9 +126,9 @@ class Kdc:
         password: Optional[str] = None,
         life: str = "",
     ) -> None:
-        """A principal, with its keys in ``keytab`` or with a password.
+        """Add a principal, with its keys in ``keytab`` or with a password.
 
-        Its own tickets may be given a shorter life than the KDC's.
+        ``life``: of its own tickets, where that is shorter than the KDC's.
         """
         how = "-pw " + password if password else "-randkey"
         how += ' -maxlife "%s"' % life if life else ""
@@ -137,7 +137,7 @@ class Kdc:
             self._call("kadmin.local", "-q", "ktadd -k %s -norandkey %s" % (keytab, name))
 
     def set_ticket_lifetime(self, lifetime: str) -> None:
-        """Tickets that the KDC gives from now on live that long; it starts anew."""
+        """Change the life of tickets that are issued from now on; the KDC restarts."""
         self._life = lifetime
         self._configure()
         if self._process is not None:
@@ -170,7 +170,7 @@ class Kdc:
 
 
 class SilentKdc:
-    """A KDC that takes every request and never answers; ``with`` starts and stops it."""
+    """A KDC that accepts each request and never answers; ``with`` starts and stops it."""
 
     def __init__(self, folder: str, realm: str = "EXAMPLE.TEST") -> None:
         self.krb5_conf = os.path.join(folder, "silent.conf")
@@ -191,6 +191,6 @@ class SilentKdc:
         self.close()
 
     def close(self) -> None:
-        """From then on nothing listens: a KDC that refuses."""
+        """Stop listening: from then on connections are refused."""
         self._datagrams.close()
         self._streams.close()

@@ -1,4 +1,4 @@
-"""A real nginx: in a network of its own, where it takes the ports that a file says, or here."""
+"""A real nginx: in a network of its own, on the ports that a file names, or on this host."""
 
 import contextlib
 import http.server
@@ -44,7 +44,7 @@ http {
 
 
 def judged_by_nginx(text, folder):
-    """What ``nginx -t`` says of a site file: its exit code, and its warnings and errors."""
+    """Return the exit code of ``nginx -t`` for a site file, and its warnings and errors."""
     with open(os.path.join(str(folder), "site.conf"), "w") as file:
         file.write(text)
     main = os.path.join(str(folder), "nginx.conf")
@@ -62,7 +62,7 @@ def judged_by_nginx(text, folder):
 
 
 def certificate(folder, name, *names, days=90):
-    """A key and a certificate that it has signed itself, for these names."""
+    """Make a key and a self-signed certificate for these names; return the certificate's path."""
     alt = ",".join("DNS:" + one for one in names)
     argv = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes".split()
     argv += ["-subj", "/CN=" + names[0], "-addext", "subjectAltName=" + alt, "-days", str(days)]
@@ -74,7 +74,7 @@ def certificate(folder, name, *names, days=90):
 
 @contextlib.contextmanager
 def running(text, folder, port):
-    """An nginx with that site file, in the machine's own network; it listens on ``port``."""
+    """Run nginx with a site file in this host's network; it listens on ``port``."""
     with open(os.path.join(str(folder), "site.conf"), "w") as file:
         file.write(text)
     main = os.path.join(str(folder), "nginx.conf")
@@ -107,9 +107,9 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
 
 class Upstream:
-    """What a front passes on: it answers with the request, or as a user's server does.
+    """What nginx passes requests on to: it answers with the request, or as a user's server does.
 
-    Who has the cookie ``user=1`` has logged in. ``checks``: whether Origin is compared with
+    A client with the cookie ``user=1`` has logged in. ``checks``: whether Origin is compared with
     Host, as jupyter_server does.
     """
 

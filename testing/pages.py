@@ -1,4 +1,4 @@
-"""The pages for people: which there are, their code blocks, and their tables of findings."""
+"""The documentation pages: their code blocks, and their tables of findings."""
 
 import glob
 import os
@@ -16,7 +16,7 @@ _ROW = re.compile(r"^\| `([\w.-]+)` \| (\w+) \| (.+?) \| (.*?) \|$", re.M)
 
 
 def table_of(page: str) -> Dict[str, Tuple[str, str, str]]:
-    """Severity, meaning and next step of each code on a page of docs/; no code stands twice."""
+    """Return severity, meaning and next step of each code in a page; each code stands once."""
     with open(os.path.join(ROOT, "docs", page), encoding="utf-8") as file:
         rows = _ROW.findall(file.read())
     found = {code: (severity, why, step.strip("`")) for code, severity, why, step in rows}
@@ -25,7 +25,7 @@ def table_of(page: str) -> Dict[str, Tuple[str, str, str]]:
 
 
 def documented(kinds: Mapping[str, Any]) -> Dict[str, Tuple[str, str, str]]:
-    """The same of the code's own table, as a page shows it."""
+    """Return the same of a table in the code, as a page shows it."""
     return {code: (one.severity, one.why, _shown(one.next)) for code, one in kinds.items()}
 
 
@@ -42,13 +42,13 @@ def _command(command: Any) -> str:
 
 
 def text_of(page: str) -> str:
-    """A page's text."""
+    """Return the text of a page."""
     with open(os.path.join(ROOT, page), encoding="utf-8") as file:
         return file.read()
 
 
 def code(page: str) -> List[str]:
-    """The lines of a page's code blocks, indented or fenced; a line that goes on is one."""
+    """Return the lines of a page's code blocks, indented or fenced, continued lines as one."""
     fenced, lines = False, []
     for line in text_of(page).replace("\\\n", " ").splitlines():
         if line.startswith("```"):

@@ -55,7 +55,7 @@ After: app/a.py sha256:%s
 
 
 def patched(before: bytes) -> bytes:
-    """Upstream's file with an import, two decorators and a call."""
+    """Return upstream's file with an import, two decorators and a call."""
     for old, new in (
         (b"from app.base", b"from app._helper import on_open, on_save, on_start\nfrom app.base"),
         (b"settings = settings\n", b"settings = settings\n        on_start(self)\n"),
@@ -73,7 +73,7 @@ def patch_text(
     versions: str = ">=1.0,<=1.2",
     **fields: str,
 ) -> str:
-    """A patch file; ``fields`` are set or, where they are empty, left out (``_`` for ``-``)."""
+    """Return a patch file; ``fields`` are set, or left out if empty (``_`` for ``-``)."""
     after = patched(before) if after is None else after
     values: Dict[str, str] = {
         "Package": "app",
@@ -101,7 +101,7 @@ def put(
 
 
 def own_patch(tmp_path: Any, before: Dict[str, bytes], after: Dict[str, bytes], site: str) -> str:
-    """A tree with a patch of one's own, for a distribution of one's own: two files and a third."""
+    """Make a patch directory for ``our-app`` in ``site``: two changed files and an added one."""
     for name, data in before.items():
         path = os.path.join(site, name)
         os.makedirs(os.path.dirname(path), exist_ok=True)

@@ -1,4 +1,4 @@
-"""Ports of loopback for the servers that tests start: free, and nobody else's meanwhile."""
+"""Free ports of loopback, given to one test at a time."""
 
 import contextlib
 import random
@@ -12,7 +12,7 @@ _CLAIMS: List[socket.socket] = []  # for as long as this process lives
 
 
 def free(count: int) -> List[int]:
-    """As many, each free for TCP and UDP; no test of another process is given the same."""
+    """Return as many ports, free for TCP and UDP; other processes get none of them."""
     found: List[int] = []
     for port in random.sample(_RANGE, len(_RANGE)):
         if len(found) == count:
@@ -23,7 +23,7 @@ def free(count: int) -> List[int]:
 
 
 def _claim(port: int) -> bool:
-    """By a name that the kernel gives to one process, and takes back when it ends."""
+    """Claim a port by a socket name that the kernel frees when this process ends."""
     claim = socket.socket(socket.AF_UNIX)
     try:
         claim.bind("\0jhpatch's tests: %d" % port)

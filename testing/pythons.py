@@ -7,7 +7,7 @@ from typing import Optional
 
 
 def interpreter(minor: str) -> Optional[str]:
-    """A Python ``3.X`` from pyenv or from PATH, its real path; None where there is none."""
+    """Return the real path of a Python ``3.X`` from pyenv or PATH; None if there is none."""
     pyenv = os.path.expanduser("~/.pyenv/versions/%s.*/bin/python%s" % (minor, minor))
     for path in sorted(glob.glob(pyenv)) + [shutil.which("python" + minor)]:
         if path and not _is_shim(path):
@@ -16,6 +16,6 @@ def interpreter(minor: str) -> Optional[str]:
 
 
 def _is_shim(path: str) -> bool:
-    """pyenv's shims are scripts that need its settings."""
+    """Whether a program is one of pyenv's shims, scripts that need its settings."""
     with open(path, "rb") as file:
         return file.read(2) == b"#!"

@@ -1,4 +1,4 @@
-"""Sparks and Javas as folders: with a small pyspark that starts no JVM, for what is ours.
+"""Homes of Spark and Java, with a small pyspark that starts no JVM.
 
 Real ones are in integration/hadoop.
 """
@@ -128,7 +128,7 @@ class HiveContext:
 
 
 def make_spark(folder: str, version: str = "3.5.1", py4j: Iterable[str] = ("0.10.9.7",)) -> str:
-    """A Spark's folder of that release, as its own tarball lays it out."""
+    """Make a home of a Spark release, as its tarball has it."""
     package = folder + "/python/pyspark"
     write(folder + "/RELEASE", "Spark %s built for Hadoop 3.3.4\n" % version)
     write(folder + "/bin/spark-submit", "#!/bin/sh\n", 0o755)
@@ -142,7 +142,7 @@ def make_spark(folder: str, version: str = "3.5.1", py4j: Iterable[str] = ("0.10
 
 
 def make_java(folder: str, version: str = "17.0.15") -> str:
-    """A JAVA_HOME of that release, without a JVM in it."""
+    """Make a JAVA_HOME of a release, without a JVM."""
     write(folder + "/bin/java", "#!/bin/sh\nexit 1\n", 0o755)
     write(folder + "/release", 'IMPLEMENTOR="tests"\nJAVA_VERSION="%s"\n' % version)
     return folder
@@ -154,7 +154,7 @@ def make_python(path: str, version: str) -> str:
 
 
 def make_hadoop(folder: str, core: Dict[str, str], yarn: Dict[str, str]) -> str:
-    """A HADOOP_CONF_DIR with these properties."""
+    """Make a HADOOP_CONF_DIR with these properties."""
     for name, values in (("core", core), ("yarn", yarn)):
         row = "<property><name>%s</name><value>%s</value></property>"
         rows = "".join(row % pair for pair in values.items())
@@ -163,7 +163,7 @@ def make_hadoop(folder: str, core: Dict[str, str], yarn: Dict[str, str]) -> str:
 
 
 def write(path: str, text: str, mode: int = 0o644) -> str:
-    """A file, and its folders."""
+    """Write a file, and make its directories; return its path."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "w") as file:
         file.write(text)

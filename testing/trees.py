@@ -1,4 +1,4 @@
-"""Pictures of a folder, to compare before and after."""
+"""A directory as values, to compare before and after."""
 
 import hashlib
 import os
@@ -7,7 +7,7 @@ from typing import Dict, Tuple
 
 
 def tree(folder: str) -> Dict[str, Tuple[str, int, int, int]]:
-    """Everything below ``folder`` outside of ``__pycache__``: hash, mode, owner, group."""
+    """Return hash, mode, owner and group of everything below ``folder`` but ``__pycache__``."""
     found = {}
     for path in _paths(folder):
         info = os.lstat(path)
@@ -21,7 +21,7 @@ def tree(folder: str) -> Dict[str, Tuple[str, int, int, int]]:
 
 
 def times(folder: str) -> Dict[str, Tuple[int, int, int]]:
-    """Everything below ``folder``, itself included: mtime and ctime in ns, inode."""
+    """Return mtime and ctime (ns) and inode of everything below ``folder`` and of itself."""
     found = {}
     for path in [folder, *_paths(folder)]:
         info = os.lstat(path)

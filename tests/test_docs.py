@@ -1,4 +1,4 @@
-"""What the pages for people say: commands that exist, a reference that is the program's own."""
+"""The pages: each command on them exists, each link leads somewhere."""
 
 import importlib.util
 import os
@@ -18,7 +18,7 @@ _COMMAND = re.compile(r"(?:(?:^|\s)\S*python\S* (?:-I )?-m|^) ?jhpatch +([^|;&#`
 
 @pytest.mark.parametrize("page", PAGES)
 def test_each_command_on_a_page_is_one(page):
-    """The parser takes it, options and all: nobody types what was renamed."""
+    """The parser takes each command with its options."""
     for line in code(page):
         if line.startswith(("usage:", "jhpatch:", "#")):
             continue
@@ -34,7 +34,7 @@ def test_each_command_on_a_page_is_one(page):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_each_link_between_pages_leads_somewhere(page):
-    """A file of the checkout, for who reads it there."""
+    """The target of a link is a file of the checkout."""
     for target in re.findall(r"\]\(([^)#: ]+)[^):]*\)", text_of(page)):
         here = os.path.dirname(os.path.join(ROOT, page))
         assert os.path.exists(os.path.join(here, target)), (page, target)
@@ -44,7 +44,7 @@ def test_each_link_between_pages_leads_somewhere(page):
     sys.version_info[:2] not in ((3, 11), (3, 12)), reason="argparse of others has other words"
 )
 def test_the_reference_is_the_programs_own_help():
-    """docs/commands.md, made anew, is the same."""
+    """docs/commands.md, made again by tools/commands.py, is the same."""
     path = os.path.join(ROOT, "tools", "commands.py")
     spec = importlib.util.spec_from_file_location("commands", path)
     tool = importlib.util.module_from_spec(spec)

@@ -1,4 +1,4 @@
-"""The arrows of docs/architecture.md, read from the imports: a rule a directory."""
+"""The arrows of the design, read from the imports: a rule a directory."""
 
 import ast
 import os
@@ -111,7 +111,7 @@ def test_each_directory_has_a_rule():
 
 
 def test_no_circle():
-    """Neither among modules nor among directories."""
+    """No module and no directory imports itself by way of others."""
     graph = {name: set(imports_of(name)) for name in MODULES if "." in name}
     assert circle(graph) == []
     directories = {}
@@ -122,7 +122,7 @@ def test_no_circle():
 
 
 def test_a_circle_is_found():
-    """The check above can fail."""
+    """A graph with a circle gives the circle: the check above can fail."""
     assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}}) == ["a", "b", "c", "a"]
 
 
@@ -157,7 +157,7 @@ def uses(tree, *dotted):
     ids=lambda value: value[0],
 )
 def test_what_has_one_owner(what, owners):
-    """Who prints, who reads the environment, who changes directory, who forks, who exits."""
+    """Printing, the environment, the directory, forks and exits have one owner each."""
     found = {name for name, tree in MODULES.items() if uses(tree, *what)}
     assert not {name for name in found if not (name + ".").startswith(_dotted(owners))}
 
@@ -171,12 +171,12 @@ def _dotted(owners):
     [("patch_ng", "jhpatch.patchset.engine"), ("crossplane", "jhpatch.nginx.parser")],
 )
 def test_a_dependency_has_one_owner(package, owner):
-    """One module knows a library's ways."""
+    """One module alone imports a library."""
     assert {name for name in MODULES if package in set(imported(MODULES[name]))} == {owner}
 
 
 def test_the_deployed_code_uses_what_all_its_hosts_have():
-    """The standard library, traitlets and tornado; IPython and pyspark in a kernel."""
+    """It imports the standard library, traitlets and tornado; in a kernel pyspark."""
     found = set()
     for name in MODULES:
         if name.startswith("jhpatch.deployed."):

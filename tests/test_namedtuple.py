@@ -1,4 +1,4 @@
-"""Tuples with names, held against typing's."""
+"""Named tuples, compared with typing's."""
 
 import copy
 import pickle
@@ -10,10 +10,10 @@ from jhpatch import namedtuple
 
 
 def made(base, name):
-    """A class of that name: two fields that must be given, and two that need not."""
+    """A class of that name with two required and two optional fields."""
 
     class Made(base):
-        """With a method."""
+        """A tuple with a method."""
 
         first: int
         second: typing.Tuple[str, ...]
@@ -21,7 +21,7 @@ def made(base, name):
         fourth: typing.Optional[bytes] = None
 
         def twice(self) -> int:
-            """Of a field."""
+            """Twice a field."""
             return self.first * 2
 
     Made.__name__ = Made.__qualname__ = name  # where pickle looks for it
@@ -32,15 +32,15 @@ Ours, Theirs = made(namedtuple.NamedTuple, "Ours"), made(typing.NamedTuple, "The
 
 
 class Below(Ours):
-    """With a method more."""
+    """A class below, with a method more."""
 
     def thrice(self) -> int:
-        """Of a field of the class above."""
+        """Three times a field of the class above."""
         return self.first * 3
 
 
-def told(function, kind):
-    """What a function makes of a class: its answer as text, or the error's kind."""
+def outcome(function, kind):
+    """What a function makes of a class: its answer as text, or the kind of its error."""
     try:
         return repr(function(kind)).replace("Theirs", "Ours")
     except (AttributeError, TypeError, ValueError) as error:
@@ -76,17 +76,17 @@ def told(function, kind):
     ],
 )
 def test_it_behaves_as_typings(function):
-    """The same answers, and errors of the same kind."""
-    assert told(function, Ours) == told(function, Theirs)
+    """The same calls give the same answers, and errors of the same kind."""
+    assert outcome(function, Ours) == outcome(function, Theirs)
 
 
 def test_an_unknown_field_is_not_replaced():
-    """An error, as typing has one: ValueError or TypeError, by Python's release."""
+    """ValueError or TypeError, as typing has it in this Python."""
     with pytest.raises((TypeError, ValueError)):
         Ours(1, ())._replace(fifth=5)
 
 
 def test_a_class_below_keeps_the_fields():
-    """It adds methods alone."""
+    """A class that only adds methods has the same fields."""
     assert Below(3, ()).thrice() == 9 and Below._fields == Ours._fields
     assert repr(Below(3, ())) == "Below(first=3, second=(), third='c', fourth=None)"

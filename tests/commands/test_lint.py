@@ -5,7 +5,6 @@ import re
 
 import pytest
 
-from jhpatch.patchset import edition
 from testing.index import made_wheel, serving
 from testing.patch_files import PATH, UPSTREAM, patch_text, patched, put
 
@@ -21,7 +20,6 @@ def lint(jhpatch, patches):
     """Runs ``lint`` over the patch directory."""
 
     def call(*arguments):
-        edition._read.cache_clear()  # a process reads each file once, and these change
         return jhpatch(None, "lint", "--patches", patches, *arguments)
 
     return call

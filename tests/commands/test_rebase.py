@@ -7,7 +7,6 @@ import sys
 import pytest
 
 from jhpatch.patchset import catalog, engine
-from jhpatch.patchset.edition import _read
 from testing import ROOT
 from testing.index import made_wheel, serving
 from testing.patch_files import PATH, UPSTREAM, patch_text, patched, put
@@ -31,7 +30,6 @@ def rebase(jhpatch, patches, tmp_path):
     wheel = made_wheel(str(tmp_path / "wheels"), "app", "1.0", {PATH: UPSTREAM})
 
     def call(*arguments):
-        _read.cache_clear()  # a process reads each file once, and these change
         options = ["--patches", patches, "--from", wheel]
         return jhpatch(None, "rebase", "app/hooks", *(list(arguments) + options))
 
@@ -150,7 +148,6 @@ def test_a_range_does_not_grow_over_another_edition(rebase, newer, patches):
     assert rebase("--to", newer("1.3", moved_on())).code == 0
     answer = rebase("--to", newer("1.4", UPSTREAM))
     assert "Versions: >=1.0,<=1.2 | ==1.4\n" in answer.document["candidate"]["text"]
-    _read.cache_clear()
     catalog.editions([patches])  # no overlap
 
 
@@ -299,7 +296,7 @@ def test_a_real_release(jhpatch, wheel, tmp_path, monkeypatch):
     with open(os.path.join(patches, "jupyterhub", name)) as file:
         known = file.read()
     os.unlink(os.path.join(patches, "jupyterhub", name))
-    monkeypatch.setattr("jhpatch.patchset.catalog.own_tree", lambda: patches)
+    monkeypatch.setattr("jhpatch.patchset.catalog.own_patch_dir", lambda: patches)
     to, origin = wheel("jupyterhub", "6.0.0"), wheel("jupyterhub", "5.5.3")
     answer = jhpatch(None, "rebase", "jupyterhub/kerberos-login", "--to", to, "--from", origin)
     assert answer.code == 0, answer.error

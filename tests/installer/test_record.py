@@ -1,4 +1,4 @@
-"""record.py: RECORD as values; what is not changed keeps its bytes."""
+"""RECORD as rows: what is not changed keeps its bytes."""
 
 import hashlib
 
@@ -27,7 +27,7 @@ def test_the_rows_joined_are_the_data():
 
 
 def test_a_quoted_newline_hides_no_row():
-    """What looks like a row inside of another row's quotes is that row's path."""
+    """Text that looks like a row inside another row's quotes is that row's path."""
     data = b'"odd\r\na.py,sha256=x,1\r\n",,\r\n' + DATA
     assert b"".join(row.raw for row in record.parse(data)) == data
     assert record.stated(record.parse(data), "a.py") == EMPTY
@@ -35,7 +35,7 @@ def test_a_quoted_newline_hides_no_row():
 
 
 def test_a_stated_hash_is_found():
-    """A path is matched as it is written, quoted or not."""
+    """A path is found as it is written, quoted or not."""
     rows = record.parse(DATA)
     assert record.stated(rows, "a.py") == EMPTY
     assert record.stated(rows, "b,c.py") == EMPTY
@@ -44,18 +44,18 @@ def test_a_stated_hash_is_found():
 
 @pytest.mark.parametrize("path", ["hex.py", "none.py"])
 def test_a_hash_that_cannot_be_parsed_proves_nothing(path):
-    """Debian's hex digests, and rows without a hash."""
+    """Debian's hex digests, and rows without a hash, state no hash."""
     assert record.stated(record.parse(DATA), path) is None
 
 
 def test_two_rows_that_disagree_prove_nothing():
-    """Which of them would be true?"""
+    """Two rows with different hashes state none."""
     data = DATA + b"a.py,sha256=%s,3\r\n" % (b"A" * 43)
     assert record.stated(record.parse(data), "a.py") is None
 
 
 def test_only_the_named_rows_change():
-    """A changed file and an added one; all other rows keep their bytes, CRLF included."""
+    """Rows that are not named keep their bytes, CRLF included."""
     after = record.changed(DATA, {"a.py": ONE}, {"helper.py": ONE})
     before_lines, after_lines = DATA.splitlines(True), after.splitlines(True)
     assert after_lines[1:-1] == before_lines[1:]
@@ -65,19 +65,19 @@ def test_only_the_named_rows_change():
 
 
 def test_all_duplicates_change():
-    """No row keeps a hash that is no longer true."""
+    """No row of a changed path keeps the old hash."""
     after = record.changed(DATA + DATA, {"a.py": ONE}, {})
     assert after.count(b"a.py,sha256=" + HASH.encode()) == 0
 
 
 @pytest.mark.parametrize("path", ["hex.py", "none.py", "absent.py"])
 def test_a_row_that_proves_nothing_is_kept_byte_for_byte(path):
-    """No hash is put where none that could be read was."""
+    """A row without a readable hash gets none."""
     assert record.changed(DATA, {path: ONE}, {}) == DATA
 
 
-def test_a_missing_final_newline_is_not_invented_for_others():
-    """The added row ends as the file does; what was last gets its line end."""
+def test_a_missing_final_newline_is_added_where_a_row_follows():
+    """An added row ends as the others do; the last one gets its line end."""
     data = b"a.py,,\nb.py,,"
     assert record.changed(data, {}, {"c.py": ONE}).splitlines(True)[:2] == [
         b"a.py,,\n",
@@ -87,15 +87,15 @@ def test_a_missing_final_newline_is_not_invented_for_others():
 
 
 def test_added_rows_come_in_order_and_once():
-    """The same set gives the same bytes, and a second time changes nothing."""
+    """The same additions give the same bytes, and a second time none."""
     added = {"z.py": ONE, "a,b.py": ONE}
     once = record.changed(DATA, {}, added)
     assert record.changed(once, {}, added) == once
     assert once.splitlines()[-2].startswith(b'"a,b.py",')
 
 
-def test_restored_is_the_way_back():
-    """Rows that somebody else has added since stay; ours are as the original has them."""
+def test_our_rows_are_restored():
+    """Our rows are as in the original; rows that somebody else added stay."""
     patched = record.changed(DATA, {"a.py": ONE}, {"helper.py": ONE})
     theirs = b"new.py,,\r\n"
     assert record.restored(patched + theirs, DATA, ["a.py"], ["helper.py"]) == DATA + theirs

@@ -1,4 +1,4 @@
-"""state.py: what was applied, as a value; a state that jhpatch did not write is refused whole."""
+"""The state of a site as a value; one that jhpatch did not write is refused whole."""
 
 import json
 
@@ -17,8 +17,8 @@ STATE = State(
 )
 
 
-def test_there_and_back():
-    """What is written is what is read; the same state gives the same bytes."""
+def test_a_state_is_read_back():
+    """What is written is what is read, and the same state gives the same bytes."""
     assert state.parse(state.dump(STATE), "p") == STATE
     bare = State("0.1.0", (STATE.distributions[0]._replace(record=None),))
     assert state.parse(state.dump(bare), "p") == bare
@@ -26,7 +26,7 @@ def test_there_and_back():
 
 
 def test_what_a_revert_needs():
-    """Every before is an original to be kept; what was added has none."""
+    """The originals are the before of each file; an added file has none."""
     assert STATE.originals() == (A, B)
     assert STATE.of("app") == STATE.distributions[0] and STATE.of("other") is None
 
@@ -75,7 +75,7 @@ def changed(**fields):
     ],
 )
 def test_what_jhpatch_did_not_write_is_refused(data):
-    """Damaged, of a newer schema, or hostile: an error that names the file, nothing half read."""
+    """A damaged, newer or hostile state is an error that names the file."""
     with pytest.raises(Untrusted) as refused:
         state.parse(data, "the/state.json")
     assert refused.value.path == "the/state.json"

@@ -1,4 +1,4 @@
-"""engine.py: the declared bytes, or nothing."""
+"""Unified diffs: the declared bytes, or nothing."""
 
 import hashlib
 import os
@@ -89,14 +89,14 @@ def test_our_patches_fit_the_real_releases(wheel, distribution, version, name):
 
 
 def test_a_shifted_file_is_refused(tmp_path):
-    """Hunks are not searched for: one line more above, and nothing is done."""
+    """Hunks are not searched for: a line more above is an error."""
     before = b"another\n" + BEFORE
     with pytest.raises(BadPatch, match="a hunk does not stand at line 4"):
         engine.after_of(edition_of(tmp_path, before=before), {"app/a.py": before})
 
 
 def test_other_bytes_than_declared_are_refused(tmp_path):
-    """A diff that applies, and gives something else than After."""
+    """A diff that applies and gives other bytes than After is an error."""
     with pytest.raises(BadPatch) as refused:
         engine.after_of(edition_of(tmp_path, after=AFTER + b"x"), {"app/a.py": BEFORE})
     assert "sha256" in str(refused.value.expected)
@@ -123,13 +123,13 @@ def test_other_bytes_than_declared_are_refused(tmp_path):
     ],
 )
 def test_odd_diffs_are_refused(tmp_path, diff):
-    """Whatever is not a plain change of the declared file: an error, never other bytes."""
+    """Anything but a plain change of the declared file is an error, never other bytes."""
     with pytest.raises(BadPatch):
         engine.after_of(edition_of(tmp_path, diff), {"app/a.py": BEFORE})
 
 
 def test_no_truncation_gives_wrong_bytes(tmp_path):
-    """Cut at every byte, and 500 random bytes changed: After, or BadPatch."""
+    """A diff that is cut anywhere, or has a wrong byte, gives After or BadPatch."""
     random.seed(1)
     cut = [DIFF[:size] for size in range(len(DIFF))]
     for _ in range(500):
@@ -147,16 +147,16 @@ def test_no_truncation_gives_wrong_bytes(tmp_path):
     assert right < len(cut) / 4
 
 
-def test_patch_ng_is_imported_by_the_engine_alone():
-    """And by it only when a diff is applied: it costs 40 ms."""
+def test_patch_ng_is_imported_late():
+    """It is imported when a diff is applied, as it takes 40 ms."""
     with open(os.path.join(os.path.dirname(engine.__file__), "engine.py")) as file:
         lines = [line for line in file if "import patch_ng" in line]
     assert {line.partition("#")[0].strip() for line in lines} == {"import patch_ng"}
     assert all(line.startswith(" ") for line in lines)
 
 
-def test_what_patch_ng_is_given():
-    """It parses without http, ssl and email, and nothing of that is seen by whoever comes next."""
+def test_patch_ng_is_loaded_without_what_it_does_not_need():
+    """It is loaded without http, ssl and email, and other importers get the real modules."""
     script = """
 import sys
 from jhpatch.patchset import engine

@@ -1,4 +1,4 @@
-"""unified.py: what changed and nothing else, as patch(1) and git take it."""
+"""Unified diffs of two files, as patch(1) and git take them."""
 
 import subprocess
 
@@ -13,7 +13,7 @@ LONG = b"".join(
 
 
 def test_a_line_between_two_changes():
-    """A line that stays is no change, however often it stands elsewhere."""
+    """A line that stays is no change, however often it occurs elsewhere."""
     after = LONG.replace(b"return self\n\n    def method_200(", b"return 200\n\n    def other(")
     found = unified_diff.diff("a.py", LONG, after).splitlines()
     assert [line[0] for line in found[3:]] == list("   -+ -+   ")
@@ -33,7 +33,7 @@ def test_a_line_between_two_changes():
     ],
 )
 def test_patch_takes_it(tmp_path, before, after):
-    """patch(1) gives the other file from it, byte for byte."""
+    """patch(1) makes the other file from the diff, byte for byte."""
     (tmp_path / "a.py").write_bytes(before)
     text = unified_diff.diff("a.py", before, after).encode("utf-8", "surrogateescape")
     command = ["patch", "--binary", "-p1", "--no-backup-if-mismatch"]
@@ -42,7 +42,7 @@ def test_patch_takes_it(tmp_path, before, after):
 
 
 def test_files_that_come_and_go():
-    """No file is /dev/null, and no change is no diff."""
+    """A missing file is /dev/null, and equal files have no diff."""
     assert unified_diff.diff("a", None, b"x\n") == "--- /dev/null\n+++ b/a\n@@ -0,0 +1 @@\n+x\n"
     assert unified_diff.diff("a", b"x\n", None) == "--- a/a\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n"
     assert unified_diff.diff("a", b"x\n", b"x\n") == ""

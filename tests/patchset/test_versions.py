@@ -1,4 +1,4 @@
-"""versions.py: closed ranges of releases, and which of them meet."""
+"""Closed ranges of releases, and which of them overlap."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def ranges(*texts):
     ],
 )
 def test_clashes(texts, expected):
-    """A release that lies in two is found, whatever the order; a prerelease lies in no range."""
+    """A release in two ranges is found in any order; a prerelease lies in no range."""
     assert list(clashes(ranges(*texts))) == expected
 
 
@@ -43,12 +43,12 @@ def test_clashes(texts, expected):
     ],
 )
 def test_near(version, expected):
-    """Of many ranges a person is told the ends, and what is next to the release."""
+    """Of many ranges the ends are shown, and those next to the release."""
     assert near(version, ranges("4.0", "1.0", "2.0-2.3", "5.0-5.1")) == expected
 
 
 def test_near_few():
-    """Few ranges are told as they are."""
+    """Few ranges are shown as they are."""
     assert near("1", ranges("1.0-1.4", "2.0")) == "1.0 to 1.4, 2.0"
     assert near("1", []) == "none"
 
@@ -82,7 +82,7 @@ def test_near_few():
     ],
 )
 def test_what_is_open_or_odd_is_no_range(text):
-    """A release that nobody has seen must not lie in it by chance."""
+    """An open or misspelled range is an error: an unknown release must not lie in it."""
     with pytest.raises(ValueError):
         parse(text, wildcard=False)
 
@@ -99,13 +99,13 @@ def test_what_is_open_or_odd_is_no_range(text):
     ],
 )
 def test_what_is_a_range(text, low, high, wildcard):
-    """A release, two ends, or a prefix."""
+    """A release, two ends or a prefix is a range."""
     assert parse(text, wildcard=True) == ((low, high, wildcard),)
 
 
 @pytest.mark.parametrize("text", ["==0!1.0", "==0!1"])
 def test_an_odd_spelling_is_the_release_that_it_means(text):
-    """Epoch 0 is none (PEP 440): such a range meets the plain ones that hold it."""
+    """Epoch 0 is no epoch (PEP 440): such a range meets the plain ones."""
     (odd,), (plain,) = parse(text, False), parse(">=0,<=1", False)
     assert odd.meets(plain) and plain.meets(odd) and odd.holds("1.0")
     assert list(clashes([odd, plain]))
