@@ -385,7 +385,14 @@ def record(found):
     write(KEYS, sorted(keys))
 
 
-@pytest.mark.parametrize("name", sorted(NAMES))
+def _parameters():
+    """Each scenario; all are slow but one of each command, as each starts some processes."""
+    quick = {name.partition("/")[0]: name for name in sorted(NAMES, reverse=True)}.values()
+    for name in sorted(NAMES):
+        yield name if name in quick else pytest.param(name, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("name", _parameters())
 def test_it_says_what_it_said(name, answers):
     """The same exit code, the same document byte for byte, the same text on both streams."""
     missing = lacking(SCENARIOS[name])

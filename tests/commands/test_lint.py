@@ -145,6 +145,7 @@ def test_bytes_are_compared_with_a_wheel(lint, patches, tmp_path):
     assert "does not compile" in message
 
 
+@pytest.mark.slow
 def test_the_ends_of_each_range_are_compared(lint, patches, tmp_path, monkeypatch):
     """Through pip: the last release of a range has other bytes than the first."""
     served = str(tmp_path / "served")

@@ -103,6 +103,7 @@ def test_to_a_file(rebase, tmp_path):
         assert file.read() == patch_text(moved_on(), versions="==1.3")
 
 
+@pytest.mark.slow
 @needs_syntax_trees
 def test_to_a_release(jhpatch, patches, tmp_path, monkeypatch):
     """pip brings both wheels; a prerelease is named exactly."""

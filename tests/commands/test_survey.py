@@ -49,6 +49,7 @@ def test_all_covered(survey):
     assert states(answer) == {"1.2": "covered", "1.1": "covered", "1.0": "covered"}
 
 
+@pytest.mark.slow
 def test_what_is_new(survey):
     """Exit code 3: known bytes, unknown bytes, a file that is gone, a prerelease that is out."""
     answer = survey(
@@ -83,6 +84,7 @@ def test_what_is_new(survey):
     assert rows["1.4"]["reason"] == "it has no " + PATH
 
 
+@pytest.mark.slow
 def test_a_release_needs_an_edition_of_each_patch(survey, patches):
     """Two patches, and one of them names the release."""
     other = hashlib.sha256(OTHER).hexdigest()
@@ -94,6 +96,7 @@ def test_a_release_needs_an_edition_of_each_patch(survey, patches):
     assert other not in str(answer.document)
 
 
+@pytest.mark.slow
 def test_what_to_type_next(survey, capsys, patches, tmp_path, monkeypatch):
     """A person is told the first release that asks for something, and the command."""
     from jhpatch.cli.main import main
@@ -108,6 +111,7 @@ def test_what_to_type_next(survey, capsys, patches, tmp_path, monkeypatch):
     assert out[2].endswith("-m jhpatch rebase --patches %s app/hooks --to 1.3" % patches)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.version_info < (3, 8), reason="rebase itself needs Python 3.8")
 def test_the_scheduled_report(survey, patches, tmp_path):
     """tools/survey.py: a row for each release, a candidate where rebase is sure, exit code 3."""

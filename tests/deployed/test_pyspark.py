@@ -97,6 +97,7 @@ def test_spark_and_sc_are_there(kernel, host):
     assert len([line for line in started(host) if line.startswith("started")]) == 1
 
 
+@pytest.mark.slow
 def test_a_lazy_session_starts_when_it_is_used(kernel, host):
     """Not by looking at it: %who, %whos, Tab, its repr, isinstance; then by its first use."""
     notebook = kernel("--lazy")
@@ -115,6 +116,7 @@ def test_a_lazy_session_starts_when_it_is_used(kernel, host):
     assert "True" in notebook.run("print(spark.sparkContext is sc)")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--lazy"]], ids=["at once", "lazy"])
 def test_a_start_that_fails_says_why(kernel, host, options):
     """The cause and the next step, not a NameError; and when it is mended the next use starts."""
@@ -132,6 +134,7 @@ def test_a_start_that_fails_says_why(kernel, host, options):
     assert "3" in notebook.run("print(spark.range(3).count())")
 
 
+@pytest.mark.slow
 def test_what_lies_on_the_host_is_looked_at_before_a_jvm_is_started(kernel, host):
     """A Java that is gone: said at once, nothing started."""
     notebook = kernel("--lazy")
@@ -140,6 +143,7 @@ def test_what_lies_on_the_host_is_looked_at_before_a_jvm_is_started(kernel, host
     assert "[spark-java-missing]" in text and started(host) == []
 
 
+@pytest.mark.slow
 def test_run_all_does_not_outrun_the_look_at_the_host(kernel, host, script):
     """The very first cell says why, also where it took the look a second to see it."""
     python = script("echo %d.%d\n" % sys.version_info[:2])
@@ -167,6 +171,7 @@ Slow.asked.wait(1)
 """
 
 
+@pytest.mark.slow
 def test_what_ipython_does_to_the_path_as_it_starts_hides_nothing(kernel, host):
     """It has the folder of a start-up file first in sys.path, and takes it out again.
 
@@ -177,6 +182,7 @@ def test_what_ipython_does_to_the_path_as_it_starts_hides_nothing(kernel, host):
     assert "5" in kernel().run("print(spark.range(5).count())")
 
 
+@pytest.mark.slow
 def test_the_start_waits_for_ipython_and_no_longer(kernel, host):
     """The kernel's loop, whichever it is, says that it runs; not the end of our patience."""
 
@@ -189,6 +195,7 @@ def test_the_start_waits_for_ipython_and_no_longer(kernel, host):
     assert "5" in kernel(between=without_end).run("print(spark.range(5).count())")
 
 
+@pytest.mark.slow
 def test_krb5_config_reaches_the_jvm(kernel, host, monkeypatch):
     """The JDK does not read it: spark-class gives it as an option."""
     monkeypatch.setenv("KRB5_CONFIG", "/etc/other.conf")
@@ -196,6 +203,7 @@ def test_krb5_config_reaches_the_jvm(kernel, host, monkeypatch):
     assert "-Djava.security.krb5.conf=/etc/other.conf" in started(host)[0]
 
 
+@pytest.mark.slow
 def test_an_idle_session_stops_and_comes_back(kernel, host):
     """Not while a cell runs, nor while a job does; its names are lazy again."""
     notebook = kernel("--lazy", "--idle-stop", "0.02")
@@ -211,6 +219,7 @@ def test_an_idle_session_stops_and_comes_back(kernel, host):
     assert len([line for line in started(host) if line.startswith("started")]) == 2
 
 
+@pytest.mark.slow
 def test_what_the_user_has_put_in_their_place_stays(kernel, host):
     """``sc = 5`` is the user's own."""
     notebook = kernel("--lazy")
@@ -219,6 +228,7 @@ def test_what_the_user_has_put_in_their_place_stays(kernel, host):
     assert notebook.run("print(sc)").strip() == "5"
 
 
+@pytest.mark.slow
 def test_the_application_ends_with_the_kernel(kernel, host):
     """Its shutdown stops the session."""
     notebook = kernel("--lazy")

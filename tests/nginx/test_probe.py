@@ -229,6 +229,7 @@ def shakes_hands(made):
             time.sleep(0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "serve, scheme",
     [

@@ -10,6 +10,7 @@ from testing.kernels import directory_of, kernel_json
 from testing.spark_homes import write
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "spoil, code",
     [
@@ -51,6 +52,7 @@ os.execv(sys.argv[4], sys.argv[4:])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("often, code, starts", [(1, None, 2), (9, "kernel-died", 3)])
 def test_check_of_a_kernel_whose_port_is_taken(
     install, jhpatch, host, as_user, often, code, starts
@@ -67,6 +69,7 @@ def test_check_of_a_kernel_whose_port_is_taken(
     assert marks.read_text() == "x" * starts
 
 
+@pytest.mark.slow
 def test_check_of_a_kernel_that_jhpatch_did_not_write(install, jhpatch, host, as_user):
     """It has ``spark`` of some start-up of its own: counted, or its error put into words."""
     install()
