@@ -1,4 +1,10 @@
-"""The fixtures of all tests; each is described where it is written."""
+"""The fixtures of all tests, each described where it is written, and their directory."""
+
+import os
+import shutil
+import tempfile
+
+import pytest
 
 from testing.fixtures import handled_interrupt, jhpatch, make_site, unsynced, wheel
 from testing.kdc_fixtures import caches, kcm, kdc, keytab, script
@@ -15,3 +21,21 @@ __all__ = [
     "unsynced",
     "wheel",
 ]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    """Use a directory of this run's own: another run of root's closes pytest's shared one.
+
+    Tests that act as other users open the directories above theirs (``make_reachable``).
+    """
+    if config.option.basetemp is None and not hasattr(config, "workerinput"):
+        config.option.basetemp = os.path.join(tempfile.mkdtemp(prefix="jhpatch-tests-"), "run")
+        config.jhpatch_directory = os.path.dirname(config.option.basetemp)
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """Keep the directory of a run that failed."""
+    directory = getattr(session.config, "jhpatch_directory", None)
+    if directory and exitstatus == 0:
+        shutil.rmtree(directory, ignore_errors=True)
