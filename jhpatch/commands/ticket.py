@@ -79,7 +79,7 @@ def _look(
     import pwd
 
     entry = pwd.getpwuid(os.geteuid())
-    account = helper.Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir, ())
+    account = helper.Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
     getter = helper.Getter(helper.KerberosTicket(), environ)
     own = environ.get("KRB5CCNAME", "")
     if not named and own.startswith("DIR:/") and not os.path.exists(own[4:] + "/primary"):

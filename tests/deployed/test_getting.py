@@ -9,7 +9,7 @@ import pytest
 from jhpatch.deployed import kerberos
 from jhpatch.deployed.kerberos import Account, Getter, KerberosTicket, Problem, Wanted
 
-NOBODY = Account("nobody", 65534, 65534, "/nonexistent", (65534,))
+NOBODY = Account("nobody", 65534, 65534, "/nonexistent")
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become a user")
 PRINCIPAL = "alice/service@EXAMPLE.TEST"
 
