@@ -94,7 +94,7 @@ def measure(kdc: Kdc, folder: str, count: int) -> None:
     names = ["u%d" % number for number in range(count)]
     uids = {name: 20000 + number for number, name in enumerate(names)}
     kerberos.account_of = lambda name, least: kerberos.Account(  # the machine has no such users
-        name, uids[name], uids[name], "/", (uids[name],)
+        name, uids[name], uids[name], "/"
     )
     os.environ["KRB5_CONFIG"] = kdc.krb5_conf
     settings = kerberos.KerberosTicket(

@@ -80,7 +80,7 @@ def _read_ticket(
     import pwd
 
     entry = pwd.getpwuid(os.geteuid())
-    account = deployed.Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir, ())
+    account = deployed.Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
     getter = deployed.Getter(deployed.KerberosTicket(), environ)
     default = environ.get("KRB5CCNAME", "")
     if not name and default.startswith("DIR:/") and not os.path.exists(default[4:] + "/primary"):

@@ -35,6 +35,7 @@ import os
 import pwd
 import random
 import re
+import selectors
 import shutil
 import signal
 import stat
@@ -68,6 +69,9 @@ from traitlets.config import LoggingConfigurable
 SCHEMA = 1  # of JHPATCH_KERBEROS and of the status file
 VARIABLE = "JHPATCH_KERBEROS"
 _CACHE_CAP = 1024 * 1024  # bytes; a cache with a few hundred service tickets is smaller
+_MOST_ENTRIES = 4096  # of a cache: reading each holds the interpreter's lock for microseconds
+_OUTPUT_CAP = 2 * 1024 * 1024  # bytes of a child: it runs as the user, who may write into it
+_LINE_CAP = 500  # characters of a line for the log that come from a cache or a child
 _MARGIN = 5  # seconds before its end at which a ticket no longer counts as valid
 _SKEW = 300  # seconds that a ticket may start in the future (krb5.conf(5), clockskew)
 _SPREAD = 0.1  # the part of its life over which the refreshes of many tickets are spread
@@ -81,7 +85,7 @@ _KEEPER = "_jhpatch_kerberos.keeper"  # the key in sys.modules that one keeper a
 _METRICS = "_jhpatch_kerberos.metrics"  # the same for its metrics
 
 
-# The cache file (MIT krb5, "Credential cache file format", versions 3 and 4).
+# The cache file (MIT krb5, "Credential cache file format", versions 1 to 4).
 
 
 class Malformed(ValueError):
@@ -98,14 +102,20 @@ class Ticket(NamedTuple):
 
 
 class _Reader:
-    """Big-endian fields from bytes; a field that is not there raises Malformed."""
+    """Fields from bytes; a field that is not there raises Malformed.
 
-    def __init__(self, data: bytes) -> None:
+    Big-endian; versions 1 and 2 of the format have the byte order of their host.
+    """
+
+    def __init__(self, data: bytes, version: int = 4) -> None:
         self._data = data
         self.at = 0
+        self.version = version
+        self._order = ">" if version > 2 else "="
 
     def number(self, form: str) -> int:
-        """One number of a struct format."""
+        """One number of a struct format, which has no byte order of its own."""
+        form = self._order + form
         return int(struct.unpack(form, self.take(struct.calcsize(form)))[0])
 
     def take(self, size: int) -> bytes:
@@ -117,7 +127,7 @@ class _Reader:
 
     def text(self) -> str:
         """A counted string, as text that can be logged."""
-        return self.take(self.number(">I")).decode("utf-8", "replace")
+        return self.take(self.number("I")).decode("utf-8", "replace")
 
     def more(self) -> bool:
         """Whether anything is left."""
@@ -125,18 +135,22 @@ class _Reader:
 
     def principal(self) -> Tuple[Tuple[str, ...], str]:
         """``(components, realm)``."""
-        self.number(">I")  # the name's type
-        count = self.number(">I")
+        if self.version > 1:
+            self.number("I")  # the name's type
+        count = self.number("I") - (self.version == 1)  # version 1 counts the realm too
         realm = self.text()
-        if count > 64:
+        if not 0 <= count <= 64:
             raise Malformed("a principal of %d components" % count)
         return tuple(self.text() for _ in range(count)), realm
 
     def skip_list(self) -> None:
         """Addresses or authorization data."""
-        for _ in range(self.number(">I")):
-            self.number(">H")
-            self.take(self.number(">I"))
+        count = self.number("I")
+        if count > _MOST_ENTRIES:
+            raise Malformed("a list of %d entries" % count)
+        for _ in range(count):
+            self.number("H")
+            self.take(self.number("I"))
 
 
 def read_cache(data: bytes) -> Optional[Ticket]:
@@ -144,26 +158,30 @@ def read_cache(data: bytes) -> Optional[Ticket]:
 
     Raises Malformed. The clock offset in the header of version 4 is taken into account.
     """
-    reader = _Reader(data)
-    version = reader.number(">H")
-    if version not in (0x0503, 0x0504):
-        raise Malformed("a cache of another version: %#06x" % version)
-    offset = _header_offset(reader) if version == 0x0504 else 0
+    if data[:1] != b"\x05" or data[1:2] not in (b"\x01", b"\x02", b"\x03", b"\x04"):
+        raise Malformed("a cache of another version: 0x%s" % data[:2].hex())
+    reader = _Reader(data, data[1])
+    reader.take(2)
+    offset = _header_offset(reader) if reader.version == 4 else 0
     owner = reader.principal()
     found = None
-    while reader.more():
+    for number in itertools.count():
+        if not reader.more():
+            return found
+        if number == _MOST_ENTRIES:
+            raise Malformed("a cache of more than %d entries" % number)
         ticket = _credential(reader, owner, offset)
         if ticket and (found is None or ticket.end > found.end):
             found = ticket
-    return found
+    return None
 
 
 def _header_offset(reader: _Reader) -> int:
     """Seconds that the KDC's clock is ahead of ours (header tag 1)."""
-    fields = _Reader(reader.take(reader.number(">H")))
+    fields = _Reader(reader.take(reader.number("H")))
     offset = 0
     while fields.more():
-        tag, value = fields.number(">H"), fields.take(fields.number(">H"))
+        tag, value = fields.number("H"), fields.take(fields.number("H"))
         if tag == 1 and len(value) == 8:
             offset = struct.unpack(">i", value[:4])[0]
     return offset
@@ -173,14 +191,16 @@ def _credential(
     reader: _Reader, owner: Tuple[Tuple[str, ...], str], offset: int
 ) -> Optional[Ticket]:
     client, server = reader.principal(), reader.principal()
-    reader.number(">H")
-    reader.take(reader.number(">I"))
-    auth, start, end, renew_till = (reader.number(">I") for _ in range(4))
+    reader.number("H")
+    if reader.version == 3:
+        reader.number("H")  # the type of the key stands twice
+    reader.take(reader.number("I"))
+    auth, start, end, renew_till = (reader.number("I") for _ in range(4))
     reader.take(5)  # is_skey, flags
     reader.skip_list()
     reader.skip_list()
-    reader.take(reader.number(">I"))
-    reader.take(reader.number(">I"))
+    reader.take(reader.number("I"))
+    reader.take(reader.number("I"))
     realm = owner[1]
     if client != owner or server != (("krbtgt", realm), realm) or not end:
         return None  # a service ticket, a configuration entry, or a removed one
@@ -230,6 +250,15 @@ class Problem(Exception):
     """Why there is no ticket, in one line for the log. ``silent``: no KDC has answered."""
 
     silent = False
+
+    def __init__(self, text: str) -> None:
+        super().__init__(printable(text))
+
+
+def printable(text: str) -> str:
+    """One line of a sensible length, without what a terminal would obey: from anybody's hand."""
+    line = "".join(one if one.isprintable() else repr(one)[1:-1] for one in text[: 2 * _LINE_CAP])
+    return line if len(line) <= _LINE_CAP else line[: _LINE_CAP - 3] + "..."
 
 
 class Silent(Problem):
@@ -413,7 +442,6 @@ class Account(NamedTuple):
     uid: int
     gid: int
     home: str
-    groups: Tuple[int, ...]
 
 
 class Wanted(NamedTuple):
@@ -438,8 +466,7 @@ def account_of(name: str, min_uid: int) -> Account:
         raise Problem("%r is no user of this host" % name)
     if entry.pw_uid < max(min_uid, 1):
         raise Problem("uid %d is below min_uid" % entry.pw_uid)
-    groups = os.getgrouplist(entry.pw_name, entry.pw_gid)
-    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir, tuple(groups))
+    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
 
 
 def wanted_of(
@@ -488,10 +515,12 @@ def is_central(keytab: str, account: Account) -> bool:
             return False
         if found.st_uid != 0 or found.st_mode & 0o022 or stat.S_ISLNK(found.st_mode):
             return False
-    readable = found.st_mode & 0o004
-    if found.st_gid in account.groups or found.st_gid == account.gid:
-        readable = found.st_mode & 0o040
-    return stat.S_ISREG(found.st_mode) and not readable
+    if not stat.S_ISREG(found.st_mode):
+        return False
+    if found.st_mode & 0o044 == 0o040:  # else its mode alone tells
+        groups = os.getgrouplist(account.name, account.gid)
+        return found.st_gid not in groups
+    return not found.st_mode & 0o004
 
 
 # Getting a ticket: everything on a user's paths is done by the user.
@@ -556,7 +585,8 @@ def run(
     """Runs a program in a session of its own, killed whole at ``timeout`` (seconds).
 
     ``given`` is its standard input; ``slow`` is called after a fifth of the timeout.
-    Raises Silent when it takes too long, Problem when it cannot be started.
+    Raises Silent when it takes too long, Problem when it cannot be started, or writes more
+    than ``_OUTPUT_CAP`` bytes.
     """
     try:
         child = subprocess.Popen(
@@ -567,22 +597,75 @@ def run(
             cwd="/",
             env=environment,
             start_new_session=True,
+            bufsize=0,
         )
     except OSError as error:
         raise Problem("cannot run %s: %s" % (argv[0], error.strerror))
+    end = time.monotonic() + timeout
     try:
-        try:
-            out, err = child.communicate(given or None, timeout=timeout / 5)
-        except subprocess.TimeoutExpired:
-            slow()
-            out, err = child.communicate(timeout=timeout * 4 / 5)
+        out, err = _conversation(child, given, end, timeout, slow)
+        code = child.wait(max(end - time.monotonic(), 0.01))
     except subprocess.TimeoutExpired:
         _kill(child)
         raise Silent("no answer within %g s (KDC down?)" % timeout)
     except BaseException:
         _kill(child)
         raise
-    return Done(child.returncode, out, err.decode("utf-8", "replace").strip())
+    finally:
+        for pipe in (child.stdin, child.stdout, child.stderr):
+            if pipe is not None:
+                pipe.close()
+    return Done(code, out, err.decode("utf-8", "replace").strip())
+
+
+def _conversation(
+    child: "subprocess.Popen[bytes]",
+    given: bytes,
+    end: float,
+    timeout: float,
+    slow: Callable[[], None],
+) -> Tuple[bytes, bytes]:
+    """What a child writes until it closes both pipes. Raises TimeoutExpired, Problem."""
+    written: Dict[Any, List[bytes]] = {child.stdout: [], child.stderr: []}
+    rest, size, suspect = memoryview(given), 0, end - timeout * 4 / 5
+    with selectors.DefaultSelector() as selector:
+        for pipe in written:
+            selector.register(pipe, selectors.EVENT_READ)
+        if child.stdin is not None:
+            os.set_blocking(child.stdin.fileno(), False)
+            selector.register(child.stdin, selectors.EVENT_WRITE)
+        while selector.get_map():
+            now = time.monotonic()
+            if suspect and now >= suspect:
+                suspect = 0.0
+                slow()
+            if now >= end:
+                raise subprocess.TimeoutExpired(child.args, timeout)
+            for key, _ in selector.select((suspect or end) - now):
+                if key.fileobj is child.stdin:
+                    rest = rest[_written(key.fd, rest) :]
+                    if not rest:
+                        selector.unregister(child.stdin)
+                        child.stdin.close()
+                    continue
+                block = os.read(key.fd, 65536)
+                size += len(block)
+                if size > _OUTPUT_CAP:
+                    raise Problem("a child wrote more than %d bytes" % _OUTPUT_CAP)
+                written[key.fileobj].append(block)
+                if not block:
+                    selector.unregister(key.fileobj)
+    return b"".join(written[child.stdout]), b"".join(written[child.stderr])
+
+
+def _written(fd: int, data: Any) -> int:
+    """How much of it a pipe has taken; all where nobody reads any more."""
+    try:
+        return os.write(fd, data)
+    except BlockingIOError:
+        return 0
+    except BrokenPipeError:
+        return len(data)
 
 
 def _kill(child: "subprocess.Popen[bytes]") -> None:
@@ -591,11 +674,9 @@ def _kill(child: "subprocess.Popen[bytes]") -> None:
     except OSError:
         pass
     try:
-        child.communicate(timeout=1)
-    except (subprocess.TimeoutExpired, ValueError):
-        for pipe in (child.stdin, child.stdout, child.stderr):
-            if pipe is not None:
-                pipe.close()
+        child.wait(1)
+    except subprocess.TimeoutExpired:
+        pass  # a dead NFS server holds it; it ends when that answers
 
 
 class _Changed(Exception):
@@ -615,6 +696,7 @@ class Getter:
         self._environ = os.environ if environ is None else environ
         self._breaker = breaker
         self._locks: DefaultDict[int, Any] = collections.defaultdict(threading.Lock)
+        self._init_groups: Optional[bool] = None  # not known yet
 
     def ensure(
         self, account: Account, wanted: Wanted, part: Optional[float] = None
@@ -844,13 +926,27 @@ class Getter:
             raise Problem("no setpriv on this host: install util-linux")
         return [
             setpriv,
-            "--reuid=%d" % account.uid,
-            "--regid=%d" % account.gid,
-            "--groups=" + ",".join(str(gid) for gid in account.groups),
+            # With a sign: setpriv takes a bare number for the name of a user first.
+            "--reuid=+%d" % account.uid,
+            "--regid=+%d" % account.gid,
+            *self._groups(setpriv, account),
             "--inh-caps=-all",
             "--no-new-privs",
             "--",
         ]
+
+    def _groups(self, setpriv: str, account: Account) -> List[str]:
+        """The child looks its groups up itself, where setpriv can (util-linux 2.33).
+
+        A directory that is slow holds up the child, which is bounded, and not the hub.
+        """
+        if self._init_groups is None:
+            usage = run([setpriv, "--help"], self._clean(None), self._settings.timeout)
+            self._init_groups = b"--init-groups" in usage.out
+        if self._init_groups:
+            return ["--init-groups"]
+        groups = os.getgrouplist(account.name, account.gid)
+        return ["--groups=" + ",".join("+%d" % gid for gid in groups)]
 
     def _clean(self, account: Optional[Account]) -> Dict[str, str]:
         """A child's environment. The hub's own cache and keytab are not the user's."""
@@ -921,8 +1017,12 @@ class Breaker:
 
     def check(self, principal: str) -> None:
         """Raises Silent while the KDC of a principal is known not to answer."""
-        since = self._silent.get(_realm(principal))
+        realm = _realm(principal)
+        since = self._silent.get(realm)
         if since is not None:
+            # The keeper asks again, where there is one; whoever comes does it where not.
+            if time.monotonic() - self._asked.get(realm, float("-inf")) >= self._settings.retry:
+                self.suspect(principal)
             raise Silent("the KDC has not answered since %s" % _clock(since))
 
     def suspect(self, principal: str) -> None:
@@ -1047,6 +1147,7 @@ class Hub:
         self.keeper: Optional[HubKeeper] = None
         self._said: Dict[str, str] = {}
         self._map: Tuple[Any, Dict[str, str]] = (None, {})
+        self._map_lock = threading.Lock()
         # Not PAM's threads: up to JupyterHub 5.1 there is one for all logins.
         self._pool = concurrent.futures.ThreadPoolExecutor(_LOGINS)
 
@@ -1072,9 +1173,13 @@ class Hub:
             wanted = self.wanted(account, ccache)
             ticket, got = self.getter.ensure(account, wanted, part)
         except Problem as problem:
+            return self._failed(name, account, wanted, cause, problem)
+        except Exception as error:  # a callable of the administrator's, a full /run, a bug
+            if self._said.get(name) != repr(error):
+                self._said[name] = repr(error)
+                self.log.exception("Kerberos: no ticket for %s at %s", printable(name), cause)
             _count(cause, "failed")
-            self._tell(name, account, wanted, cause, problem)
-            return str(problem)
+            return _words_of(error)
         _count(cause, "got" if got else "there")
         # A spawn names the cache in the server's environment, by which the keeper asks.
         self.known[name, ccache or ""] = self.known[name, wanted.ccache] = ticket
@@ -1086,7 +1191,7 @@ class Hub:
                 "Kerberos ticket for %s (uid %d): %s from %s into %s until %s, at %s%s",
                 account.name,
                 account.uid,
-                ticket.principal,
+                printable(ticket.principal),
                 ("keytab " + wanted.keytab) if wanted.keytab else "the client keytab",
                 wanted.ccache or "the default cache",
                 _clock(ticket.end),
@@ -1094,6 +1199,18 @@ class Hub:
                 ", asked by " + asked_by if asked_by else "",
             )
         return None
+
+    def _failed(
+        self,
+        name: str,
+        account: Optional[Account],
+        wanted: Optional[Wanted],
+        cause: str,
+        problem: Problem,
+    ) -> str:
+        _count(cause, "failed")
+        self._tell(name, account, wanted, cause, problem)
+        return str(problem)
 
     def wanted(self, account: Account, ccache: Optional[str] = None) -> Wanted:
         """What the user's ticket is; an administrator's KRB5CCNAME wins. Raises Problem."""
@@ -1107,17 +1224,19 @@ class Hub:
         path = self.settings.principal_map
         if not path:
             return {}
-        try:
-            found = os.stat(path)
-            stamp = found.st_ino, found.st_mtime_ns, found.st_size
-            if stamp != self._map[0]:
-                self._map = stamp, self._map[1]
-                self._map = stamp, read_map(path)
-        except (OSError, Problem) as error:
-            if str(error) != self._said.get(path):
-                self._said[path] = str(error)
-                self.log.error("Kerberos: the principals stay as they were: %s", error)
-        return self._map[1]
+        with self._map_lock:  # who comes while it is read waits for it
+            try:
+                found = os.stat(path)
+                # ctime: a mode that was repaired counts too.
+                stamp = found.st_ino, found.st_ctime_ns, found.st_size
+                if stamp != self._map[0]:
+                    self._map = stamp, self._map[1]
+                    self._map = stamp, read_map(path)
+            except (OSError, Problem) as error:
+                if str(error) != self._said.get(path):
+                    self._said[path] = str(error)
+                    self.log.error("Kerberos: the principals stay as they were: %s", error)
+            return self._map[1]
 
     def _tell(
         self,
@@ -1227,13 +1346,19 @@ class HubKeeper(threading.Thread):
             return 1.0  # the hub is starting, or busy
         text = "Running servers whose tickets the hub looks after"
         _metric("Gauge", "servers", text).set(len(servers))
-        self._due = {server: self._due.get(server) or self._first(server) for server in servers}
+        self._due = {server: self._due.get(server) or self._begun(server) for server in servers}
         self._pauses = {one: n for one, n in self._pauses.items() if one in self._due}
         for server in sorted(self._due, key=lambda one: self._due[one]):
             if self._due[server] <= time.time():
-                self._due[server] = self._refreshed(server)
+                self._due[server] = self._tried(server)
         soonest = min(self._due.values(), default=float("inf")) - time.time()
         return min(soonest, self._hub.settings.retry if breaker.is_open() else _TURN)
+
+    def _begun(self, server: Server) -> float:
+        try:
+            return self._first(server)
+        except Exception:  # it is tried, and then says what is wrong
+            return time.time()
 
     def _first(self, server: Server) -> float:
         """When a server that is new to us is looked at: after a restart, in the next seconds."""
@@ -1241,6 +1366,16 @@ class HubKeeper(threading.Thread):
         if ticket is None:
             return time.time() + random.uniform(0, min(5.0, self._hub.settings.retry))
         return self._next(server, ticket)
+
+    def _tried(self, server: Server) -> float:
+        """The same, whatever happens: what is wrong with one user is no other's trouble."""
+        try:
+            return self._refreshed(server)
+        except Exception:
+            self._hub.log.exception(
+                "Kerberos: a bug in the hub's keeper, at %s; it goes on", printable(server.user)
+            )
+            return time.time() + _BACKOFF_CAP
 
     def _refreshed(self, server: Server) -> float:
         """Looks, and renews where nobody else has; gives when to do so again."""
@@ -1273,7 +1408,7 @@ class HubKeeper(threading.Thread):
         try:
             account = account_of(server.user, self._hub.settings.min_uid)
             return self._hub.wanted(account, server.ccache or None).central
-        except Problem:
+        except Exception:  # ``ensure`` says so
             return False
 
     # The hub's state, which only its loop may read.
@@ -1401,13 +1536,18 @@ def on_login(method: Method) -> Method:
                 name = result["name"] if isinstance(result, dict) else result
                 asked_by = getattr(getattr(handler, "request", None), "remote_ip", None)
                 problem = yield hub.ticket(self.normalize_username(name), "login", asked_by)
-            except Exception:
-                self.log.exception("Kerberos: a bug at login; the login goes on")
+            except Exception as error:
+                self.log.exception("Kerberos: a bug at login")
+                problem = _words_of(error)
             if problem and hub.settings.policy == "require":
                 raise _refusal(503, problem)
         raise gen.Return(result)
 
     return authenticate
+
+
+def _words_of(error: Exception) -> str:
+    return printable("%s: %s" % (type(error).__name__, error))
 
 
 def _refusal(code: int, problem: str) -> web.HTTPError:
@@ -1450,8 +1590,9 @@ def _spawning(authenticator: Any, hub: Hub, user: Any, spawner: Any) -> Waiting:
                 problem = problem or str(error)
             if hub.keeper:
                 hub.keeper.wake()
-    except Exception:
-        authenticator.log.exception("Kerberos: a bug at spawn; the spawn goes on")
+    except Exception as error:
+        authenticator.log.exception("Kerberos: a bug at spawn")
+        problem = _words_of(error)
     raise gen.Return(problem)
 
 
@@ -1678,7 +1819,7 @@ def _new_keeper(handler: Any) -> Optional[Keeper]:
         if not settings.enabled or os.getuid() == 0:
             return None
         entry = pwd.getpwuid(os.getuid())
-        account = Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir, ())
+        account = Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
         return Keeper(settings, wanted or wanted_of(settings, account), account, log)
     except (Problem, TraitError, KeyError) as error:
         log.error("Kerberos tickets are disabled: %s", " ".join(str(error).split()))

@@ -80,7 +80,7 @@ import logging, os, pwd, sys, time
 from jhpatch.deployed import kerberos
 kerberos._runtime_folder = lambda: sys.argv[1]
 entry = pwd.getpwuid(os.geteuid())
-account = kerberos.Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir, ())
+account = kerberos.Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
 wanted = kerberos.Wanted("alice/service", sys.argv[2], sys.argv[3])
 kerberos.Keeper(kerberos.KerberosTicket(), wanted, account, logging.getLogger()).start()
 time.sleep(60)

@@ -25,10 +25,10 @@ def principal(name, realm=REALM):
     return struct.pack(">II", 1, len(parts)) + data(realm) + b"".join(map(data, parts))
 
 
-def credential(client, server, start, end, auth=None, realm=REALM, server_realm=REALM):
+def credential(client, server, start, end, auth=None, realm=REALM, server_realm=REALM, version=4):
     """A credential with one address and one piece of authorization data."""
     out = principal(client) + principal(server, server_realm)
-    out += struct.pack(">H", 18) + data("a secret key")
+    out += struct.pack(">H", 18) * (1 + (version == 3)) + data("a secret key")
     out += struct.pack(">IIII", start if auth is None else auth, start, end, end + 100)
     out += b"\0" + struct.pack(">I", 0)
     out += struct.pack(">IH", 1, 2) + data("addr") + struct.pack(">IH", 1, 1) + data("auth")
@@ -52,7 +52,8 @@ EXPECTED = Ticket("alice/service@" + REALM, 1000, 2000, 2100)
 @pytest.mark.parametrize("version", [3, 4])
 def test_the_ticket_granting_ticket_is_found(version):
     """Its principal and its times, in both versions of the format."""
-    assert kerberos.read_cache(cache(GOOD, version=version)) == EXPECTED
+    good = credential("alice/service", TGT, 1000, 2000, version=version)
+    assert kerberos.read_cache(cache(good, version=version)) == EXPECTED
 
 
 def test_the_clock_offset_counts():

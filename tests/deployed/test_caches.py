@@ -191,8 +191,8 @@ import os, sys
 sys.path.insert(0, %r)
 from jhpatch.deployed.kerberos import Account, Getter, KerberosTicket, Wanted
 os.umask(0o022)
-settings = KerberosTicket(refresh_at=0.05, renewable="")
-account = Account("nobody", 65534, 65534, "/", (65534,))
+settings = KerberosTicket(refresh_at=0.05, renewable="", timeout=60)
+account = Account("nobody", 65534, 65534, "/")
 getter = Getter(settings, {"KRB5_CONFIG": %r})
 sys.stdin.readline()
 print(getter.ensure(account, Wanted("alice/service", %r, %r), float(sys.argv[1]))[1])
@@ -327,7 +327,7 @@ def test_the_user_never_sees_a_central_keytab(central, caches, kdc):
     log = str(caches.parent / "trace")
     code = (
         "import os; from jhpatch.deployed.kerberos import *\n"
-        "account = Account('nobody', 65534, 65534, '/', (65534,))\n"
+        "account = Account('nobody', 65534, 65534, '/')\n"
         "Getter(KerberosTicket(), {'KRB5_CONFIG': %r}).ensure(\n"
         "    account, Wanted('alice/service', %r, %r, True))"
         % (kdc.krb5_conf, central, str(caches / "cc"))
@@ -438,7 +438,7 @@ def test_odd_paths_are_not_central(path):
 
 def test_a_server_cannot_use_a_central_keytab(kdc, central, caches):
     """It renews what the hub has got, and says who has the keytab when it cannot."""
-    own = Account("root", os.geteuid(), os.getegid(), "/", ())
+    own = Account("root", os.geteuid(), os.getegid(), "/")
     mine = Wanted("alice/service", central, str(caches / "cc"), True)
     server = Getter(KerberosTicket(), kdc.env())
     with pytest.raises(Problem) as problem:

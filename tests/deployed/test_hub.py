@@ -116,10 +116,9 @@ def test_five_logins_take_one_kinit_and_the_loop_goes_on(log, script, caches):
     assert len(log.lines) == 5
 
 
-@pytest.mark.parametrize("policy", ["require", "warn"])
-def test_a_bug_never_stops_anybody(log, monkeypatch, policy):
+def test_a_bug_never_stops_anybody(log, monkeypatch):
     """Injected into each wrapper: upstream's result, and the bug in the log."""
-    authenticator = Authenticator(log, policy=policy, destroy="last-server")
+    authenticator = Authenticator(log, policy="warn", destroy="last-server")
     monkeypatch.setattr(kerberos, "account_of", broken)
     spawner = LocalProcessSpawner()
     who = user(one=spawner)
@@ -133,6 +132,21 @@ def test_a_bug_never_stops_anybody(log, monkeypatch, policy):
     assert in_loop(lambda: authenticator.pre_spawn_start(who, spawner)) == "spawned"
     assert in_loop(lambda: authenticator.post_spawn_stop(who, spawner)) == "stopped"
     assert any("a bug" in line for line in log.lines)
+
+
+def test_a_bug_is_no_ticket_where_one_is_required(log, monkeypatch):
+    """What cannot be told lets nobody in under ``require``; a stop goes on."""
+    authenticator = Authenticator(log, policy="require", destroy="last-server")
+    for name in ("account_of", "_is_busy"):
+        monkeypatch.setattr(kerberos, name, broken)
+    spawner = LocalProcessSpawner()
+    with pytest.raises(web.HTTPError) as refused:
+        in_loop(lambda: authenticator.authenticate(HANDLER, {}))
+    assert refused.value.status_code == 503 and "a bug" in refused.value.log_message
+    authenticator.normalize_username = broken
+    with pytest.raises(web.HTTPError):
+        in_loop(lambda: authenticator.authenticate(HANDLER, {}))
+    assert in_loop(lambda: authenticator.post_spawn_stop(user(one=spawner), spawner)) == "stopped"
 
 
 @pytest.mark.parametrize(
@@ -277,7 +291,7 @@ def test_a_hub_that_is_not_root_says_so(log, monkeypatch, script):
 
 def test_templates_and_callables(log):
     """A callable gets the user name; what it gives is checked."""
-    account = kerberos.Account("nobody", 65534, 65534, "/home/nobody", ())
+    account = kerberos.Account("nobody", 65534, 65534, "/home/nobody")
     settings = kerberos.KerberosTicket(
         principal=lambda name: name + "/host", keytab="{home}/{username}-{uid}.keytab", realm="R"
     )

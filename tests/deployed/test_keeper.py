@@ -242,7 +242,7 @@ def test_what_the_hub_told_is_used(log, settings, monkeypatch):
 
 
 def _account():
-    return kerberos.Account("tester", os.geteuid(), os.getegid(), "/", ())
+    return kerberos.Account("tester", os.geteuid(), os.getegid(), "/")
 
 
 @pytest.mark.parametrize(
@@ -403,7 +403,7 @@ def test_no_status_file_is_no_loss(log, settings, runtime, kind):
 )
 def test_what_spark_does_not_see_is_said(log, tmp_path, monkeypatch, ccache, named, seen):
     """A JVM reads FILE caches, by KRB5CCNAME or at the place that it knows, and no other."""
-    account = kerberos.Account("tester", os.geteuid(), os.getegid(), str(tmp_path), ())
+    account = kerberos.Account("tester", os.geteuid(), os.getegid(), str(tmp_path))
     monkeypatch.setenv("KRB5CCNAME", named.format(home=tmp_path))
     settings = kerberos.KerberosTicket(ccache=ccache, keytab="/nowhere")
     one = kerberos.Keeper(settings, kerberos.wanted_of(settings, account), account, log)

@@ -2,7 +2,7 @@
 
 from jhpatch.deployed.kerberos import Account, Wanted
 
-NOBODY = Account("nobody", 65534, 65534, "/nonexistent", (65534,))
+NOBODY = Account("nobody", 65534, 65534, "/nonexistent")
 PRINCIPAL = "alice/service@EXAMPLE.TEST"
 
 
