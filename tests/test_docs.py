@@ -10,8 +10,8 @@ import pytest
 
 from jhpatch.cli import main
 from testing import ROOT
+from testing.layering import ARROWS
 from testing.pages import PAGES, code, text_of
-from tests.test_layering import ARROWS
 
 _COMMAND = re.compile(r"(?:(?:^|\s)\S*python\S* (?:-I )?-m|^) ?jhpatch +([^|;&#`]*)")
 
@@ -70,7 +70,7 @@ def _floors():
 
 
 def test_the_diagram_has_the_arrows_of_the_code():
-    """docs/architecture.md draws what tests/test_layering.py allows, on at most six floors."""
+    """docs/architecture.md draws what testing/layering.py allows, on at most six floors."""
     floors, arrows = _floors()
     assert arrows == ARROWS
     assert set(floors.values()) <= {1, 2, 3, 4, 5, 6}

@@ -7,27 +7,10 @@ import sys
 import pytest
 
 from testing import ROOT
+from testing.layering import ARROWS
 
 PACKAGE = os.path.join(ROOT, "jhpatch")
 EVERYWHERE = {"errors", "namedtuple"}
-ARROWS = {
-    "cli": {"commands", "report", "patchset"},
-    "commands": {
-        *("installer", "maintenance", "kerberos", "spark", "nginx", "checks"),
-        *("report", "patchset", "transaction", "deployed", "system"),
-    },
-    "installer": {"patchset", "transaction", "report", "system"},
-    "maintenance": {"patchset", "system"},
-    "kerberos": {"deployed", "checks", "report", "system"},
-    "spark": {"deployed", "checks", "report", "system"},
-    "nginx": {"checks", "report", "system"},
-    "checks": {"report"},
-    "report": {"system"},
-    "patchset": {"system"},
-    "transaction": {"system"},
-    "deployed": set(),
-    "system": set(),
-}
 
 
 def modules():

@@ -1,5 +1,6 @@
-"""An environment with two patches."""
+"""An environment with two patches, and a patch as a value."""
 
 from testing.notebook_site import env
+from tests.installer.small_app import edition, helper
 
-__all__ = ["env"]
+__all__ = ["edition", "env", "helper"]

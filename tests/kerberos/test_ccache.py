@@ -6,7 +6,7 @@ import pytest
 
 from jhpatch.kerberos import ccache
 from jhpatch.kerberos.path_components import PathComponent
-from tests.kerberos.conftest import ALICE, codes
+from tests.kerberos.findings_of import ALICE, codes
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from jhpatch.kerberos import hub_config
 from jhpatch.kerberos.hub_config import HubConfig
-from tests.kerberos.conftest import codes
+from tests.kerberos.findings_of import codes
 
 
 def test_the_last_literal_counts():

@@ -10,7 +10,7 @@ from jhpatch.kerberos.as_req import Answer
 from jhpatch.kerberos.kdc_probe import Reply
 from jhpatch.kerberos.krb5_conf import KdcAddress, Profile
 from testing import ports
-from tests.kerberos.conftest import codes
+from tests.kerberos.findings_of import codes
 
 ONE, TWO = KdcAddress("one.example.com"), KdcAddress("two.example.com", 750)
 REFUSED = Answer(1e9, 6)

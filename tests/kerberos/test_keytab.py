@@ -8,7 +8,7 @@ import pytest
 from jhpatch.kerberos import keytab
 from jhpatch.kerberos.keytab import Keytab, KeytabEntry
 from jhpatch.kerberos.path_components import PathComponent
-from tests.kerberos.conftest import ALICE, KEYTAB, codes
+from tests.kerberos.findings_of import ALICE, KEYTAB, codes
 
 HOME = PathComponent("/home", stat.S_IFDIR | 0o755, 0, 0, "rx")
 OWN = PathComponent("/home/alice", stat.S_IFDIR | 0o700, 1001, 1001, "rwx")

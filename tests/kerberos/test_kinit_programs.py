@@ -9,7 +9,7 @@ from jhpatch.kerberos import kinit_programs, programs
 from jhpatch.kerberos.kinit_programs import KinitProgram
 from jhpatch.report.next_command import Runner
 from jhpatch.system.path_owners import Writer
-from tests.kerberos.conftest import codes
+from tests.kerberos.findings_of import codes
 
 MIT = KinitProgram("/usr/bin/kinit", "MIT", "1.20.1")
 CONDA = KinitProgram("/opt/conda/bin/kinit", "conda", "1.21.3")

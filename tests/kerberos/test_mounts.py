@@ -4,7 +4,7 @@ import pytest
 
 from jhpatch.kerberos import mounts
 from jhpatch.kerberos.mounts import Mount
-from tests.kerberos.conftest import ALICE, KEYTAB, codes
+from tests.kerberos.findings_of import ALICE, KEYTAB, codes
 
 TEXT = r"""/dev/sda1 / ext4 rw 0 0
 nas:/home /home nfs4 rw,sec=krb5p,vers=4.2 0 0

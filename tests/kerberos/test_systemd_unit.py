@@ -6,7 +6,7 @@ from jhpatch.checks.runner import Deadline
 from jhpatch.kerberos import programs, systemd_unit
 from jhpatch.kerberos.programs import Completed
 from jhpatch.kerberos.systemd_unit import Unit
-from tests.kerberos.conftest import KEYTAB, codes
+from tests.kerberos.findings_of import KEYTAB, codes
 
 
 def test_unit_files_are_parsed():

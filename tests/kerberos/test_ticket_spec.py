@@ -7,7 +7,7 @@ import pytest
 from jhpatch.kerberos import hub_config, ticket_spec
 from jhpatch.kerberos.hub_config import HubConfig
 from jhpatch.kerberos.ticket_spec import TicketSpec
-from tests.kerberos.conftest import ALICE, KEYTAB, codes
+from tests.kerberos.findings_of import ALICE, KEYTAB, codes
 
 
 def resolve(principals=(), default_realm="X", **settings):

@@ -86,10 +86,6 @@ def test_not_needed_may_name_a_prefix(tmp_path, version, fits):
         ("sha256:" + ZERO, "sha256:12"),
         ("sha256:" + ZERO, "md5:" + ZERO),
         ("---\n", "Not-Needed: both\n---\n"),
-        ("---\n", "Adds: app/h.py\n---\n"),
-        ("---\n", "Adds: app/h.py < ../../etc/passwd\n---\n"),
-        ("---\n", "Adds: ../h.py < helper:kerberos\n---\n"),
-        ("---\n", "Adds: app/h.py < helper:../x\n---\n"),
     ],
 )
 def test_bad_headers_are_refused(tmp_path, old, new):
@@ -141,31 +137,6 @@ def test_the_diff_is_what_lies_below_the_header(tmp_path):
     text = patch_text()
     assert read(tmp_path, text).diff.decode() == text.partition("\n---\n")[2]
     assert read(tmp_path / "odd", HEADER + "no diff\n").diff == b"no diff\n"
-
-
-def test_what_is_added_comes_from_the_patch_directory_or_from_jhpatch(tmp_path):
-    """A file beside the patch, or a helper; its bytes are given by the path in the site."""
-    rows = "Adds: app/h.py < app/h.py\nAdds: app/_k.py < helper:kerberos\n---\n"
-    put(str(tmp_path), "h = 1\n", "h.py")
-    made = read(tmp_path, HEADER.replace("---\n", rows))
-    assert [addition.is_helper for addition in made.adds] == [False, True]
-    added = {addition.path: addition.data for addition in made.adds}
-    assert added["app/h.py"] == b"h = 1\n" and b"Kerberos" in added["app/_k.py"]
-
-
-@pytest.mark.parametrize("kind", ["missing", "a link", "a directory"])
-def test_a_source_outside_of_the_patch_directory_is_refused(tmp_path, kind):
-    """A source that is missing, a symlink or no regular file is BadPatch when it is read."""
-    tree = tmp_path / "tree"
-    (tree / "app").mkdir(parents=True)
-    if kind == "a link":
-        (tree / "app/h.py").symlink_to("/etc/hostname")
-    elif kind == "a directory":
-        (tree / "app/h.py").mkdir()
-    made = read(tree, HEADER.replace("---\n", "Adds: app/h.py < app/h.py\n---\n"))
-    with pytest.raises(BadPatch) as refused:
-        edition.digest(made)
-    assert refused.value.path == made.file
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from jhpatch.checks import runner
 from jhpatch.report.next_command import Runner
 from jhpatch.spark import checks, kernelspec
 from testing.spark_homes import make_hadoop, make_java, make_spark, write
-from tests.spark.test_kernelspec import ONE
+from tests.spark.one_kernel import ONE
 
 PRINCIPAL = "yarn/_HOST@EXAMPLE.TEST"
 

@@ -9,7 +9,7 @@ from jhpatch.errors import Failed, Refused
 from jhpatch.spark import kernel_store
 from testing.kernels import directory_of
 from testing.spark_homes import write
-from tests.spark.test_kernelspec import ONE
+from tests.spark.one_kernel import ONE
 
 NAMES = ["jhpatch_pyspark.py", "jhpatch_reasons.py", "logo-32x32.png", "logo-64x64.png"]
 NAMES += ["startup.py", "kernel.json"]

@@ -9,23 +9,11 @@ import pytest
 
 from jhpatch.deployed.reasons import CAUSES
 from jhpatch.spark import kernelspec
-from jhpatch.spark.kernelspec import Kernel
 from testing import ROOT
 from testing.pages import documented, table_of
+from tests.spark.one_kernel import ONE
 
 GOLDEN = os.path.join(ROOT, "tests", "spark", "golden")
-ONE = Kernel(
-    display_name="PySpark 3.5.1 (yarn)",
-    directory="/usr/local/share/jupyter/kernels/pyspark",
-    python="/opt/jupyter/bin/python",
-    worker_python="/opt/jupyter/bin/python",
-    spark_home="/opt/spark",
-    spark="3.5.1",
-    python_path=("/opt/spark/python", "/opt/spark/python/lib/py4j-0.10.9.7-src.zip"),
-    hadoop_conf_dir="/etc/hadoop/conf",
-    java_home="/usr/lib/jvm/java-17",
-    master="yarn",
-)
 KERNELS = {
     "yarn": ONE,
     "lazy": ONE._replace(lazy=True, idle_stop=30.0, conf=(("spark.yarn.queue", "a b"),)),

@@ -1,0 +1,138 @@
+"""Refusals, from values: the message, what was expected and found, and the next step."""
+
+from jhpatch.errors import Refused, jhpatch_command, python_command, reinstall_command
+from jhpatch.installer import assessment, refusals
+from jhpatch.patchset import catalog
+from jhpatch.system.sha256 import sha256
+from testing.patch_files import PATH, UPSTREAM, patch_text, put
+from tests.installer.small_app import HELPER, PATCHED, recorded, snapshot
+
+EDITED = PATCHED + b"# edited\n"
+DIFF = jhpatch_command("diff", "app/hooks") + "; then "
+
+
+def apply(view, *editions, named=False, tool="0.1.0"):
+    """The refusal of an apply of the one patch, or None."""
+    (status,) = assessment.assess(view, editions)
+    return refusals.of_apply(view, status, named, tool)
+
+
+def revert(view, *editions, force=False):
+    """The refusal of a revert of the one patch, or None."""
+    (status,) = assessment.assess(view, editions)
+    return refusals.of_revert(view, status, force)
+
+
+def parts(error):
+    """What a person reads of a refusal."""
+    assert type(error) is Refused
+    return error.path, error.expected, error.found, error.next
+
+
+def test_what_fits_is_not_refused(edition, helper):
+    """A pristine, an applied and an absent patch; a revert of what is applied."""
+    applied = snapshot({PATH: PATCHED, HELPER: helper}, state=recorded(edition, helper))
+    assert apply(snapshot({PATH: UPSTREAM}), edition, named=True) is None
+    assert apply(applied, edition, named=True) is None
+    assert apply(snapshot({}, None), edition) is None
+    assert revert(applied, edition) is None
+
+
+def test_an_edited_file_is_shown_and_reinstalled(edition):
+    """``diff`` shows the edit; pip of the site's own Python restores the release."""
+    error = apply(snapshot({PATH: EDITED}), edition)
+    assert error.message == "app/hooks: %s has bytes that no patch knows" % PATH
+    assert parts(error) == (
+        "/site/" + PATH,
+        "sha256:" + sha256(UPSTREAM),
+        "sha256:" + sha256(EDITED),
+        DIFF + reinstall_command("app==1.0"),
+    )
+
+
+def test_a_missing_file_is_found_as_no_file(edition):
+    """The message says that it is missing."""
+    error = apply(snapshot({}), edition)
+    assert error.message == "app/hooks: %s is missing" % PATH
+    assert error.found == "no file"
+
+
+def test_a_named_patch_of_nothing_installed(edition):
+    """Refused by name alone; ``status`` shows what is there."""
+    error = apply(snapshot({}, None), edition, named=True)
+    assert error.message == "app/hooks: its distribution is not installed here"
+    assert parts(error) == ("/site", "app", "nothing", jhpatch_command("status"))
+
+
+def test_an_unknown_release(edition):
+    """The known releases are expected; ``--allow-unlisted`` is offered for known bytes alone."""
+    accepted = apply(snapshot({PATH: UPSTREAM}, "1.3"), edition)
+    assert accepted.message.startswith("app/hooks does not fit: release 1.3 is not known")
+    assert (accepted.path, accepted.found) == ("/site", "app 1.3")
+    assert "1.2" in accepted.expected
+    assert accepted.next == jhpatch_command("apply", "--allow-unlisted", "app/hooks")
+    assert apply(snapshot({PATH: b"other"}, "1.3"), edition).next == jhpatch_command("list")
+
+
+def test_a_patch_of_a_newer_jhpatch(edition, helper):
+    """An older jhpatch does not apply its own version of it; pip upgrades jhpatch."""
+    state = recorded(edition, helper, digest="f" * 64)._replace(tool="0.10.0")
+    error = apply(snapshot({PATH: PATCHED, HELPER: helper}, state=state), edition, tool="0.9.0")
+    assert error.message == "app/hooks was applied by a newer jhpatch"
+    upgrade = python_command("pip", "install", "jhpatch>=0.10.0")
+    assert parts(error) == ("/site", "jhpatch 0.9.0 or older", "jhpatch 0.10.0", upgrade)
+
+
+def test_a_revert_of_an_edited_file_needs_force(edition, helper):
+    """``--force`` is the next step, and accepted for the release that was patched alone."""
+    files = {PATH: EDITED, HELPER: helper}
+    view = snapshot(files, state=recorded(edition, helper))
+    error = revert(view, edition)
+    assert parts(error) == (
+        "/site/" + PATH,
+        "sha256:" + sha256(PATCHED),
+        "sha256:" + sha256(EDITED),
+        DIFF + jhpatch_command("revert", "--force", "app/hooks"),
+    )
+    assert revert(view, edition, force=True) is None
+    other = snapshot(files, "1.1", recorded(edition, helper))
+    assert revert(other, edition, force=True) is not None
+
+
+def test_a_revert_of_an_egg(edition, helper):
+    """Where nothing can be written, a recorded patch is not reverted either."""
+    view = snapshot({PATH: PATCHED}, state=recorded(edition, helper), layout="an egg")
+    error = revert(view, edition)
+    assert error.message == "app/hooks does not fit: layout: an egg"
+    release = "a release that a patch was made for"
+    assert parts(error) == ("/site", release, "app 1.0", jhpatch_command("list"))
+
+
+def test_an_added_file_without_a_directory(edition):
+    """jhpatch creates no directory in a site."""
+    view = snapshot({PATH: UPSTREAM})
+    statuses = list(assessment.assess(view, [edition]))
+    assert refusals.of_additions(view, statuses) == []
+    view = view._replace(has_directory_of=lambda path: False)
+    ((patch, error),) = refusals.of_additions(view, statuses)
+    assert patch == "app/hooks"
+    assert (error.path, error.found, error.next) == (
+        "/site/" + HELPER,
+        "none",
+        jhpatch_command("lint"),
+    )
+
+
+def test_two_patches_of_one_file(edition, helper, tmp_path):
+    """The second is refused with both names: beside the first, or after it was applied."""
+    put(str(tmp_path), patch_text(), "1.0-other.patch")
+    (other,) = catalog.editions([str(tmp_path)])
+    view = snapshot({PATH: UPSTREAM})
+    statuses = list(assessment.assess(view, [edition, other]))
+    step = jhpatch_command("apply", "app/hooks") + ", or revert app/hooks first"
+    recorded_view = view._replace(state=recorded(edition, helper))
+    for site, asked in ((view, statuses), (recorded_view, statuses[1:])):
+        ((patch, error),) = refusals.of_shared_files(site, asked)
+        assert patch == "app/other"
+        assert error.message == "two patches change the same file: app/hooks and app/other"
+        assert (error.path, error.next) == ("/site/" + PATH, step)
