@@ -186,7 +186,7 @@ def outcome(path, before):
     """What apply would make of a site with the files ``before``: bytes, or None for a refusal."""
     try:
         edition = read_edition(path)
-        # A file that is not as the header says is another's edit: refused, as states.py does it.
+        # A file that is not as the header says is another's edit: refused, as by assessment.py.
         if any(sha256(before.get(one.path, b"")) != one.before for one in edition.changes):
             return edition, None
         digest(edition)

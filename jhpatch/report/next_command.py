@@ -1,4 +1,4 @@
-"""The text of a next step, as users type it: the only place that quotes commands."""
+"""The text of an ``errors.NextStep``, as users type it: the only place that quotes commands."""
 
 import re
 from typing import Optional, Tuple

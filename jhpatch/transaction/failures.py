@@ -47,7 +47,7 @@ def _shown_data(data: Optional[bytes]) -> str:
 
 def message_of(error: BaseException) -> str:
     """Return the message of an error, or the name of its class."""
-    return str(getattr(error, "strerror", None) or error or type(error).__name__)
+    return str(getattr(error, "strerror", None) or str(error) or type(error).__name__)
 
 
 def shown(digest: Optional[str]) -> str:

@@ -54,7 +54,7 @@ def test_a_short_command_draws_nothing(stream):
 
 @pytest.mark.slow
 def test_a_command_draws_its_steps_on_a_terminal(stream, monkeypatch):
-    """``Talk`` draws a step, and a line too, which would be lost above what is drawn."""
+    """``Messages`` draws a step, and a line too, which would be lost above what is drawn."""
     monkeypatch.setattr(sys, "stderr", stream)
     talk = terminal.Messages(quiet=False)
     talk.step("a step")

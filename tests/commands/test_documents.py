@@ -165,7 +165,7 @@ def _parameters():
         yield name if name in quick else pytest.param(name, marks=pytest.mark.slow)
 
 
-@pytest.mark.parametrize("name", _parameters())
+@pytest.mark.parametrize("name", list(_parameters()))
 def test_it_says_what_it_said(name, answers):
     """The same exit code, the same document byte for byte, the same text on both streams."""
     missing = lacking(SCENARIOS[name])

@@ -56,8 +56,9 @@ def test_what_is_shown_of_a_hash(digest, text):
     [
         (OSError(errno.EIO, "I/O error"), "I/O error"),
         (ValueError("odd"), "odd"),
+        (ValueError(), "ValueError"),
     ],
 )
 def test_the_message_of_an_error(error, text):
-    """The system's message without its number, or the error's own."""
+    """The system's message without its number, the error's own, or its class."""
     assert failures.message_of(error) == text
