@@ -14,7 +14,7 @@ from jhpatch.installer.inspection import Inspection
 from jhpatch.installer.plan import Operation, would_change
 from jhpatch.installer.site_report import site_report
 from jhpatch.patchset.catalog import Catalog
-from jhpatch.report import packing
+from jhpatch.report import packing, states
 from jhpatch.report.result import Result, SiteReport, Sites, error_of
 
 
@@ -29,10 +29,14 @@ def run(arguments: argparse.Namespace) -> Result:
     """Show the states. Exit code 0: no change needed; 3: needed; 4: another run; 5: no patch."""
     catalog = catalog_of(arguments, whole=False)
     if arguments.all:
-        return Result("status", Sites(_all_sites(arguments, catalog)))
-    sites, named = inspected(arguments, catalog)
-    selection.refuse_nothing_here(sites, named)
-    return Result("status", Sites(tuple(_report(site, named) for site in sites)))
+        # Before any child is started, and once for all environments.
+        named = selection.patch_names(arguments.patch, catalog, [])
+        rows = _all_sites(arguments, catalog, named)
+    else:
+        sites, named = inspected(arguments, catalog)
+        selection.refuse_nothing_here(sites, named)
+        rows = tuple(_report(site, named) for site in sites)
+    return Result("status", Sites(rows), named=tuple(sorted(named)))
 
 
 def _report(site: Inspection, named: FrozenSet[str]) -> SiteReport:
@@ -49,23 +53,24 @@ def _report(site: Inspection, named: FrozenSet[str]) -> SiteReport:
 # --all
 
 
-def _all_sites(arguments: argparse.Namespace, catalog: Catalog) -> Tuple[SiteReport, ...]:
+def _all_sites(
+    arguments: argparse.Namespace, catalog: Catalog, named: FrozenSet[str]
+) -> Tuple[SiteReport, ...]:
     """Report each running environment once; read those that a user can write as that user."""
     from jhpatch.system import become_user, path_owners, processes
 
-    names: List[str] = arguments.patch
     rows: Dict[str, SiteReport] = {}
     for python, uid in processes.interpreters():
         try:
             writer = path_owners.writer_of(python) if os.geteuid() == 0 else None
             if writer is None:
-                reports = _sites_of(python, catalog, names)
+                reports = _sites_of(python, catalog, named)
             elif uid or writer.uid:
                 catalog.load()
                 reports = packing.unpacked(
                     become_user.run_as(
                         uid or writer.uid,
-                        lambda: _packed(python, catalog, names),  # noqa: B023
+                        lambda: _packed(python, catalog, named),  # noqa: B023
                     )
                 )
             else:
@@ -90,15 +95,28 @@ def _all_sites(arguments: argparse.Namespace, catalog: Catalog) -> Tuple[SiteRep
             found="none that this user may see",
             next=jhpatch_command("status", "--python", "/path/to/the/hub/bin/python"),
         )
+    if named and not any(map(_is_about_a_patch, rows.values())):
+        raise Refused(
+            "no environment that runs has a distribution of these patches",
+            path=", ".join(sorted(rows)),
+            expected=" or ".join(sorted({name.partition("/")[0] for name in named})),
+            found="none of them",
+            next=jhpatch_command("status", "--all"),
+        )
     arguments.python = sorted({report.python for report in rows.values() if report.python})
     return tuple(rows[path] for path in sorted(rows))
 
 
-def _sites_of(python: str, catalog: Catalog, names: List[str]) -> Tuple[SiteReport, ...]:
+def _is_about_a_patch(site: SiteReport) -> bool:
+    return bool(
+        site.error or site.journal or any(row.state != states.ABSENT for row in site.patches)
+    )
+
+
+def _sites_of(python: str, catalog: Catalog, named: FrozenSet[str]) -> Tuple[SiteReport, ...]:
     sites = selection.inspect_all([environment_of(python)], catalog)
-    named = selection.patch_names(names, catalog, sites)
     return tuple(_report(site, named) for site in sites)
 
 
-def _packed(python: str, catalog: Catalog, names: List[str]) -> List[Dict[str, Any]]:
-    return packing.packed(_sites_of(python, catalog, names))
+def _packed(python: str, catalog: Catalog, named: FrozenSet[str]) -> List[Dict[str, Any]]:
+    return packing.packed(_sites_of(python, catalog, named))

@@ -413,8 +413,10 @@ def read_map(path: str) -> Dict[str, str]:
     Of root's hub it is root's: who can write it gets everybody's tickets.
     """
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8", opener=_at_once) as file:
             found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise ValueError("not a regular file")
             lines = file.read().splitlines()
     except (OSError, ValueError) as error:
         raise Problem("%s: %s" % (path, getattr(error, "strerror", None) or error))
@@ -423,13 +425,18 @@ def read_map(path: str) -> Dict[str, str]:
     rows: Dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         words = line.partition("#")[0].split()
-        if words and (len(words) != 2 or words[0] in rows):
+        if words and (len(words) != 2 or words[0] in rows or "\0" in line):
             raise Problem(
                 "%s:%d: a user name, once, and a principal; not %r" % (path, number, line)
             )
         if words:
             rows[words[0]] = words[1]
     return rows
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Opens a file; a FIFO does not wait for its other end."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 # A user, and the ticket that they shall have.
@@ -655,6 +662,11 @@ def _conversation(
                 written[key.fileobj].append(block)
                 if not block:
                     selector.unregister(key.fileobj)
+    if suspect:  # it may close both and go on
+        try:
+            child.wait(max(suspect - time.monotonic(), 0.01))
+        except subprocess.TimeoutExpired:
+            slow()
     return b"".join(written[child.stdout]), b"".join(written[child.stderr])
 
 
@@ -941,7 +953,10 @@ class Getter:
         A directory that is slow holds up the child, which is bounded, and not the hub.
         """
         if self._init_groups is None:
-            usage = run([setpriv, "--help"], self._clean(None), self._settings.timeout)
+            try:
+                usage = run([setpriv, "--help"], self._clean(None), self._settings.timeout)
+            except Silent:  # which is no word about a KDC
+                raise Problem("setpriv --help: no answer within %g s" % self._settings.timeout)
             self._init_groups = b"--init-groups" in usage.out
         if self._init_groups:
             return ["--init-groups"]
@@ -1033,7 +1048,11 @@ class Breaker:
             if realm in self._asking or now - last < min(self._settings.retry, 1.0):
                 return
             self._asking.add(realm)
-        threading.Thread(target=self.probe, args=(principal,), daemon=True).start()
+        try:
+            threading.Thread(target=self.probe, args=(principal,), daemon=True).start()
+        except RuntimeError:  # no thread to be had: whoever comes next asks
+            with self._lock:
+                self._asking.discard(realm)
 
     def is_open(self) -> bool:
         """Whether a KDC is known to be silent."""
@@ -1054,10 +1073,13 @@ class Breaker:
         Two may ask at a time, and silence takes its time: what was asked last counts.
         """
         realm, number = _realm(principal), next(self._begun)
-        answers = self._ask(principal)
+        try:
+            answers = self._ask(principal)
+        finally:
+            with self._lock:
+                self._asking.discard(realm)
+                self._asked[realm] = time.monotonic()
         with self._lock:
-            self._asking.discard(realm)
-            self._asked[realm] = time.monotonic()
             if number < self._told.get(realm, number):
                 return  # a later question has its answer already
             self._told[realm] = number
@@ -1227,8 +1249,8 @@ class Hub:
         with self._map_lock:  # who comes while it is read waits for it
             try:
                 found = os.stat(path)
-                # ctime: a mode that was repaired counts too.
-                stamp = found.st_ino, found.st_ctime_ns, found.st_size
+                # The mode, and ctime: a mode or an owner that was repaired counts too.
+                stamp = found.st_ino, found.st_ctime_ns, found.st_size, found.st_mode
                 if stamp != self._map[0]:
                     self._map = stamp, self._map[1]
                     self._map = stamp, read_map(path)

@@ -231,6 +231,8 @@ class Result(NamedTuple):
     notes: Tuple[str, ...] = ()
     next: Optional[NextStep] = None
     """The next step of a result without an error."""
+    named: Tuple[str, ...] = ()
+    """The patches that ``status`` was asked about, for its next step."""
 
     @property
     def sites(self) -> Tuple[SiteReport, ...]:

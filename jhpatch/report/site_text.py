@@ -128,7 +128,7 @@ def _summary(result: Result, runner: Runner) -> Iterator[str]:
 def _next_arguments(result: Result) -> List[str]:
     patches = [patch for site in result.sites for patch in site.patches]
     unclear = [patch.patch for patch in patches if patch.state in ("modified", "unsupported")]
-    return ["diff"] + unclear if unclear else ["apply"]
+    return ["diff"] + unclear if unclear else ["apply", *result.named]
 
 
 def _outcome(result: Result) -> str:

@@ -69,7 +69,7 @@ def _unpack(uid: int, data: bytes, status: int) -> Any:
         step = step and NextStep.unpacked(step)
         message, path, expected, found = document["error"]
         raise _ERRORS[document["code"]](message, path, expected, found, step)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         reason = "signal %d" % (status & 127) if status & 127 else "status %d" % (status >> 8)
         raise Failed("the child that works as uid %d gave no answer: %s" % (uid, reason))
 

@@ -14,6 +14,16 @@ def test_files_have_what_was_expected_and_found(env, jhpatch):
     assert site["owner"] == "pip"
 
 
+def test_the_next_command_is_about_the_named_patches(env):
+    """Who asked about one gets a command that changes this one alone."""
+    done = typed("status", OPEN, "--python", env.python)
+    last = done.stdout.decode().splitlines()[-1]
+    assert done.returncode == 3 and last.endswith(" apply --python %s %s" % (env.python, OPEN))
+    assert typed(*last.split(" -m jhpatch ")[1].split()).returncode == 0
+    states = [line.split() for line in typed("status", "--python", env.python).stdout.splitlines()]
+    assert [row[2] for row in states if b"/" in row[0] and len(row) == 3].count(b"applied") == 1
+
+
 def test_a_reason_comes_with_verbose_output(env):
     """A person gets a table, with -v the hash of each file, and the next command."""
     done = typed("status", "--python", env.python)

@@ -98,6 +98,22 @@ def test_running_servers_are_found(two, run, jhpatch, monkeypatch, capsys):
         assert states(seen, own) == {"jupyter_server/kerberos-contents": "pristine"}
 
 
+def test_named_patches_among_all(two, run, jhpatch, monkeypatch, capsys):
+    """Those alone, in the next command too; an unknown one is refused once, for all."""
+    hub = two[0]
+    run(hub, "jupyterhub")
+    answer = jhpatch(None, "status", "--all", "jupyterhub/kerberos-login")
+    (site,) = answer.document["sites"]
+    assert [one["patch"] for one in site["patches"]] == ["jupyterhub/kerberos-login"]
+    main(["status", "--all", "JupyterHub/kerberos-login"])
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert "apply" in last and last.endswith(" jupyterhub/kerberos-login")
+    answer = jhpatch(None, "status", "--all", "nope")
+    assert answer.code == 2 and answer.error["code"] == "usage"
+    answer = jhpatch(None, "status", "--all", "jupyter_server/kerberos-contents")
+    assert answer.code == 5 and answer.error["code"] == "refused"
+
+
 @ROOT_ONLY
 def test_a_users_environment_is_inspected_as_that_user(two, run, jhpatch, monkeypatch):
     """A directory that only its owner can enter is read, and root itself opens nothing of it."""

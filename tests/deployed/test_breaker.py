@@ -147,6 +147,32 @@ def test_many_suspicions_are_one_question(log):
     assert len(asked) == 1
 
 
+def test_a_question_that_came_to_nothing_is_asked_again(log, monkeypatch):
+    """No thread was to be had, or the probe itself failed: the next who comes asks."""
+    answers = [RuntimeError("odd"), True]
+
+    def ask(principal):
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def no_thread(*_):
+        raise RuntimeError("can't start new thread")
+
+    breaker = Breaker(KerberosTicket(), log, ask)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", no_thread)
+        breaker.suspect("u@EXAMPLE.TEST")
+    assert len(answers) == 2 and not breaker._asking
+    with pytest.raises(RuntimeError, match="odd"):
+        breaker.probe("u@EXAMPLE.TEST")
+    assert not breaker._asking
+    breaker._asked.clear()
+    breaker.suspect("u@EXAMPLE.TEST")
+    until(lambda: not answers)
+
+
 @pytest.mark.parametrize("old, new", [(False, True), (True, False)])
 def test_an_older_question_does_not_overrule_a_later_one(log, old, new):
     """A silent KDC takes the whole timeout to say nothing; meanwhile it may have come back."""

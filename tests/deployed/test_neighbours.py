@@ -1,6 +1,7 @@
 """One user's trouble stays theirs: what a user, or an odd directory, cannot do to others."""
 
 import concurrent.futures
+import functools
 import os
 import subprocess
 import sys
@@ -11,7 +12,15 @@ import types
 import pytest
 
 from jhpatch.deployed import kerberos
-from jhpatch.deployed.kerberos import Account, Breaker, Getter, Hub, KerberosTicket, Problem
+from jhpatch.deployed.kerberos import (
+    Account,
+    Breaker,
+    Getter,
+    Hub,
+    KerberosTicket,
+    Problem,
+    Silent,
+)
 from testing import ROOT
 
 NOBODY = Account("nobody", 65534, 65534, "/nonexistent")
@@ -75,6 +84,15 @@ def test_what_a_child_writes_has_an_end(to):
         kerberos.run(["sh", "-c", "yes >&" + to], {"PATH": os.defpath}, 600)
     assert "wrote more than" in str(problem.value)
     assert time.monotonic() - began < 300
+
+
+def test_a_child_that_closes_its_pipes_is_still_slow():
+    """It has said all, and has not ended: what waits for it suspects the KDC in time."""
+    called = []
+    slow = functools.partial(called.append, True)
+    with pytest.raises(Silent):
+        kerberos.run(["/bin/sh", "-c", "exec >&- 2>&-; sleep 60"], {}, 1.0, b"", slow)
+    assert called == [True]
 
 
 def test_a_child_gets_its_input_and_gives_its_output():
@@ -186,6 +204,24 @@ def test_who_comes_while_the_map_is_read_gets_the_new_one(tmp_path, log):
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         found = set(pool.map(lambda number: hub.wanted(NOBODY).principal, range(64)))
     assert found == {"mapped@R"}
+
+
+@pytest.mark.parametrize("kind", ["a FIFO", "a NUL"])
+def test_an_odd_map_leaves_the_principals_as_they_were(tmp_path, log, kind):
+    """It holds nobody up, and no principal that kinit cannot be given comes from it."""
+    path = tmp_path / "map"
+    path.write_text("nobody first@R\n")
+    path.chmod(0o644)
+    hub = Hub(KerberosTicket(principal_map=str(path)), log)
+    assert hub.wanted(NOBODY).principal == "first@R"
+    path.unlink()
+    if kind == "a FIFO":
+        os.mkfifo(str(path), 0o644)
+    else:
+        path.write_text("nobody a\0b@R # odd\n")
+        path.chmod(0o644)
+    assert hub.wanted(NOBODY).principal == "first@R"
+    assert len(log.lines) == 1 and str(path) in log.lines[0]
 
 
 # The log.
