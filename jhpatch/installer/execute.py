@@ -90,13 +90,11 @@ def _plan_site(run: Run, inspection: Inspection) -> PlannedSite:
     except JhpatchError as error:
         hinted = with_recovery_hint(error, inspection.site.path, run.catalog)
         return PlannedSite(inspection, error=hinted)
-    return PlannedSite(inspection, site_plan, _first_refusal(run.operation, inspection, site_plan))
+    return PlannedSite(inspection, site_plan, _first_refusal(inspection, site_plan))
 
 
-def _first_refusal(
-    operation: Operation, inspection: Inspection, site_plan: Plan
-) -> Optional[JhpatchError]:
-    """Return the first refusal, with all names and the command for the other patches asked for."""
+def _first_refusal(inspection: Inspection, site_plan: Plan) -> Optional[JhpatchError]:
+    """Return the first refusal, with all names and the command for the other patches."""
     if not site_plan.refusals:
         return None
     refused = {patch for patch, _ in site_plan.refusals}
@@ -106,8 +104,7 @@ def _first_refusal(
     allowed = [
         status.patch
         for status in inspection.statuses
-        if operation.concerns(status.patch)
-        and status.patch not in refused
+        if status.patch not in refused
         and status.state in (states.PRISTINE, states.OUTDATED, states.SUPERSEDED)
     ]
     if allowed and error.next:
