@@ -78,6 +78,7 @@ _SPREAD = 0.1  # the part of its life over which the refreshes of many tickets a
 _WATCHED = 2 / 3  # the part of its life after which one looks after another's ticket
 _BACKOFF_CAP = 600  # seconds between two tries, at the most
 _TURN = 60  # seconds between two looks at the clock, which may be stepped
+_RENEWAL = "keeper"  # the cause of what the hub's keeper gets; of others: login, spawn
 _LOGINS = 24  # kinits at once: a class of students at nine
 _LOCK_WAIT = 3  # seconds to wait for another refresh of the same cache
 _PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
@@ -247,9 +248,12 @@ def _seconds(text: str) -> float:
 
 
 class Problem(Exception):
-    """Why there is no ticket, in one line for the log. ``silent``: no KDC has answered."""
+    """Why there is no ticket, or no new one, in one line for the log."""
 
     silent = False
+    """Whether no KDC has answered."""
+    ticket: Optional[Ticket] = None
+    """The user's own ticket, where that is valid still and was only not renewed."""
 
     def __init__(self, text: str) -> None:
         super().__init__(printable(text))
@@ -716,7 +720,7 @@ class Getter:
         """``(Ticket, got)``: a valid ticket of ``account``, and whether it is a new one.
 
         A ticket of which ``part`` (``refresh_at``) of the life has passed is replaced. One
-        refresh in flight per user. Raises Problem.
+        refresh in flight per user. Raises Problem, with the ticket where that is valid still.
         """
         with self._locks[account.uid]:
             cache = self.cache(account, wanted)
@@ -734,6 +738,10 @@ class Getter:
                     return self._renewed(account, wanted, cache, ticket, seen), True
                 except _Changed:
                     continue
+                except Problem as problem:
+                    if ticket and is_valid(ticket):
+                        problem.ticket = ticket
+                    raise
             raise Problem("%s is changed by others all the time" % cache.name)
 
     def due(self, ticket: Ticket, part: Optional[float] = None) -> float:
@@ -1187,7 +1195,10 @@ class Hub:
         ccache: Optional[str] = None,
         part: Optional[float] = None,
     ) -> Optional[str]:
-        """As ``ticket``, at once; a ticket that is not ``part`` through its life is left."""
+        """As ``ticket``, at once; a ticket that is not ``part`` through its life is left.
+
+        For the keeper, a ticket that could not be renewed is a problem before it ends.
+        """
         account = wanted = None
         began = time.monotonic()
         try:
@@ -1195,7 +1206,12 @@ class Hub:
             wanted = self.wanted(account, ccache)
             ticket, got = self.getter.ensure(account, wanted, part)
         except Problem as problem:
-            return self._failed(name, account, wanted, cause, problem)
+            _count(cause, "failed")
+            self._tell(name, account, wanted, cause, problem)
+            if problem.ticket is None or wanted is None:
+                return str(problem)
+            self.known[name, ccache or ""] = self.known[name, wanted.ccache] = problem.ticket
+            return str(problem) if cause == _RENEWAL else None
         except Exception as error:  # a callable of the administrator's, a full /run, a bug
             if self._said.get(name) != repr(error):
                 self._said[name] = repr(error)
@@ -1221,18 +1237,6 @@ class Hub:
                 ", asked by " + asked_by if asked_by else "",
             )
         return None
-
-    def _failed(
-        self,
-        name: str,
-        account: Optional[Account],
-        wanted: Optional[Wanted],
-        cause: str,
-        problem: Problem,
-    ) -> str:
-        _count(cause, "failed")
-        self._tell(name, account, wanted, cause, problem)
-        return str(problem)
 
     def wanted(self, account: Account, ccache: Optional[str] = None) -> Wanted:
         """What the user's ticket is; an administrator's KRB5CCNAME wins. Raises Problem."""
@@ -1269,13 +1273,17 @@ class Hub:
         problem: Problem,
     ) -> None:
         """Once for each change: not at each try, and not of each user while the KDC is silent."""
-        if self.settings.policy == "ignore" or self._said.get(name) == str(problem):
+        valid = " (valid until %s)" % _clock(problem.ticket.end) if problem.ticket else ""
+        what = "The Kerberos ticket is not renewed" if valid else "No Kerberos ticket"
+        if self.settings.policy == "ignore" or self._said.get(name) == what + str(problem):
             return
-        self._said[name] = str(problem)
+        self._said[name] = what + str(problem)
         self.log.warning(
-            "No Kerberos ticket for %s%s at %s%s: %s",
+            "%s for %s%s%s at %s%s: %s",
+            what,
             name,
             " (uid %d)" % account.uid if account else "",
+            valid,
             cause,
             " from keytab " + wanted.keytab if wanted and wanted.keytab else "",
             problem,
@@ -1403,7 +1411,7 @@ class HubKeeper(threading.Thread):
         """Looks, and renews where nobody else has; gives when to do so again."""
         user, ccache = server
         part = self._part(self._is_central(server))
-        problem = self._hub.ensure(user, "keeper", None, ccache or None, part)
+        problem = self._hub.ensure(user, _RENEWAL, None, ccache or None, part)
         ticket = self._hub.known.get((user, ccache))
         if problem is None and ticket is not None:
             self._pauses.pop(server, None)
@@ -1694,11 +1702,17 @@ class Keeper(threading.Thread):
         self._wake = threading.Event()
         self._pause = 0.0  # after the last try, if that failed
         self._said: Optional[str] = None
+        self._path = ""  # of the cache, where that is a file
         self._status: Dict[str, Any] = dict(wanted._asdict() if wanted else {}, schema=SCHEMA)
 
     def is_fresh(self) -> bool:
-        """Whether a valid ticket was seen that is valid still; looks at no file."""
-        return self.ticket is not None and is_valid(self.ticket)
+        """Whether a valid ticket was seen that is valid still, and its file is there yet.
+
+        That is all that is looked at: a kdestroy(1) is noticed, for one lstat(2).
+        """
+        if self.ticket is None or not is_valid(self.ticket):
+            return False
+        return not self._path or os.path.lexists(self._path)
 
     def turn(self) -> "Optional[concurrent.futures.Future[None]]":
         """A Future of the try under way, or of one now; None within ``retry`` of the last."""
@@ -1729,7 +1743,11 @@ class Keeper(threading.Thread):
             return due
         except Problem as problem:
             self._status["error"] = str(problem)
-            self._say("no ticket: %s" % problem, logging.WARNING)
+            if problem.ticket:
+                self.ticket = problem.ticket
+                self._status.update(problem.ticket._asdict())
+            what = "the ticket is not renewed" if problem.ticket else "no ticket"
+            self._say("%s: %s" % (what, problem), logging.WARNING)
         except Exception as error:
             self._status["error"] = str(error)
             self._log.exception("Kerberos: a bug in the keeper; it goes on")
@@ -1792,6 +1810,7 @@ class Keeper(threading.Thread):
         """A JVM reads files alone, by KRB5CCNAME or at the one place that it knows."""
         try:
             cache = self._getter.cache(self._account, self._wanted)
+            self._path = cache.path or ""
             self._status.update(ccache=cache.name, start=None, end=None, renew_till=None)
         except Problem:
             return  # the first turn says so

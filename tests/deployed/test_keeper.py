@@ -124,7 +124,7 @@ def test_a_native_coroutine_stays_one(log, settings):
 
 
 def test_a_fresh_ticket_costs_nothing(log, settings, monkeypatch):
-    """No file is looked at, and upstream's own object comes back."""
+    """The cache is there, which an open looks at; upstream's own object comes back."""
     handler = Handler(log, **settings)
     in_loop(lambda: handler.get("x"))
     looked = []
@@ -133,7 +133,35 @@ def test_a_fresh_ticket_costs_nothing(log, settings, monkeypatch):
     results = [handler.get("x"), handler._save({}, "x")]
     monkeypatch.undo()
     assert results == [("opened", "x"), ("saved", "x")]
-    assert looked == []
+    assert [args[0] for args in looked] == [keeper()._path] and keeper()._path
+
+
+def test_a_kdestroy_is_noticed_at_the_next_open(log, settings):
+    """The ticket would be valid for hours: the cache is gone, and an open waits for another."""
+    settings.update(retry=1.0)
+    handler = Handler(log, **settings)
+    in_loop(lambda: handler.get("x"))
+    path = keeper()._path
+    os.unlink(path)
+    assert handler._save({}, "x") == ("saved", "x") and not os.path.exists(path)
+    until(lambda: keeper().turn() is not None)  # not more than once in ``retry``
+    until(lambda: os.path.exists(path))
+    assert keeper().is_fresh()
+
+
+def test_a_valid_ticket_that_cannot_be_renewed_is_one(log, script, settings, monkeypatch):
+    """No KDC answers at half of its life: nobody waits at an open, and the log says what is."""
+    handler = Handler(log, **settings)
+    in_loop(lambda: handler.get("x"))
+    ticket = keeper().ticket
+    settings.update(kinit=script("echo 'kinit: odd' >&2; exit 1\n"), refresh_at=0.1, open_wait=60)
+    other = kerberos.Keeper(
+        kerberos.KerberosTicket(**settings), keeper()._wanted, keeper()._account, log
+    )
+    monkeypatch.setattr(kerberos.time, "time", lambda: (ticket.start + ticket.end) / 2)
+    other._turn()
+    assert other.is_fresh() and other._status["end"] == ticket.end
+    assert "the ticket is not renewed: kinit: odd" in log.lines[-1]
 
 
 def spy(real, calls):
@@ -198,7 +226,7 @@ def test_the_ticket_stays_valid_with_nobody_there(log, kdc, settings):
 
 @pytest.mark.slow
 def test_it_goes_on_after_the_kdc_was_away(log, kdc, settings):
-    """Still trying after expiry; a line when it begins to fail, and one when it is well again."""
+    """Still trying after expiry; a line for each change: not renewed, ended, well again."""
     settings.update(lifetime="3s", retry=0.5)
     kerberos._MARGIN, margin = 0, kerberos._MARGIN
     try:
@@ -217,7 +245,9 @@ def test_it_goes_on_after_the_kdc_was_away(log, kdc, settings):
     finally:
         kerberos._MARGIN = margin
     levels = [line.split()[0] for line in log.lines]
-    assert levels == ["INFO", "WARNING", "INFO"], log.lines
+    # A try may come after the end for the first time.
+    assert levels in (["INFO"] + ["WARNING"] * n + ["INFO"] for n in (1, 2)), log.lines
+    assert "no ticket: " in log.lines[-2]
 
 
 def test_one_keeper_though_two_copies_are_imported(log, settings):

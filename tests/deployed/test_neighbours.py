@@ -224,6 +224,40 @@ def test_an_odd_map_leaves_the_principals_as_they_were(tmp_path, log, kind):
     assert len(log.lines) == 1 and str(path) in log.lines[0]
 
 
+# A valid ticket.
+
+
+@ROOT_ONLY
+@pytest.mark.parametrize("policy", ["require", "warn"])
+def test_a_valid_ticket_is_a_success(kdc, tmp_path, log, monkeypatch, policy):
+    """Whatever the KDC says to its renewal, and the breaker: a login goes on, said once."""
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)
+    caches = tmp_path / "caches"
+    caches.mkdir()
+    caches.chmod(0o1777)
+    monkeypatch.setenv("KRB5_CONFIG", kdc.krb5_conf)
+    settings = dict(
+        keytab=os.path.join(kdc.folder, "alice.keytab"),
+        principal="alice/service@EXAMPLE.TEST",
+        ccache=str(caches / "cc"),
+    )
+    hub = Hub(KerberosTicket(policy=policy, **settings), log)
+    assert hub.ensure("nobody", "login") is None
+    ticket = hub.known["nobody", "FILE:" + settings["ccache"]]
+    del log.lines[:]
+    monkeypatch.setattr(kerberos.time, "time", lambda: ticket.start * 0.3 + ticket.end * 0.7)
+    hub.breaker._silent["EXAMPLE.TEST"] = time.time()
+    hub.breaker._asked["EXAMPLE.TEST"] = time.monotonic()
+    for cause in ("login", "spawn", "login"):
+        assert hub.ensure("nobody", cause) is None
+    assert len(log.lines) == 1 and "is not renewed for nobody" in log.lines[0]
+    assert "has not answered" in hub.ensure("nobody", "keeper"), "which tries again"
+    monkeypatch.setattr(kerberos.time, "time", lambda: ticket.end + 1)
+    assert "has not answered" in hub.ensure("nobody", "login")
+    assert len(log.lines) == 2 and "No Kerberos ticket for nobody" in log.lines[1]
+
+
 # The log.
 
 
