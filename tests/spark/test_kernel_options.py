@@ -40,7 +40,10 @@ def test_a_kernel(options, host):
 def test_a_kernel_on_yarn(options, host):
     """It has a Hadoop configuration; a Spark before 3.0 takes no new tickets, which is a note."""
     conf = make_hadoop(str(host / "conf"), {}, {})
-    yarn = options._replace(master="yarn", hadoop_conf_dir=conf, worker_python="/cluster/python")
+    python = make_python(str(host / "python"), "3.11")  # one that this Spark was released for
+    yarn = options._replace(
+        python=python, master="yarn", hadoop_conf_dir=conf, worker_python="/cluster/python"
+    )
     kernel, notes = kernel_options.resolve(yarn, {"PATH": "/nowhere"})
     assert (kernel.hadoop_conf_dir, kernel.worker_python) == (conf, "/cluster/python")
     assert notes == ["/cluster/python is no program of this host"]
