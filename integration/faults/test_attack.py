@@ -162,17 +162,19 @@ def test_folders_that_turn_into_symlinks_while_root_works(victim, tally, thoroug
     codes, seed = [], int(time.time())
     attacker = as_user(victim.uid, lambda: swaps(victim, seed))
     try:
-        end = time.monotonic() + (300 if thorough else 8)
-        while time.monotonic() < end:
+        begun, done = time.monotonic(), []
+        # On a busy host it takes longer until one gets through.
+        while time.monotonic() < begun + (300 if thorough else 8 if done else 240):
             for command in ("apply", "revert", "status"):
-                codes.append((command,) + run_in_child(command, *victim.where, *_short(command)))
+                code, document = run_in_child(command, *victim.where, *_short(command))
+                codes.append((command, code, document))
+                done += [document] * (code == 0 and bool(document["changed"]))
     finally:
         stop(attacker)
     assert (tree(victim.sentinel), times(victim.sentinel)) == before, seed
     assert _uids(victim) == {str(victim.uid)}, seed
     assert owners(victim.prefix) == {victim.uid}, seed
-    done = [document for command, code, document in codes if code == 0]
-    assert [one for one in done if one["changed"]], "never was there a time to do the work"
+    assert done, "never was there a time to do the work"
     swapped = os.stat(os.path.join(victim.prefix, "swaps")).st_size
     assert swapped > 50, swapped
     assert {code for _, code, _ in codes} <= {0, 1, 3, 4, 5}

@@ -382,8 +382,9 @@ def replaced(document, place, value):
 def beneath(value):
     """Every path that a believed document names."""
     if isinstance(value, state.State):
-        files = [file for one in value.patched for a in one.applied for file in a.files]
-        return [file.path for file in files + [one.record for one in value.patched if one.record]]
+        files = [file for patch in value.patches() for file in patch.files]
+        files += [entry.record for entry in value.distributions if entry.record]
+        return [file.path for file in files]
     return [path for row in value.rows for path in (row.path, row.guard) if path is not None]
 
 

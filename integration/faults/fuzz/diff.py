@@ -48,7 +48,7 @@ def target():
                 continue
             right = all(after == AFTER for after in made.values())
             assert set(made) == set(files)
-            back = edition(BEFORE, next(iter(made.values())))._replace(
+            back = declared._replace(
                 changes=tuple(
                     Change(path, sha256.sha256(BEFORE), engine.sha256(after))
                     for path, after in made.items()
