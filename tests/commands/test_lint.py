@@ -30,6 +30,7 @@ def messages(answer):
     return [row["message"] for row in answer.document["findings"]]
 
 
+@pytest.mark.slow
 def test_our_own_patches_have_no_finding(jhpatch):
     """Every patch that comes with jhpatch keeps the rules."""
     answer = jhpatch(None, "lint")
@@ -159,6 +160,7 @@ def test_the_ends_of_each_range_are_compared(lint, patches, tmp_path, monkeypatc
     assert len(os.listdir(str(tmp_path / "kept"))) == 2
 
 
+@pytest.mark.slow
 def test_a_release_that_is_not_there_is_no_silent_skip(lint, patches, tmp_path, monkeypatch):
     """pip finds no such wheel: exit code 1, and which it was."""
     put(patches, patch_text())

@@ -30,6 +30,7 @@ def test_nothing_turns_the_rest_of_a_line_around(home, server):
     assert talk == b"" and r"gnp.\u202etxt.\u2066\xad€".encode() in out
 
 
+@pytest.mark.slow
 def test_watch_in_a_pipe_writes_a_line_a_change(home, kinit, server):
     """Nothing while nothing changes; Ctrl-C ends it with the last exit code."""
     pid = server()
@@ -66,6 +67,7 @@ def test_watch_ends_when_nobody_reads(home, kinit):
     running.stderr.close()
 
 
+@pytest.mark.slow
 def test_watch_redraws_a_terminal(home, kinit):
     """From the upper left corner, with the time that is left."""
     kinit("default", "-l", "1h")

@@ -322,6 +322,7 @@ def test_a_central_keytab(getter, central, caches, monkeypatch):
     assert getter.ensure(NOBODY, mine) == (ticket, False)
 
 
+@pytest.mark.slow
 def test_the_user_never_sees_a_central_keytab(central, caches, kdc):
     """No process of the user has it open, as an argument or as a descriptor."""
     log = str(caches.parent / "trace")
@@ -436,6 +437,7 @@ def test_odd_paths_are_not_central(path):
     assert not kerberos.is_central(path, NOBODY)
 
 
+@pytest.mark.slow
 def test_a_server_cannot_use_a_central_keytab(kdc, central, caches):
     """It renews what the hub has got, and says who has the keytab when it cannot."""
     own = Account("root", os.geteuid(), os.getegid(), "/")

@@ -271,6 +271,7 @@ def test_a_stopped_server_is_forgotten(loop, log):
     assert not keeper._due
 
 
+@pytest.mark.slow
 def test_a_bug_in_a_turn_is_logged_and_the_next_comes(loop, log):
     """A user whose state cannot be read, then one whose can."""
 

@@ -485,6 +485,7 @@ def test_a_stepped_clock_is_noticed(log, step, monkeypatch):
     assert 0.3 < time.monotonic() - began < 5
 
 
+@pytest.mark.slow
 def test_a_quiet_clock_is_slept_by(log, monkeypatch):
     """Without a step it sleeps until the ticket is due."""
     one = kerberos.Keeper(kerberos.KerberosTicket(), None, None, log)

@@ -91,7 +91,7 @@ def test_a_child_that_closes_its_pipes_is_still_slow():
     called = []
     slow = functools.partial(called.append, True)
     with pytest.raises(Silent):
-        kerberos.run(["/bin/sh", "-c", "exec >&- 2>&-; sleep 60"], {}, 1.0, b"", slow)
+        kerberos.run(["/bin/sh", "-c", "exec >&- 2>&-; sleep 60"], {}, 0.5, b"", slow)
     assert called == [True]
 
 

@@ -55,6 +55,7 @@ def test_another_user_needs_root(options):
     assert found == ["below-min-uid", "needs-root"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_late", [False, True])
 def test_a_read_that_hangs_ends_each_check_at_its_own_limit(options, monkeypatch, is_late):
     """No check waits longer than its limit, and a value that comes late is still used."""

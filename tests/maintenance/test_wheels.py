@@ -48,6 +48,7 @@ def test_a_directory_for_downloads(tmp_path):
     assert tmp_path.exists() and not os.path.exists(directory)
 
 
+@pytest.mark.slow
 def test_a_wheel_is_downloaded_once(tmp_path, monkeypatch):
     """Into the directory, by its name; then it is there without an index."""
     made_wheel(str(tmp_path / "served"), "my_app", "1.0", {"a.py": b"a"})
@@ -60,6 +61,7 @@ def test_a_wheel_is_downloaded_once(tmp_path, monkeypatch):
     assert os.listdir(kept) == ["my_app-1.0-py3-none-any.whl"]
 
 
+@pytest.mark.slow
 def test_what_pip_does_not_find(tmp_path, monkeypatch):
     """Its own last line and its exit code; nothing stays in the directory."""
     made_wheel(str(tmp_path / "served"), "app", "1.0", {})
