@@ -166,15 +166,15 @@ def read_cache(data: bytes) -> Optional[Ticket]:
     offset = _header_offset(reader) if reader.version == 4 else 0
     owner = reader.principal()
     found = None
-    for number in itertools.count():
+    for _ in range(_MOST_ENTRIES):
         if not reader.more():
             return found
-        if number == _MOST_ENTRIES:
-            raise Malformed("a cache of more than %d entries" % number)
         ticket = _credential(reader, owner, offset)
         if ticket and (found is None or ticket.end > found.end):
             found = ticket
-    return None
+    if reader.more():
+        raise Malformed("a cache of more than %d entries" % _MOST_ENTRIES)
+    return found
 
 
 def _header_offset(reader: _Reader) -> int:
