@@ -21,7 +21,7 @@ def version():
 
 
 # The caps are the newest releases that patches/ knows, and the floors the oldest of
-# the same editions: what pip picks can be patched (tests/test_packaging.py compares).
+# the same editions: what pip picks can be patched (tests/test_newest_releases.py compares).
 # Python 3.7 to 3.9 have no stack here yet: pip says so rather than install nothing.
 NEW = 'python_version >= "3.7"'
 OLD = 'python_version < "3.7"'

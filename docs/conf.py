@@ -9,10 +9,19 @@ with open(os.path.join(HERE, os.pardir, "jhpatch", "__init__.py"), encoding="utf
 
 project = "jhpatch"
 author = "The jhpatch contributors"
-extensions = ["myst_parser"]
+extensions = ["myst_parser", "sphinx_copybutton"]
 source_suffix = {".md": "markdown"}
+myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
+copybutton_selector = "div.highlight-bash pre, div.highlight-python pre, div.highlight-yaml pre"
 html_theme = "pydata_sphinx_theme"
 html_title = "jhpatch " + release
-html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False}
+html_theme_options = {
+    "show_toc_level": 2,
+    "navigation_with_keys": False,
+    "show_nav_level": 2,
+    "navbar_align": "left",
+    "header_links_before_dropdown": 7,
+}
+html_sidebars = {page: [] for page in ("index", "install", "tutorial")}

@@ -35,7 +35,7 @@ def main() -> int:
 
 
 def _last_words(error: Exception) -> None:
-    """One line where a result could not be told: an import without memory, or a fault of ours."""
+    """Print one line if no result can be reported: no memory for an import, or a bug."""
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         os.write(2, _NO_MEMORY)
     else:
@@ -44,8 +44,8 @@ def _last_words(error: Exception) -> None:
 
 
 if __name__ == "__main__":
-    # ``-m`` puts the current folder first on the import path, and root may stand in
-    # a folder where somebody else left a json.py (bpo-33053, CPython's -P and -I).
+    # ``-m`` puts the current directory first on the import path, and root may be in
+    # a directory where another user put a json.py (bpo-33053, CPython's -P and -I).
     if not (sys.flags.isolated or getattr(sys.flags, "safe_path", False)):
         del sys.path[0]
     sys.exit(main())

@@ -3,7 +3,8 @@
 ::
 
     JhpatchError            1
-    ├── Failed              1   something broke; the site is as it was, or says how it is
+    ├── Failed              1   something broke; the site is as it was, or the message describes it
+    │   ├── MissingModule   1   a package that jhpatch needs is not installed
     │   ├── Untrusted       1   a saved state or journal that cannot be believed
     │   └── BadPatch        1   a patch file that breaks the rules of patches/README.md
     ├── Usage               2   the command line, or the name of a patch, is wrong
@@ -14,7 +15,9 @@ Each carries what a person needs to go on: the file, what was expected, what was
 found, and the next command to type.
 """
 
-from typing import Any, Iterable, List, Optional, Tuple, Union
+import os
+import sys
+from typing import Any, Callable, Iterable, List, Optional, Tuple, Union
 
 from jhpatch.namedtuple import NamedTuple
 
@@ -25,10 +28,14 @@ class Command(NamedTuple):
     arguments: Tuple[str, ...]
     module: Optional[str] = None
     """Run as ``python -m MODULE``; None for a program, whose name is the first argument."""
-    flags: Tuple[str, ...] = ()
-    """Of that Python."""
-    of_site: bool = False
-    """By the Python of the site that the error is about, not by the one that runs jhpatch."""
+    before: Tuple[str, ...] = ()
+    """The arguments before that Python, such as those of sudo."""
+    again: bool = False
+    """The command of this run: its arguments follow, and ``arguments`` are empty."""
+    alone: bool = False
+    """Without the ``--python`` and ``--site`` of this run."""
+    corrected: Tuple[str, ...] = ()
+    """With ``again``: an argument of this run, and the one that replaces it."""
 
 
 class NextStep:
@@ -58,11 +65,12 @@ class NextStep:
         return cls(*(part if isinstance(part, str) else _command(*part) for part in parts))
 
 
-def _command(arguments: Any, module: Any, flags: Any, of_site: Any) -> Command:
-    words = [str(word) for word in arguments], [str(flag) for flag in flags]
-    return Command(
-        tuple(words[0]), None if module is None else str(module), tuple(words[1]), bool(of_site)
-    )
+def _command(
+    arguments: Any, module: Any, before: Any, again: Any, alone: Any, corrected: Any = ()
+) -> Command:
+    rows = [tuple(str(word) for word in row) for row in (arguments, before, corrected)]
+    name = None if module is None else str(module)
+    return Command(rows[0], name, rows[1], bool(again), bool(alone), rows[2])
 
 
 def jhpatch_command(*arguments: str) -> NextStep:
@@ -70,15 +78,46 @@ def jhpatch_command(*arguments: str) -> NextStep:
     return NextStep(Command(arguments, "jhpatch"))
 
 
+def root_command(*arguments: str) -> NextStep:
+    """The same, which a user has root run."""
+    return NextStep(Command(arguments, "jhpatch", ("sudo",)))
+
+
 def python_command(module: str, *arguments: str) -> NextStep:
     """``python -m MODULE ARGUMENTS`` with the interpreter that runs jhpatch."""
     return NextStep(Command(arguments, module))
 
 
-def reinstall_command(*requirements: str) -> NextStep:
-    """pip, of the site's own Python, brings distributions back as they were released."""
-    options = ("install", "--force-reinstall", "--no-deps")
-    return NextStep(Command(options + requirements, "pip", of_site=True))
+def install_command(*requirements: str) -> NextStep:
+    """Return how to install a package into the environment that runs jhpatch.
+
+    It is words if that has no pip (uv), or one that must not change it (PEP 668).
+    """
+    import importlib.util
+    import sysconfig
+
+    stdlib = sysconfig.get_path("stdlib") or ""
+    is_venv = sys.prefix != sys.base_prefix
+    is_managed = not is_venv and os.path.exists(os.path.join(stdlib, "EXTERNALLY-MANAGED"))
+    if is_managed or importlib.util.find_spec("pip") is None:
+        words = "install %s into %s with the tool that manages this environment"
+        return NextStep(words % (" ".join(requirements), sys.prefix))
+    return python_command("pip", "install", *requirements)
+
+
+def same_command(*before: str) -> NextStep:
+    """Return the command of this run, with the arguments ``before`` it, such as those of sudo."""
+    return NextStep(Command((), "jhpatch", before, again=True))
+
+
+def corrected_command(wrong: str, right: str) -> NextStep:
+    """Return the command of this run with one of its arguments corrected."""
+    return NextStep(Command((), "jhpatch", again=True, corrected=(wrong, right)))
+
+
+def command_alone(*arguments: str) -> NextStep:
+    """``python -m jhpatch ARGUMENTS``, without the ``--python`` and ``--site`` of this run."""
+    return NextStep(Command(arguments, "jhpatch", alone=True))
 
 
 def shell_command(*arguments: str) -> NextStep:
@@ -106,6 +145,8 @@ class JhpatchError(Exception):
         self.expected = expected
         self.found = found
         self.next = NextStep(next) if isinstance(next, str) else next
+        self.further: Tuple[JhpatchError, ...] = ()
+        """The other errors that are reported with this one."""
 
 
 class Failed(JhpatchError):
@@ -116,6 +157,33 @@ class Untrusted(Failed):
     """State, journal or originals of a site that are damaged, newer, or not ours."""
 
     code = "untrusted"
+
+
+class MissingModule(Failed):
+    """A package that jhpatch depends on cannot be imported."""
+
+    code = "missing-module"
+
+
+def missing_module(error: ImportError, distribution: str) -> MissingModule:
+    """Return the error for a distribution that jhpatch needs and that cannot be imported."""
+    return MissingModule(
+        "a package that jhpatch needs is not installed: " + distribution,
+        expected="%s in the environment of %s" % (distribution, sys.executable),
+        found=str(error),
+        next=install_command(distribution),
+    )
+
+
+def permission_denied(message: str, path: str) -> Failed:
+    """Return the error for a path that this user may not use."""
+    return Failed(
+        message,
+        path=path,
+        expected="a path that uid %d may use" % os.geteuid(),
+        found="permission denied",
+        next="run the same command as a user who may use it",
+    )
 
 
 class BadPatch(Failed):
@@ -129,6 +197,46 @@ class Usage(JhpatchError):
 
     exit_code = 2
     code = "usage"
+
+
+def unknown_name(
+    kind: str,
+    name: str,
+    names: Iterable[str],
+    next: NextStep,
+    is_harmless: Callable[[str], bool] = lambda name: True,
+) -> Usage:
+    """Return the error for a name that ``names`` lacks, with the similar ones.
+
+    Its next step is the corrected command if one name alone is similar and ``is_harmless``.
+    """
+    names = list(names)
+    similar = similar_names(name, names)
+    is_clear = len(similar) == 1 and is_harmless(similar[0])
+    return Usage(
+        "unknown %s: %s" % (kind, name)
+        + ("; did you mean %s?" % " or ".join(similar) if similar else ""),
+        expected="one of " + ", ".join(names),
+        found=name,
+        next=corrected_command(name, similar[0]) if is_clear else next,
+    )
+
+
+def similar_names(name: str, names: List[str]) -> List[str]:
+    """Return the names that differ by their ending, by their distribution, or by a typo."""
+    bare = name.lstrip("-")
+    wholes = [other for other in names if bare and other.startswith(name)]
+    wholes = wholes or [other for other in names if other.endswith("/" + name)]
+    if wholes or not bare:
+        return wholes
+    import difflib
+
+    # Two dashes and a distribution are in every name: they make none similar.
+    ratios = {
+        other: difflib.SequenceMatcher(None, bare, other.lstrip("-")).ratio() for other in names
+    }
+    best = max(ratios.values(), default=0.0)
+    return [other for other in names if ratios[other] >= max(0.7, best - 0.1)]
 
 
 class Locked(JhpatchError):

@@ -1,11 +1,15 @@
 """``jhpatch doctor`` about a user of this host, with the krb5.conf of a real KDC."""
 
+import argparse
 import os
 import shutil
-from typing import Any, Callable, Dict, Set
+import sys
+from typing import Any, Callable, Dict, List, Set, Tuple
 
 import pytest
 
+from jhpatch.commands import doctor
+from jhpatch.system import become_user
 from testing.commands import Answer
 from testing.kdc import Kdc
 from testing.users import NOBODY, make_reachable
@@ -72,3 +76,25 @@ def krb5_conf(tmp_path: Any, text: str) -> str:
     path.chmod(0o644)
     make_reachable(str(tmp_path))
     return str(path)
+
+
+def as_nobody(environ: Dict[str, str], *arguments: str) -> Tuple[List[List[str]], str]:
+    """Return what doctor finds if nobody runs it: code and user of each finding; the summary.
+
+    The test has run doctor itself, so that all modules are loaded.
+    """
+
+    def job() -> Any:
+        parser = argparse.ArgumentParser()
+        doctor.add_arguments(parser)
+        parsed = parser.parse_args(arguments)
+        parsed.environ = dict(environ, PATH=os.defpath)
+        parsed.step = len
+        # One that the user can run, as that of a user's server is.
+        sys.executable = shutil.which("python3", path="/usr/bin:/bin") or sys.executable
+        result = doctor.run(parsed)
+        findings: Any = result.content
+        return [[row.code, row.user] for row in findings.findings], result.notes[0]
+
+    rows, summary = become_user.run_as(NOBODY, job)
+    return rows, summary

@@ -7,7 +7,7 @@ import http.server
 import os
 import threading
 import zipfile
-from typing import Any, Dict, Iterator
+from typing import Any, Collection, Dict, Iterator
 
 
 def made_wheel(folder: str, name: str, version: str, files: Dict[str, bytes]) -> str:
@@ -32,8 +32,11 @@ def made_wheel(folder: str, name: str, version: str, files: Dict[str, bytes]) ->
 
 
 @contextlib.contextmanager
-def serving(folder: str) -> Iterator[str]:
-    """Serve the wheels in ``folder`` as a simple index (PEP 503); gives its address."""
+def serving(folder: str, yanked: Collection[str] = ()) -> Iterator[str]:
+    """Serve the wheels in ``folder`` as a simple index (PEP 503); gives its address.
+
+    ``yanked`` are releases that their authors have withdrawn (PEP 592).
+    """
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -46,7 +49,11 @@ def serving(folder: str) -> Iterator[str]:
             if not ours:
                 self.send_error(404)
                 return
-            links = "".join('<a href="/files/%s">%s</a>\n' % (name, name) for name in ours)
+            links = "".join(
+                '<a href="/files/%s"%s>%s</a>\n'
+                % (name, ' data-yanked=""' * (name.split("-")[1] in yanked), name)
+                for name in ours
+            )
             self._answer(("<!DOCTYPE html><html><body>%s</body></html>" % links).encode())
 
         def _send(self, path: str) -> None:

@@ -24,8 +24,8 @@ _KRB5 = """[libdefaults]
  }}
 """
 _KDC = """[kdcdefaults]
- kdc_listen = 127.0.0.1:{port}
- kdc_tcp_listen = 127.0.0.1:{port}
+ kdc_listen = {udp}
+ kdc_tcp_listen = {tcp}
 [realms]
  {realm} = {{
   database_name = {folder}/principal
@@ -46,7 +46,8 @@ def missing() -> str:
 class Kdc:
     """A realm of its own; ``with`` starts and stops its KDC.
 
-    ``defaults`` are lines for krb5.conf's ``[libdefaults]``.
+    ``defaults`` are lines for krb5.conf's ``[libdefaults]``. ``port`` is a free one by default;
+    ``without``: ``udp`` or ``tcp``, by which the KDC does not listen.
     """
 
     def __init__(
@@ -56,6 +57,8 @@ class Kdc:
         ticket_lifetime: str = "10h",
         renewable_life: str = "7d",
         defaults: str = "",
+        port: int = 0,
+        without: str = "",
     ) -> None:
         self.folder = str(folder)
         self.realm = realm
@@ -64,7 +67,8 @@ class Kdc:
         self._life = ticket_lifetime
         self._renewable = renewable_life
         self._defaults = defaults
-        (self._port,) = ports.free(1)
+        self._port = port or ports.free(1)[0]
+        self._without = without
         self._process: Optional[subprocess.Popen[bytes]] = None
         os.makedirs(self.folder, exist_ok=True)
         os.chmod(self.folder, 0o755)
@@ -80,6 +84,9 @@ class Kdc:
             renewable=self._renewable,
             defaults=self._defaults,
         )
+        for protocol in ("udp", "tcp"):
+            address = "127.0.0.1:%d" % self._port
+            fields[protocol] = '""' if protocol == self._without else address
         for path, text in ((self.krb5_conf, _KRB5), (self._kdc_conf, _KDC)):
             with open(path, "w") as file:
                 file.write(text.format(**fields))
@@ -134,7 +141,27 @@ class Kdc:
         how += ' -maxlife "%s"' % life if life else ""
         self._call("kadmin.local", "-q", "addprinc +requires_preauth %s %s" % (how, name))
         if keytab:
-            self._call("kadmin.local", "-q", "ktadd -k %s -norandkey %s" % (keytab, name))
+            self.export(name, keytab)
+
+    def add_principals(self, keytabs: Dict[str, str]) -> None:
+        """Add many principals, the keys of each in a keytab of its own, in one kadmin.local."""
+        commands = "addprinc +requires_preauth -randkey {0}\nktadd -k {1} -norandkey {0}\n"
+        script = "".join(commands.format(*pair) for pair in keytabs.items())
+        self._call("kadmin.local", script=script)
+
+    def change_keys(self, name: str) -> None:
+        """Give a principal new keys; its keytabs fit no longer."""
+        self._call("kadmin.local", "-q", "cpw -randkey " + name)
+
+    def export(self, name: str, keytab: str) -> None:
+        """Add the keys that a principal has now to a keytab."""
+        self._call("kadmin.local", "-q", "ktadd -k %s -norandkey %s" % (keytab, name))
+
+    @property
+    def pid(self) -> int:
+        """The KDC's process."""
+        assert self._process is not None
+        return self._process.pid
 
     def set_ticket_lifetime(self, lifetime: str) -> None:
         """Change the life of tickets that are issued from now on; the KDC restarts."""
@@ -151,12 +178,12 @@ class Kdc:
             "KRB5_KDC_PROFILE": self._kdc_conf,
         }
 
-    def _call(self, *argv: str) -> None:
+    def _call(self, *argv: str, script: str = "") -> None:
         program = str(shutil.which(argv[0], path=_PATH))
         done = subprocess.run(
             [program] + list(argv[1:]),
             env=self._environment(),
-            stdin=subprocess.DEVNULL,
+            input=script.encode(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
@@ -165,6 +192,13 @@ class Kdc:
             raise RuntimeError("%s: %s" % (" ".join(argv), text))
 
     def _listens(self) -> bool:
+        if self._without == "tcp":  # the address is in use
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+                try:
+                    one.bind(("127.0.0.1", self._port))
+                except OSError:
+                    return True
+                return False
         with socket.socket() as one:
             return one.connect_ex(("127.0.0.1", self._port)) == 0
 

@@ -5,10 +5,13 @@ The kernel, ipykernel and IPython are real; Spark is a small one of the tests' o
 """
 
 import json
+import os
+import shutil
+import tempfile
 
 import pytest
 
-from testing.spark_homes import make_java, make_spark
+from testing.spark_homes import make_java, make_spark, write
 
 
 @pytest.fixture
@@ -57,3 +60,84 @@ def started(host):
     """What the small Spark has noted."""
     path = host / "log"
     return path.read_text().splitlines() if path.exists() else []
+
+
+_RECORDER = """
+import sys, threading
+
+class Recorder:
+    imports = []
+
+    def find_spec(self, name, path=None, target=None):
+        self.imports.append((threading.current_thread().name, name))
+
+sys.meta_path.insert(0, Recorder())
+"""
+
+
+def record_imports(ipython_dir):
+    """Let kernels keep ``Recorder.imports``: the thread and the name of each import."""
+    write(ipython_dir + "/profile_default/startup/recorder.py", _RECORDER)
+
+
+class RunningKernel:
+    """A kernel as a notebook has it."""
+
+    def __init__(self, name, **options):
+        from jupyter_client.manager import KernelManager
+
+        # By sockets in a folder: a TCP port that was free may be another's when the kernel asks.
+        self._folder = tempfile.mkdtemp()
+        ip = os.path.join(self._folder, "kernel")
+        self._manager = KernelManager(kernel_name=name, transport="ipc", ip=ip)
+        # With this variable ipykernel does not read descriptors 1 and 2.
+        own = {key: os.environ[key] for key in os.environ if key != "PYTEST_CURRENT_TEST"}
+        self._manager.start_kernel(env=own, **options)
+        self._client = self._manager.client()
+        self._client.start_channels()
+        self._client.wait_for_ready(timeout=300)  # seconds, that only a hang reaches
+
+    def run(self, code, seconds=60, interrupt_after=None, streams=("stdout", "stderr")):
+        """Return all that a cell shows; interrupt it once it has shown a text.
+
+        ``streams``: those of its streams that count.
+        """
+        message_id, text = self._client.execute(code), ""
+        while True:
+            message = self._client.get_iopub_msg(timeout=seconds)
+            content = message["content"]
+            if message["parent_header"].get("msg_id") != message_id:
+                continue
+            if message["msg_type"] == "stream":
+                if content["name"] not in streams:
+                    continue
+                text += content["text"]
+            elif message["msg_type"] == "execute_result":
+                text += content["data"]["text/plain"]
+            elif message["msg_type"] == "display_data":
+                text += content["data"].get("text/plain", "")
+            elif message["msg_type"] == "error":
+                text += "\n".join(content["traceback"])
+            elif message["msg_type"] == "status" and content["execution_state"] == "idle":
+                return text
+            if interrupt_after is not None and interrupt_after in text:
+                interrupt_after = None
+                self._manager.interrupt_kernel()
+
+    def complete(self, code):
+        """Return what Tab offers behind ``code``."""
+        message_id = self._client.complete(code, len(code))
+        while True:
+            reply = self._client.get_shell_msg(timeout=60)
+            if reply["parent_header"].get("msg_id") == message_id:
+                return reply["content"]["matches"]
+
+    def shut_down(self):
+        """Ask the kernel to end, and return."""
+        self._client.shutdown()
+
+    def stop(self):
+        """End it as a server does."""
+        self._client.stop_channels()
+        self._manager.shutdown_kernel(now=True)
+        shutil.rmtree(self._folder)

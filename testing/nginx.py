@@ -13,7 +13,10 @@ import time
 
 import pytest
 
-NGINX = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
+NGINX = os.environ.get("JHPATCH_NGINX") or shutil.which(
+    "nginx", path=os.environ.get("PATH", "") + ":/usr/sbin"
+)
+"""The program; JHPATCH_NGINX names another one than the host's."""
 _OWN_NETWORK = ["unshare", "--net"] + ([] if os.geteuid() == 0 else ["--map-root-user"])
 
 
@@ -26,6 +29,15 @@ def _missing():
 
 MISSING = _missing()
 with_nginx = pytest.mark.skipif(bool(MISSING), reason=MISSING or "-")
+
+
+def has_http3():
+    """Whether the nginx was built with HTTP/3."""
+    if not NGINX:
+        return False
+    done = subprocess.run([NGINX, "-V"], stderr=subprocess.PIPE)
+    return b"http_v3_module" in done.stderr
+
 
 MAIN = """
 pid %(folder)s/nginx.pid;
@@ -49,7 +61,8 @@ def judged_by_nginx(text, folder):
         file.write(text)
     main = os.path.join(str(folder), "nginx.conf")
     with open(main, "w") as file:
-        file.write(MAIN % {"folder": folder})
+        # Without root's rights here, nginx has them in its own network, for no other user.
+        file.write(("" if os.geteuid() == 0 else "user root;\n") + MAIN % {"folder": folder})
     script = 'ip link set lo up; exec "$0" -t -q -c "$1"'
     done = subprocess.run(
         _OWN_NETWORK + ["sh", "-c", script, NGINX, main],
@@ -116,6 +129,7 @@ class Upstream:
     def __init__(self, checks=True):
         self.checks = checks
         self.requests = []
+        self.cookies = []
         self._server = _Server(("127.0.0.1", 0), self._handler())
         self.port = self._server.server_address[1]
 
@@ -136,6 +150,7 @@ class Upstream:
             def do_GET(self):
                 length = int(self.headers.get("Content-Length") or 0)
                 upstream.requests.append((self.command, self.path, self.rfile.read(length)))
+                upstream.cookies.append(self.headers.get("Cookie"))
                 status, body = upstream.answer(self.path, self.headers)
                 self.send_response(status)
                 if status == 101:

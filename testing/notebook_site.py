@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict
 
 import pytest
 
+from jhpatch.patchset.additions import SETS
 from testing import ROOT
 from testing.commands import Answer, die_between_modules
 from testing.sites import Environment
@@ -17,7 +18,8 @@ RELEASE = ("notebook", "5.7.9")
 OPEN, SAVE = "notebook/kerberos-open", "notebook/kerberos-save"
 PAGE = "notebook/notebook/handlers.py"
 CONTENTS = "notebook/services/contents/handlers.py"
-HELPER = "notebook/_jhpatch_kerberos.py"
+HELPERS = ["notebook/_jhpatch_kerberos/" + name for name, _ in SETS["kerberos-server"]]
+HELPER = HELPERS[-1]
 INFO = "notebook-5.7.9.dist-info"
 RECORD = INFO + "/RECORD"
 
@@ -57,14 +59,15 @@ def reinstall(
     for name in os.listdir(env.site):
         if name.startswith("notebook-"):
             shutil.rmtree(path(env, name))
-    helper = data(env, HELPER)
+    helper, kept = path(env, os.path.dirname(HELPER)), str(tmp_path / "kept")
+    if helper_stays:
+        shutil.copytree(helper, kept)
     shutil.rmtree(path(env, "notebook"))
     for name in os.listdir(fresh.site):
         if name.startswith("notebook"):
             shutil.copytree(os.path.join(fresh.site, name), path(env, name))
     if helper_stays:
-        with open(path(env, HELPER), "wb") as file:
-            file.write(helper)
+        shutil.copytree(kept, helper)
 
 
 def rename_release(env: Environment, version: str, installed: str = "5.7.9") -> None:
@@ -99,7 +102,7 @@ def _copy_jhpatch(directory: str, version: str) -> None:
     for name in ("jhpatch", "patches"):
         shutil.copytree(os.path.join(ROOT, name), os.path.join(directory, name))
     shutil.copy(os.path.join(ROOT, "setup.py"), directory)
-    with open(os.path.join(directory, "jhpatch/deployed/kerberos.py"), "ab") as file:
+    with open(os.path.join(directory, "jhpatch/deployed/kerberos/server_face.py"), "ab") as file:
         file.write(b"\n# an older helper\n")
     path = os.path.join(directory, "jhpatch/__init__.py")
     with open(path) as file:

@@ -5,6 +5,7 @@ import os
 import re
 from typing import Any, Dict, List, Mapping, Tuple
 
+from jhpatch.checks.finding import Line
 from testing import ROOT
 
 PAGES = sorted(
@@ -31,14 +32,16 @@ def documented(kinds: Mapping[str, Any]) -> Dict[str, Tuple[str, str, str]]:
 
 def _shown(step: Any) -> str:
     """A next step with its {fields} as they stand, unquoted."""
+    step = ", ".join(filter(None, step)) if isinstance(step, Line) else step
     parts = getattr(step, "parts", (step or "",))
     text = "".join(part if isinstance(part, str) else _command(part) for part in parts)
     return text.replace("{{", "{").replace("}}", "}").replace("|", "\\|")
 
 
 def _command(command: Any) -> str:
-    runner = ("python", *command.flags, "-m", command.module) if command.module else ()
-    return " ".join(runner + command.arguments)
+    runner = ("python", "-m", command.module) if command.module else ()
+    runner = command.before + runner
+    return " ".join(runner + (("doctor", "...") if command.again else command.arguments))
 
 
 def text_of(page: str) -> str:
@@ -47,12 +50,26 @@ def text_of(page: str) -> str:
         return file.read()
 
 
-def code(page: str) -> List[str]:
-    """Return the lines of a page's code blocks, indented or fenced, continued lines as one."""
-    fenced, lines = False, []
+def blocks(page: str) -> List[Tuple[str, List[str]]]:
+    """Return the language and the lines of each fenced block; continued lines are joined."""
+    found: List[Tuple[str, List[str]]] = []
+    is_open = False
     for line in text_of(page).replace("\\\n", " ").splitlines():
-        if line.startswith("```"):
-            fenced = not fenced
-        elif fenced or line.startswith("    "):
-            lines.append(line.strip())
-    return lines
+        if line.strip().startswith("```"):
+            is_open = not is_open
+            if is_open:
+                found.append((line.strip()[3:], []))
+        elif is_open:
+            found[-1][1].append(line.strip())
+    return found
+
+
+def code(page: str) -> List[str]:
+    """Return the lines of all fenced blocks of a page, without directives of the site."""
+    return [line for language, lines in blocks(page) if language[:1] != "{" for line in lines]
+
+
+def commands(page: str) -> List[str]:
+    """Return the commands of a page: the lines of its ``bash`` blocks, without comments."""
+    lines = [line for language, block in blocks(page) if language == "bash" for line in block]
+    return [line for line in (line.partition("  #")[0].rstrip() for line in lines) if line]

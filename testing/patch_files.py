@@ -41,6 +41,9 @@ class ContentsHandler(Handler):
         return path
 '''
 """The file of release 1.0."""
+HELPER_ROW = "app/_helper.py < _added/helper.txt"
+"""What the patch adds; ``put`` writes its source, too."""
+_HELPER = b"on_open = on_save = on_start = lambda *arguments: arguments[0]\n"
 ZERO, ONE = "0" * 64, "1" * 64
 HEADER = """\
 Package: app
@@ -82,7 +85,7 @@ def patch_text(
         "Origin": "vendor",
         "Before": "%s sha256:%s" % (PATH, hashlib.sha256(before).hexdigest()),
         "After": "%s sha256:%s" % (PATH, hashlib.sha256(after).hexdigest()),
-        "Adds": "app/_helper.py < helper:kerberos",
+        "Adds": HELPER_ROW,
     }
     values.update({name.replace("_", "-"): value for name, value in fields.items()})
     head = "".join("%s: %s\n" % pair for pair in values.items() if pair[1])
@@ -95,8 +98,14 @@ def put(
     """Write a file of a distribution into a patch directory; return its path."""
     path = os.path.join(tree, directory, name)
     os.makedirs(os.path.dirname(path), exist_ok=True)
+    data = text.encode() if isinstance(text, str) else text
     with open(path, "wb") as file:
-        file.write(text.encode() if isinstance(text, str) else text)
+        file.write(data)
+    if HELPER_ROW.encode() in data:
+        source = os.path.join(tree, "_added", "helper.txt")
+        os.makedirs(os.path.dirname(source), exist_ok=True)
+        with open(source, "wb") as file:
+            file.write(_HELPER)
     return path
 
 

@@ -3,13 +3,38 @@
 Real ones are in integration/hadoop.
 """
 
+import json
 import os
 import zipfile
 from typing import Dict, Iterable
 
-# What ours uses of pyspark: a context, a session, the gateway to a JVM that is none.
+# What the kernel uses of pyspark: a context, a session, the gateway to a JVM. The JVM here is a
+# shell, which ends as a real one does when its standard input is closed.
+_JAVA_GATEWAY = """\
+from subprocess import PIPE, Popen
+
+
+def launch():
+    return Popen(["sh", "-c", "cat; echo JVM ended >> $FAKE_SPARK_LOG"], stdin=PIPE)
+"""
+_SERIALIZERS = """\
+import os
+import pickle
+
+
+class CloudPickleSerializer:
+    def dumps(self, value):
+        if os.path.exists(os.environ.get("FAKE_SPARK_LOG", "") + ".unusable"):
+            raise IndexError("tuple index out of range")
+        return pickle.dumps("a function")
+
+    def loads(self, data):
+        return pickle.loads(data)
+"""
 _PYSPARK = """\
 import os
+
+from pyspark import java_gateway
 
 LOG = os.environ.get("FAKE_SPARK_LOG", os.devnull)
 
@@ -19,7 +44,74 @@ def note(text):
         file.write(text + "\\n")
 
 
+def lines(name):
+    path = LOG + "." + name
+    return open(path).read().splitlines() if os.path.exists(path) else []
+
+
+class Java:
+    # Any object of the JVM: what matters of it is named here.
+
+    def __getattr__(self, name):
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self
+
+    def __call__(self, *args):
+        return self
+
+    def __bool__(self):
+        return False
+
+    def HiveConf(self):
+        raise TypeError("'JavaPackage' object is not callable")
+
+    def numTotalJobs(self):
+        return len(lines("jobs"))
+
+    def getPersistentRDDs(self):
+        return lines("cached")
+
+    def toString(self):
+        return "".join(lines("threads"))
+
+    def job(self, number):
+        return Job(number)
+
+    def cancelJob(self, job):
+        note("cancelled %d" % job)
+
+
+class Job(Java):
+    # Those before 5 began before any cell, those from 10 on belong to the stream "a run id".
+
+    def __init__(self, number):
+        self.number = number
+
+    def jobGroup(self):
+        return Option("a run id" if self.number >= 10 else None)
+
+    def submissionTime(self):
+        return Option(self)
+
+    def getTime(self):
+        return 1e15 if self.number >= 5 else 0
+
+    def toString(self):
+        return "FAILED" if "cancelled %d\\n" % self.number in open(LOG).read() else "RUNNING"
+
+
+class Option:
+    def __init__(self, value):
+        self.get = lambda: value
+        self.isDefined = lambda: value is not None
+
+
 class Gateway:
+    def __init__(self):
+        self.gateway_parameters = self._gateway_client = self
+        self.port, self.auth_token = 4711, "a secret"
+
     def shutdown(self):
         note("gateway shut down")
 
@@ -41,15 +133,21 @@ class RDD:
         return RDD([function(row) for row in self._rows])
 
     def count(self):
+        if LOG != os.devnull:
+            with open(LOG + ".jobs", "a") as file:
+                file.write("a job\\n")
         return len(self._rows)
 
 
 class Tracker:
     def getActiveJobsIds(self):
-        return [1] if os.path.exists(LOG + ".busy") else []
+        return [int(line) for line in lines("busy")]
 
 
 class SparkConf:
+    def __init__(self, _jconf=None):
+        pass
+
     def get(self, name, default=None):
         return default
 
@@ -69,15 +167,22 @@ class SparkContext:
 
     @classmethod
     def _ensure_initialized(cls):
-        note("started " + os.environ.get("SPARK_SUBMIT_OPTS", ""))
-        if os.path.exists(LOG + ".fault"):
-            os.write(2, open(LOG + ".fault", "rb").read())
-            cls._gateway = Gateway()
-            raise JavaError("Java gateway process exited before sending its port number")
-        cls._gateway = Gateway()
+        if cls._gateway is not None:
+            return
+        if "PYSPARK_GATEWAY_PORT" in os.environ:
+            assert os.environ["PYSPARK_GATEWAY_SECRET"] == "a secret"
+        else:
+            note("started " + os.environ.get("SPARK_SUBMIT_OPTS", ""))
+            if os.path.exists(LOG + ".fault"):
+                os.write(2, open(LOG + ".fault", "rb").read())
+                cls._gateway = Gateway()
+                raise JavaError("Java gateway process exited before sending its port number")
+            java_gateway.launch()
+        cls._gateway, cls._jvm = Gateway(), Java()
 
-    def __init__(self):
-        self._jsc = self
+    def __init__(self, conf=None, jsc=None):
+        SparkContext._ensure_initialized()
+        self._jsc, self._jvm = jsc or Java(), SparkContext._jvm
         SparkContext._active_spark_context = self
 
     def parallelize(self, rows):
@@ -88,29 +193,34 @@ class SparkContext:
 
     def stop(self):
         note("stopped")
-        self._jsc = None
+        self._jsc = SparkContext._active_spark_context = None
+
+
+from pyspark import sql  # as the real one does
 """
 _SQL = """\
 from pyspark import RDD, SparkContext
 
 
-class Streams:
-    active = []
-
-
 class SparkSession:
     _instantiatedSession = None
 
-
     def __init__(self):
         self.sparkContext = SparkContext.getOrCreate()
-        self.streams = Streams()
         SparkSession._instantiatedSession = self
+
+    @classmethod
+    def getActiveSession(cls):
+        return cls._instantiatedSession
 
     def range(self, count):
         frame = RDD(list(range(count)))
         frame.rdd = frame
         return frame
+
+    def stop(self):
+        self.sparkContext.stop()
+        SparkSession._instantiatedSession = None
 
 
 class Builder:
@@ -133,6 +243,8 @@ def make_spark(folder: str, version: str = "3.5.1", py4j: Iterable[str] = ("0.10
     write(folder + "/RELEASE", "Spark %s built for Hadoop 3.3.4\n" % version)
     write(folder + "/bin/spark-submit", "#!/bin/sh\n", 0o755)
     write(package + "/__init__.py", _PYSPARK.replace("VERSION", version))
+    write(package + "/java_gateway.py", _JAVA_GATEWAY)
+    write(package + "/serializers.py", _SERIALIZERS)
     write(package + "/sql.py", _SQL_1 if version.startswith("1.") else _SQL)
     os.makedirs(folder + "/python/lib", exist_ok=True)
     for one in py4j:
@@ -148,9 +260,16 @@ def make_java(folder: str, version: str = "17.0.15") -> str:
     return folder
 
 
-def make_python(path: str, version: str) -> str:
-    """A program that says that it is a Python of that minor release, such as 3.8."""
-    return write(path, "#!/bin/sh\necho %s\n" % version, 0o755)
+def make_python(path: str, version: str, modules: Iterable[str] = ("ipykernel",)) -> str:
+    """A program that says that it is a Python of that minor release, such as 3.8.
+
+    To the question of ``jhpatch.spark.probe`` it answers that it has these modules.
+    """
+    release = [int(part) for part in version.split(".")]
+    answer = json.dumps({"release": release, "found": {name: ["", ""] for name in modules}})
+    question = "*jhpatch_probe*) echo 'jhpatch_probe %s' ;;" % answer
+    text = '#!/bin/sh\ncase "$*" in\n%s\n*) echo %s ;;\nesac\n' % (question, version)
+    return write(path, text, 0o755)
 
 
 def make_hadoop(folder: str, core: Dict[str, str], yarn: Dict[str, str]) -> str:

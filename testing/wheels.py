@@ -21,8 +21,9 @@ _FRONT_ENDS = ("share", "static", "nbextensions", "labextension", "tests", "i18n
 
 def fetched_wheel(name: str, version: str) -> str:
     """Return the path of a release's wheel; pip downloads it the first time."""
-    # PEP 427 writes a distribution's name with _ for each run of -_. and keeps its case.
-    stem = re.sub(r"[-_.]+", "_", name)
+    # PEP 427 writes a distribution's name with _ for each run of -_. and keeps its case; older
+    # tools keep a dot.
+    stem = re.sub(r"[-_.]+", "[-_.]", name)
     pattern = os.path.join(CACHE, "%s-%s-*.whl" % (stem, version))
     paths = glob.glob(pattern)
     if not paths:

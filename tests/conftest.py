@@ -8,6 +8,7 @@ import pytest
 
 from testing.fixtures import handled_interrupt, jhpatch, make_site, unsynced, wheel
 from testing.kdc_fixtures import caches, kcm, kdc, keytab, script
+from testing.packages import new_env, packages
 
 __all__ = [
     "caches",
@@ -17,6 +18,8 @@ __all__ = [
     "kdc",
     "keytab",
     "make_site",
+    "new_env",
+    "packages",
     "script",
     "unsynced",
     "wheel",

@@ -1,6 +1,7 @@
 """The pages: each command on them exists, each link leads somewhere."""
 
 import importlib.util
+import json
 import os
 import re
 import shlex
@@ -8,10 +9,10 @@ import sys
 
 import pytest
 
-from jhpatch.cli import main
+from jhpatch.cli import parser
 from testing import ROOT
 from testing.layering import ARROWS
-from testing.pages import PAGES, code, text_of
+from testing.pages import PAGES, blocks, code, commands, text_of
 
 _COMMAND = re.compile(r"(?:(?:^|\s)\S*python\S* (?:-I )?-m|^) ?jhpatch +([^|;&#`]*)")
 
@@ -29,15 +30,23 @@ def test_each_command_on_a_page_is_one(page):
             arguments = shlex.split(words)
             if arguments[0] in ("--version", "--help"):
                 continue
-            assert main.parser(arguments[0]).parse_args(arguments).command == arguments[0], line
+            assert parser.parser(arguments[0]).parse_args(arguments).command == arguments[0], line
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_each_link_between_pages_leads_somewhere(page):
     """The target of a link is a file of the checkout."""
-    for target in re.findall(r"\]\(([^)#: ]+)[^):]*\)", text_of(page)):
+    prose = re.sub(r"`[^`\n]*`", "", text_of(page))
+    for target in re.findall(r"\]\(([^)#: ]+)[^):]*\)", prose):
         here = os.path.dirname(os.path.join(ROOT, page))
         assert os.path.exists(os.path.join(here, target)), (page, target)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_each_test_that_a_page_names_is_there(page):
+    """A promise says where it is tested: that file exists."""
+    for path in re.findall(r"`((?:tests|integration|testing|benchmarks)/[\w/.]+)`", text_of(page)):
+        assert os.path.exists(os.path.join(ROOT, path)), (page, path)
 
 
 @pytest.mark.skipif(
@@ -45,11 +54,16 @@ def test_each_link_between_pages_leads_somewhere(page):
 )
 def test_the_reference_is_the_programs_own_help():
     """docs/commands.md, made again by tools/commands.py, is the same."""
-    path = os.path.join(ROOT, "tools", "commands.py")
-    spec = importlib.util.spec_from_file_location("commands", path)
+    assert text_of("docs/commands.md") == _tool("commands").made()
+
+
+def _tool(name):
+    """A script of tools/, as a module."""
+    path = os.path.join(ROOT, "tools", name + ".py")
+    spec = importlib.util.spec_from_file_location(name, path)
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
-    assert text_of("docs/commands.md") == tool.made()
+    return tool
 
 
 ARCHITECTURE = "docs/architecture.md"
@@ -58,7 +72,7 @@ PACKAGE = os.path.join(ROOT, "jhpatch")
 
 def _floors():
     """The rows of the diagram: the floor of each directory, and what it may import."""
-    diagram = text_of(ARCHITECTURE).split("```")[1]
+    diagram = text_of(ARCHITECTURE).split("```text")[1].partition("```")[0]
     rows = re.sub(r",\n +", ", ", diagram).strip().splitlines()
     floor, floors, arrows = "", {}, {}
     for row in rows:
@@ -109,14 +123,104 @@ def test_each_path_of_the_checkout_exists():
     assert not missing
 
 
-def test_the_translation_is_in_step():
-    """README.zh-CN.md has the same commands, links, sections and rows as README.md."""
-    pages = [text_of(page) for page in ("README.md", "README.zh-CN.md")]
-    shapes = []
-    for page, text in zip(("README.md", "README.zh-CN.md"), pages):
-        commands = [line.partition("  #")[0].rstrip() for line in code(page)]
-        links = sorted(set(re.findall(r"\]\(([^)]+)\)", text)) - {"README.md", "README.zh-CN.md"})
-        rows = [line.count("|") for line in text.splitlines() if line.startswith("|")]
-        bold = len(re.findall(r"^\*\*", text, re.M))
-        shapes.append((commands, links, len(re.findall(r"^## ", text, re.M)), rows, bold))
-    assert shapes[0] == shapes[1]
+TRANSLATED = [("README.md", "README.zh-CN.md")] + [
+    ("docs/%s.md" % name, "docs/zh/%s.md" % name)
+    for name in ("tutorial", "settings", "troubleshooting", "offline")
+]
+
+
+def _shape(page):
+    """What a translation shares with its original: blocks, levels of headings, rows of tables."""
+    text = re.sub(r"^```.*?^```", "", text_of(page), flags=re.M | re.S)
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    return {
+        "commands": commands(page),
+        "blocks": [(language, len(lines)) for language, lines in blocks(page)],
+        "headings": [len(level) for level in re.findall(r"^(#+) ", text, re.M)],
+        "rows": [line.count("|") for line in text.splitlines() if line.startswith("|")],
+        "names": [set(re.findall(r"`c\.[\w.]+`|`jhpatch_\w+", line)) for line in rows],
+        "bold": len(re.findall(r"^\*\*", text, re.M)),
+    }
+
+
+@pytest.mark.parametrize("original, translation", TRANSLATED)
+def test_a_translation_is_in_step(original, translation):
+    """A page in Chinese has the commands, headings and rows of the English page."""
+    assert _shape(translation) == _shape(original)
+
+
+def test_each_translated_page_is_compared():
+    """docs/zh/ has a page for each row of TRANSLATED, and no other but its index."""
+    names = {"docs/zh/" + name for name in os.listdir(os.path.join(ROOT, "docs", "zh"))}
+    assert names == {page for _, page in TRANSLATED[1:]} | {"docs/zh/index.md"}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_each_block_has_a_language(page):
+    """The site highlights it, and a reader knows a command from its output."""
+    assert all(language for language, _ in blocks(page))
+
+
+def test_the_monitoring_files_name_the_metrics_of_the_code():
+    """deploy/monitoring/ uses the metrics that the ticket service has, and the page lists them."""
+    folder = os.path.join(ROOT, "jhpatch", "deployed", "kerberos")
+    names = set()
+    for name in os.listdir(folder):
+        if name.endswith(".py"):
+            calls = r'metric\(\s*"(\w+)", "(\w+)"'
+            names.update(re.findall(calls, text_of("jhpatch/deployed/kerberos/" + name)))
+    suffixes = {"Counter": ("_total",), "Histogram": ("", "_bucket"), "Gauge": ("",)}
+    series = {
+        "jhpatch_kerberos_" + name + suffix for kind, name in names for suffix in suffixes[kind]
+    }
+    files = ("alerts.yml", "alerts_test.yml", "grafana.json")
+    texts = {name: text_of("deploy/monitoring/" + name) for name in files}
+    json.loads(texts["grafana.json"])
+    for text in texts.values():
+        assert set(re.findall(r"jhpatch_kerberos_\w+", text)) <= series
+    page = set(re.findall(r"`(jhpatch_kerberos_\w+)", text_of("docs/deploy/monitoring.md")))
+    assert page == {name for name in series if not name.endswith("_bucket")}
+    alerts = re.findall(r"alert: (\w+)", texts["alerts.yml"])
+    assert (
+        re.findall(r"^\| `(\w+)` \| \d+ minutes", text_of("docs/deploy/monitoring.md"), re.M)
+        == alerts
+    )
+
+
+def test_the_log_lines_of_the_page_are_those_of_the_code():
+    """Whoever searches a log for a line of the table finds it."""
+    folder = os.path.join(ROOT, "jhpatch", "deployed", "kerberos")
+    code = "".join(
+        text_of("jhpatch/deployed/kerberos/" + name)
+        for name in sorted(os.listdir(folder))
+        if name.endswith(".py")
+    )
+    code = re.sub(
+        r"\"\s+f?\"|%\w|\{\}", lambda found: "…" if found.group()[0] in "%{" else "", code
+    )
+    table = text_of("docs/settings.md").partition("## Log messages")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`.+?`(?: / `.+?`)*) \|", table, re.M)
+    assert len(rows) > 15
+    names = "(?: for)? alice|mallory|bob@REALM|al@REALM|FILE|uid 1001|5 s|<reason>|PATH:LINE|login"
+    for shown in re.findall("`(.+?)`", "".join(rows)):
+        longest = max(re.split("^Kerberos: |…|" + names, shown), key=len).strip(" :,;@()")
+        assert longest in code, "%s: no line has %r" % (shown, longest)
+
+
+def test_banned_words_are_found_in_prose_alone():
+    """Each has a line and what to write instead; code and findings are not the pages' words."""
+    words = _tool("words")
+    found = words.banned("The keeper\ngot `got`.\n```text\nfolder\n```\n| `x` | note | says |\n")
+    assert [(line, word) for line, word, _ in sorted(found)] == [(1, "keeper"), (2, "got")]
+
+
+def test_a_link_without_a_target_is_found(tmp_path):
+    """In a built site, a missing file and a missing anchor are reported, and nothing else."""
+    links = _tool("site_links")
+    text = '<a href="b.html#there">1</a><a href="b.html#%s">2</a><a href="c.html">3</a>'
+    (tmp_path / "a.html").write_text(text % "none" + '<a href="https://example.org/x">4</a>')
+    (tmp_path / "b.html").write_text('<p id="there">')
+    assert links.broken(str(tmp_path)) == [
+        "a.html: no anchor b.html#none",
+        "a.html: no file c.html",
+    ]

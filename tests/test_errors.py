@@ -1,6 +1,9 @@
 """Exceptions, their exit codes, and the next steps that they carry."""
 
+import importlib.util
 import json
+import sys
+import sysconfig
 
 import pytest
 
@@ -15,8 +18,10 @@ from jhpatch.errors import (
     Refused,
     Untrusted,
     Usage,
+    install_command,
     jhpatch_command,
-    reinstall_command,
+    python_command,
+    same_command,
     shell_command,
     worst,
 )
@@ -54,9 +59,26 @@ def test_steps_are_joined_in_their_order():
     assert step != jhpatch_command("list") and step != "first"
 
 
+@pytest.mark.parametrize("kind", ["pip", "no pip", "externally managed", "a venv of one"])
+def test_a_package_for_the_environment_that_runs_jhpatch(tmp_path, monkeypatch, kind):
+    """By its pip; words if there is none (uv), or if pip must not change it (PEP 668)."""
+    if kind in ("externally managed", "a venv of one"):
+        (tmp_path / "EXTERNALLY-MANAGED").write_text("")
+    is_venv = kind == "a venv of one"
+    found = None if kind == "no pip" else object()
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: found)
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
+    monkeypatch.setattr(sys, "base_prefix", "/usr" if is_venv else sys.prefix)
+    step = install_command("patch-ng")
+    if kind in ("pip", "a venv of one"):
+        assert step == python_command("pip", "install", "patch-ng")
+    else:
+        assert step.parts[0].startswith("install patch-ng into %s with the tool" % sys.prefix)
+
+
 def test_a_step_comes_back_from_json():
     """What a child hands over is the same step."""
-    step = jhpatch_command("diff", "a b") + "; then " + reinstall_command("a==1")
+    step = jhpatch_command("diff", "a b") + "; then " + same_command("sudo", "-H")
     assert NextStep.unpacked(json.loads(json.dumps(step.packed()))) == step
 
 

@@ -6,11 +6,14 @@ import sys
 
 import pytest
 
+from jhpatch.spark import kernelspec
 from testing import ROOT
 from testing.layering import ARROWS
 
 PACKAGE = os.path.join(ROOT, "jhpatch")
 EVERYWHERE = {"errors", "namedtuple"}
+COPIED = "jhpatch.deployed.kerberos"
+"""The package that is copied into distributions, as _jhpatch_kerberos."""
 
 
 def modules():
@@ -28,21 +31,27 @@ def modules():
 MODULES = dict(modules())
 
 
-def imported(tree):
-    """The full names that a tree imports, also inside of functions."""
-    for node in ast.walk(tree):
+def imported(name):
+    """The full names that a module imports, also inside of functions.
+
+    Relative imports are for what is copied into a package of another name.
+    """
+    for node in ast.walk(MODULES[name]):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "relative import"
+            module = node.module or ""
+            if node.level:
+                assert node.level == 1 and name.startswith(COPIED + "."), "relative import"
+                module = (COPIED + "." + module).rstrip(".")
             for alias in node.names:
-                yield "%s.%s" % (node.module, alias.name)
+                yield "%s.%s" % (module, alias.name)
 
 
 def imports_of(name):
     """The modules of jhpatch that a module imports."""
-    for full in imported(MODULES[name]):
+    for full in imported(name):
         while full and full not in MODULES:
             full = full.rpartition(".")[0]
         if full not in ("", "jhpatch", name):
@@ -134,8 +143,11 @@ def uses(tree, *dotted):
             ("os.environ", "os.getenv"),
             ("jhpatch.cli", "jhpatch.deployed", "jhpatch.system.become_user"),
         ),
-        (("os.chdir", "os.fork"), ("jhpatch.system.become_user",)),
-        (("sys.exit",), ("jhpatch.__main__",)),
+        (
+            ("os.chdir", "os.fork"),
+            ("jhpatch.system.become_user", COPIED + ".cache_child", COPIED + ".fork_server"),
+        ),
+        (("sys.exit",), ("jhpatch.__main__", COPIED + ".cache_child")),
     ],
     ids=lambda value: value[0],
 )
@@ -155,7 +167,7 @@ def _dotted(owners):
 )
 def test_a_dependency_has_one_owner(package, owner):
     """One module alone imports a library."""
-    assert {name for name in MODULES if package in set(imported(MODULES[name]))} == {owner}
+    assert {name for name in MODULES if package in set(imported(name))} == {owner}
 
 
 def test_the_deployed_code_uses_what_all_its_hosts_have():
@@ -163,7 +175,8 @@ def test_the_deployed_code_uses_what_all_its_hosts_have():
     found = set()
     for name in MODULES:
         if name.startswith("jhpatch.deployed."):
-            found |= {full.split(".")[0] for full in imported(MODULES[name])}
+            found |= {full.split(".")[0] for full in imported(name)}
     known = getattr(sys, "stdlib_module_names", found)
-    hosts = {"tornado", "traitlets", "pyspark", "jhpatch", "jhpatch_reasons"}
+    hosts = {"tornado", "traitlets", "pyspark", "jhpatch"}
+    hosts |= {"jhpatch_" + name for name in kernelspec.MODULES}
     assert found - set(known) <= hosts

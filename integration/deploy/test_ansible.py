@@ -10,14 +10,18 @@ import shutil
 import subprocess
 import sys
 import threading
+import zipfile
 from typing import Any, Dict, List, NamedTuple
 
 import pytest
 
 from integration.deploy.recipes import DEPLOY, ran, with_pip
 from jhpatch.transaction import transaction
+from testing.index import made_wheel
+from testing.packages import put_patch
 from testing.pythons import interpreter
 from testing.trees import times, tree
+from testing.wheels import fetched_wheel
 
 ANSIBLE = os.path.join(DEPLOY, "ansible")
 HUB = ("jupyterhub", "6.1.0")
@@ -207,6 +211,70 @@ def test_the_first_run_installs_and_applies_and_the_second_changes_nothing(
     assert moments(fleet) == after
 
 
+OWN = "jupyterhub/own"
+
+
+def own_patches(directory):
+    """A patch directory with a patch of ``jupyterhub/utils.py`` of 6.1.0."""
+    with zipfile.ZipFile(fetched_wheel(*HUB)) as archive:
+        data = archive.read("jupyterhub/utils.py")
+    path = put_patch(directory, OWN, {"jupyterhub/utils.py": (data, b"# ours\n" + data)})
+    with open(path) as file:
+        text = file.read().replace("==1.0", "==6.1.0")
+    os.unlink(path)
+    with open(os.path.join(os.path.dirname(path), "6.1.0-own.patch"), "w") as file:
+        file.write(text)
+    return str(directory)
+
+
+def test_a_patch_set_is_installed_and_applied(tmp_path, make_site, wheelhouse):
+    """One variable: pip installs the wheel with jhpatch, which finds it and applies it."""
+    directory = own_patches(tmp_path / "own")
+    wheels = str(tmp_path / "wheels")
+    shutil.copytree(wheelhouse, wheels)
+    files = {"ourcompany_patches/__init__.py": b"raise SystemExit('imported')\n"}
+    with open(directory + "/jupyterhub/6.1.0-own.patch", "rb") as file:
+        files["ourcompany_patches/jupyterhub/6.1.0-own.patch"] = file.read()
+    info = "ourcompany_patches-1.0.dist-info/entry_points.txt"
+    files[info] = b"[jhpatch.patches]\nours = ourcompany_patches\n"
+    made_wheel(wheels, "ourcompany_patches", "1.0", files)
+    hub = with_pip(make_site(tmp_path, [HUB, ("pip", "24.0")], name="gateway1"))
+    variables = {"jhpatch_wheelhouse": wheels, "jhpatch_wheelhouse_on_host": str(tmp_path / "w")}
+    fleet = Fleet(tmp_path, {"gateway1": hub}, variables)
+    first = fleet.play(jhpatch_patch_sets=["ourcompany-patches==1.0"], jhpatch_only_patches=True)
+    assert first.code == 0, first.text
+    assert first.result("gateway1", "Apply the patches")["touched_patches"] == [OWN]
+    assert not is_applied(hub)
+    assert "changed=0" in fleet.play(jhpatch_only_patches=True).text
+    both = fleet.play()
+    assert both.result("gateway1", "Apply the patches")["touched_patches"] == [
+        "jupyterhub/kerberos-login"
+    ]
+
+
+def test_a_patch_directory_of_the_host(tmp_path, make_site, runner):
+    """The role passes it on, and checks with it."""
+    env = make_site(tmp_path, [HUB], name="gateway1")
+    fleet = Fleet(
+        tmp_path,
+        {"gateway1": env},
+        {
+            "jhpatch_install": False,
+            "jhpatch_runner": runner.python,
+            "jhpatch_patch_directories": [own_patches(tmp_path / "own")],
+            "jhpatch_only_patches": True,
+        },
+    )
+    assert fleet.play(playbook="check.yml").code == 2
+    first = fleet.play()
+    assert first.code == 0, first.text
+    assert first.result("gateway1", "Apply the patches")["touched_patches"] == [OWN]
+    assert fleet.play(playbook="check.yml").code == 0
+    assert fleet.play(jhpatch_state="reverted").code == 0
+    with open(os.path.join(env.site, "jupyterhub/utils.py")) as file:
+        assert "# ours" not in file.read()
+
+
 @pytest.fixture
 def address():
     """An address that answers 200, and the list of what it was asked for."""
@@ -342,9 +410,7 @@ def test_a_users_server_that_runs_the_old_code_is_named(fleet):
         try:
             play = fleet.play("--limit", "gateway1")
             assert play.code == 0, play.text
-            said = play.result("gateway1", "Say who runs the old code until it is restarted")[
-                "msg"
-            ]
+            said = play.result("gateway1", "List the processes that run the old code")["msg"]
             assert [process["pid"] for process in said] == [server.pid]
         finally:
             server.kill()
@@ -409,7 +475,7 @@ def test_exit_codes_1_2_and_4_fail_in_the_words_of_jhpatch(fleet, runner):
     where = {"python": [env.python], "runner": runner.python, "lock_timeout": 0.1}
     usage = fleet.task("gateway1", patches=["jupyterhub/no-such"], **where)
     assert usage["outcome"] == "failed" and "exit code 2" in usage["msg"]
-    assert "no patch has this name: jupyterhub/no-such" in usage["msg"]
+    assert "unknown patch name: jupyterhub/no-such" in usage["msg"]
     assert "next: " in usage["msg"]
     with transaction.locked(env.site, 1):
         busy = fleet.task("gateway1", **where)
@@ -441,7 +507,7 @@ def test_where_no_environment_is_named_none_is_touched(fleet, runner):
         found = fleet.task("gateway1", python=[], runner=runner.python, state=state)
         assert found["outcome"] == "failed" and "no environment is named" in found["msg"]
     found = fleet.task("gateway1", site=[fleet.hosts["gateway1"].site])
-    assert found["outcome"] == "failed" and "give runner" in found["msg"]
+    assert found["outcome"] == "failed" and "site needs runner" in found["msg"]
     assert tree(runner.site) == before
 
 

@@ -15,7 +15,7 @@ from typing import Dict, List, Tuple
 import pytest
 
 from integration.deploy.recipes import DEPLOY, beside, ran
-from testing import ROOT
+from testing.pages import commands
 from testing.trees import tree
 from testing.wheels import CACHE, fetched_wheel
 
@@ -108,9 +108,9 @@ def test_an_image_is_patched_and_reverted_from_outside(tmp_path, runner):
     minor = "python%d.%d" % sys.version_info[:2]
     site = "%s/opt/conda/lib/%s/site-packages" % (image, minor)
     before = tree(site)
-    with open(os.path.join(ROOT, "docs", "deploy", "container.md")) as file:
-        lines = re.findall(r"^    python (-m jhpatch .*--site .*)$", file.read(), re.MULTILINE)
-    apply, revert = ('image="$1"; "$2" -I ' + line.replace("python3.12", minor) for line in lines)
+    lines = [line for line in commands("docs/deploy/container.md") if "--site" in line]
+    lines = [line.replace("python3.12", minor).partition("python ")[2] for line in lines]
+    apply, revert = ('image="$1"; "$2" -I ' + line for line in lines)
     ran("/bin/sh", "-c", apply, "sh", image, runner.python)
     status = [runner.python, "-I", "-m", "jhpatch", "status", "--json", "--site", site]
     (found,) = json.loads(ran(*status))["sites"]

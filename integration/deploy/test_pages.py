@@ -34,7 +34,7 @@ def test_a_page_says_what_which_how_what_to_see_and_how_to_undo(page):
         "What it does",
         "The file",
         "The commands",
-        "What to see",
+        "Expected result",
         "How to undo",
     ]
     for link in re.findall(r"\]\(([^)#]+)", text(page)):

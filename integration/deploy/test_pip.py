@@ -48,7 +48,9 @@ def test_a_refusal_says_so_and_its_line_goes_back(hub, environ, jhpatch_at):
     assert "0.7.2" in jhpatch_at(hub, "status", code=3)
     (back,) = re.findall("^    (.+ -m pip install .+)$", said, re.MULTILINE)
     assert "jupyterhub==6.1.0" in back
-    assert back.replace("jupyterhub==6.1.0", "…").startswith(hub.python + " -m pip install … &&")
+    assert back.replace("jupyterhub==6.1.0", "…").startswith(
+        "'%s' -m pip install … &&" % hub.python
+    )
     ran("/bin/sh", "-c", back, env=environ)
     assert "6.1.0\tapplied" in jhpatch_at(hub, "status")
     assert tree(hub.site + "/jupyterhub").items() >= before.items()

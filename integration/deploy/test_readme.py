@@ -15,11 +15,11 @@ from testing.pages import code
 _WORLD = """
 mount -t tmpfs tmpfs "$0" && mkdir "$0/upper" "$0/work" || exit 99
 mount -t overlay overlay -o "lowerdir=/opt,upperdir=$0/upper,workdir=$0/work" /opt || exit 99
-rm -rf /opt/jupyter  # of who has run it for real
+rm -rf /opt/jupyterhub  # of who has run it for real
 cd "$1" && eval "$2" && cd / || exit
-/opt/jupyter/bin/python -m jhpatch status &&
-/opt/jupyter/bin/python -m jhpatch apply &&
-/opt/jupyter/bin/python -m jhpatch revert
+/opt/jupyterhub/bin/python -m jhpatch status &&
+/opt/jupyterhub/bin/python -I -m jhpatch apply &&
+/opt/jupyterhub/bin/python -m jhpatch revert
 """
 
 
@@ -36,13 +36,13 @@ def test_the_main_job_is_done_by_the_readmes_own_words(tmp_path):
 
     All but apt-get, which is asked for what it is asked for: the machine's packages stay.
     """
-    (line,) = [line for line in code("README.md") if line.startswith("apt-get")]
+    (line,) = [line for line in code("README.md") if line.startswith("apt-get update")]
     checkout, programs = str(tmp_path / "checkout"), tmp_path / "bin"
     ignored = shutil.ignore_patterns(".git", ".tox", "__pycache__", "build", "*.egg-info")
     shutil.copytree(ROOT, checkout, ignore=ignored)
     programs.mkdir()
     (tmp_path / "memory").mkdir()
-    asked, there = tmp_path / "asked", os.path.exists("/opt/jupyter")
+    asked, there = tmp_path / "asked", os.path.exists("/opt/jupyterhub")
     (programs / "apt-get").write_text('#!/bin/sh\necho "$@" >> %s\n' % asked)
     (programs / "apt-get").chmod(0o755)
     path = os.pathsep.join([str(programs), _python(), "/usr/sbin:/usr/bin:/sbin:/bin"])
@@ -52,4 +52,4 @@ def test_the_main_job_is_done_by_the_readmes_own_words(tmp_path):
     for patch in ("jupyterhub/kerberos-login", "jupyter_server/kerberos-contents"):
         assert patch in said
     assert "nothing to do" in said and "reverted" in said
-    assert os.path.exists("/opt/jupyter") == there
+    assert os.path.exists("/opt/jupyterhub") == there

@@ -4,6 +4,7 @@ import contextlib
 import json
 import re
 import time
+import urllib.parse
 import uuid
 from typing import Any, Dict, Iterator, Optional, Type
 
@@ -29,12 +30,15 @@ class Browser:
         self._hub = hub
         self._name = name
         self._session = requests.Session()
-        self._path = "/user/%s/%s" % (name, server + "/" if server else "")
-        self._base = hub.url + self._path
+        address = urllib.parse.urlsplit(hub.url)
+        self._origin = "%s://%s" % (address.scheme, address.netloc)
+        below = "/user/%s/%s" % (name, server + "/" if server else "")
+        self._path = address.path + below
+        self._base = self._origin + self._path
 
-    def login(self, password: str) -> None:
+    def login(self, password: str, timeout: float = 60) -> None:
         """Through the form. Raises Refused."""
-        page = self._session.get(self._hub.url + "/hub/login", timeout=30)
+        page = self._session.get(self._hub.url + "/hub/login", timeout=timeout)
         hidden = re.search(r'name="_xsrf" value="([^"]+)"', page.text)
         form = {"username": self._name, "password": password}
         if hidden:
@@ -42,7 +46,7 @@ class Browser:
         answer = self._session.post(
             self._hub.url + "/hub/login?next=%2Fhub%2Fhome",
             data=form,
-            timeout=60,
+            timeout=timeout,
             allow_redirects=False,
         )
         if answer.status_code != 302:
@@ -55,7 +59,7 @@ class Browser:
 
     def arrive(self) -> None:
         """Returns when the server that somebody has started answers."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while True:
             page = self._session.get(self._base + "tree", timeout=60)
             if page.status_code == 200 and "/user/" in page.url:
@@ -93,7 +97,7 @@ class Browser:
 
     def start_kernel(self, name: str) -> "Kernel":
         """A new kernel of that kernelspec."""
-        return Kernel(self, name, self._hub.url)
+        return Kernel(self, name, self._origin)
 
     @contextlib.contextmanager
     def kernel(self) -> Iterator[str]:
@@ -129,7 +133,7 @@ class Browser:
 
     def api(self, method: str, path: str, body: Any = None) -> Dict[str, Any]:
         """What the API of the user's server answers."""
-        headers = {"Referer": self._base, "Origin": self._hub.url}
+        headers = {"Referer": self._base, "Origin": self._origin}
         token = [one.value for one in self._session.cookies if one.name == "_xsrf"]
         ours = [
             one.value

@@ -12,7 +12,7 @@ from typing import Any, Iterator, List, NamedTuple, Tuple
 from integration.e2e.hub import Hub
 from integration.e2e.stacks import REPOSITORY, Stack
 from jhpatch.nginx import version
-from jhpatch.nginx.options import ProxySite
+from jhpatch.nginx.site import ProxySite
 from jhpatch.nginx.site_file import render
 from testing.nginx import certificate, running
 

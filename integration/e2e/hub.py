@@ -7,7 +7,7 @@ import signal
 import subprocess
 import threading
 import time
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 import requests
 
@@ -33,7 +33,8 @@ c.JupyterHub.db_url = "sqlite:///%(folder)s/hub.sqlite"
 c.JupyterHub.cookie_secret_file = "%(folder)s/cookie_secret"
 c.Spawner.cmd = [%(singleuser)r]
 c.Spawner.notebook_dir = "~"
-c.Spawner.start_timeout = 60
+c.Spawner.start_timeout = 300
+c.Spawner.http_timeout = 300
 """
 _TOKEN = "0123456789abcdef0123456789abcdef"
 SERVICE = (
@@ -54,7 +55,8 @@ def runs_on(server: str) -> str:
 class Hub:
     """A hub of a stack in ``folder``; ``extra`` is added to its configuration.
 
-    It is root's, or that of a ``user``.
+    It is root's, or that of a ``user``. ``path`` is its base_url, without the last slash;
+    ``launcher`` is put before the hub's own command.
     """
 
     def __init__(
@@ -64,13 +66,16 @@ class Hub:
         extra: str,
         environment: Optional[Dict[str, str]] = None,
         user: str = "",
+        path: str = "",
+        launcher: Sequence[str] = (),
     ) -> None:
         self.stack = stack
         self.log_path = os.path.join(folder, "hub.log")
         self._user = user
         self._more = environment or {}
+        self._launcher = list(launcher)
         self._ports = found = ports.free(3)
-        self.url = "http://127.0.0.1:%d" % found[0]
+        self.url = "http://127.0.0.1:%d%s" % (found[0], path)
         values: Dict[str, Any] = dict(
             port=found[0],
             hub_port=found[1],
@@ -85,8 +90,8 @@ class Hub:
         self._folder = folder
         self._process: Optional[subprocess.Popen] = None
 
-    def start(self) -> None:
-        """Returns when the hub answers."""
+    def start(self, seconds: float = 300) -> None:
+        """Returns when the hub answers, within so many seconds."""
         binaries = os.path.join(self.stack.venv, "bin")
         environment = {
             "PATH": "%s:/usr/sbin:/usr/bin:/sbin:/bin" % binaries,
@@ -94,7 +99,7 @@ class Hub:
             "HOME": "/home/" + self._user if self._user else "/root",
         }
         environment.update(self._more)
-        become = world.as_user(self._user) if self._user else []
+        become = self._launcher + (world.as_user(self._user) if self._user else [])
         if self._user:
             subprocess.run(["chown", "-R", self._user + ":", self._folder], check=True)
         with open(self.log_path, "ab") as log:
@@ -107,7 +112,7 @@ class Hub:
                 stderr=log,
                 start_new_session=True,
             )
-        self._wait_until(self._answers, 60)
+        self._wait_until(self._answers, seconds)
 
     @property
     def pid(self) -> int:
@@ -144,13 +149,26 @@ class Hub:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
 
+    def terminate(self, seconds: float) -> None:
+        """SIGTERM, as systemctl(1) sends it. Raises TimeoutExpired if the hub does not end."""
+        assert self._process is not None
+        with self._adopted():
+            self._process.send_signal(signal.SIGTERM)
+            self._process.wait(seconds)
+
     def kill(self) -> None:
         """As an OOM killer does: the hub alone, its proxy and its users' servers live on."""
         assert self._process is not None
+        with self._adopted():
+            self._process.kill()
+            self._process.wait()
+
+    @contextlib.contextmanager
+    def _adopted(self) -> Iterator[None]:
+        """Reap the hub's children that outlive it: pytest is the world's first process."""
         orphans = [pid for pid, parent in _processes().items() if parent == self.pid]
-        self._process.kill()
-        self._process.wait()
-        for pid in orphans:  # they are ours now: pytest is the world's first process
+        yield
+        for pid in orphans:
             threading.Thread(target=_reap, args=(pid,), daemon=True).start()
 
     def is_alive(self) -> bool:
@@ -181,6 +199,10 @@ class Hub:
         with open(self.log_path, errors="replace") as file:
             return file.read()
 
+    def lines(self, *words: str) -> List[str]:
+        """The lines of the log with all these words."""
+        return [line for line in self.log().splitlines() if all(word in line for word in words)]
+
     def tail(self) -> str:
         """The end of the log, for a person."""
         return self.log()[-6000:]
@@ -208,10 +230,11 @@ def running(
     extra: str = CLASSIC,
     environment: Optional[Dict[str, str]] = None,
     user: str = "",
+    path: str = "",
 ) -> Iterator[Hub]:
     """A hub while the block runs; a failure in the block shows the log."""
     os.makedirs(folder)
-    hub = Hub(stack, folder, extra, environment, user)
+    hub = Hub(stack, folder, extra, environment, user, path)
     try:
         hub.start()
         yield hub

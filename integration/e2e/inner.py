@@ -3,14 +3,14 @@
 import os
 import subprocess
 import sys
-from typing import Any, List, Tuple
+from typing import Any, List, Sequence, Tuple
 
 from integration.e2e import stacks, world
 from integration.e2e.stacks import REPOSITORY, Stack
 
 INNER = "JHPATCH_E2E_INNER"
-_WHEEL = "JHPATCH_E2E_WHEEL"
-SECONDS = 5400 if os.environ.get("JHPATCH_LONG") else 2700
+WHEEL = "JHPATCH_E2E_WHEEL"
+SECONDS = 5400 if os.environ.get("JHPATCH_LONG") else 3600
 """How long an inner run may last."""
 
 
@@ -20,30 +20,35 @@ def skipped(why: str) -> int:
     return 1 if os.environ.get("CI", "") not in ("", "0", "false") else 0
 
 
-def run_inside(config: Any, stack: Stack, wheel: str) -> int:
-    """Runs the tests again in a new world; their output comes in one piece."""
-    chosen = list(config.invocation_params.args)
+def run_inside(
+    config: Any, stack: Stack, wheel: str, chosen: Sequence[str] = (), seconds: int = SECONDS
+) -> int:
+    """Runs the tests again in a new world; their output comes in one piece.
+
+    ``chosen`` are pytest's arguments; by default those of this run. It ends after ``seconds``.
+    """
+    chosen = chosen or list(config.invocation_params.args)
     argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--basetemp=/tmp/pytest"]
     argv += _without(chosen, ("--stack", "--basetemp"))
     with subprocess.Popen(
         world.command(argv),
         cwd=REPOSITORY,
-        env=dict(os.environ, **{INNER: stack.name, _WHEEL: wheel}),
+        env=dict(os.environ, **{INNER: stack.name, WHEEL: wheel}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     ) as inner:
         try:
-            said, _ = inner.communicate(timeout=SECONDS)
+            said, _ = inner.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
             inner.kill()  # and by --kill-child everything in the world
             said, _ = inner.communicate()
-            said += b"FAILED: did not end in %d s\n" % SECONDS
+            said += b"FAILED: did not end in %d s\n" % seconds
     print("===== %s =====\n%s" % (stack.name, said.decode(errors="replace")), flush=True)
     return abs(inner.returncode)
 
 
-def _without(arguments: List[str], names: Tuple[str, ...]) -> List[str]:
+def _without(arguments: Sequence[str], names: Tuple[str, ...]) -> List[str]:
     kept: List[str] = []
     skip = False
     for argument in map(str, arguments):
@@ -66,5 +71,5 @@ def enter(stack: Stack, needed: List[str], changed: List[str]) -> str:
     ]
     folder = world.enter(own + needed, [stack.venv] + changed)
     pip = [os.path.join(stack.venv, "bin", "python"), "-m", "pip", "install", "-q", "--no-index"]
-    subprocess.run(pip + ["--no-deps", os.environ[_WHEEL]], check=True)
+    subprocess.run(pip + ["--no-deps", os.environ[WHEEL]], check=True)
     return folder

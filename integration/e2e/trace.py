@@ -36,17 +36,35 @@ def missing() -> str:
     return "" if shutil.which("strace") else "strace"
 
 
+def _fork_servers(pid: int) -> List[int]:
+    """The children of a hub that fork what becomes a user."""
+    found = []
+    for name in os.listdir("/proc"):
+        try:
+            with open("/proc/%s/stat" % name) as file:
+                parent = int(file.read().rpartition(")")[2].split()[1])
+            with open("/proc/%s/cmdline" % name) as file:
+                if parent == pid and "fork_server.py" in file.read():
+                    found.append(int(name))
+        except (OSError, ValueError):  # no process, or none any more
+            continue
+    return found
+
+
 class Trace:
-    """Follows a process, which is root's, and all that it starts, until it is stopped."""
+    """Follows a hub and all that it starts, and its fork server, until it is stopped."""
 
     def __init__(self, pid: int, path: str) -> None:
         self._path = path
-        argv = ["strace", "-f", "-y", "-s", "1000", "-o", path, "-p", str(pid)]
+        pids = [pid, *_fork_servers(pid)]
+        argv = ["strace", "-f", "-y", "-s", "1000", "-o", path]
+        for number in pids:
+            argv += ["-p", str(number)]
         known = [name for name in _TOUCH + _BIRTH + _IDENTITY]
         argv += ["-e", "trace=" + ",".join("?" + name for name in known), "-e", "signal=none"]
         self._child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        deadline = time.monotonic() + 20
-        while not _is_traced(pid):
+        deadline = time.monotonic() + 180
+        while not all(map(_is_traced, pids)):
             assert self._child.poll() is None and time.monotonic() < deadline, "strace fails"
             time.sleep(0.05)
 

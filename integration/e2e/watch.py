@@ -4,20 +4,22 @@ import json
 import os
 import pwd
 import subprocess
+import time
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from integration.e2e import world
 from integration.e2e.stacks import Stack
+from testing.waiting import within
 
 INTERVAL = 0.2  # seconds
 
 # Our reader is the copy that is deployed. klist reads after it, so each sample is two looks.
 _SAMPLER = """\
-import importlib.util, json, subprocess, sys, time
+import importlib, json, os, subprocess, sys, time, types
 helper, cache, interval = sys.argv[1], sys.argv[2], float(sys.argv[3])
-spec = importlib.util.spec_from_file_location("helper", helper)
-helper = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(helper)
+package = sys.modules["deployed"] = types.ModuleType("deployed")
+package.__path__ = [os.path.dirname(helper)]  # without its __init__, the face of a server
+helper = importlib.import_module("deployed.ccache")
 due = time.time()
 while True:
     at, ticket, fault = time.time(), None, ""
@@ -81,6 +83,16 @@ class Watch:
             lines = [line for line in file if line.endswith("\n")]
         found = [Sample(*json.loads(line)) for line in lines]
         return [sample for sample in found if since <= sample.at <= until]
+
+    def first_valid(self, name: str, since: float) -> float:
+        """Wait for a look that met a valid ticket; return when it was."""
+
+        def valid() -> List[float]:
+            seen = self.samples(name, since, time.time())
+            return [sample.at for sample in seen if not sample.fault]
+
+        assert within(300, valid), "no valid ticket of %s" % name
+        return valid()[0]
 
     def faults(self, name: str, since: float, until: float) -> List[str]:
         """When a user's ticket was not as it should be, and what it was; empty is good.

@@ -18,7 +18,7 @@ from typing import Callable, Dict, Iterable, List
 
 PASSWORDS = {"alice": "correct horse", "bob": "battery staple"}
 _SCRATCH = "/mnt"  # covered by a tmpfs; every Debian has it, and nothing else is there
-_COVERED = ("/tmp", "/var/tmp", "/home", "/root")
+_COVERED = ("/tmp", "/var/tmp", "/home", "/root", "/run")
 _WATCHED = ("/etc/passwd", "/etc/shadow", "/etc/group", "/etc/krb5.conf", "/etc/pam.d/login")
 
 
@@ -77,6 +77,8 @@ def enter(needed: Iterable[str], changed: Iterable[str]) -> str:
     _call("ip", "link", "set", "lo", "up")
     _call("mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", _SCRATCH)
     _cover(sorted({os.path.realpath(path) for path in needed}))
+    os.mkdir("/run/lock")
+    os.chmod("/run/lock", 0o1777)
     for path in ["/etc"] + list(changed):
         overlay(path)
     _unreachable(needed)

@@ -112,3 +112,15 @@ def lab(tmp_path_factory, run):
     folder = str(tmp_path_factory.mktemp("lab"))
     environment = make_environment(os.path.join(folder, "env"), [lab_.RELEASE], slim=True)
     return lab_.build(folder, environment.site, run)
+
+
+@pytest.fixture(scope="session")
+def package_lab(tmp_path_factory, run):
+    """A small site whose patches add a package, and add it in place of an older helper."""
+    return lab_.build_with_packages(str(tmp_path_factory.mktemp("packages")), run)
+
+
+@pytest.fixture
+def scenario_lab(request, scenario):
+    """The lab of a scenario."""
+    return request.getfixturevalue("package_lab" if scenario.packages else "lab")

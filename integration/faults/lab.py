@@ -1,10 +1,11 @@
-"""One small real site, as pip left it and patched: to be broken, and compared."""
+"""Small sites, as pip left them and patched: to be broken, and compared."""
 
 import os
 import shutil
 import subprocess
-from typing import Any, Callable, Dict, NamedTuple
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
+from testing.package_patches import FILES, HELPER, ONE_FILE, small
 from testing.trees import tree
 
 RELEASE = ("notebook", "6.5.7")
@@ -14,12 +15,23 @@ Picture = Dict[str, Any]
 
 
 class Lab(NamedTuple):
-    """Two folders to copy from, and what each file is in the one and in the other."""
+    """Folders to copy from, and what each file is in the one and in the other."""
 
     pristine: str
     applied: str
     before: Picture
     after: Picture
+    outdated: str = ""
+    """With an older version of the patches; its helper is one file."""
+    older: Optional[Picture] = None
+    options: Tuple[str, ...] = ()
+    """More options of each command."""
+
+    @property
+    def wholes(self) -> Dict[str, Picture]:
+        """The states that a site can have."""
+        found = {"before": self.before, "after": self.after}
+        return found if self.older is None else dict(found, older=self.older)
 
     def copy(self, source: str, target: str) -> str:
         """A site of its own in ``target``."""
@@ -39,12 +51,12 @@ class Lab(NamedTuple):
         found = {path: row for path, row in tree(site).items() if not _is_ours(path)}
         return {
             path: found.get(path)
-            for path in set(found) | set(self.before) | set(self.after)
-            if found.get(path) not in (self.before.get(path), self.after.get(path))
+            for path in set(found).union(*self.wholes.values())
+            if found.get(path) not in [whole.get(path) for whole in self.wholes.values()]
         }
 
     def state(self, site: str) -> str:
-        """``before`` or ``after``; anything else fails with what is wrong."""
+        """``before``, ``after`` or ``older``; anything else fails with what is wrong."""
         found = picture(site)
         wrong = {
             name: {
@@ -52,22 +64,22 @@ class Lab(NamedTuple):
                 for path in set(found) | set(whole)
                 if found.get(path) != whole.get(path)
             }
-            for name, whole in (("before", self.before), ("after", self.after))
+            for name, whole in self.wholes.items()
         }
         nearest = min(wrong, key=lambda name: len(wrong[name]))
         assert not wrong[nearest], (nearest, wrong[nearest])
         return nearest
 
     def is_mixed(self, site: str) -> bool:
-        """Whether some files are as before and others as after."""
+        """Whether it is none of the whole states."""
         found = tree(site)
-        differ = [p for p in self.before if self.before[p] != self.after.get(p)]
-        return len({found.get(path) == self.before[path] for path in differ}) == 2
+        wholes = self.wholes.values()
+        paths = [path for path in set().union(*wholes) if not path.startswith(".jhpatch")]
+        return all(any(found.get(p) != whole.get(p) for p in paths) for whole in wholes)
 
     def is_importable(self, site: str) -> bool:
         """Whether each patched module finds the helper that it imports."""
         found = tree(site)
-        helpers = [path for path in self.after if path.endswith("_jhpatch_kerberos.py")]
         patched = [
             path
             for path in self.after
@@ -75,7 +87,15 @@ class Lab(NamedTuple):
             and path.endswith(".py")
             and found.get(path) != self.before[path]
         ]
-        return not patched or all(found.get(path) == self.after[path] for path in helpers)
+        added = [
+            {path: row for path, row in whole.items() if path.endswith(".py")}
+            for whole in (self.after, self.older)
+            if whole
+        ]
+        return not patched or any(
+            all(found.get(p) == row for p, row in files.items() if p not in self.before)
+            for files in added
+        )
 
 
 def picture(site: str) -> Picture:
@@ -96,3 +116,21 @@ def build(folder: str, environment: str, run: Callable[..., Any]) -> Lab:
     shutil.copytree(environment, applied, symlinks=True)
     assert run("apply", "--site", applied) == 0
     return Lab(pristine, applied, picture(pristine), picture(applied))
+
+
+def build_with_packages(folder: str, run: Callable[..., Any]) -> Lab:
+    """A lab in ``folder`` whose patches add a package; an older version of them, a file."""
+    app = small(folder)
+    pristine, outdated, applied = (
+        os.path.join(folder, name) for name in ("pristine", "outdated", "applied")
+    )
+    options = ("--patches", app.patches)
+    for text in (ONE_FILE, FILES):
+        app.patch(text)
+        site = outdated if text is ONE_FILE else applied
+        shutil.copytree(app.site, site, symlinks=True)
+        assert run("apply", "--site", site, *options) == 0
+    os.rename(app.site, pristine)
+    assert os.path.exists(os.path.join(outdated, HELPER))
+    pictures = (picture(site) for site in (pristine, applied))
+    return Lab(pristine, applied, *pictures, outdated, picture(outdated), options)

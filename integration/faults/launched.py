@@ -19,7 +19,9 @@ from testing.trees import tree
 from testing.wheels import PYTHON
 
 RELEASES = ("1.0", "2.0")
-CORE, DEEP, HELPER = "our_app/core.py", "our_app/sub/deep.py", "our_app/_added.py"
+CORE, DEEP = "our_app/core.py", "our_app/sub/deep.py"
+PART, HELPER = ADDED = ("our_app/_added/part.py", "our_app/_added/__init__.py")
+"""A package that the patch adds, in the order of writing."""
 PATCHED = (CORE, DEEP)
 _FILLER = 60  # modules around those that matter, so that pip takes a while
 
@@ -94,10 +96,12 @@ def is_applied(site):
 
     Anything in between fails the test.
     """
-    found = {path: read(site, path) for path in (*PATCHED, HELPER)}
-    kinds = [dict(sources(version), **{HELPER: None}) for version in RELEASES]
+    found = {path: read(site, path) for path in (*PATCHED, *ADDED)}
+    kinds = [dict(sources(version), **dict.fromkeys(ADDED)) for version in RELEASES]
     kinds += [patched(version) for version in RELEASES]
     assert found in kinds, found
+    directory = os.path.dirname(os.path.join(site, HELPER))
+    assert os.path.isdir(directory) == (found[HELPER] is not None), os.listdir(directory)
     return found[HELPER] is not None
 
 
@@ -205,10 +209,11 @@ def sources(version):
 
 
 def patched(version):
-    """Those files with the patch, and the helper: same size, or Python could not be fooled."""
+    """Those files with the patch, and what it adds: same size, or Python could not be fooled."""
     found = {path: _module(version, "mark ") for path in PATCHED}
     assert all(len(found[path]) == len(sources(version)[path]) for path in PATCHED)
-    found[HELPER] = b"mark = True\n"
+    found[PART] = b"mark = True\n"
+    found[HELPER] = b"from our_app._added.part import mark\n"
     return found
 
 
@@ -262,8 +267,9 @@ def unpacked(path, site):
 
 def _patches(folder):
     os.makedirs(os.path.join(folder, "our-app"))
-    with open(os.path.join(folder, "our-app", "added.py"), "wb") as file:
-        file.write(patched("1.0")[HELPER])
+    for path in ADDED:
+        with open(os.path.join(folder, "our-app", os.path.basename(path)), "wb") as file:
+            file.write(patched("1.0")[path])
     for version in RELEASES:
         with open(os.path.join(folder, "our-app", version + "-marked.patch"), "w") as file:
             file.write(_patch(version))
@@ -271,13 +277,13 @@ def _patches(folder):
 
 
 def _patch(version):
-    """One patch of two files and a third."""
+    """One patch of two files, which adds a package."""
     old, new = sources(version), patched(version)
     head = "Package: our-app\nVersions: ==%s\nDescription: says that it was here\n" % version
     for path in PATCHED:
         head += "Before: %s sha256:%s\n" % (path, hashlib.sha256(old[path]).hexdigest())
         head += "After: %s sha256:%s\n" % (path, hashlib.sha256(new[path]).hexdigest())
-    head += "Adds: %s < our-app/added.py\n---\n" % HELPER
+    head += "".join("Adds: %s < our-app/%s\n" % (p, os.path.basename(p)) for p in ADDED) + "---\n"
     return head + "".join(_diff(path, old[path], new[path]) for path in PATCHED)
 
 

@@ -28,14 +28,14 @@ _RUN = (
 )
 
 
-def recorded(command: str, site: str, log: str, umask: int) -> List[Op]:
+def recorded(command: str, site: str, log: str, umask: int, *options: str) -> List[Op]:
     """The operations of ``jhpatch command --site site``, which must end with 0."""
     done = subprocess.run(
         ["sh", "-c", 'umask %o; exec "$@"' % umask, "sh"]
         # -y: the path of each descriptor; -xx: nothing in a path or in data needs a parser.
         + ["strace", "-f", "--seccomp-bpf", "-qq", "-y", "-xx", "-s", "16777216"]
         + ["-o", log, "-e", "trace=!" + _UNSEEN]
-        + [sys.executable, "-I", "-c", _RUN % ROOT, command, "--json", "--site", site],
+        + [sys.executable, "-I", "-c", _RUN % ROOT, command, "--json", "--site", site, *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd="/",

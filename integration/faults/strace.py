@@ -6,6 +6,7 @@ killed at a call has not made it. With ``--seccomp-bpf`` strace 6.1 injects no s
 says nothing, so each run here proves that its fault came about.
 """
 
+import itertools
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import List, NamedTuple, Optional
 _CALL = re.compile(r"^(\d+) +([a-z_0-9]+)\(")
 _QUIET = ["strace", "-f", "-qq", "--signal=none"]
 _PATIENCE = 120  # seconds for one command
+_MANY_FILES = re.compile("/_jhpatch_kerberos|/[.]jhpatch/originals")
 
 
 class Point(NamedTuple):
@@ -23,6 +25,9 @@ class Point(NamedTuple):
     number: int
     changes: bool
     """Whether it may change a disk or a lock: between two such, all kills are alike."""
+    repeats: bool = False
+    """Whether it is neither of the first two nor the last of its name in a row of calls on
+    the files of an added package, or on the originals."""
 
 
 class Ran(NamedTuple):
@@ -52,6 +57,7 @@ def points(command: List[str], log: str, since: Optional[str] = None) -> List[Po
     )
     assert done.returncode in (0, 3), done.stderr.decode()
     found = []  # type: List[Point]
+    places = []  # type: List[str]
     counts = {}
     own = begun = None
     with open(log, errors="surrogateescape") as lines:
@@ -66,8 +72,21 @@ def points(command: List[str], log: str, since: Optional[str] = None) -> List[Po
             begun = begun or since is None or since in line
             if begun:
                 found.append(Point(call, counts[call], _changes(call, line)))
+                places.append("".join(_MANY_FILES.findall(line)[:1]))
     assert found, "strace saw no call"
-    return found
+    return _with_repeats(found, places)
+
+
+def _with_repeats(every: List[Point], places: List[str]) -> List[Point]:
+    """The calls, those marked that do to a directory's middle files what its first two had."""
+    marked = list(every)
+    changing = [index for index, point in enumerate(every) if point.changes]
+    for place, indices in itertools.groupby(changing, lambda index: places[index]):
+        row = list(indices) if place else []
+        for call in {every[index].call for index in row}:
+            for index in [index for index in row if every[index].call == call][2:-1]:
+                marked[index] = every[index]._replace(repeats=True)
+    return marked
 
 
 def struck(command: List[str], point: Point, fault: str, log: str) -> Ran:

@@ -332,7 +332,7 @@ def test_a_user_may_hold_the_lock_of_his_own_site(victim, tally):
         assert os.read(read, 4) == b"held"
         start = time.monotonic()
         assert run_in_child("revert", *victim.where, "--lock-timeout", "0.3")[0] == 4
-        assert 0.3 <= time.monotonic() - start < 10
+        assert time.monotonic() - start >= 0.3
     finally:
         stop(holder)
     assert tree(victim.site) == before

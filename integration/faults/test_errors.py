@@ -3,7 +3,8 @@
 The errors are those of full, broken, read-only and busy disks. Each test takes its
 share. With ``--long`` each call that changes something gives every error, and each that
 reads gives one of them, in turn. Without it the calls that change something get one error
-each, in turn, of a recovery every other one.
+each, in turn: of the files of an added package the first two and the last, every third call of
+a small site (test_kills.py has others), every twelfth of a real release and of a recovery.
 """
 
 import itertools
@@ -12,47 +13,50 @@ import shutil
 
 import pytest
 
-from integration.faults.scenarios import SCENARIOS, died
-from integration.faults.strace import jhpatch, points, struck
+from integration.faults.scenarios import PACKAGES, SCENARIOS, STARTS, died, typed
+from integration.faults.strace import points, struck
 
 SHARES = 8
 ERRORS = "ENOSPC EIO EROFS EACCES EDQUOT EMFILE EINTR".split()
 FAILING = frozenset(
     "open openat write fsync rename renameat renameat2 unlink unlinkat "
-    "chmod fchmod fchmodat chown fchown fchownat mkdir mkdirat flock".split()
+    "chmod fchmod fchmodat chown fchown fchownat mkdir mkdirat rmdir flock".split()
 )
-MADE = ("the change was made", "cannot write the result", "could not be taken away")
+MADE = ("the change was made", "cannot write the result", "could not be removed")
 pytestmark = pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
 
 
 def chosen(lab, scenario, start, folder, thorough):
     """Pairs of a call and the error that it gives."""
     site = lab.copy(start, folder + "/count")
-    every = points(jhpatch(scenario.command, "--site", site), folder + "/log", site)
+    every = points(typed(lab, scenario.command, site), folder + "/log", site)
     can = [point for point in every if point.call in FAILING]
     changing = [point for point in can if point.changes]
     if thorough:
         reading = [point for point in can if not point.changes]
         pairs = list(zip(reading, itertools.cycle(ERRORS)))
         return pairs + list(itertools.product(changing, ERRORS))
-    return list(zip(changing[:: 2 if scenario.died else 1], itertools.cycle(ERRORS)))
+    few = [point for point in changing if not point.repeats]
+    return list(zip(few[1 :: scenario.stride], itertools.cycle(ERRORS)))
 
 
 @pytest.mark.parametrize("share", range(SHARES))
-@pytest.mark.parametrize("scenario", SCENARIOS[:2] + SCENARIOS[2:6:3], ids=lambda one: one.name)
-def test_an_error_at_every_call(scenario, share, lab, run, tmp_path, thorough, tally):
+@pytest.mark.parametrize(
+    "scenario", SCENARIOS[:2] + SCENARIOS[2:6:3] + PACKAGES, ids=lambda one: one.name
+)
+def test_an_error_at_every_call(scenario, share, scenario_lab, run, tmp_path, thorough, tally):
     """Exit code 1, one message, the site exactly before; the next run works."""
-    folder, log = str(tmp_path), str(tmp_path / "log")
+    folder, log, lab = str(tmp_path), str(tmp_path / "log"), scenario_lab
     start = died(lab, scenario, folder + "/start", log)
     for point, error in chosen(lab, scenario, start, folder, thorough)[share::SHARES]:
         site = lab.copy(start, folder + "/site")
-        command = jhpatch(scenario.command, "--site", site)
+        command = typed(lab, scenario.command, site)
         ran = struck(command, point, "error=" + error, log)
         # How much is read of /proc differs from run to run.
         assert ran.struck or not point.changes, point
         check(lab, site, scenario, (point, error), ran)
         for command in (scenario.command, "revert"):
-            assert run(command, "--site", site) == 0, (point, error, command)
+            assert run(command, "--site", site, *lab.options) == 0, (point, error, command)
             assert lab.state(site) == {"apply": "after", "revert": "before"}[command], point
         tally("error of a system call: %s: %s" % (error, scenario.name), int(ran.struck))
 
@@ -77,5 +81,4 @@ def check(lab, site, scenario, point, ran):
         return
     if point[0].call == "flock" and only_lock(site):
         return  # to take a lock file away that one could not lock would be the greater evil
-    start = {"pristine": "before", "applied": "after"}[scenario.start]
-    assert lab.state(site) == start, shown
+    assert lab.state(site) == STARTS[scenario.start], shown

@@ -124,7 +124,8 @@ EDITS = {
     "a long name": (A, "our_app/" + "a" * 300 + ".py"),
     "a long path": (A, "our_app/" + "a/" * 3000 + "a.py"),
     "a path with a newline": ("Adds: our_app/extra.py", "Adds: our_app/ex\n tra.py"),
-    "a path with a space": ("Adds: our_app/extra.py", "Adds: our_app/ex tra.py"),
+    "a path with a tab": ("Adds: our_app/extra.py", "Adds: our_app/ex\ttra.py"),
+    "a path with a space at its end": ("Adds: our_app/extra.py", "Adds: our_app /extra.py"),
     # Whose files.
     "our own folder": (A, ".jhpatch/state.json"),
     "our own folder itself": (A, ".jhpatch"),
@@ -150,6 +151,11 @@ EDITS = {
     "a source that is a folder": ("< our-app/extra.py", "< our-app"),
     "no such helper": ("< our-app/extra.py", "< helper:nobody"),
     "a helper elsewhere": ("< our-app/extra.py", "< helper:../engine"),
+    "no such set": (EXTRA, "Adds: our_app/x/ < deployed:nobody"),
+    "a set in a parent": (EXTRA, "Adds: ../x/ < deployed:kerberos-hub"),
+    "a set in our folder": (EXTRA, "Adds: .jhpatch/ < deployed:kerberos-hub"),
+    "a set as a file": (EXTRA, "Adds: our_app/x < deployed:kerberos-hub"),
+    "a folder as a source": (EXTRA, "Adds: our_app/x/ < our-app/"),
     "a source with a scheme": ("< our-app/extra.py", "< http://example.test/x"),
     "no source": (" < our-app/extra.py", ""),
     # The header.
@@ -490,9 +496,9 @@ def test_another_distributions_file(place, tally, lab):
 
 
 def test_adding_to_no_folder(place, tally):
-    """No folder is made for an added file: it is refused, in a dry run too."""
-    place.edit("Adds: our_app/extra.py", "Adds: our_app/none/x.py")
-    place.refused("our_app/none/x.py", codes=(5,))
+    """No package is made for an added file: it is refused, in a dry run too."""
+    place.edit("Adds: our_app/extra.py", "Adds: none/deep/x.py")
+    place.refused("none/deep/x.py", codes=(5,))
     tally("hostile patch: an edit")
 
 

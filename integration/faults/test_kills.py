@@ -2,7 +2,8 @@
 
 Each test takes its share of the calls, so that the shares run side by side. Without
 ``--long`` only the calls that change something count: a kill at any other leaves what
-the next of these leaves. Of those of a recovery every other one.
+the next of these leaves. Of the files of an added package the first two and the last count, of
+the calls of a small site every third, of those of a recovery or a real release every twelfth.
 
 With it, all calls of apply and revert, and all of a recovery from the first that names
 the site on: before that, Python starts as it does for any command. What a kill leaves is
@@ -13,7 +14,7 @@ import shutil
 
 import pytest
 
-from integration.faults.scenarios import SCENARIOS, died
+from integration.faults.scenarios import PACKAGES, SCENARIOS, died, typed
 from integration.faults.strace import jhpatch, points, struck
 from testing.trees import times, tree
 
@@ -24,27 +25,26 @@ pytestmark = pytest.mark.skipif(not shutil.which("strace"), reason="strace is no
 def chosen(lab, scenario, start, folder, thorough):
     """The calls at which to kill."""
     site = lab.copy(start, folder + "/count")
-    command = jhpatch(scenario.command, "--site", site)
+    command = typed(lab, scenario.command, site)
     every = points(command, folder + "/log", site if scenario.died else None)
     if thorough:
         return every
-    return [point for point in every if point.changes][:: 2 if scenario.died else 1]
+    few = [point for point in every if point.changes and not point.repeats]
+    return few[:: scenario.stride]
 
 
 @pytest.mark.parametrize("share", range(SHARES))
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_a_kill_at_every_call(scenario, share, lab, run, tmp_path, thorough, tally):
+@pytest.mark.parametrize("scenario", SCENARIOS + PACKAGES, ids=lambda scenario: scenario.name)
+def test_a_kill_at_every_call(scenario, share, scenario_lab, run, tmp_path, thorough, tally):
     """No file is torn by it; the next command makes the whole so; revert gives all back."""
-    folder = str(tmp_path)
+    folder, lab = str(tmp_path), scenario_lab
     start = died(lab, scenario, folder + "/start", folder + "/log")
     seen = set()
     for number, point in enumerate(chosen(lab, scenario, start, folder, thorough)):
         if number % SHARES != share:
             continue
         site = lab.copy(start, folder + "/site")
-        ran = struck(
-            jhpatch(scenario.command, "--site", site), point, "signal=KILL", folder + "/log"
-        )
+        ran = struck(typed(lab, scenario.command, site), point, "signal=KILL", folder + "/log")
         # What a run asks the kernel besides (memory, threads) differs from run to run.
         assert ran.struck or not point.changes, point
         left = frozenset(tree(site).items())
@@ -60,14 +60,16 @@ def check(lab, run, site, point, number):
     assert lab.is_importable(site), point
     first, second = (("apply", "revert"), ("revert", "apply"))[number // SHARES % 2]
     for command in (first, second, "revert"):
-        assert run(command, "--site", site) == 0, (point, command)
+        assert run(command, "--site", site, *lab.options) == 0, (point, command)
         assert lab.state(site) == {"apply": "after", "revert": "before"}[command], point
 
 
 @pytest.mark.parametrize("share", range(SHARES))
-@pytest.mark.parametrize("scenario", SCENARIOS[2:6:3], ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize(
+    "scenario", SCENARIOS[2:6:3] + PACKAGES[4:], ids=lambda scenario: scenario.name
+)
 def test_a_kill_in_the_recovery_of_a_recovery(
-    scenario, share, lab, run, tmp_path, thorough, tally
+    scenario, share, scenario_lab, run, tmp_path, thorough, tally
 ):
     """Killed at a call of the recovery, then at a call of the next one: the third is enough.
 
@@ -75,7 +77,7 @@ def test_a_kill_in_the_recovery_of_a_recovery(
     each time, so that all of the second have their turn too; a fifth of the first and a
     quarter of the second without --long.
     """
-    folder, log = str(tmp_path), str(tmp_path / "log")
+    folder, log, lab = str(tmp_path), str(tmp_path / "log"), scenario_lab
     start = died(lab, scenario, folder + "/start", log)
     few = 1 if thorough else 5
     seen = set()
@@ -83,13 +85,13 @@ def test_a_kill_in_the_recovery_of_a_recovery(
         if number % SHARES != share:
             continue
         broken = lab.copy(start, folder + "/broken")
-        command = jhpatch(scenario.command, "--site", broken)
+        command = typed(lab, scenario.command, broken)
         assert struck(command, point, "signal=KILL", log).struck, point
         lab.aged(broken)
         stride = 5 if thorough else 20
         for again in chosen(lab, scenario, broken, folder, False)[number % stride :: stride]:
             site = lab.copy(broken, folder + "/site")
-            command = jhpatch(scenario.command, "--site", site)
+            command = typed(lab, scenario.command, site)
             assert struck(command, again, "signal=KILL", log).struck, (point, again)
             left = frozenset(tree(site).items())
             if left not in seen:

@@ -29,6 +29,8 @@ WORDS = [
     "/x",
     "*",
     "helper:x",
+    "deployed:x",
+    "a/ < deployed:kerberos-hub",
     "\u00e9",
     "==1",
 ]

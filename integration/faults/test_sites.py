@@ -21,7 +21,7 @@ from testing.wheels import CACHE, PYTHON
 RELEASE = ("notebook", "5.7.9")
 INFO = "notebook-5.7.9.dist-info"
 PAGE, CONTENTS = "notebook/notebook/handlers.py", "notebook/services/contents/handlers.py"
-HELPER = "notebook/_jhpatch_kerberos.py"
+HELPER = "notebook/_jhpatch_kerberos/__init__.py"
 ODD = "odd site: "
 
 
@@ -579,7 +579,7 @@ def test_debians_packages(debian, tmp_path, tally):
         assert applied == set(DEBIAN.values())
         assert sum("no RECORD" in note for note in document["sites"][0]["notes"]) >= 3
         for name in applied:
-            assert glob.glob(os.path.join(site, name, "_jhpatch_kerberos.py"))
+            assert glob.glob(os.path.join(site, name, "_jhpatch_kerberos", "__init__.py"))
     assert not os.path.exists(os.path.join(site, ".jhpatch"))
     tally(ODD + "Debian's packages", len(DEBIAN))
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import random
 import shutil
 import stat
@@ -24,7 +25,7 @@ COMMANDS = [
 READS = COMMANDS[:4]
 SOME = {True: COMMANDS, False: COMMANDS[::2]}
 MODULE = "notebook/notebook/handlers.py"
-HELPER = "notebook/_jhpatch_kerberos.py"
+HELPER = "notebook/_jhpatch_kerberos/__init__.py"
 DEEP = 200000
 
 
@@ -103,7 +104,9 @@ def everybody(path, outside):
 
 
 def group(path, outside):
-    """A group can write it."""
+    """A group with another member can write it."""
+    entry = next(entry for entry in pwd.getpwall() if entry.pw_uid and entry.pw_gid)
+    os.chown(path, -1, entry.pw_gid)
     os.chmod(path, 0o664)
 
 
@@ -113,7 +116,7 @@ def stranger(path, outside):
 
 
 THINGS = [gigabyte, fifo, folder, link, dangling, endless, everybody, group, stranger]
-ROOT_ONLY = {stranger}
+ROOT_ONLY = {group, stranger}
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to give files away")
 
 
@@ -156,7 +159,7 @@ TEXTS = {
     "a number": lambda good: "1",
     "null": lambda good: "null",
     "only a schema": lambda good: {"schema": 1},
-    "a newer schema": lambda good: dict(good, schema=2),
+    "a newer schema": lambda good: dict(good, schema=99),
     "schema true": lambda good: dict(good, schema=True),
     "schema 1.0": lambda good: _raw(good, "schema", "1.0"),
     "schema as text": lambda good: dict(good, schema="1"),
@@ -182,7 +185,7 @@ TEXTS = {
     "an empty path": lambda good: _row(good, path=""),
     "a path that is none": lambda good: _row(good, path=["a"]),
     "a long path": lambda good: _row(good, path="a/" * 3000 + "b"),
-    "a hash that is none": lambda good: _row(good, before="0" * 63),
+    "not a hash": lambda good: _row(good, before="0" * 63),
     "a hash in capitals": lambda good: _row(good, after="A" * 64),
     "a hash that is a path": lambda good: _row(good, before="../../outside/handlers.py"),
     "a hash as a number": lambda good: _row(good, after=1),
@@ -231,7 +234,40 @@ JOURNALS = {
     "a start that is none": lambda good: dict(good, started={"a": 1}),
     "a deep host": lambda good: _raw(good, "host", "[" * 900 + "]" * 900),
     "a Python that is none": lambda good: dict(good, python=[1]),
+    "a directory that is a parent": lambda good: _directory(good, path="../outside"),
+    "a directory above the site": lambda good: _directory(good, path=".."),
+    "the site as a directory": lambda good: _directory(good, path="."),
+    "an empty directory": lambda good: _directory(good, path=""),
+    "a directory with a parent inside": lambda good: _directory(good, path="notebook/../../x"),
+    "an absolute directory": lambda good: _directory(good, path="/etc"),
+    "our folder as a directory": lambda good: _directory(good, path=".jhpatch"),
+    "a folder of ours as a directory": lambda good: _directory(good, path=".jhpatch/originals"),
+    "a directory of nothing that changed": lambda good: _directory(good, path="notebook/tree"),
+    "a directory that is a file": lambda good: _directory(good, path=good["rows"][0]["path"]),
+    "a directory that ends in a slash": lambda good: _directory(good, path="notebook/"),
+    "a directory with NUL": lambda good: _directory(good, path="notebook\0"),
+    "a directory that is none": lambda good: _directory(good, path=["notebook"]),
+    "a directory without an owner": lambda good: _directory(good, uid=None),
+    "a directory whose owner leaves it": lambda good: _directory(good, gid=2**32 - 1),
+    "a directory with a mode below zero": lambda good: _directory(good, mode=-1),
+    "a directory that is perhaps new": lambda good: _directory(good, is_new="no"),
+    "a directory with another field": lambda good: _directory(good, more=1),
+    "a directory twice": lambda good: _directory(_directory(good)),
+    "directories as an object": lambda good: dict(good, schema=2, directories={"a": 1}),
+    "directories as text": lambda good: dict(good, schema=2, directories="notebook"),
+    "no directories": lambda good: dict(_without(good, "directories"), schema=2),
 }
+
+
+def _directory(document, **fields):
+    """The journal with another directory, of which ``fields`` are wrong."""
+    row = {"path": "notebook", "mode": 0o755, "uid": 0, "gid": 0, "is_new": True}
+    rows = [*document.get("directories", ()), dict(row, **fields)]
+    return dict(document, schema=2, directories=rows)
+
+
+def _without(document, name):
+    return {key: value for key, value in document.items() if key != name}
 
 
 def _patches(document, change):

@@ -19,7 +19,7 @@ from testing.trees import times
 SECONDS = 10
 _ROOM = 768 * 1024 * 1024  # a file of a gigabyte that is read whole does not fit
 CODES = {0, 1, 2, 3, 4, 5}
-WAY_BACK = "pip install --force-reinstall"
+WAY_BACK = "-name .jhpatch -o "
 
 
 class Hang(BaseException):

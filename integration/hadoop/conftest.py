@@ -25,7 +25,9 @@ from testing.kdc import Kdc, missing
 from testing.kdc_fixtures import kcm  # noqa: F401
 
 TICKET = 90  # seconds, of a user's ticket
-RENEWAL, LIFE = 60, 150  # seconds, of HDFS's delegation tokens
+# Seconds, of HDFS's delegation tokens: the executor of an application that has just started has
+# those of its start, and comes late on a busy machine.
+RENEWAL = LIFE = 150
 USERS = tuple(PASSWORDS) + ("carol",)
 
 # clockskew: a JVM takes an expired ticket for good for five minutes otherwise.

@@ -16,7 +16,7 @@ from integration.e2e.stacks import STACKS, Stack
 from testing import pythons
 
 HADOOP = "3.4.1"
-FIT = (17, 21)  # Spark 4.0 needs 17; Hadoop 3.4.1 cannot log in on 24 and later
+FIT = (17, 21)  # Spark 4 needs 17; Hadoop 3.4.1 cannot log in on 24 and later
 _MODULES = (
     "hadoop-common",
     "hadoop-hdfs",
@@ -78,7 +78,7 @@ def _kernel_of(stack: Stack) -> Tuple[str, ...]:
 
 
 STACK = next(one for one in STACKS if one.name == "hub61-js221")
-SPARK = Spark("4.0.5", STACK.pythons[:2], _kernel_of(STACK))
+SPARK = Spark("4.3.0", STACK.pythons[:2], _kernel_of(STACK))
 _OLD = next(one for one in STACKS if one.name == "hub15-nb64")
 OLD_SPARK = Spark("2.4.8", ("3.7",), _kernel_of(_OLD))
 """The last of Spark 2; it needs a JDK 8."""
@@ -115,7 +115,7 @@ def build_jars() -> None:
     """Fetches what the four daemons need: 88 MB."""
     modules = "".join(_MODULE % (name, HADOOP) for name in _MODULES)
     pom = _POM % {"hadoop": HADOOP, "modules": modules}
-    _once(jars(), [pom, _COPY], lambda: _fetch_jars(pom))
+    once(jars(), [pom, _COPY], lambda: _fetch_jars(pom))
 
 
 def _fetch_jars(pom: str) -> None:
@@ -133,7 +133,7 @@ def _fetch_jars(pom: str) -> None:
 def build_spark(spark: Spark) -> None:
     """Builds its environment: pip builds a wheel from 200 to 400 MB."""
     python = interpreter(spark)
-    _once(spark.venv, [repr(spark), python], lambda: _install_spark(spark, python))
+    once(spark.venv, [repr(spark), python], lambda: _install_spark(spark, python))
 
 
 def _install_spark(spark: Spark, python: str) -> None:
@@ -143,7 +143,7 @@ def _install_spark(spark: Spark, python: str) -> None:
     stacks.call(pip + ["--no-build-isolation", "--no-cache-dir", "pyspark==" + spark.release])
 
 
-def _once(folder: str, wanted: List[str], build: Callable[[], None]) -> None:
+def once(folder: str, wanted: List[str], build: Callable[[], None]) -> None:
     """Builds a folder anew unless its marker says that it was built from what is wanted."""
     digest = hashlib.sha256(repr(wanted).encode()).hexdigest()
     marker = os.path.join(folder, "built-from")

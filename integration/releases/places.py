@@ -3,7 +3,7 @@
 import ast
 import importlib.util
 import warnings
-from typing import Any, List, NamedTuple, Tuple
+from typing import Any, List, NamedTuple, Set, Tuple
 
 HELPER = "_jhpatch_kerberos"
 
@@ -15,6 +15,8 @@ class Decorated(NamedTuple):
     above: Tuple[str, ...]
     name: str
     below: Tuple[str, ...]
+    arguments: Any
+    """Of the method: an ``ast.arguments``."""
 
 
 class Found(NamedTuple):
@@ -32,6 +34,14 @@ class Found(NamedTuple):
     """Where a call ends a method: ``Class.method: on_start(self)``."""
     rest: str
     """The tree without all this, as ``ast.dump`` gives it."""
+
+
+def exported(source: bytes) -> Set[str]:
+    """The names that a module's ``__all__`` has."""
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
+            return set(ast.literal_eval(node.value))
+    return set()
 
 
 def found(source: bytes, path: str) -> Found:
@@ -80,7 +90,7 @@ def _taken(module: Any, names: Tuple[str, ...]) -> Tuple[List[Decorated], List[s
         for name in [text for text in texts if text in names]:
             place = texts.index(name)
             decorators.append(
-                Decorated(method, tuple(texts[:place]), name, tuple(texts[place + 1 :]))
+                Decorated(method, tuple(texts[:place]), name, tuple(texts[place + 1 :]), node.args)
             )
         node.decorator_list = [one for one in node.decorator_list if _text(one) not in names]
         last = node.body[-1]

@@ -1,13 +1,12 @@
 """Each release that the patches are for: its real wheel, patched, looked at and given back."""
 
-import ast
 import os
 import re
-from typing import NamedTuple
+from typing import NamedTuple, Tuple
 
 import pytest
 
-from integration.releases import places
+from integration.releases import places, wrappers
 from integration.releases.compilers import PYTHONS, supported
 from integration.releases.layout import laid_out
 from integration.releases.table import KNOWN_BYTES, OUTSIDE, PATCHES, RELEASES
@@ -33,6 +32,7 @@ class Change(NamedTuple):
     before: bytes
     after: bytes
     helper: str
+    added: Tuple[str, ...]
 
 
 @each(RELEASES)
@@ -55,8 +55,9 @@ def test_release(name, version, jhpatch, compilers, tmp_path):
             assert sha256(unpatched[one.path]) == one.before
             after = laid.read(one.path)
             assert sha256(after) == one.after
-            helper = edition.adds[0].path
-            change = Change(edition.patch, one.path, unpatched[one.path], after, helper)
+            added = tuple(addition.path for addition in edition.adds)
+            helper = added[-1]
+            change = Change(edition.patch, one.path, unpatched[one.path], after, helper, added)
             assert_placed(change, laid.read(helper))
             assert_compiles(change, laid, compilers)
 
@@ -73,16 +74,19 @@ def assert_done(answer, name, state):
 
 
 def assert_placed(change, helper):
-    """The import, the decorators and the call stand where they must; the rest is upstream's."""
+    """The import, the decorators and the call stand where they must, and the wrappers take
+    upstream's arguments; the rest is upstream's.
+    """
     found = places.found(change.after, change.path)
-    assert found.imported == change.helper[: -len(".py")].replace("/", ".")
+    assert found.imported == change.helper[: -len("/__init__.py")].replace("/", ".")
     assert found.earlier == (), "the own package is imported above the helper"
     assert found.follower.startswith(change.path.split("/")[0] + ".")
-    functions = {one.name for one in ast.parse(helper).body if isinstance(one, ast.FunctionDef)}
-    assert functions.issuperset(found.names)
+    assert places.exported(helper).issuperset(found.names)
     decorated = {one.method: one for one in found.decorators}
     assert len(decorated) == len(found.decorators)
     PLACED[change.patch](found, decorated)
+    for one in found.decorators:
+        wrappers.assert_passed_on(one.name, one.arguments)
     assert found.rest == places.upstream(change.before, change.path)
 
 
@@ -140,7 +144,7 @@ def assert_compiles(change, laid, compilers):
     assert runs, "no Python here for " + laid.requires_python
     fit = [one for one in runs if not compilers[one].error(change.path, change.before)]
     for python in {runs[0], (fit or runs)[-1]}:
-        for path in (change.path, change.helper):
+        for path in (change.path, *change.added):
             error = compilers[python].error(path, laid.read(path))
             assert error is None, "Python %s: %s: %s" % (python, path, error)
 

@@ -6,8 +6,17 @@ from jhpatch.errors import Command, NextStep
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.report.result import Finding
 
-Step = Union[str, NextStep, None]
-"""A command to type or a line to write, with {fields} in its words and its arguments."""
+
+class Line(NamedTuple):
+    """A line to write into a configuration file."""
+
+    text: str
+    where: str = ""
+    """Its place in its file; empty for a line of jupyterhub_config.py."""
+
+
+Step = Union[str, Line, NextStep, None]
+"""A command to type, a line to write, or advice for a person, which is text; all with {fields}."""
 
 
 class FindingKind(NamedTuple):
@@ -64,6 +73,8 @@ def fill_in(step: Step, fields: Mapping[str, str]) -> Optional[NextStep]:
     """Return a next step with its {fields} filled in. Raises KeyError for one not given."""
     if not step:
         return None
+    if isinstance(step, Line):
+        step = ", ".join(filter(None, step))
     parts = (step,) if isinstance(step, str) else step.parts
     return NextStep(*(_fill_in_part(part, fields) for part in parts))
 

@@ -5,8 +5,6 @@ import time
 from typing import Callable, Dict, Iterable, List, Tuple
 
 # spark/checks.py names both here.
-from jhpatch.checks.accounts import Account as Account
-from jhpatch.checks.accounts import account_of as account_of
 from jhpatch.checks.finding import FindingKind, FindingTable, warning
 from jhpatch.errors import jhpatch_command
 from jhpatch.namedtuple import NamedTuple
@@ -21,12 +19,15 @@ MARGIN = 0.3
 
 KINDS: Dict[str, FindingKind] = {
     "check-timeout": warning(
-        "each check has 5 s, all have 30 s: a service of this host does not answer",
+        "each check has a limit of 5 s, and all checks together 30 s: a file system or a service "
+        "such as LDAP may not respond",
         jhpatch_command("doctor"),
     ),
-    "check-left-out": warning("each check has 5 s, all have 30 s", jhpatch_command("doctor")),
+    "check-left-out": warning(
+        "each check has a limit of 5 s, and all checks together 30 s", jhpatch_command("doctor")
+    ),
     "check-failed": warning(
-        "a mistake in jhpatch: please report it", jhpatch_command("doctor", "--json")
+        "a bug in jhpatch: please report it", jhpatch_command("doctor", "--json")
     ),
 }
 _finding = FindingTable(KINDS).finding
@@ -49,6 +50,20 @@ class Check(NamedTuple):
 
     name: str
     probe: Callable[[Deadline], Iterable[Finding]]
+    more: float = 0.0
+    """Seconds that it may take beyond those of each check."""
+
+
+class NotRun(Exception):
+    """Raised by a probe that cannot check anything: another check reports why."""
+
+
+class Checked(NamedTuple):
+    """What one check found."""
+
+    name: str
+    findings: Tuple[Finding, ...]
+    is_run: bool = True
 
 
 def run_checks(
@@ -56,36 +71,39 @@ def run_checks(
     each: float = EACH,
     total: float = ALL,
     step: Callable[[str], None] = lambda name: None,
-) -> Tuple[Finding, ...]:
-    """Return the findings of all checks, which run one after the other.
+) -> Tuple[Checked, ...]:
+    """Return what each check found; they run one after the other.
 
     A check ends after ``each`` seconds, all checks after ``total``; what a check found
     until then counts. ``step`` is called with the name of each check as it begins.
     """
-    findings: List[Finding] = []
+    rows: List[Checked] = []
     end = time.monotonic() + total
     for check in checks:
         step(check.name)
-        seconds = min(each, end - time.monotonic())
+        seconds = min(each + check.more, end - time.monotonic())
         if seconds <= 0:
-            message = "%s: no time was left for it" % check.name
-            findings.append(_finding("check-left-out", message))
+            message = "%s: not run: the time for all checks is over" % check.name
+            rows.append(Checked(check.name, (_finding("check-left-out", message),), False))
         else:
-            findings += _run_check(check, seconds)
-    return tuple(findings)
+            rows.append(_run_check(check, seconds))
+    return tuple(rows)
 
 
-def _run_check(check: Check, seconds: float) -> List[Finding]:
+def _run_check(check: Check, seconds: float) -> Checked:
     """Return what a check finds in a thread of its own.
 
     A name service or an NFS server may never answer: the thread is then left behind.
     """
     findings: List[Finding] = []
+    skipped: List[bool] = []
 
     def probe() -> None:
         try:
             for finding in check.probe(Deadline(seconds)):
                 findings.append(finding)
+        except NotRun:
+            skipped.append(True)
         except Exception as error:
             message = "%s: unexpected %s: %s" % (check.name, type(error).__name__, error)
             findings.append(_finding("check-failed", message))
@@ -93,7 +111,36 @@ def _run_check(check: Check, seconds: float) -> List[Finding]:
     thread = threading.Thread(target=probe, daemon=True)
     thread.start()
     thread.join(seconds)
+    rows = tuple(findings)
     if thread.is_alive():
-        message = "%s: no end within %.0f s" % (check.name, seconds)
-        return list(findings) + [_finding("check-timeout", message)]
-    return findings
+        message = "%s: not finished after %.0f s" % (check.name, seconds)
+        rows += (_finding("check-timeout", message),)
+    return Checked(check.name, rows, not skipped)
+
+
+def findings_of(rows: Iterable[Checked]) -> Tuple[Finding, ...]:
+    """Return the findings of all checks, in order."""
+    return tuple(finding for row in rows for finding in row.findings)
+
+
+_RESULTS = ("passed", "with errors", "with warnings", "not run")
+
+
+def summary(rows: Iterable[Checked]) -> str:
+    """Return the number of checks, and of those with each result: the numbers add up.
+
+    A check counts once: by its worst finding, and as passed if that is a note or if it has none.
+    """
+    results = [_result(row) for row in rows]
+    counts = ["%d %s" % (results.count(name), name) for name in _RESULTS if name in results]
+    plural = "" if len(results) == 1 else "s"
+    return "%d check%s: %s" % (len(results), plural, ", ".join(counts) or "none passed")
+
+
+def _result(row: Checked) -> str:
+    severities = {finding.severity for finding in row.findings}
+    if "error" in severities:
+        return "with errors"
+    if not row.is_run:
+        return "not run"
+    return "with warnings" if "warning" in severities else "passed"

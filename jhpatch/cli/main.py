@@ -4,37 +4,25 @@ import argparse
 import importlib
 import os
 import sys
-from typing import Any, List, NoReturn, Optional, Tuple
+from typing import Any, List, Optional, Tuple
 
-from jhpatch import __version__
 from jhpatch.cli import terminal
-from jhpatch.commands import COMMANDS, EXAMPLES
-from jhpatch.errors import Failed, JhpatchError, Usage, jhpatch_command
-from jhpatch.report.next_command import MAINTENANCE, Runner
+from jhpatch.cli.parser import command_in, module_of, parse
+from jhpatch.errors import (
+    Failed,
+    JhpatchError,
+    NextStep,
+    jhpatch_command,
+    missing_module,
+    permission_denied,
+    same_command,
+)
+from jhpatch.report.next_command import MAINTENANCE, ONLY_PATCHES, Runner
 from jhpatch.report.result import Result, Script, Sites, error_of, with_fallbacks
 from jhpatch.report.text import Style
 
-# argparse searches three directories for the translation of each message; none exists.
-argparse._ = str  # type: ignore[attr-defined]
-
-_EXIT_CODES = """\
-exit codes: 0 done or nothing to do; 1 failed; 2 usage; 3 a check found something;
-4 another run holds the lock; 5 refused, nothing changed"""
-
-
-def _formatter(prog: str) -> argparse.HelpFormatter:
-    """Return a formatter with a fixed width: argparse imports shutil to read the terminal's."""
-    return argparse.RawDescriptionHelpFormatter(prog, width=88)
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise Usage(message, next=jhpatch_command(*self.prog.split(" ")[1:], "--help"))
-
-    def _print_message(self, message: str, file: Any = None) -> None:
-        """Write help and version as results are written: in any locale, to any reader."""
-        if message and terminal.output(message):
-            raise SystemExit(1)
+_ISOLATED = ("-I",)
+_REQUIRED = {"packaging": "packaging", "patch_ng": "patch-ng"}  # the distribution of each module
 
 
 def main(argv: Optional[List[str]] = None) -> int:
@@ -43,41 +31,61 @@ def main(argv: Optional[List[str]] = None) -> int:
     verbose = bool({"-v", "--verbose"} & set(arguments))
     quiet = bool({"-q", "--quiet"} & set(arguments))
     as_json = "--json" in arguments
-    runner = Runner(sys.executable or "python")
+    runner = _runner(argparse.Namespace(), arguments)
     try:
         with terminal.interruptible():
-            parsed = _parse(arguments)
-            runner = _runner(parsed)
+            parsed = parse(arguments)
+            runner = _runner(parsed, arguments)
             _preload(as_json)
             parsed.environ = os.environ
-            run = _module(parsed.command).run
+            run = module_of(parsed.command).run
             if getattr(parsed, "watch", None):
                 return _watch(run, parsed, as_json, runner)
             messages = terminal.Messages(as_json or quiet)
             parsed.step, parsed.say = messages.step, messages.say
+            parsed.ask = terminal.ask
             try:
                 result = run(parsed)
             finally:
                 messages.end()
-            runner = _runner(parsed)  # status --all adds the environments that it finds
+            runner = _runner(parsed, arguments)  # status --all adds the environments that it finds
     except JhpatchError as error:
         result = _failure(arguments, error)
     except (KeyboardInterrupt, Exception) as error:
         if verbose:
             _trace()
-        result = _failure(arguments, Failed(*_describe(error), next=_NEXT))
+        result = _failure(arguments, _described(error, command_in(arguments)))
     return _print(with_fallbacks(result), runner, as_json, verbose, quiet)
 
 
-def _runner(arguments: argparse.Namespace) -> Runner:
+def _runner(parsed: argparse.Namespace, arguments: List[str]) -> Runner:
     """Return the Python and the options of this command, for the next command to type."""
 
     def options(*names: str) -> Tuple[str, ...]:
-        pairs = (("--" + name, value) for name in names for value in getattr(arguments, name, []))
+        pairs = (("--" + name, value) for name in names for value in getattr(parsed, name, []))
         return tuple(argument for pair in pairs for argument in pair)
 
-    python = sys.executable or "python"
-    return Runner(python, options("python", "site", "patches"), options("patches"))
+    only_patches = (ONLY_PATCHES,) * bool(getattr(parsed, "only_patches", False))
+    standing = os.environ.get("JHPATCH_PATCHES")
+    return Runner(
+        sys.executable or "python",
+        options("python", "site", "patches") + only_patches,
+        options("patches") + only_patches,
+        _ISOLATED if sys.flags.isolated or (os.geteuid() == 0 and _has_isolated()) else (),
+        _ISOLATED if _has_isolated() else (),
+        tuple(arguments),
+        ("JHPATCH_PATCHES=" + standing,) if standing else (),
+    )
+
+
+def _has_isolated() -> bool:
+    """Return whether ``python -I`` finds jhpatch: not by PYTHONPATH, nor in the user site."""
+    if sys.flags.isolated:
+        return True
+    directory = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    user_site = getattr(sys.modules.get("site"), "USER_SITE", None)
+    others = os.environ.get("PYTHONPATH", "").split(os.pathsep) + [user_site]
+    return directory in sys.path and directory not in others
 
 
 def _watch(run: Any, parsed: argparse.Namespace, as_json: bool, runner: Runner) -> int:
@@ -86,7 +94,7 @@ def _watch(run: Any, parsed: argparse.Namespace, as_json: bool, runner: Runner) 
     def text_of(result: Result) -> str:
         return _json(result, runner, None) if as_json else _text(result, style, runner)
 
-    redraw = style.terminal and not as_json
+    redraw = style.terminal and not as_json and not terminal.is_dumb()
     return terminal.watch(lambda: run(parsed), text_of, parsed.watch, redraw)
 
 
@@ -96,10 +104,33 @@ def _preload(as_json: bool) -> None:
 
 
 def _failure(argv: List[str], error: JhpatchError) -> Result:
-    return Result(_command(argv), error=error_of(error), own_exit_code=error.exit_code)
+    further = tuple(map(error_of, error.further))
+    return Result(
+        command_in(argv), error=error_of(error), own_exit_code=error.exit_code, further=further
+    )
 
 
-_NEXT = jhpatch_command("status") + "; the same command with -v shows where it happened"
+_OF_SITES = ("status", "diff", "apply", "revert", "create")
+_TRACEBACK = "run the same command with -v for a traceback"
+
+
+def _described(error: BaseException, command: Optional[str]) -> JhpatchError:
+    """Return the JhpatchError for an exception of another class."""
+    if isinstance(error, ImportError):
+        name = (error.name or "").partition(".")[0]
+        if name in _REQUIRED:
+            return missing_module(error, _REQUIRED[name])
+    if isinstance(error, PermissionError) and error.filename is not None:
+        message, path = _describe(error)
+        return permission_denied(message, path or "")
+    return Failed(*_describe(error), next=_step_after(error, command))
+
+
+def _step_after(error: BaseException, command: Optional[str]) -> NextStep:
+    """Return the next step: ``status`` shows nothing of a command that inspects no site."""
+    if command in _OF_SITES:
+        return jhpatch_command("status") + ("; " + _TRACEBACK)
+    return same_command() if isinstance(error, KeyboardInterrupt) else NextStep(_TRACEBACK)
 
 
 def _describe(error: BaseException) -> Tuple[str, Optional[str]]:
@@ -109,7 +140,7 @@ def _describe(error: BaseException) -> Tuple[str, Optional[str]]:
     if isinstance(error, MemoryError):
         return "out of memory; nothing is left half done", None
     if isinstance(error, ImportError):
-        return "cannot load a part of Python: %s" % error, error.path
+        return "cannot import a module: %s" % error, error.path
     if isinstance(error, OSError):
         filename = error.filename
         path = os.fsdecode(filename) if isinstance(filename, (str, bytes)) else None
@@ -121,70 +152,6 @@ def _trace() -> None:
     import traceback
 
     terminal.error_output(traceback.format_exc())
-
-
-def _parse(argv: List[str]) -> argparse.Namespace:
-    """Parse the command line. Raises Usage."""
-    arguments = parser(argv[0] if argv and argv[0] in COMMANDS else None).parse_args(argv)
-    if arguments.command is None:
-        raise Usage(
-            "no command",
-            expected="one of " + ", ".join(COMMANDS),
-            next=jhpatch_command("--help"),
-        )
-    return arguments
-
-
-class _Version(argparse.Action):
-    """Print the version, the Python, and the newest release of each patch."""
-
-    def __call__(self, parser: Any, *arguments: Any) -> NoReturn:
-        from jhpatch.patchset import catalog
-
-        newest = catalog.Catalog((catalog.own_patch_dir(),)).newest()
-        values = (__version__, sys.version.split()[0], sys.executable)
-        lines = ["jhpatch %s, Python %s (%s)" % values]
-        lines += ["  %-34s to %s" % (patch, newest[patch]) for patch in sorted(newest)]
-        parser._print_message("\n".join(lines) + "\n")
-        raise SystemExit(0)
-
-
-def parser(name: Optional[str], whole: bool = False) -> argparse.ArgumentParser:
-    """Return the parser of the command ``name``; for None of all, with arguments if ``whole``."""
-    parser = _Parser(
-        prog="jhpatch",
-        description="Versioned, verified and reversible patches against installed "
-        "JupyterHub, notebook and jupyter_server.",
-        epilog=_EXIT_CODES,
-        formatter_class=_formatter,
-        allow_abbrev=False,
-    )
-    help_text = "the tool, the Python, and the newest release that each patch knows"
-    parser.add_argument("--version", action=_Version, nargs=0, help=help_text)
-    # With prog, argparse does not format a usage to find it.
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", prog="jhpatch")
-    for command, purpose in COMMANDS.items():
-        if name not in (None, command):
-            continue  # only the parser of the typed command is built
-        subparser = commands.add_parser(
-            command,
-            help=purpose,
-            description=purpose,
-            epilog="example:\n  python -m jhpatch %s\n\n%s" % (EXAMPLES[command], _EXIT_CODES),
-            formatter_class=_formatter,
-            allow_abbrev=False,
-        )
-        if whole or command == name:
-            _module(command).add_arguments(subparser)
-    return parser
-
-
-def _module(command: str) -> Any:
-    return importlib.import_module("jhpatch.commands." + command)
-
-
-def _command(argv: List[str]) -> Optional[str]:
-    return next((word for word in argv if word in COMMANDS), None)  # for the document alone
 
 
 def _print(result: Result, runner: Runner, as_json: bool, verbose: bool, quiet: bool) -> int:
@@ -213,7 +180,7 @@ def _text(result: Result, style: Style, runner: Runner) -> str:
         from jhpatch.report import site_text
 
         return site_text.text(result, style, runner)
-    if result.command in MAINTENANCE:
+    if result.command in (*MAINTENANCE, "create"):
         module = importlib.import_module("jhpatch.report.patch_text")
     else:
         module = importlib.import_module("jhpatch.report.host_text")

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import Any, Callable, Iterator, Optional, TextIO
 
-from jhpatch.report.text import Style, shown
+from jhpatch.report.text import WIDTH, Style, shown
 
 _HOME = "\033[H\033[J"  # the upper left corner, and nothing below it (ECMA-48, CUP and ED)
 
@@ -14,8 +14,20 @@ _HOME = "\033[H\033[J"  # the upper left corner, and nothing below it (ECMA-48, 
 def style(verbose: bool) -> Style:
     """Return the style of text on standard output."""
     terminal = _is_terminal(sys.stdout)
-    colour = terminal and "NO_COLOR" not in os.environ
+    colour = terminal and not os.environ.get("NO_COLOR") and not is_dumb()
     return Style(terminal, colour, verbose, _width() if terminal else 0)
+
+
+def is_dumb() -> bool:
+    """Return whether the terminal interprets no escape sequences."""
+    return os.environ.get("TERM") == "dumb"
+
+
+def help_width() -> int:
+    """Return the columns of help texts: COLUMNS, those of a terminal, and at most 88."""
+    if os.environ.get("COLUMNS") or _is_terminal(sys.stdout):
+        return min(_width(), WIDTH)
+    return WIDTH
 
 
 def _is_terminal(stream: Optional[TextIO]) -> bool:
@@ -148,6 +160,14 @@ def output(text: str, escaped: bool = True) -> int:
             return 0
         error_output("jhpatch: cannot write the result: %s\n" % error.strerror)
         return 1
+
+
+def ask(question: str) -> str:
+    """Return a line that is typed on the terminal; "" if there is none."""
+    if not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
+        return ""
+    error_output(question)
+    return sys.stdin.readline().strip()
 
 
 def error_output(text: str) -> None:

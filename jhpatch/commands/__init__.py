@@ -1,19 +1,20 @@
 """The commands, one a module with ``add_arguments(parser)`` and ``run(arguments) -> Result``."""
 
 COMMANDS = {
-    "list": "every patch: distribution, versions, what for; which fit here",
-    "status": "the state of each patch; only reads",
-    "diff": "the exact bytes that apply would change",
-    "apply": "make all patches that fit applied",
-    "revert": "give every byte back",
-    "ticket": "your Kerberos ticket: until when, and who renews it",
-    "doctor": "what Kerberos lacks on this host, and the next step; changes nothing",
-    "kernelspec": "PySpark kernels: install, list, check, remove",
-    "completion": "the words that a shell completes: for bash, zsh or fish",
-    "nginx": "the front: write its site file, find what is wrong with the one that is there",
-    "lint": "for who keeps patches: whether they are sound",
-    "rebase": "for who keeps patches: carry one to another release",
-    "survey": "for who keeps patches: which releases no patch names yet",
+    "list": "List every patch: its releases, its purpose, and its state here",
+    "status": "Show the state of each patch; change nothing",
+    "diff": "Show the exact changes of apply as a unified diff",
+    "apply": "Apply all applicable patches",
+    "revert": "Restore the original files byte for byte",
+    "ticket": "Show your Kerberos tickets: when they expire, and what renews them",
+    "doctor": "Check Kerberos and Spark on this host, and show the next steps; change nothing",
+    "kernelspec": "Install, list, check and remove PySpark kernels",
+    "completion": "Print the completion script of a shell: bash, zsh or fish",
+    "nginx": "Write the site file of the nginx reverse proxy, or check an existing one",
+    "create": "For patch maintainers: create a patch from files that were edited in place",
+    "lint": "For patch maintainers: check patch files against the rules",
+    "rebase": "For patch maintainers: port a patch to another release",
+    "survey": "For patch maintainers: check for new upstream releases",
 }
 """The commands and their summaries, without an import of their modules."""
 
@@ -26,10 +27,18 @@ EXAMPLES = {
     "ticket": "ticket --watch 10",
     "doctor": "doctor --user alice --config /etc/jupyterhub/jupyterhub_config.py",
     "kernelspec": "kernelspec install --spark-home /opt/spark --lazy --dry-run",
+    "kernelspec install": "kernelspec install --spark-home /opt/spark --user --dry-run",
+    "kernelspec list": "kernelspec list",
+    "kernelspec check": "kernelspec check pyspark --timeout 300",
+    "kernelspec remove": "kernelspec remove pyspark --dry-run",
     "nginx": "nginx check /etc/nginx",
+    "nginx render": "nginx render --server-name hub.example.com --upstream 127.0.0.1:8000 "
+    "--certificate /etc/ssl/hub.pem --certificate-key /etc/ssl/hub.key",
+    "nginx check": "nginx check /etc/nginx --hub-version 5.2.1",
     "completion": "completion bash",
+    "create": "create requests/retry-on-503 --patches /etc/jhpatch/patches",
     "lint": "lint",
     "rebase": "rebase jupyterhub/kerberos-login --to 6.1.2",
     "survey": "survey",
 }
-"""An example for each command, as typed after ``python -m jhpatch``."""
+"""An example for each command and action, as typed after ``python -m jhpatch``."""

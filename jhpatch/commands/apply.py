@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-unlisted",
         action="store_true",
-        help="also a release that no patch names, where its bytes are those of one that is known",
+        help="Also patch an untested release whose files are identical to those of a tested one",
     )
 
 

@@ -4,7 +4,8 @@ import argparse
 import os
 
 from jhpatch.commands.arguments import add_output_options
-from jhpatch.errors import Failed, python_command
+from jhpatch.errors import Failed
+from jhpatch.installer import self_check
 from jhpatch.report.result import Result, Script
 
 SHELLS = ("bash", "zsh", "fish")
@@ -16,7 +17,9 @@ DIRECTORY = os.path.join(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``completion``."""
-    parser.add_argument("shell", choices=SHELLS, help='eval "$(jhpatch completion bash)"')
+    parser.add_argument(
+        "shell", choices=SHELLS, help='The shell; in ~/.bashrc: eval "$(jhpatch completion bash)"'
+    )
     add_output_options(parser)
 
 
@@ -30,6 +33,6 @@ def run(arguments: argparse.Namespace) -> Result:
         raise Failed(
             str(error.strerror),
             path=path,
-            next=python_command("pip", "install", "--force-reinstall", "jhpatch"),
+            next=self_check.reinstall_jhpatch(),
         )
     return Result("completion", Script(text))

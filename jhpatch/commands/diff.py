@@ -5,31 +5,32 @@ from typing import FrozenSet, List, Optional, Tuple
 
 from jhpatch import __version__
 from jhpatch.commands.arguments import add_arguments as add_shared_arguments
-from jhpatch.commands.arguments import catalog_of, inspected
-from jhpatch.errors import JhpatchError
+from jhpatch.commands.arguments import add_wheels, catalog_of, inspected
+from jhpatch.errors import JhpatchError, Refused, jhpatch_command
 from jhpatch.installer import selection
-from jhpatch.installer.assessment import PatchStatus
 from jhpatch.installer.inspection import Inspection
+from jhpatch.installer.patch_status import PatchStatus
 from jhpatch.installer.plan import Operation, plan
 from jhpatch.installer.site_report import site_report
 from jhpatch.patchset import engine, unified_diff
 from jhpatch.report import states
-from jhpatch.report.result import Result, SiteReport, Sites
+from jhpatch.report.result import FileReport, Result, SiteReport, Sites
 from jhpatch.transaction.change import FileChange
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``diff``."""
     add_shared_arguments(parser)
+    add_wheels(parser)
 
 
 def run(arguments: argparse.Namespace) -> Result:
     """Show the diff. Exit code 0: even if it is empty; 4: another run; 5: apply would refuse."""
     sites, named = inspected(arguments, catalog_of(arguments))
-    return Result("diff", Sites(tuple(_site(site, named) for site in sites)))
+    return Result("diff", Sites(tuple(_site(arguments, site, named) for site in sites)))
 
 
-def _site(site: Inspection, named: FrozenSet[str]) -> SiteReport:
+def _site(arguments: argparse.Namespace, site: Inspection, named: FrozenSet[str]) -> SiteReport:
     if site.error or site.journal == states.BUSY:
         return site_report(site)
     operation = Operation("apply", named, __version__)
@@ -44,8 +45,12 @@ def _site(site: Inspection, named: FrozenSet[str]) -> SiteReport:
         single = plan(alone, site.snapshot, statuses)
         # A patch that was not named and whose distribution is absent is no refusal.
         if single.refusals and (status.patch in named or status.state != states.ABSENT):
-            error = error or single.refusals[0][1]
-            text += _edits(site, status)
+            edits, unknown = _edits(arguments, site, status)
+            text += [edit for edit in edits if edit not in text]  # patches share added files
+            refusal = single.refusals[0][1]
+            if unknown:
+                refusal = _without_original(arguments, refusal, status, unknown)
+            error = error or refusal
         patches += single.patches
     if patches:
         whole = plan(operation._replace(named=frozenset(patches)), site.snapshot, statuses)
@@ -60,28 +65,72 @@ def _modules_first(change: FileChange) -> Tuple[bool, bool, str]:
     return change.path.endswith("/RECORD"), change.before is None, change.path
 
 
-def _edits(inspection: Inspection, status: PatchStatus) -> List[str]:
-    """Return the diff from known bytes to a file that somebody else has changed."""
+def _edits(
+    arguments: argparse.Namespace, inspection: Inspection, status: PatchStatus
+) -> Tuple[List[str], List[str]]:
+    """Return the diff from known bytes to the files that were changed since, and why
+    there is none of a file whose original cannot be had."""
     text: List[str] = []
+    unknown: List[str] = []
+    if status.state == states.UNSUPPORTED and arguments.wheels is None:
+        return text, unknown  # another build, not an edit
     for file in status.files:
         if file.state != states.OTHER:
             continue
         expected = _expected(inspection, status, file.path)
-        if expected is None:  # only the release's hash is known: show the patch itself
-            return [status.edition.diff.decode("utf-8", "replace")] if status.edition else []
-        text.append(unified_diff.diff(file.path, expected, inspection.snapshot.read(file.path)))
-    return text
+        if expected is None:
+            expected, tried = _original(arguments, inspection, status, file)
+            unknown += ["%s (%s)" % (file.path, tried)] * (expected is None)
+        if expected is not None:
+            data = inspection.snapshot.read(file.path)
+            text.append(unified_diff.diff(file.path, expected, data))
+    return text, unknown
+
+
+def _original(
+    arguments: argparse.Namespace, inspection: Inspection, status: PatchStatus, file: FileReport
+) -> Tuple[Optional[bytes], str]:
+    """Return the release's own bytes of a file, proved by their hash, or where they are not."""
+    from jhpatch.commands.edited_files import saved_originals
+    from jhpatch.maintenance import release_bytes
+
+    changes = status.edition.changes if status.edition else ()
+    digest = next((change.before for change in changes if change.path == file.path), None)
+    if digest is None:
+        return None, "the release has no such file"
+    sources = release_bytes.Sources(
+        saved_originals(inspection),
+        directory=arguments.wheels,
+        network=arguments.wheels is not None,
+    )
+    name = status.edition.package if status.edition else ""
+    found = release_bytes.find(name, status.version or "", {file.path: digest}, sources)
+    return found.files.get(file.path), "; ".join(found.tried)
+
+
+def _without_original(
+    arguments: argparse.Namespace, error: JhpatchError, status: PatchStatus, unknown: List[str]
+) -> JhpatchError:
+    """Return the refusal: that the edit cannot be shown, and the command that may show it."""
+    message = "%s; the original file was not found: %s" % (error.message, ", ".join(unknown))
+    step = error.next
+    if arguments.wheels is None:
+        step = jhpatch_command("diff", "--wheels", "DIR", status.patch)
+    return Refused(message, error.path, error.expected, error.found, step)
 
 
 def _expected(inspection: Inspection, status: PatchStatus, path: str) -> Optional[bytes]:
     """Return the expected bytes of a file; None if only their hash is known."""
     files = {file.path: file for file in (status.applied.files if status.applied else ())}
+    adds = status.edition.adds if status.edition else ()
+    added = next((addition for addition in adds if addition.path == path), None)
+    if added is not None:
+        return added.data
     if path not in files or status.edition is None:
         return None
     before = files[path].before
     if before is None:
-        added = (addition for addition in status.edition.adds if addition.path == path)
-        return next((addition.data for addition in added), None)
+        return None
     try:
         return engine.after_of(status.edition, {path: inspection.snapshot.original(before)}).get(
             path

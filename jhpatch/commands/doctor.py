@@ -1,22 +1,24 @@
 """``jhpatch doctor``: report what this host lacks, and the next step; changes nothing."""
 
 import argparse
-from typing import Iterable, Iterator, List
+import os
+from typing import Dict, Iterator, List, Mapping, Optional, Tuple
 
-from jhpatch.checks import runner
+from jhpatch.checks import runner, signals
 from jhpatch.checks.runner import Check
 from jhpatch.commands.arguments import add_arguments as add_shared_arguments
 from jhpatch.commands.arguments import catalog_of, environments_of
+from jhpatch.deployed.kerberos.account import own_account
+from jhpatch.deployed.kerberos.errors import Problem
+from jhpatch.deployed.kerberos.settings import TEMPLATES, VARIABLE, load
 from jhpatch.errors import JhpatchError
 from jhpatch.installer import selection
 from jhpatch.kerberos import checks as kerberos_checks
 from jhpatch.kerberos.facts import DoctorOptions
 from jhpatch.kerberos.findings import finding
-from jhpatch.kerberos.hub_config import TEMPLATES
-from jhpatch.report.result import Finding, Findings, Result, checked
+from jhpatch.kerberos.ticket_request import end_requests
+from jhpatch.report.result import Finding, Findings, Result, checked, worst_first
 from jhpatch.spark import checks as spark_checks
-
-_SEVERITIES = ("error", "warning", "note")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,45 +27,80 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--user",
         action="append",
+        type=_user_name,
         default=[],
         metavar="NAME",
-        help="look at this user's keytab, cache and ticket; may repeat",
+        help="Check the keytab, the cache and the ticket of this user; can be given more than "
+        "once (default: yourself; as root, no user)",
     )
     add(
         "--config",
+        action="append",
+        default=[],
         metavar="FILE",
-        help="the hub's jupyterhub_config.py: its literal settings count; it is never run",
+        help="Read a configuration file of the hub, such as jupyterhub_config.py, without running "
+        "it; can be given more than once: later files override earlier ones",
     )
     for name in ("keytab", "principal", "ccache"):
-        text = "c.KerberosTicket.%s, in place of what --config says" % name
+        text = "Use this c.KerberosTicket.%s, not that of --config" % name
         add("--" + name, metavar="TEMPLATE", help=text)
-    add("--unit", default="jupyterhub", metavar="NAME", help="the hub's unit (jupyterhub)")
+    add(
+        "--unit",
+        default="jupyterhub",
+        metavar="NAME",
+        help="The systemd unit of the hub (default: jupyterhub)",
+    )
     add_shared_arguments(parser, patches=False)
+
+
+def _user_name(text: str) -> str:
+    """Return the name of a user. Raises ArgumentTypeError."""
+    if not text:
+        raise argparse.ArgumentTypeError("the name of a user expected")
+    return text
 
 
 def run(arguments: argparse.Namespace) -> Result:
     """Return all findings; exit code 3 if one is an error or a warning."""
+    templates = {name: getattr(arguments, name) for name in TEMPLATES}
+    if os.geteuid() and not arguments.config and not any(templates.values()):
+        templates = _templates_of_server(arguments.environ)
     options = DoctorOptions(
         environ=arguments.environ,
-        users=tuple(arguments.user),
-        config_path=arguments.config,
-        templates={name: getattr(arguments, name) for name in TEMPLATES},
+        users=tuple(arguments.user) or _caller(),
+        config_paths=tuple(arguments.config),
+        templates=templates,
         unit=arguments.unit,
+        knows_settings=not os.geteuid() or bool(arguments.config) or any(templates.values()),
     )
     checks = kerberos_checks.checks(options)
     checks += spark_checks.checks(arguments.environ, options.users)
     checks.append(Check("restart", lambda deadline: _probe_restart(arguments)))
-    findings = runner.run_checks(checks, step=arguments.step)
-    note = "%d checks: %s" % (len(checks), ", ".join(_counts(findings)))
-    return Result("doctor", Findings(findings), notes=(note,), own_exit_code=checked(findings))
+    with signals.cleaned_up(end_requests):
+        rows = runner.run_checks(checks, step=arguments.step)
+    findings = worst_first(runner.findings_of(rows))
+    notes = (runner.summary(rows),)
+    return Result("doctor", Findings(findings), notes=notes, own_exit_code=checked(findings))
 
 
-def _counts(findings: Iterable[Finding]) -> Iterator[str]:
-    """Yield the number of findings of each severity, such as ``1 error`` and ``0 notes``."""
-    severities = [row.severity for row in findings]
-    for severity in _SEVERITIES:
-        count = severities.count(severity)
-        yield "%d %s%s" % (count, severity, "" if count == 1 else "s")
+def _templates_of_server(environ: Mapping[str, str]) -> Dict[str, Optional[str]]:
+    """Return the values that the hub passed to the server in whose terminal this may run.
+
+    Each is None if it is unknown. No user can check a central keytab.
+    """
+    try:
+        spec = load(environ.get(VARIABLE, ""))[1]
+    except Problem:
+        return dict.fromkeys(TEMPLATES)
+    return {name: None if spec.central else getattr(spec, name) for name in TEMPLATES}
+
+
+def _caller() -> Tuple[str, ...]:
+    """Return the name of the user who calls; none for root, whose own ticket is no user's."""
+    try:
+        return () if os.geteuid() == 0 else (own_account().name,)
+    except KeyError:
+        return ()
 
 
 def _probe_restart(arguments: argparse.Namespace) -> Iterator[Finding]:

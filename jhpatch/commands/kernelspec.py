@@ -3,17 +3,27 @@
 import argparse
 import os
 import sys
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from jhpatch.commands.arguments import add_output_options, number
 from jhpatch.deployed import reasons
+from jhpatch.deployed.causes import Fault
 from jhpatch.deployed.pyspark import VARIABLE, options_of
+from jhpatch.deployed.spark_home import spark_version
 from jhpatch.errors import Failed, Refused, Usage, jhpatch_command, shell_command
 from jhpatch.report.result import Findings, KernelReport, Kernels, Result, checked
-from jhpatch.spark import kernel_options, kernel_run, kernel_store, kernelspec
-from jhpatch.spark.faults import finding_of
+from jhpatch.spark import inspection, kernel_options, kernel_run, kernel_store, manifest
+from jhpatch.spark.faults import finding_of, prevents_start, repeated
 from jhpatch.spark.kernel_options import KernelOptions
 from jhpatch.spark.kernel_store import InstalledKernel
+
+_REPEATED = (
+    *("--spark-home", "--hadoop-conf-dir", "--yarn-conf-dir", "--java-home", "--python"),
+    *("--worker-python", "--master", "--deploy-mode", "--name", "--display-name", "--conf"),
+    *("--env", "--lazy", "--idle-stop", "--user", "--sys-prefix", "--prefix"),
+)
+"""The options that the next command repeats as they were typed."""
+_DEFAULTS = {"--master": "yarn", "--deploy-mode": "client", "--name": "pyspark", "--idle-stop": 0}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,51 +37,100 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         add_output_options(subparser)
         return subparser
 
-    _add_install(action("install", "write a PySpark kernel; a second time, change nothing"))
-    action("list", "the PySpark kernels that a server of this Python offers")
-    check = action("check", "start a kernel and run a first job: exit code 3 and the cause")
+    _add_install(
+        action("install", "Write a PySpark kernel; change nothing if it is already there")
+    )
+    action("list", "List the PySpark kernels that a Jupyter server of this Python offers")
+    check = action(
+        "check", "Start a kernel and run a first job; exit with 3 and the cause if it fails"
+    )
     check.add_argument("name", nargs="?", default="pyspark", metavar="NAME")
-    check.add_argument("--static", action="store_true", help="look, and start nothing")
+    check.add_argument(
+        "--static", action="store_true", help="Inspect its files and start no kernel"
+    )
     check.add_argument(
         "--timeout",
         type=number(1, 86400, "seconds"),
         default=180.0,
         metavar="SECONDS",
-        help="for all of it (default: 180)",
+        help="Limit for the start and the job together (default: 180)",
     )
-    remove = action("remove", "take away a kernel that jhpatch wrote")
+    remove = action("remove", "Remove a kernel that jhpatch wrote")
     remove.add_argument("name", metavar="NAME")
-    remove.add_argument("--dry-run", action="store_true", help="say what would go")
+    remove.add_argument(
+        "--dry-run", action="store_true", help="Print what would be removed; remove nothing"
+    )
 
 
 def _add_install(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--spark-home", metavar="DIR", help="default: SPARK_HOME, else the one that is found")
-    add("--hadoop-conf-dir", metavar="DIR", help="default: HADOOP_CONF_DIR, /etc/hadoop/conf")
-    add("--java-home", metavar="DIR", help="default: the first that fits this Spark")
+    add(
+        "--spark-home",
+        metavar="DIR",
+        help="Directory of Spark (default: SPARK_HOME, then the one that is found)",
+    )
+    add(
+        "--hadoop-conf-dir",
+        metavar="DIR",
+        help="Directory of core-site.xml (default: HADOOP_CONF_DIR, /etc/hadoop/conf)",
+    )
+    add(
+        "--yarn-conf-dir",
+        metavar="DIR",
+        help="Directory of yarn-site.xml, if not --hadoop-conf-dir (default: YARN_CONF_DIR)",
+    )
+    add(
+        "--java-home",
+        metavar="DIR",
+        help="Directory of Java (default: the first that this Spark runs on)",
+    )
     add(
         "--python",
         dest="interpreter",  # ``python`` is a list of environments in other commands
         metavar="PATH",
-        help="of the notebook and the workers (default: this one)",
+        help="The Python of the notebook and the workers (default: the one that runs jhpatch)",
     )
-    add("--worker-python", metavar="PATH", help="of the workers, where theirs lies elsewhere")
-    add("--master", default="yarn", metavar="URL", help="yarn (default), local[2], spark://…")
-    add("--deploy-mode", default="client", metavar="MODE", help="client: a notebook has no other")
-    add("--name", default="pyspark", metavar="NAME", help="of the kernel (default: pyspark)")
-    add("--display-name", metavar="TEXT", help="what users read")
+    add(
+        "--worker-python",
+        metavar="PATH",
+        help="The Python of the workers, if it is elsewhere (default: --python)",
+    )
+    add(
+        "--master",
+        default="yarn",
+        metavar="URL",
+        help="yarn, local[2] or spark://HOST:PORT (default: yarn)",
+    )
+    add(
+        "--deploy-mode",
+        default="client",
+        metavar="MODE",
+        help="client, which is the only mode of a notebook (default: client)",
+    )
+    add("--name", default="pyspark", metavar="NAME", help="Name of the kernel (default: pyspark)")
+    add(
+        "--display-name",
+        metavar="TEXT",
+        help="Name that users see (default: PySpark, its release and master)",
+    )
     repeatable: Dict[str, Any] = {"action": "append", "default": []}
-    add("--conf", metavar="KEY=VALUE", help="a setting of Spark's; may repeat", **repeatable)
-    text = "a variable of the kernel's environment; may repeat"
+    text = "Set a property of Spark; can be given more than once"
+    add("--conf", metavar="KEY=VALUE", help=text, **repeatable)
+    text = "Set a variable in the kernel's environment; can be given more than once"
     add("--env", metavar="NAME=VALUE", help=text, **repeatable)
-    add("--lazy", action="store_true", help="start Spark when it is used, not with the notebook")
+    add("--lazy", action="store_true", help="Start Spark at its first use, not with the notebook")
     minutes = number(0, 10080, "minutes")
-    add("--idle-stop", type=minutes, default=0.0, metavar="MINUTES", help="stop it when unused")
+    text = "Stop a session that is idle for so long (default: 0, never)"
+    add("--idle-stop", type=minutes, default=0.0, metavar="MINUTES", help=text)
     target = parser.add_mutually_exclusive_group()
-    target.add_argument("--user", action="store_true", help="for yourself (default: all users)")
-    target.add_argument("--sys-prefix", action="store_true", help="in this Python's environment")
-    target.add_argument("--prefix", metavar="DIR", help="in another environment")
-    add("--dry-run", action="store_true", help="show kernel.json; write nothing")
+    target.add_argument(
+        "--user", action="store_true", help="Install for yourself (default: for all users)"
+    )
+    target.add_argument(
+        "--sys-prefix", action="store_true", help="Install into this Python's environment"
+    )
+    target.add_argument("--prefix", metavar="DIR", help="Install into another environment")
+    add("--dry-run", action="store_true", help="Print kernel.json; write nothing")
 
 
 def run(arguments: argparse.Namespace) -> Result:
@@ -87,18 +146,21 @@ def run(arguments: argparse.Namespace) -> Result:
 
 
 def _install(arguments: argparse.Namespace) -> Result:
-    kernel, notes = kernel_options.resolve(_options(arguments), arguments.environ)
+    try:
+        kernel, notes = kernel_options.resolve(_options(arguments), arguments.environ)
+    except Refused as error:
+        error.next = repeated(error.next, _given(arguments))
+        raise
     files = kernel_store.files_of(kernel)
     stale = kernel_store.stale_files(kernel.directory, files)
     is_change = bool(stale) and not arguments.dry_run
     if is_change:
         kernel_store.write(kernel.directory, {name: files[name] for name in stale})
     name, text = os.path.basename(kernel.directory), files[kernel_store.MANIFEST].decode("utf-8")
-    spec = kernelspec.parse(text)
-    assert spec is not None
+    spec = manifest.parse(files[kernel_store.MANIFEST])
     return Result(
         "kernelspec",
-        Kernels((_report(InstalledKernel(name, kernel.directory, spec), text),)),
+        Kernels((_report(InstalledKernel(name, kernel.directory, spec), {}, text),)),
         notes=tuple(notes) + (() if stale else ("nothing to do",)),
         dry_run=arguments.dry_run,
         changed=is_change,
@@ -107,12 +169,27 @@ def _install(arguments: argparse.Namespace) -> Result:
     )
 
 
+def _given(arguments: argparse.Namespace) -> Tuple[Tuple[str, str], ...]:
+    """Return the options of ``install`` that were typed, each with its value or ""."""
+    given: List[Tuple[str, str]] = []
+    for option in _REPEATED:
+        name = "interpreter" if option == "--python" else option[2:].replace("-", "_")
+        value = getattr(arguments, name)
+        for one in value if isinstance(value, list) else [value]:
+            if one is True:
+                given.append((option, ""))
+            elif one not in (None, False, "", _DEFAULTS.get(option)):
+                given.append((option, "%g" % one if isinstance(one, float) else one))
+    return tuple(given)
+
+
 def _options(arguments: argparse.Namespace) -> KernelOptions:
     return KernelOptions(
         name=arguments.name,
-        python=os.path.abspath(arguments.interpreter or sys.executable),
+        python=arguments.interpreter or sys.executable,
         spark_home=arguments.spark_home,
         hadoop_conf_dir=arguments.hadoop_conf_dir,
+        yarn_conf_dir=arguments.yarn_conf_dir,
         java_home=arguments.java_home,
         worker_python=arguments.worker_python,
         master=arguments.master,
@@ -128,9 +205,16 @@ def _options(arguments: argparse.Namespace) -> KernelOptions:
 
 
 def _list(arguments: argparse.Namespace) -> Result:
-    rows = tuple(map(_report, kernel_store.kernels()))
-    notes = () if rows else ("there is no PySpark kernel: kernelspec install writes one",)
-    return Result("kernelspec", Kernels(rows), notes=notes)
+    kernels = tuple(kernel_store.kernels())
+    rows = [_report(kernel, arguments.environ) for kernel in kernels if not kernel.spec.problem]
+    notes = [
+        "%s/%s: %s" % (kernel.directory, kernel_store.MANIFEST, kernel.spec.problem)
+        for kernel in kernels
+        if kernel.spec.problem
+    ]
+    if not kernels:
+        notes.append("there is no PySpark kernel: kernelspec install writes one")
+    return Result("kernelspec", Kernels(tuple(rows)), notes=tuple(notes))
 
 
 def _remove(arguments: argparse.Namespace) -> Result:
@@ -145,7 +229,7 @@ def _remove(arguments: argparse.Namespace) -> Result:
     note = "%s stays: it has %s" % (kernel.directory, ", ".join(remaining))
     return Result(
         "kernelspec",
-        Kernels((_report(kernel),)),
+        Kernels((_report(kernel, arguments.environ),)),
         notes=(note,) if remaining else (),
         dry_run=arguments.dry_run,
         changed=not arguments.dry_run,
@@ -153,8 +237,11 @@ def _remove(arguments: argparse.Namespace) -> Result:
     )
 
 
-def _report(kernel: InstalledKernel, text: Optional[str] = None) -> KernelReport:
-    environment, spec = kernel.spec.environment, kernel.spec
+def _report(
+    kernel: InstalledKernel, environ: Mapping[str, str], text: Optional[str] = None
+) -> KernelReport:
+    spec = kernel.spec
+    environment = dict(inspection.launch_of(kernel, environ).environment)
     spark_home = environment.get("SPARK_HOME")
     return KernelReport(
         name=kernel.name,
@@ -163,7 +250,7 @@ def _report(kernel: InstalledKernel, text: Optional[str] = None) -> KernelReport
         ours=spec.ours,
         python=spec.python,
         spark_home=spark_home,
-        spark=spec.spark or reasons.spark_version(spark_home or "") or None,
+        spark=spec.spark or spark_version(spark_home or "") or None,
         master=reasons.settings_of(environment).get("spark.master"),
         lazy=options_of(environment.get(VARIABLE, ""))["lazy"] is True,
         text=text,
@@ -174,27 +261,44 @@ def _check(arguments: argparse.Namespace) -> Result:
     kernel = kernel_store.find(arguments.name)
     if os.geteuid() == 0:
         raise Failed(
-            "root has no ticket, and its kernel is no user's",
+            "kernelspec check needs a user's ticket and kernels, and does not run as root",
             next="runuser -u NAME -- " + jhpatch_command("kernelspec", "check", kernel.name),
         )
-    notes: Tuple[str, ...] = ()
-    if arguments.static:
-        faults = list(reasons.look(dict(arguments.environ, **kernel.spec.environment)))
+    is_started = not arguments.static and not kernel.spec.problem
+    if is_started and kernel.spec.language in ("", "python"):
+        faults, notes = _run(kernel, arguments)
     else:
-        outcome = kernel_run.run_job(
-            kernel.name, kernel.spec.ours, arguments.timeout, arguments.say
-        )
-        faults = [outcome.fault] if outcome.fault else []
-        notes = _describe(outcome.figures)
-        if arguments.verbose:
-            notes += tuple(outcome.output.splitlines())
-    findings = tuple(map(finding_of, faults))
+        faults, notes = inspection.inspect(kernel, arguments.environ)
+    name = kernel.name_to_write
+    findings = tuple(finding_of(fault, kernel=name) for fault in faults)
     return Result("kernelspec", Findings(findings), notes=notes, own_exit_code=checked(findings))
 
 
+def _run(
+    kernel: InstalledKernel, arguments: argparse.Namespace
+) -> Tuple[Tuple[Fault, ...], Tuple[str, ...]]:
+    """Return what came of a first job: its figures as notes, or the cause.
+
+    If the kernel's own output names no cause, the findings made without it come first.
+    """
+    outcome = kernel_run.run_job(kernel.name, arguments.timeout, arguments.say)
+    notes = _describe(outcome.figures)
+    if arguments.verbose:
+        notes += tuple(outcome.output.splitlines())
+    if outcome.fault is None:
+        return (), notes
+    before: Tuple[Fault, ...] = ()
+    if outcome.is_vague:
+        seen, _ = inspection.inspect(kernel, arguments.environ)
+        before = tuple(fault for fault in seen if fault.code != outcome.fault.code)
+        if outcome.fault.code == "kernel-died" and any(map(prevents_start, before)):
+            return before, notes  # it is what the process died of
+    return before + (outcome.fault,), notes
+
+
 def _describe(figures: Mapping[str, Any]) -> Tuple[str, ...]:
-    if "count" not in figures or "fault" in figures:
+    if "count" not in figures or "fault" in figures or "error" in figures:
         return ()
-    names = ("spark", "master", "application", "seconds")
+    names = ("spark", "master", "application", "session", "seconds")
     values = ["%s %s" % (name, figures[name]) for name in names if name in figures]
     return ("a first job has run: " + ", ".join(values),)

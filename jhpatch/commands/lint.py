@@ -14,28 +14,31 @@ from jhpatch.report.result import PatchErrors, Result, error_of
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``lint``."""
     add = parser.add_argument
-    add_patches(parser, "a tree of patches to look at in place of jhpatch's own; may repeat")
+    add_patches(
+        parser, "Check this patch directory, not jhpatch's own; can be given more than once"
+    )
     add(
         "--wheels",
         metavar="DIR",
-        help="compare the bytes too, with the wheels in this folder; pip brings missing ones",
+        help="Compare every release of each range with its wheel in this directory, to which pip "
+        "downloads missing ones",
     )
     add(
         "--wheel",
         action="append",
         default=[],
         metavar="WHEEL",
-        help="compare the patches of this release with its wheel; may repeat",
+        help="Compare the patches of a release with its wheel; can be given more than once",
     )
     add(
         "--fix-hashes",
         action="store_true",
-        help="write the hashes into the patches of each --wheel",
+        help="Write the hashes into the patches of each --wheel",
     )
     add(
         "--installed",
         action="store_true",
-        help="compare jhpatch itself, patches and all, with the RECORD of its own wheel",
+        help="Compare the files of jhpatch itself with the RECORD of its wheel",
     )
     add_output_options(parser)
 
@@ -50,7 +53,7 @@ def run(arguments: argparse.Namespace) -> Result:
     if arguments.fix_hashes:
         if not arguments.wheel:
             raise Usage(
-                "--fix-hashes without the release",
+                "--fix-hashes without --wheel",
                 expected="--wheel WHEEL",
                 found="none",
                 next=jhpatch_command("lint", "--fix-hashes", "--wheel", "WHEEL"),
@@ -59,13 +62,12 @@ def run(arguments: argparse.Namespace) -> Result:
         notes = tuple("%s: hashes filled in" % path for path in paths)
         return Result("lint", PatchErrors(()), changed=True, notes=notes)
     report = lint.check(directories, arguments.wheel, arguments.wheels)
-    sound = _counted(report.editions, "sound header")
-    compared = "the bytes of no release were compared: --wheels DIR does that"
+    sound = _counted(report.editions, "valid header")
+    compared = "no release was compared byte for byte: use --wheels DIR"
     if report.releases:
         compared = "compared with the bytes of " + _counted(report.releases, "release")
-    return _result(
-        report.errors, "%s, %s" % (sound, _counted(len(report.errors), "finding")), compared
-    )
+    summary = "%s, %s" % (sound, _counted(len(report.errors), "finding"))
+    return _result(report.errors, summary, compared, *report.notes)
 
 
 def _result(errors: Iterable[JhpatchError], *notes: str) -> Result:

@@ -5,36 +5,47 @@ import os
 import sys
 from typing import Optional
 
-from jhpatch.commands.arguments import add_output_options, add_patches, add_wheels, patch_dirs_of
+from jhpatch.commands.arguments import (
+    add_only_patches,
+    add_output_options,
+    add_patches,
+    add_wheels,
+    all_patch_dirs_of,
+)
 from jhpatch.errors import Failed, jhpatch_command
 from jhpatch.maintenance import patch_writer, rebase, release_files, wheels
 from jhpatch.maintenance.rebase import Rebased
-from jhpatch.patchset import catalog, unified_diff
+from jhpatch.patchset import unified_diff
 from jhpatch.report.result import Candidate, RebasedPatch, Result
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``rebase``."""
     add = parser.add_argument
-    add("patch", metavar="PATCH", help="a name from `jhpatch list`")
+    add("patch", metavar="PATCH", help="A patch name from `jhpatch list`")
     add(
         "--to",
         required=True,
         metavar="VERSION|FILE|WHEEL",
-        help="a release, which pip brings; its wheel; or its unpatched file, with --release",
+        help="The release, which pip downloads; its wheel; or its unpatched file, with --release",
     )
-    add("--release", metavar="VERSION", help="the release that the FILE of --to is of")
+    add("--release", metavar="VERSION", help="The release of the FILE of --to")
     add(
         "--from",
         dest="origin",
         metavar="FILE|WHEEL",
-        help="the unpatched file, or the wheel, that the nearest edition is for; default: "
-        "pip brings it",
+        help="The unpatched file or the wheel of the nearest supported release (default: "
+        "pip downloads the wheel)",
     )
-    add("--output", metavar="FILE", help="where to write it; default: beside the other editions")
-    add("--dry-run", action="store_true", help="show what would be written; write nothing")
+    add(
+        "--output",
+        metavar="FILE",
+        help="Write the patch file here (default: beside those for other releases)",
+    )
+    add("--dry-run", action="store_true", help="Show what would be written; write nothing")
     add_wheels(parser)
     add_patches(parser)
+    add_only_patches(parser)
     add_output_options(parser)
 
 
@@ -42,12 +53,12 @@ def run(arguments: argparse.Namespace) -> Result:
     """Exit code 5: something is doubtful, and nothing was written."""
     if sys.version_info < (3, 8):
         raise Failed(
-            "rebase reads syntax trees as Python 3.8 and later make them",
+            "rebase needs the syntax trees of Python 3.8 or later",
             expected="Python 3.8",
             found="Python %d.%d" % sys.version_info[:2],
-            next="run it with a newer Python: it looks at no site",
+            next="run it with a newer Python: it inspects no site",
         )
-    directories = [catalog.own_patch_dir()] + patch_dirs_of(arguments)
+    directories = all_patch_dirs_of(arguments)
     editions = rebase.editions_of(arguments.patch, directories)
     paths = sorted({change.path for edition in editions for change in edition.changes})
     with wheels.directory_for_downloads(arguments.wheels) as directory:
@@ -66,7 +77,7 @@ def run(arguments: argparse.Namespace) -> Result:
     return result._replace(
         changed=True,
         notes=(rebased.note, "wrote " + candidate.path),
-        next="read it; then " + jhpatch_command("lint", "--wheels", "DIR"),
+        next="review the patch; then " + jhpatch_command("lint", "--wheels", "DIR"),
     )
 
 

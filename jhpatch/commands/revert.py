@@ -1,12 +1,14 @@
 """``jhpatch revert``: restore the original files and RECORD byte for byte."""
 
 import argparse
+import time
 
 from jhpatch import __version__
 from jhpatch.commands.arguments import add_arguments as add_shared_arguments
 from jhpatch.commands.arguments import change
 from jhpatch.installer.plan import Operation
 from jhpatch.report.result import Result
+from jhpatch.system import timestamps
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,11 +17,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--force",
         action="store_true",
-        help="also a file that was changed since; its bytes are kept in .jhpatch/forced",
+        help="Also restore files that were changed after apply; save the changed files in "
+        ".jhpatch/forced of the site",
     )
 
 
 def run(arguments: argparse.Namespace) -> Result:
     """Revert. Exit code 0: reverted or nothing to do; 4: another run; 5: refused, no change."""
-    operation = Operation("revert", frozenset(), __version__, force=arguments.force)
+    now = timestamps.now(time.time())
+    operation = Operation("revert", frozenset(), __version__, now, force=arguments.force)
     return change(arguments, operation)

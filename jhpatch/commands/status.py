@@ -7,7 +7,14 @@ from typing import Any, Dict, FrozenSet, List, Tuple
 from jhpatch import __version__
 from jhpatch.commands.arguments import add_arguments as add_shared_arguments
 from jhpatch.commands.arguments import catalog_of, inspected
-from jhpatch.errors import Failed, JhpatchError, Refused, jhpatch_command, shell_command
+from jhpatch.errors import (
+    Failed,
+    JhpatchError,
+    Refused,
+    Usage,
+    jhpatch_command,
+    permission_denied,
+)
 from jhpatch.installer import selection
 from jhpatch.installer.environment import environment_of
 from jhpatch.installer.inspection import Inspection
@@ -20,7 +27,7 @@ from jhpatch.report.result import Result, SiteReport, Sites, error_of
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``status``."""
-    help_text = "the environments of the hub and of the users' servers that run now"
+    help_text = "Show the environments of all running hubs and users' servers"
     parser.add_argument("--all", action="store_true", help=help_text)
     add_shared_arguments(parser)
 
@@ -60,8 +67,10 @@ def _all_sites(
     from jhpatch.system import become_user, path_owners, processes
 
     rows: Dict[str, SiteReport] = {}
+    inspected_pythons = set()
     for python, uid in processes.interpreters():
         try:
+            _refuse_removed(python)
             writer = path_owners.writer_of(python) if os.geteuid() == 0 else None
             if writer is None:
                 reports = _sites_of(python, catalog, named)
@@ -75,36 +84,68 @@ def _all_sites(
                 )
             else:
                 raise Refused(
-                    "root does not look at what several others can write",
+                    "root does not inspect what several other users can write",
                     path=writer.path,
-                    expected="a path that root alone, or one user alone, can write",
-                    found="mode %o" % writer.mode,
-                    next=shell_command("chmod", "go-w", writer.path),
+                    expected="a path that only root, or only one user, can write",
+                    found="mode %04o" % writer.mode,
+                    next=path_owners.step_to_close([writer]),
                 )
-        except (JhpatchError, KeyError, TypeError, ValueError, AttributeError) as error:
-            unexpected = Failed("a child's odd answer", path=python)
-            failure = error if isinstance(error, JhpatchError) else unexpected
+        except (JhpatchError, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+            failure = _failure(python, error)
             code = failure.exit_code
             reports = (SiteReport(python, python, None, exit_code=code, error=error_of(failure)),)
+        else:
+            inspected_pythons.add(python)
         for report in reports:
             rows.setdefault(os.path.realpath(report.site), report)
     if not rows:
         raise Refused(
-            "no hub and no server runs on this host",
+            "no hub and no single-user server is running on this host",
             expected="a running jupyterhub or jupyterhub-singleuser",
-            found="none that this user may see",
+            found="none that this user can see",
             next=jhpatch_command("status", "--python", "/path/to/the/hub/bin/python"),
         )
     if named and not any(map(_is_about_a_patch, rows.values())):
         raise Refused(
-            "no environment that runs has a distribution of these patches",
+            "no running environment has a distribution of these patches",
             path=", ".join(sorted(rows)),
             expected=" or ".join(sorted({name.partition("/")[0] for name in named})),
             found="none of them",
             next=jhpatch_command("status", "--all"),
         )
-    arguments.python = sorted({report.python for report in rows.values() if report.python})
+    arguments.python = sorted(inspected_pythons & {report.python for report in rows.values()})
     return tuple(rows[path] for path in sorted(rows))
+
+
+def _refuse_removed(python: str) -> None:
+    try:
+        os.lstat(python)
+    except (FileNotFoundError, NotADirectoryError):
+        raise Failed(
+            "the Python of a running server does not exist on this host",
+            path=python,
+            expected="the Python that the server was started with",
+            found="nothing",
+            next="if the server runs in a container, run jhpatch there; if its environment was "
+            "removed or replaced, restart the server",
+        )
+    except OSError:
+        return  # the inspection reports it
+
+
+def _failure(python: str, error: Exception) -> JhpatchError:
+    """Return the error of an environment that a process names, not the command line."""
+    if isinstance(error, Usage):
+        message = "the environment of a running server cannot be inspected"
+        return Failed(message, error.path, error.expected, error.found)
+    if isinstance(error, JhpatchError):
+        return error
+    if isinstance(error, PermissionError):
+        return permission_denied("an environment cannot be read", str(error.filename or python))
+    if isinstance(error, OSError):
+        path = str(error.filename or python)
+        return Failed("cannot read an environment: %s" % error.strerror, path=path)
+    return Failed("unexpected output of a child process", path=python)
 
 
 def _is_about_a_patch(site: SiteReport) -> bool:

@@ -3,10 +3,15 @@
 import argparse
 from typing import Iterable, Iterator, List
 
-from jhpatch.commands.arguments import add_output_options, add_patches, add_wheels, patch_dirs_of
+from jhpatch.commands.arguments import (
+    add_only_patches,
+    add_output_options,
+    add_patches,
+    add_wheels,
+    all_patch_dirs_of,
+)
 from jhpatch.errors import jhpatch_command
 from jhpatch.maintenance import survey, wheels
-from jhpatch.patchset import catalog
 from jhpatch.report.result import Release, Releases, Result
 
 
@@ -16,19 +21,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "distribution",
         nargs="*",
         metavar="DISTRIBUTION",
-        help="a distribution that there are patches for; default: all",
+        help="A distribution that has patches (default: all)",
     )
     add_wheels(parser)
     add_patches(parser)
+    add_only_patches(parser)
     add_output_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> Result:
     """Exit code 3: a release is not covered."""
-    directories = [catalog.own_patch_dir()] + patch_dirs_of(arguments)
+    directories = all_patch_dirs_of(arguments)
     by_name = survey.editions_of(arguments.distribution, directories)
     with wheels.directory_for_downloads(arguments.wheels) as directory:
-        surveyed = survey.survey(by_name, directory, arguments.step)
+        # A line each, also without a terminal: with all downloads it takes minutes.
+        surveyed = survey.survey(by_name, directory, arguments.say)
         releases = [Release(*coverage) for coverage in surveyed]
     step = None
     for release in releases:
@@ -52,4 +59,8 @@ def _counts(names: Iterable[str], releases: List[Release]) -> Iterator[str]:
             for state in ("covered", "identical", "new", "older", "passed")
             if state in states
         ]
-        yield "%s: %d releases: %s" % (name, len(states), ", ".join(counts))
+        of_name = [release for release in releases if release.distribution == name]
+        yanked = sum(release.yanked for release in of_name)
+        counts += ["%d yanked" % yanked] * bool(yanked)
+        plural = "" if len(states) == 1 else "s"
+        yield "%s: %d release%s: %s" % (name, len(states), plural, ", ".join(counts))

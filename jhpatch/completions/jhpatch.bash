@@ -7,38 +7,42 @@
 
 _shtab_jhpatch_kernelspec_subparsers=(install list check remove)
 _shtab_jhpatch_nginx_subparsers=(render check)
-_shtab_jhpatch_subparsers=(list status diff apply revert ticket doctor kernelspec completion nginx lint rebase survey)
+_shtab_jhpatch_subparsers=(list status diff apply revert ticket doctor kernelspec completion nginx create lint rebase survey help)
 
-_shtab_jhpatch_list_option_strings=(-h --help --python --site --patches --json -q --quiet -v --verbose)
-_shtab_jhpatch_status_option_strings=(-h --help --all --python --site --patches --json -q --quiet -v --verbose)
-_shtab_jhpatch_diff_option_strings=(-h --help --python --site --patches --json -q --quiet -v --verbose)
-_shtab_jhpatch_apply_option_strings=(-h --help --python --site --patches --json -q --quiet -v --verbose --dry-run --lock-timeout --allow-unlisted)
-_shtab_jhpatch_revert_option_strings=(-h --help --python --site --patches --json -q --quiet -v --verbose --dry-run --lock-timeout --force)
+_shtab_jhpatch_list_option_strings=(-h --help --python --site --patches --only-patches --json -q --quiet -v --verbose)
+_shtab_jhpatch_status_option_strings=(-h --help --all --python --site --patches --only-patches --json -q --quiet -v --verbose)
+_shtab_jhpatch_diff_option_strings=(-h --help --python --site --patches --only-patches --json -q --quiet -v --verbose --wheels)
+_shtab_jhpatch_apply_option_strings=(-h --help --python --site --patches --only-patches --json -q --quiet -v --verbose --dry-run --lock-timeout --allow-unlisted)
+_shtab_jhpatch_revert_option_strings=(-h --help --python --site --patches --only-patches --json -q --quiet -v --verbose --dry-run --lock-timeout --force)
 _shtab_jhpatch_ticket_option_strings=(-h --help --watch --json -q --quiet -v --verbose)
-_shtab_jhpatch_doctor_option_strings=(-h --help --user --config --keytab --principal --ccache --unit --python --site --patches --json -q --quiet -v --verbose)
-_shtab_jhpatch_kernelspec_install_option_strings=(-h --help --json -q --quiet -v --verbose --spark-home --hadoop-conf-dir --java-home --python --worker-python --master --deploy-mode --name --display-name --conf --env --lazy --idle-stop --user --sys-prefix --prefix --dry-run)
+_shtab_jhpatch_doctor_option_strings=(-h --help --user --config --keytab --principal --ccache --unit --python --site --patches --only-patches --json -q --quiet -v --verbose)
+_shtab_jhpatch_kernelspec_install_option_strings=(-h --help --json -q --quiet -v --verbose --spark-home --hadoop-conf-dir --yarn-conf-dir --java-home --python --worker-python --master --deploy-mode --name --display-name --conf --env --lazy --idle-stop --user --sys-prefix --prefix --dry-run)
 _shtab_jhpatch_kernelspec_list_option_strings=(-h --help --json -q --quiet -v --verbose)
 _shtab_jhpatch_kernelspec_check_option_strings=(-h --help --json -q --quiet -v --verbose --static --timeout)
 _shtab_jhpatch_kernelspec_remove_option_strings=(-h --help --json -q --quiet -v --verbose --dry-run)
 _shtab_jhpatch_kernelspec_option_strings=(-h --help)
 _shtab_jhpatch_completion_option_strings=(-h --help --json -q --quiet -v --verbose)
-_shtab_jhpatch_nginx_render_option_strings=(-h --help --server-name --listen --upstream --certificate --certificate-key --external-scheme --redirect-http --hsts --stapling --max-body --read-timeout --base-url --upstream-ca --no-default-server --nginx-version --output --dry-run --json -q --quiet -v --verbose)
-_shtab_jhpatch_nginx_check_option_strings=(-h --help --server-name --url --user --cookie-file --ca --json -q --quiet -v --verbose)
+_shtab_jhpatch_nginx_render_option_strings=(-h --help --server-name --listen --upstream --certificate --certificate-key --external-scheme --redirect-http --hsts --stapling --max-body --read-timeout --base-url --proxy-read-timeout --snippet --trusted-proxy --proxy-protocol --health-check --http3 --acme-webroot --allow-origin --auth-request --upstream-ca --no-default-server --nginx-version --output --dry-run --json -q --quiet -v --verbose)
+_shtab_jhpatch_nginx_check_option_strings=(-h --help --server-name --external-scheme --nginx-version --hub-version --url --user --cookie-file --ca --json -q --quiet -v --verbose)
 _shtab_jhpatch_nginx_option_strings=(-h --help)
+_shtab_jhpatch_create_option_strings=(-h --help --description --from --file --wheel --wheels --python --site --patches --only-patches --json -q --quiet -v --verbose --dry-run --lock-timeout)
 _shtab_jhpatch_lint_option_strings=(-h --help --patches --wheels --wheel --fix-hashes --installed --json -q --quiet -v --verbose)
-_shtab_jhpatch_rebase_option_strings=(-h --help --to --release --from --output --dry-run --wheels --patches --json -q --quiet -v --verbose)
-_shtab_jhpatch_survey_option_strings=(-h --help --wheels --patches --json -q --quiet -v --verbose)
-_shtab_jhpatch_option_strings=(-h --help --version)
+_shtab_jhpatch_rebase_option_strings=(-h --help --to --release --from --output --dry-run --wheels --patches --only-patches --json -q --quiet -v --verbose)
+_shtab_jhpatch_survey_option_strings=(-h --help --wheels --patches --only-patches --json -q --quiet -v --verbose)
+_shtab_jhpatch_help_option_strings=(-h --help)
+_shtab_jhpatch_option_strings=(-h --help --version --json -q --quiet -v --verbose)
 
 
 
 _shtab_jhpatch_kernelspec_pos_0_choices=(install list check remove)
 _shtab_jhpatch_completion_pos_0_choices=(bash zsh fish)
 _shtab_jhpatch_nginx_pos_0_choices=(render check)
-_shtab_jhpatch_pos_0_choices=(list status diff apply revert ticket doctor kernelspec completion nginx lint rebase survey)
+_shtab_jhpatch_help_pos_0_choices=(list status diff apply revert ticket doctor kernelspec completion nginx create lint rebase survey)
+_shtab_jhpatch_pos_0_choices=(list status diff apply revert ticket doctor kernelspec completion nginx create lint rebase survey help)
 
 _shtab_jhpatch_list__h_nargs=0
 _shtab_jhpatch_list___help_nargs=0
+_shtab_jhpatch_list___only_patches_nargs=0
 _shtab_jhpatch_list___json_nargs=0
 _shtab_jhpatch_list__q_nargs=0
 _shtab_jhpatch_list___quiet_nargs=0
@@ -48,6 +52,7 @@ _shtab_jhpatch_status_pos_0_nargs='*'
 _shtab_jhpatch_status__h_nargs=0
 _shtab_jhpatch_status___help_nargs=0
 _shtab_jhpatch_status___all_nargs=0
+_shtab_jhpatch_status___only_patches_nargs=0
 _shtab_jhpatch_status___json_nargs=0
 _shtab_jhpatch_status__q_nargs=0
 _shtab_jhpatch_status___quiet_nargs=0
@@ -56,6 +61,7 @@ _shtab_jhpatch_status___verbose_nargs=0
 _shtab_jhpatch_diff_pos_0_nargs='*'
 _shtab_jhpatch_diff__h_nargs=0
 _shtab_jhpatch_diff___help_nargs=0
+_shtab_jhpatch_diff___only_patches_nargs=0
 _shtab_jhpatch_diff___json_nargs=0
 _shtab_jhpatch_diff__q_nargs=0
 _shtab_jhpatch_diff___quiet_nargs=0
@@ -64,6 +70,7 @@ _shtab_jhpatch_diff___verbose_nargs=0
 _shtab_jhpatch_apply_pos_0_nargs='*'
 _shtab_jhpatch_apply__h_nargs=0
 _shtab_jhpatch_apply___help_nargs=0
+_shtab_jhpatch_apply___only_patches_nargs=0
 _shtab_jhpatch_apply___json_nargs=0
 _shtab_jhpatch_apply__q_nargs=0
 _shtab_jhpatch_apply___quiet_nargs=0
@@ -74,6 +81,7 @@ _shtab_jhpatch_apply___allow_unlisted_nargs=0
 _shtab_jhpatch_revert_pos_0_nargs='*'
 _shtab_jhpatch_revert__h_nargs=0
 _shtab_jhpatch_revert___help_nargs=0
+_shtab_jhpatch_revert___only_patches_nargs=0
 _shtab_jhpatch_revert___json_nargs=0
 _shtab_jhpatch_revert__q_nargs=0
 _shtab_jhpatch_revert___quiet_nargs=0
@@ -91,6 +99,7 @@ _shtab_jhpatch_ticket__v_nargs=0
 _shtab_jhpatch_ticket___verbose_nargs=0
 _shtab_jhpatch_doctor__h_nargs=0
 _shtab_jhpatch_doctor___help_nargs=0
+_shtab_jhpatch_doctor___only_patches_nargs=0
 _shtab_jhpatch_doctor___json_nargs=0
 _shtab_jhpatch_doctor__q_nargs=0
 _shtab_jhpatch_doctor___quiet_nargs=0
@@ -144,6 +153,8 @@ _shtab_jhpatch_nginx_render__h_nargs=0
 _shtab_jhpatch_nginx_render___help_nargs=0
 _shtab_jhpatch_nginx_render___redirect_http_nargs=0
 _shtab_jhpatch_nginx_render___hsts_nargs='?'
+_shtab_jhpatch_nginx_render___proxy_protocol_nargs=0
+_shtab_jhpatch_nginx_render___http3_nargs=0
 _shtab_jhpatch_nginx_render___no_default_server_nargs=0
 _shtab_jhpatch_nginx_render___dry_run_nargs=0
 _shtab_jhpatch_nginx_render___json_nargs=0
@@ -161,6 +172,15 @@ _shtab_jhpatch_nginx_check___verbose_nargs=0
 _shtab_jhpatch_nginx_pos_0_nargs=A...
 _shtab_jhpatch_nginx__h_nargs=0
 _shtab_jhpatch_nginx___help_nargs=0
+_shtab_jhpatch_create__h_nargs=0
+_shtab_jhpatch_create___help_nargs=0
+_shtab_jhpatch_create___only_patches_nargs=0
+_shtab_jhpatch_create___json_nargs=0
+_shtab_jhpatch_create__q_nargs=0
+_shtab_jhpatch_create___quiet_nargs=0
+_shtab_jhpatch_create__v_nargs=0
+_shtab_jhpatch_create___verbose_nargs=0
+_shtab_jhpatch_create___dry_run_nargs=0
 _shtab_jhpatch_lint__h_nargs=0
 _shtab_jhpatch_lint___help_nargs=0
 _shtab_jhpatch_lint___fix_hashes_nargs=0
@@ -173,6 +193,7 @@ _shtab_jhpatch_lint___verbose_nargs=0
 _shtab_jhpatch_rebase__h_nargs=0
 _shtab_jhpatch_rebase___help_nargs=0
 _shtab_jhpatch_rebase___dry_run_nargs=0
+_shtab_jhpatch_rebase___only_patches_nargs=0
 _shtab_jhpatch_rebase___json_nargs=0
 _shtab_jhpatch_rebase__q_nargs=0
 _shtab_jhpatch_rebase___quiet_nargs=0
@@ -181,15 +202,23 @@ _shtab_jhpatch_rebase___verbose_nargs=0
 _shtab_jhpatch_survey_pos_0_nargs='*'
 _shtab_jhpatch_survey__h_nargs=0
 _shtab_jhpatch_survey___help_nargs=0
+_shtab_jhpatch_survey___only_patches_nargs=0
 _shtab_jhpatch_survey___json_nargs=0
 _shtab_jhpatch_survey__q_nargs=0
 _shtab_jhpatch_survey___quiet_nargs=0
 _shtab_jhpatch_survey__v_nargs=0
 _shtab_jhpatch_survey___verbose_nargs=0
+_shtab_jhpatch_help__h_nargs=0
+_shtab_jhpatch_help___help_nargs=0
 _shtab_jhpatch_pos_0_nargs=A...
 _shtab_jhpatch__h_nargs=0
 _shtab_jhpatch___help_nargs=0
 _shtab_jhpatch___version_nargs=0
+_shtab_jhpatch___json_nargs=0
+_shtab_jhpatch__q_nargs=0
+_shtab_jhpatch___quiet_nargs=0
+_shtab_jhpatch__v_nargs=0
+_shtab_jhpatch___verbose_nargs=0
 
 
 # $1=COMP_WORDS[1]
@@ -342,3 +371,22 @@ _shtab_jhpatch() {
 }
 
 complete -o bashdefault -F _shtab_jhpatch jhpatch
+_jhpatch_of_python() {
+  local at
+  for ((at = 1; at + 1 < COMP_CWORD; at++)); do
+    [[ ${COMP_WORDS[at]} == -* ]] || break
+    [[ ${COMP_WORDS[at]} == -m ]] || continue
+    [[ ${COMP_WORDS[at + 1]} == jhpatch ]] || break
+    COMP_WORDS=(jhpatch "${COMP_WORDS[@]:at + 2}")
+    COMP_CWORD=$((COMP_CWORD - at - 1))
+    _shtab_jhpatch
+    return
+  done
+  if ! declare -F _python >/dev/null && declare -F __load_completion >/dev/null; then
+    __load_completion python
+    complete -o bashdefault -o default -F _jhpatch_of_python python python3
+  fi
+  if declare -F _python >/dev/null; then _python "$@"; else COMPREPLY=(); fi
+}
+
+complete -o bashdefault -o default -F _jhpatch_of_python python python3

@@ -10,124 +10,163 @@
 
 _shtab_jhpatch_commands() {
   local _commands=(
-    apply:'make all patches that fit applied'
-    completion:'the words that a shell completes: for bash, zsh or fish'
-    diff:'the exact bytes that apply would change'
-    doctor:'what Kerberos lacks on this host, and the next step; changes nothing'
-    kernelspec:'PySpark kernels: install, list, check, remove'
-    lint:'for who keeps patches: whether they are sound'
-    list:'every patch: distribution, versions, what for; which fit here'
-    nginx:'the front: write its site file, find what is wrong with the one that is there'
-    rebase:'for who keeps patches: carry one to another release'
-    revert:'give every byte back'
-    status:'the state of each patch; only reads'
-    survey:'for who keeps patches: which releases no patch names yet'
-    ticket:'your Kerberos ticket: until when, and who renews it'
+    apply:'Apply all applicable patches'
+    completion:'Print the completion script of a shell: bash, zsh or fish'
+    create:'For patch maintainers: create a patch from files that were edited in place'
+    diff:'Show the exact changes of apply as a unified diff'
+    doctor:'Check Kerberos and Spark on this host, and show the next steps; change nothing'
+    help:'Show the help of a command'
+    kernelspec:'Install, list, check and remove PySpark kernels'
+    lint:'For patch maintainers: check patch files against the rules'
+    list:'List every patch: its releases, its purpose, and its state here'
+    nginx:'Write the site file of the nginx reverse proxy, or check an existing one'
+    rebase:'For patch maintainers: port a patch to another release'
+    revert:'Restore the original files byte for byte'
+    status:'Show the state of each patch; change nothing'
+    survey:'For patch maintainers: check for new upstream releases'
+    ticket:'Show your Kerberos tickets: when they expire, and what renews them'
   )
   _describe 'jhpatch commands' _commands
 }
 
 _shtab_jhpatch_kernelspec_commands() {
   local _commands=(
-    check:'start a kernel and run a first job: exit code 3 and the cause'
-    install:'write a PySpark kernel; a second time, change nothing'
-    list:'the PySpark kernels that a server of this Python offers'
-    remove:'take away a kernel that jhpatch wrote'
+    check:'Start a kernel and run a first job; exit with 3 and the cause if it fails'
+    install:'Write a PySpark kernel; change nothing if it is already there'
+    list:'List the PySpark kernels that a Jupyter server of this Python offers'
+    remove:'Remove a kernel that jhpatch wrote'
   )
   _describe 'jhpatch kernelspec commands' _commands
 }
 
 _shtab_jhpatch_nginx_commands() {
   local _commands=(
-    check:'what is wrong with a front: its configuration, or its answers'
-    render:'write the site file of a front that works and is safe'
+    check:'Check the configuration or the answers of a reverse proxy'
+    render:'Write the site file of a reverse proxy for the hub'
   )
   _describe 'jhpatch nginx commands' _commands
 }
 
 _shtab_jhpatch_options=(
-  "(- : *)"{-h,--help}"[show this help message and exit]"
-  "--version[the tool, the Python, and the newest release that each patch knows]"
+  "(- : *)"{-h,--help}"[Show this help and exit]"
+  "--version[Show the versions of jhpatch and Python and the newest release that each patch supports]"
+  "--json[Print one JSON document on standard output]"
+  {-q,--quiet}"[Print errors only]"
+  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
 )
 
 # guard to ensure default positional specs are added only once per session
 _shtab_jhpatch_defaults_added=0
 
 _shtab_jhpatch_apply_options=(
-  "(- : *)"{-h,--help}"[show this help message and exit]"
-  "*--python[the Python (or its environment\'s folder) to look at, in place of the one that runs jhpatch\; may repeat]:PATH:"
-  "*--site[a site-packages folder by itself, such as one in an image\; may repeat]:DIR:"
-  "*--patches[another tree of patches beside jhpatch\'s own\; may repeat]:DIR:"
-  "--json[one JSON document on standard output]"
-  {-q,--quiet}"[say nothing but what is wrong]"
-  {-v,--verbose}"[say more\: hashes, reasons, what is fine]"
-  "--dry-run[say what would be done\; write nothing]"
-  "--lock-timeout[how long to wait for another run to end (default\: 10)]:SECONDS:"
-  "--allow-unlisted[also a release that no patch names, where its bytes are those of one that is known]"
-  "(*)::a name from \`jhpatch list\`\; default\: all:"
+  "(- : *)"{-h,--help}"[Show this help and exit]"
+  "*--python[Use the environment of this Python, or in this directory\; can be given more than once (default\: the Python that runs jhpatch)]:PATH:"
+  "*--site[Use this site-packages directory without its Python, such as one in an image\; can be given more than once]:DIR:"
+  "*--patches[Use this patch directory too, besides jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
+  "--only-patches[Ignore the patches that come with jhpatch]"
+  "--json[Print one JSON document on standard output]"
+  {-q,--quiet}"[Print errors only]"
+  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
+  "--dry-run[Show what would be done\; write nothing]"
+  "--lock-timeout[Wait at most this long for another run to end (default\: 10)]:SECONDS:"
+  "--allow-unlisted[Also patch an untested release whose files are identical to those of a tested one]"
+  "(*)::A patch name from \`jhpatch list\` (default\: all):"
 )
 
 # guard to ensure default positional specs are added only once per session
 _shtab_jhpatch_apply_defaults_added=0
 
 _shtab_jhpatch_completion_options=(
-  "(- : *)"{-h,--help}"[show this help message and exit]"
-  "--json[one JSON document on standard output]"
-  {-q,--quiet}"[say nothing but what is wrong]"
-  {-v,--verbose}"[say more\: hashes, reasons, what is fine]"
-  ":eval \"\$(jhpatch completion bash)\":(bash zsh fish)"
+  "(- : *)"{-h,--help}"[Show this help and exit]"
+  "--json[Print one JSON document on standard output]"
+  {-q,--quiet}"[Print errors only]"
+  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
+  ":The shell\; in \~\/.bashrc\: eval \"\$(jhpatch completion bash)\":(bash zsh fish)"
 )
 
 # guard to ensure default positional specs are added only once per session
 _shtab_jhpatch_completion_defaults_added=0
 
+_shtab_jhpatch_create_options=(
+  "(- : *)"{-h,--help}"[Show this help and exit]"
+  "--description[What the patch does, and why (default\: asked on a terminal)]:TEXT:"
+  "--from[Take the change from this output of git diff, diff -u or diff -ru, not the site]:DIFF:"
+  "*--file[Take this edited file, by its path in the site\; can be given more than once (default\: all edited files of the distribution)]:PATH:"
+  "*--wheel[Read the release\'s own files from this wheel\; can be given more than once]:WHEEL:"
+  "--wheels[Read them from a wheel in this directory, to which pip downloads a missing one]:DIR:"
+  "*--python[Use the environment of this Python, or in this directory\; can be given more than once (default\: the Python that runs jhpatch)]:PATH:"
+  "*--site[Use this site-packages directory without its Python, such as one in an image\; can be given more than once]:DIR:"
+  "*--patches[Use this patch directory too, besides jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
+  "--only-patches[Ignore the patches that come with jhpatch]"
+  "--json[Print one JSON document on standard output]"
+  {-q,--quiet}"[Print errors only]"
+  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
+  "--dry-run[Show what would be done\; write nothing]"
+  "--lock-timeout[Wait at most this long for another run to end (default\: 10)]:SECONDS:"
+  ":The distribution, and a name for the patch:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_jhpatch_create_defaults_added=0
+
 _shtab_jhpatch_diff_options=(
-  "(- : *)"{-h,--help}"[show this help message and exit]"
-  "*--python[the Python (or its environment\'s folder) to look at, in place of the one that runs jhpatch\; may repeat]:PATH:"
-  "*--site[a site-packages folder by itself, such as one in an image\; may repeat]:DIR:"
-  "*--patches[another tree of patches beside jhpatch\'s own\; may repeat]:DIR:"
-  "--json[one JSON document on standard output]"
-  {-q,--quiet}"[say nothing but what is wrong]"
-  {-v,--verbose}"[say more\: hashes, reasons, what is fine]"
-  "(*)::a name from \`jhpatch list\`\; default\: all:"
+  "(- : *)"{-h,--help}"[Show this help and exit]"
+  "*--python[Use the environment of this Python, or in this directory\; can be given more than once (default\: the Python that runs jhpatch)]:PATH:"
+  "*--site[Use this site-packages directory without its Python, such as one in an image\; can be given more than once]:DIR:"
+  "*--patches[Use this patch directory too, besides jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
+  "--only-patches[Ignore the patches that come with jhpatch]"
+  "--json[Print one JSON document on standard output]"
+  {-q,--quiet}"[Print errors only]"
+  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
+  "--wheels[Read wheels here, and keep those that pip downloads (default\: keep none)]:DIR:"
+  "(*)::A patch name from \`jhpatch list\` (default\: all):"
 )
 
 # guard to ensure default positional specs are added only once per session
 _shtab_jhpatch_diff_defaults_added=0
 
 _shtab_jhpatch_doctor_options=(
-  "(- : *)"{-h,--help}"[show this help message and exit]"
-  "*--user[look at this user\'s keytab, cache and ticket\; may repeat]:NAME:"
-  "--config[the hub\'s jupyterhub_config.py\: its literal settings count\; it is never run]:FILE:"
-  "--keytab[c.KerberosTicket.keytab, in place of what --config says]:TEMPLATE:"
-  "--principal[c.KerberosTicket.principal, in place of what --config says]:TEMPLATE:"
-  "--ccache[c.KerberosTicket.ccache, in place of what --config says]:TEMPLATE:"
-  "--unit[the hub\'s unit (jupyterhub)]:NAME:"
-  "*--python[the Python (or its environment\'s folder) to look at, in place of the one that runs jhpatch\; may repeat]:PATH:"
-  "*--site[a site-packages folder by itself, such as one in an image\; may repeat]:DIR:"
-  "*--patches[another tree of patches beside jhpatch\'s own\; may repeat]:DIR:"
-  "--json[one JSON document on standard output]"
-  {-q,--quiet}"[say nothing but what is wrong]"
-  {-v,--verbose}"[say more\: hashes, reasons, what is fine]"
+  "(- : *)"{-h,--help}"[Show this help and exit]"
+  "*--user[Check the keytab, the cache and the ticket of this user\; can be given more than once (default\: yourself\; as root, no user)]:NAME:"
+  "*--config[Read a configuration file of the hub, such as jupyterhub_config.py, without running it\; can be given more than once\: later files override earlier ones]:FILE:"
+  "--keytab[Use this c.KerberosTicket.keytab, not that of --config]:TEMPLATE:"
+  "--principal[Use this c.KerberosTicket.principal, not that of --config]:TEMPLATE:"
+  "--ccache[Use this c.KerberosTicket.ccache, not that of --config]:TEMPLATE:"
+  "--unit[The systemd unit of the hub (default\: jupyterhub)]:NAME:"
+  "*--python[Use the environment of this Python, or in this directory\; can be given more than once (default\: the Python that runs jhpatch)]:PATH:"
+  "*--site[Use this site-packages directory without its Python, such as one in an image\; can be given more than once]:DIR:"
+  "*--patches[Use this patch directory too, besides jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
+  "--only-patches[Ignore the patches that come with jhpatch]"
+  "--json[Print one JSON document on standard output]"
+  {-q,--quiet}"[Print errors only]"
+  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
 )
 
 # guard to ensure default positional specs are added only once per session
 _shtab_jhpatch_doctor_defaults_added=0
 
+_shtab_jhpatch_help_options=(
+  "(- : *)"{-h,--help}"[Show this help and exit]"
+  ":COMMAND:(list status diff apply revert ticket doctor kernelspec completion nginx create lint rebase survey)"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_jhpatch_help_defaults_added=0
+
 _shtab_jhpatch_kernelspec_options=(
-  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "(- : *)"{-h,--help}"[Show this help and exit]"
 )
 
 # guard to ensure default positional specs are added only once per session
 _shtab_jhpatch_kernelspec_defaults_added=0
 
 _shtab_jhpatch_kernelspec_check_options=(
-  "(- : *)"{-h,--help}"[show this help message and exit]"
-  "--json[one JSON document on standard output]"
-  {-q,--quiet}"[say nothing but what is wrong]"
-  {-v,--verbose}"[say more\: hashes, reasons, what is fine]"
-  "--static[look, and start nothing]"
-  "--timeout[for all of it (default\: 180)]:SECONDS:"
+  "(- : *)"{-h,--help}"[Show this help and exit]"
+  "--json[Print one JSON document on standard output]"
+  {-q,--quiet}"[Print errors only]"
+  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
+  "--static[Inspect its files and start no kernel]"
+  "--timeout[Limit for the start and the job together (default\: 180)]:SECONDS:"
   ":NAME:"
 )
 
@@ -135,48 +174,49 @@ _shtab_jhpatch_kernelspec_check_options=(
 _shtab_jhpatch_kernelspec_check_defaults_added=0
 
 _shtab_jhpatch_kernelspec_install_options=(
-  "(- : *)"{-h,--help}"[show this help message and exit]"
-  "--json[one JSON document on standard output]"
-  {-q,--quiet}"[say nothing but what is wrong]"
-  {-v,--verbose}"[say more\: hashes, reasons, what is fine]"
-  "--spark-home[default\: SPARK_HOME, else the one that is found]:DIR:"
-  "--hadoop-conf-dir[default\: HADOOP_CONF_DIR, \/etc\/hadoop\/conf]:DIR:"
-  "--java-home[default\: the first that fits this Spark]:DIR:"
-  "--python[of the notebook and the workers (default\: this one)]:PATH:"
-  "--worker-python[of the workers, where theirs lies elsewhere]:PATH:"
-  "--master[yarn (default), local\[2\], spark\:\/\/\…]:URL:"
-  "--deploy-mode[client\: a notebook has no other]:MODE:"
-  "--name[of the kernel (default\: pyspark)]:NAME:"
-  "--display-name[what users read]:TEXT:"
-  "*--conf[a setting of Spark\'s\; may repeat]:KEY=VALUE:"
-  "*--env[a variable of the kernel\'s environment\; may repeat]:NAME=VALUE:"
-  "--lazy[start Spark when it is used, not with the notebook]"
-  "--idle-stop[stop it when unused]:MINUTES:"
-  "--user[for yourself (default\: all users)]"
-  "--sys-prefix[in this Python\'s environment]"
-  "--prefix[in another environment]:DIR:"
-  "--dry-run[show kernel.json\; write nothing]"
+  "(- : *)"{-h,--help}"[Show this help and exit]"
+  "--json[Print one JSON document on standard output]"
+  {-q,--quiet}"[Print errors only]"
+  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
+  "--spark-home[Directory of Spark (default\: SPARK_HOME, then the one that is found)]:DIR:"
+  "--hadoop-conf-dir[Directory of core-site.xml (default\: HADOOP_CONF_DIR, \/etc\/hadoop\/conf)]:DIR:"
+  "--yarn-conf-dir[Directory of yarn-site.xml, if not --hadoop-conf-dir (default\: YARN_CONF_DIR)]:DIR:"
+  "--java-home[Directory of Java (default\: the first that this Spark runs on)]:DIR:"
+  "--python[The Python of the notebook and the workers (default\: the one that runs jhpatch)]:PATH:"
+  "--worker-python[The Python of the workers, if it is elsewhere (default\: --python)]:PATH:"
+  "--master[yarn, local\[2\] or spark\:\/\/HOST\:PORT (default\: yarn)]:URL:"
+  "--deploy-mode[client, which is the only mode of a notebook (default\: client)]:MODE:"
+  "--name[Name of the kernel (default\: pyspark)]:NAME:"
+  "--display-name[Name that users see (default\: PySpark, its release and master)]:TEXT:"
+  "*--conf[Set a property of Spark\; can be given more than once]:KEY=VALUE:"
+  "*--env[Set a variable in the kernel\'s environment\; can be given more than once]:NAME=VALUE:"
+  "--lazy[Start Spark at its first use, not with the notebook]"
+  "--idle-stop[Stop a session that is idle for so long (default\: 0, never)]:MINUTES:"
+  "--user[Install for yourself (default\: for all users)]"
+  "--sys-prefix[Install into this Python\'s environment]"
+  "--prefix[Install into another environment]:DIR:"
+  "--dry-run[Print kernel.json\; write nothing]"
 )
 
 # guard to ensure default positional specs are added only once per session
 _shtab_jhpatch_kernelspec_install_defaults_added=0
 
 _shtab_jhpatch_kernelspec_list_options=(
-  "(- : *)"{-h,--help}"[show this help message and exit]"
-  "--json[one JSON document on standard output]"
-  {-q,--quiet}"[say nothing but what is wrong]"
-  {-v,--verbose}"[say more\: hashes, reasons, what is fine]"
+  "(- : *)"{-h,--help}"[Show this help and exit]"
+  "--json[Print one JSON document on standard output]"
+  {-q,--quiet}"[Print errors only]"
+  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
 )
 
 # guard to ensure default positional specs are added only once per session
 _shtab_jhpatch_kernelspec_list_defaults_added=0
 
 _shtab_jhpatch_kernelspec_remove_options=(
-  "(- : *)"{-h,--help}"[show this help message and exit]"
-  "--json[one JSON document on standard output]"
-  {-q,--quiet}"[say nothing but what is wrong]"
-  {-v,--verbose}"[say more\: hashes, reasons, what is fine]"
-  "--dry-run[say what would go]"
+  "(- : *)"{-h,--help}"[Show this help and exit]"
+  "--json[Print one JSON document on standard output]"
+  {-q,--quiet}"[Print errors only]"
+  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
+  "--dry-run[Print what would be removed\; remove nothing]"
   ":NAME:"
 )
 
@@ -184,152 +224,169 @@ _shtab_jhpatch_kernelspec_remove_options=(
 _shtab_jhpatch_kernelspec_remove_defaults_added=0
 
 _shtab_jhpatch_lint_options=(
-  "(- : *)"{-h,--help}"[show this help message and exit]"
-  "*--patches[a tree of patches to look at in place of jhpatch\'s own\; may repeat]:DIR:"
-  "--wheels[compare the bytes too, with the wheels in this folder\; pip brings missing ones]:DIR:"
-  "*--wheel[compare the patches of this release with its wheel\; may repeat]:WHEEL:"
-  "--fix-hashes[write the hashes into the patches of each --wheel]"
-  "--installed[compare jhpatch itself, patches and all, with the RECORD of its own wheel]"
-  "--json[one JSON document on standard output]"
-  {-q,--quiet}"[say nothing but what is wrong]"
-  {-v,--verbose}"[say more\: hashes, reasons, what is fine]"
+  "(- : *)"{-h,--help}"[Show this help and exit]"
+  "*--patches[Check this patch directory, not jhpatch\'s own\; can be given more than once]:DIR:"
+  "--wheels[Compare every release of each range with its wheel in this directory, to which pip downloads missing ones]:DIR:"
+  "*--wheel[Compare the patches of a release with its wheel\; can be given more than once]:WHEEL:"
+  "--fix-hashes[Write the hashes into the patches of each --wheel]"
+  "--installed[Compare the files of jhpatch itself with the RECORD of its wheel]"
+  "--json[Print one JSON document on standard output]"
+  {-q,--quiet}"[Print errors only]"
+  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
 )
 
 # guard to ensure default positional specs are added only once per session
 _shtab_jhpatch_lint_defaults_added=0
 
 _shtab_jhpatch_list_options=(
-  "(- : *)"{-h,--help}"[show this help message and exit]"
-  "*--python[the Python (or its environment\'s folder) to look at, in place of the one that runs jhpatch\; may repeat]:PATH:"
-  "*--site[a site-packages folder by itself, such as one in an image\; may repeat]:DIR:"
-  "*--patches[another tree of patches beside jhpatch\'s own\; may repeat]:DIR:"
-  "--json[one JSON document on standard output]"
-  {-q,--quiet}"[say nothing but what is wrong]"
-  {-v,--verbose}"[say more\: hashes, reasons, what is fine]"
+  "(- : *)"{-h,--help}"[Show this help and exit]"
+  "*--python[Use the environment of this Python, or in this directory\; can be given more than once (default\: the Python that runs jhpatch)]:PATH:"
+  "*--site[Use this site-packages directory without its Python, such as one in an image\; can be given more than once]:DIR:"
+  "*--patches[Use this patch directory too, besides jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
+  "--only-patches[Ignore the patches that come with jhpatch]"
+  "--json[Print one JSON document on standard output]"
+  {-q,--quiet}"[Print errors only]"
+  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
 )
 
 # guard to ensure default positional specs are added only once per session
 _shtab_jhpatch_list_defaults_added=0
 
 _shtab_jhpatch_nginx_options=(
-  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "(- : *)"{-h,--help}"[Show this help and exit]"
 )
 
 # guard to ensure default positional specs are added only once per session
 _shtab_jhpatch_nginx_defaults_added=0
 
 _shtab_jhpatch_nginx_check_options=(
-  "(- : *)"{-h,--help}"[show this help message and exit]"
-  "*--server-name[only the servers of this name\; may repeat]:NAME:"
-  "--url[ask the front at https\:\/\/NAME\:PORT\/ instead]:URL:"
-  "--user[with --url\: whose server\'s path is asked for]:NAME:"
-  "--cookie-file[with --url\: a browser\'s Cookie header, to ask as a user who has logged in]:FILE:"
-  "--ca[with --url\: who vouches for its certificate]:FILE:"
-  "--json[one JSON document on standard output]"
-  {-q,--quiet}"[say nothing but what is wrong]"
-  {-v,--verbose}"[say more\: hashes, reasons, what is fine]"
-  ":nginx.conf, a site file, or a folder of them (default\: \/etc\/nginx\/nginx.conf):"
+  "(- : *)"{-h,--help}"[Show this help and exit]"
+  "*--server-name[Check only the servers of this name\; can be given more than once]:NAME:"
+  "--external-scheme[The scheme that browsers use, if another proxy terminates TLS before nginx]:http|https:"
+  "--nginx-version[The version of nginx (default\: that of the installed nginx, which then also checks the configuration)]:VERSION:"
+  "--hub-version[The version of JupyterHub behind the reverse proxy]:VERSION:"
+  "--url[Check the answers of the running reverse proxy at https\:\/\/NAME\:PORT\/ instead of a configuration]:URL:"
+  "--user[With --url\: request the path of this user\'s server (default\: that of a user who does not exist)]:NAME:"
+  "--cookie-file[With --url\: send the Cookie header in this file, as a user who has logged in]:FILE:"
+  "--ca[With --url\: verify the certificate with the authorities in this file (default\: those of this host)]:FILE:"
+  "--json[Print one JSON document on standard output]"
+  {-q,--quiet}"[Print errors only]"
+  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
+  ":The nginx.conf, a site file, or a directory of them (default\: \/etc\/nginx\/nginx.conf):"
 )
 
 # guard to ensure default positional specs are added only once per session
 _shtab_jhpatch_nginx_check_defaults_added=0
 
 _shtab_jhpatch_nginx_render_options=(
-  "(- : *)"{-h,--help}"[show this help message and exit]"
-  "*--server-name[a name of the front\; may repeat]:NAME:"
-  "*--listen[may repeat\; \[\:\:\]\:443 for IPv6 (default\: 443 and \[\:\:\]\:443)]:PORT|ADDRESS:PORT:"
-  "*--upstream[where the hub\'s proxy listens, https\:\/\/ where it speaks TLS, or unix\:\/PATH\; those after the first are asked when it does not answer]:HOST:PORT:"
-  "*--certificate[one for all names, or one each]:FILE:"
-  "*--certificate-key[one for each --certificate]:FILE:"
-  "--external-scheme[what browsers see, where something in front of nginx ends TLS]:http|https:"
-  "--redirect-http[port 80 sends browsers to https]"
-  "--hsts[browsers refuse plain http for so long (default\: two years)]:SECONDS:"
-  "--stapling[OCSP stapling, by this name server\'s address]:RESOLVER:"
-  "--max-body[the largest save (default\: 100m)]:SIZE:"
-  "--read-timeout[of a websocket (default\: 1d)]:TIME:"
-  "--base-url[c.JupyterHub.base_url (default\: \/)]:PATH:"
-  "--upstream-ca[who vouches for an https\:\/\/ upstream (default\: Debian\'s authorities)]:FILE:"
-  "--no-default-server[another file closes what comes with an unknown name to these ports]"
-  "--nginx-version[the nginx that reads it (default\: the one that is installed)]:VERSION:"
-  "--output[write it there, not over what others wrote]:FILE:"
-  "--dry-run[with --output\: show the diff, write nothing]"
-  "--json[one JSON document on standard output]"
-  {-q,--quiet}"[say nothing but what is wrong]"
-  {-v,--verbose}"[say more\: hashes, reasons, what is fine]"
+  "(- : *)"{-h,--help}"[Show this help and exit]"
+  "*--server-name[A name of the site\; can be given more than once]:NAME:"
+  "*--listen[Listen on this port or address, such as 443, \[\:\:\]\:443 or unix\:\/PATH\; can be given more than once (default\: 443 and \[\:\:\]\:443)]:PORT|ADDRESS:PORT:"
+  "*--upstream[The address of the hub\'s proxy, https\:\/\/HOST\:PORT if it uses TLS, or unix\:\/PATH\; can be given more than once\: nginx uses a later one if an earlier one does not answer]:HOST:PORT:"
+  "*--certificate[The certificate for all names, or one for each\; can be given more than once]:FILE:"
+  "*--certificate-key[The key of each --certificate\; can be given more than once]:FILE:"
+  "--external-scheme[The scheme that browsers use, if another proxy terminates TLS before nginx]:http|https:"
+  "--redirect-http[Redirect requests to port 80 to https]"
+  "--hsts[Have browsers refuse plain http for this long (default without a value\: two years)]:SECONDS:"
+  "--stapling[Use OCSP stapling with the name server at this address]:RESOLVER:"
+  "--max-body[Accept notebooks of up to this size (default\: 100m)]:SIZE:"
+  "--read-timeout[Close an idle websocket after this time (default\: 1d)]:TIME:"
+  "--base-url[The c.JupyterHub.base_url of the hub (default\: \/)]:PATH:"
+  "--proxy-read-timeout[Wait this long for the answer to any other request (default\: nginx\'s 60s)]:TIME:"
+  "--snippet[Write only a part\: maps for the http block, or locations for an existing server]:maps|locations:"
+  "*--trusted-proxy[Trust the client address that this host or network in front of nginx reports\; can be given more than once]:ADDRESS|CIDR:"
+  "--proxy-protocol[Accept the PROXY protocol from each --trusted-proxy]"
+  "--health-check[Answer this path for any name, for a load balancer that checks by address]:PATH:"
+  "--http3[Accept HTTP\/3 too, on the same ports]"
+  "--acme-webroot[With --redirect-http\: serve \/.well-known\/acme-challenge\/ from this directory]:DIR:"
+  "*--allow-origin[Let pages of this other origin use the hub, as c.ServerApp.allow_origin does\; can be given more than once]:ORIGIN:"
+  "--auth-request[Authenticate each request with oauth2-proxy at http\:\/\/HOST\:PORT]:URL:"
+  "--upstream-ca[Verify an https\:\/\/ upstream with the authorities in this file (default\: \/etc\/ssl\/certs\/ca-certificates.crt)]:FILE:"
+  "--no-default-server[Write no default server\: another file refuses requests for unknown names]"
+  "--nginx-version[Write for this version of nginx (default\: the installed one)]:VERSION:"
+  "--output[Write the file here\; never over a file that jhpatch did not write (default\: standard output)]:FILE:"
+  "--dry-run[With --output\: show the diff\; write nothing]"
+  "--json[Print one JSON document on standard output]"
+  {-q,--quiet}"[Print errors only]"
+  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
 )
 
 # guard to ensure default positional specs are added only once per session
 _shtab_jhpatch_nginx_render_defaults_added=0
 
 _shtab_jhpatch_rebase_options=(
-  "(- : *)"{-h,--help}"[show this help message and exit]"
-  "--to[a release, which pip brings\; its wheel\; or its unpatched file, with --release]:VERSION|FILE|WHEEL:"
-  "--release[the release that the FILE of --to is of]:VERSION:"
-  "--from[the unpatched file, or the wheel, that the nearest edition is for\; default\: pip brings it]:FILE|WHEEL:"
-  "--output[where to write it\; default\: beside the other editions]:FILE:"
-  "--dry-run[show what would be written\; write nothing]"
-  "--wheels[where wheels lie, and stay that pip brings\; default\: nowhere]:DIR:"
-  "*--patches[another tree of patches beside jhpatch\'s own\; may repeat]:DIR:"
-  "--json[one JSON document on standard output]"
-  {-q,--quiet}"[say nothing but what is wrong]"
-  {-v,--verbose}"[say more\: hashes, reasons, what is fine]"
-  ":a name from \`jhpatch list\`:"
+  "(- : *)"{-h,--help}"[Show this help and exit]"
+  "--to[The release, which pip downloads\; its wheel\; or its unpatched file, with --release]:VERSION|FILE|WHEEL:"
+  "--release[The release of the FILE of --to]:VERSION:"
+  "--from[The unpatched file or the wheel of the nearest supported release (default\: pip downloads the wheel)]:FILE|WHEEL:"
+  "--output[Write the patch file here (default\: beside those for other releases)]:FILE:"
+  "--dry-run[Show what would be written\; write nothing]"
+  "--wheels[Read wheels here, and keep those that pip downloads (default\: keep none)]:DIR:"
+  "*--patches[Use this patch directory too, besides jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
+  "--only-patches[Ignore the patches that come with jhpatch]"
+  "--json[Print one JSON document on standard output]"
+  {-q,--quiet}"[Print errors only]"
+  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
+  ":A patch name from \`jhpatch list\`:"
 )
 
 # guard to ensure default positional specs are added only once per session
 _shtab_jhpatch_rebase_defaults_added=0
 
 _shtab_jhpatch_revert_options=(
-  "(- : *)"{-h,--help}"[show this help message and exit]"
-  "*--python[the Python (or its environment\'s folder) to look at, in place of the one that runs jhpatch\; may repeat]:PATH:"
-  "*--site[a site-packages folder by itself, such as one in an image\; may repeat]:DIR:"
-  "*--patches[another tree of patches beside jhpatch\'s own\; may repeat]:DIR:"
-  "--json[one JSON document on standard output]"
-  {-q,--quiet}"[say nothing but what is wrong]"
-  {-v,--verbose}"[say more\: hashes, reasons, what is fine]"
-  "--dry-run[say what would be done\; write nothing]"
-  "--lock-timeout[how long to wait for another run to end (default\: 10)]:SECONDS:"
-  "--force[also a file that was changed since\; its bytes are kept in .jhpatch\/forced]"
-  "(*)::a name from \`jhpatch list\`\; default\: all:"
+  "(- : *)"{-h,--help}"[Show this help and exit]"
+  "*--python[Use the environment of this Python, or in this directory\; can be given more than once (default\: the Python that runs jhpatch)]:PATH:"
+  "*--site[Use this site-packages directory without its Python, such as one in an image\; can be given more than once]:DIR:"
+  "*--patches[Use this patch directory too, besides jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
+  "--only-patches[Ignore the patches that come with jhpatch]"
+  "--json[Print one JSON document on standard output]"
+  {-q,--quiet}"[Print errors only]"
+  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
+  "--dry-run[Show what would be done\; write nothing]"
+  "--lock-timeout[Wait at most this long for another run to end (default\: 10)]:SECONDS:"
+  "--force[Also restore files that were changed after apply\; save the changed files in .jhpatch\/forced of the site]"
+  "(*)::A patch name from \`jhpatch list\` (default\: all):"
 )
 
 # guard to ensure default positional specs are added only once per session
 _shtab_jhpatch_revert_defaults_added=0
 
 _shtab_jhpatch_status_options=(
-  "(- : *)"{-h,--help}"[show this help message and exit]"
-  "--all[the environments of the hub and of the users\' servers that run now]"
-  "*--python[the Python (or its environment\'s folder) to look at, in place of the one that runs jhpatch\; may repeat]:PATH:"
-  "*--site[a site-packages folder by itself, such as one in an image\; may repeat]:DIR:"
-  "*--patches[another tree of patches beside jhpatch\'s own\; may repeat]:DIR:"
-  "--json[one JSON document on standard output]"
-  {-q,--quiet}"[say nothing but what is wrong]"
-  {-v,--verbose}"[say more\: hashes, reasons, what is fine]"
-  "(*)::a name from \`jhpatch list\`\; default\: all:"
+  "(- : *)"{-h,--help}"[Show this help and exit]"
+  "--all[Show the environments of all running hubs and users\' servers]"
+  "*--python[Use the environment of this Python, or in this directory\; can be given more than once (default\: the Python that runs jhpatch)]:PATH:"
+  "*--site[Use this site-packages directory without its Python, such as one in an image\; can be given more than once]:DIR:"
+  "*--patches[Use this patch directory too, besides jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
+  "--only-patches[Ignore the patches that come with jhpatch]"
+  "--json[Print one JSON document on standard output]"
+  {-q,--quiet}"[Print errors only]"
+  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
+  "(*)::A patch name from \`jhpatch list\` (default\: all):"
 )
 
 # guard to ensure default positional specs are added only once per session
 _shtab_jhpatch_status_defaults_added=0
 
 _shtab_jhpatch_survey_options=(
-  "(- : *)"{-h,--help}"[show this help message and exit]"
-  "--wheels[where wheels lie, and stay that pip brings\; default\: nowhere]:DIR:"
-  "*--patches[another tree of patches beside jhpatch\'s own\; may repeat]:DIR:"
-  "--json[one JSON document on standard output]"
-  {-q,--quiet}"[say nothing but what is wrong]"
-  {-v,--verbose}"[say more\: hashes, reasons, what is fine]"
-  "(*)::a distribution that there are patches for\; default\: all:"
+  "(- : *)"{-h,--help}"[Show this help and exit]"
+  "--wheels[Read wheels here, and keep those that pip downloads (default\: keep none)]:DIR:"
+  "*--patches[Use this patch directory too, besides jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
+  "--only-patches[Ignore the patches that come with jhpatch]"
+  "--json[Print one JSON document on standard output]"
+  {-q,--quiet}"[Print errors only]"
+  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
+  "(*)::A distribution that has patches (default\: all):"
 )
 
 # guard to ensure default positional specs are added only once per session
 _shtab_jhpatch_survey_defaults_added=0
 
 _shtab_jhpatch_ticket_options=(
-  "(- : *)"{-h,--help}"[show this help message and exit]"
-  "--watch[look again every 5 (or SECONDS) seconds, until Ctrl-C]:SECONDS:"
-  "--json[one JSON document on standard output]"
-  {-q,--quiet}"[say nothing but what is wrong]"
-  {-v,--verbose}"[say more\: hashes, reasons, what is fine]"
+  "(- : *)"{-h,--help}"[Show this help and exit]"
+  "--watch[Show the tickets again every SECONDS until Ctrl-C (default without a value\: 5)]:SECONDS:"
+  "--json[Print one JSON document on standard output]"
+  {-q,--quiet}"[Print errors only]"
+  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -356,8 +413,10 @@ _shtab_jhpatch() {
       case $line[1] in
         apply) _arguments -C -s $_shtab_jhpatch_apply_options ;;
         completion) _arguments -C -s $_shtab_jhpatch_completion_options ;;
+        create) _arguments -C -s $_shtab_jhpatch_create_options ;;
         diff) _arguments -C -s $_shtab_jhpatch_diff_options ;;
         doctor) _arguments -C -s $_shtab_jhpatch_doctor_options ;;
+        help) _arguments -C -s $_shtab_jhpatch_help_options ;;
         kernelspec) _shtab_jhpatch_kernelspec ;;
         lint) _arguments -C -s $_shtab_jhpatch_lint_options ;;
         list) _arguments -C -s $_shtab_jhpatch_list_options ;;
@@ -431,4 +490,19 @@ if [[ $zsh_eval_context[-1] == eval ]]; then
 else
   # autoload from fpath, call function directly
   _shtab_jhpatch "$@"
+fi
+
+_jhpatch_of_python() {
+  local at=${words[(i)-m]}
+  if (( at + 1 < CURRENT )) && [[ ${words[at + 1]} == jhpatch ]]; then
+    words=(jhpatch "${(@)words[at + 2,-1]}")
+    (( CURRENT -= at ))
+    _shtab_jhpatch
+  else
+    _python
+  fi
+}
+
+if [[ $zsh_eval_context[-1] == eval ]]; then
+  compdef _jhpatch_of_python python python3
 fi

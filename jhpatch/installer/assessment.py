@@ -4,75 +4,28 @@
 names the intention, hashes the facts. The disk is read only through a ``SiteSnapshot``.
 """
 
-from typing import Callable, Dict, Iterable, List, Optional, Set, Tuple
+import errno
+from typing import Dict, Iterable, List, Optional, Set, Tuple
 
+from jhpatch.installer.applied_files import listed_by_the_release, owner_of
 from jhpatch.installer.distribution import Distribution
-from jhpatch.installer.state import AppliedPatch, FileHashes, State
-from jhpatch.namedtuple import NamedTuple
+from jhpatch.installer.patch_status import (
+    BELONGS,
+    COMPILED,
+    LAYOUT,
+    UNKNOWN_RELEASE,
+    UNRECORDED,
+    PatchStatus,
+    Reason,
+    SiteSnapshot,
+)
+from jhpatch.installer.state import AppliedPatch, FileHashes
 from jhpatch.patchset import versions
 from jhpatch.patchset.edition import Edition, digest, normalized
 from jhpatch.report import states
 from jhpatch.report.result import FileReport
 from jhpatch.system.rooted_files import UnsafePath
 from jhpatch.system.sha256 import sha256
-
-
-class SiteSnapshot(NamedTuple):
-    """A site as the input of a plan."""
-
-    path: str
-    distributions: Dict[str, List[Distribution]]
-    state: Optional[State]
-    state_bytes: Optional[bytes]
-    read: Callable[[str], Optional[bytes]]
-    """The bytes of a file, or None. Raises UnsafePath unless it is a regular file of the site."""
-    original: Callable[[str], bytes]
-    """The bytes of a saved original, by SHA-256. Raises Untrusted."""
-    has_directory_of: Callable[[str], bool] = lambda path: True
-    """Whether the parent directory of a path exists, without a symlink on the way."""
-
-
-LAYOUT, UNRECORDED, UNKNOWN_RELEASE = "layout", "unrecorded", "unknown release"
-
-
-class Reason(NamedTuple):
-    """The reason of a patch's state."""
-
-    text: str
-    kind: Optional[str] = None
-    """``LAYOUT``, ``UNRECORDED`` or ``UNKNOWN_RELEASE``, if a command depends on it."""
-    releases: Optional[str] = None
-    """For an unknown release, the known ones."""
-
-
-class PatchStatus(NamedTuple):
-    """A patch in a site: its state and the reason."""
-
-    patch: str
-    state: str
-    reason: Optional[Reason]
-    edition: Optional[Edition]
-    distribution: Optional[Distribution]
-    applied: Optional[AppliedPatch]
-    files: Tuple[FileReport, ...] = ()
-    leftovers: Tuple[FileHashes, ...] = ()
-    """Files that jhpatch added and that should no longer exist."""
-    unlisted: Optional[Edition] = None
-    """An edition whose hashes fit although its Versions do not name the release."""
-
-    @property
-    def version(self) -> Optional[str]:
-        """The installed release."""
-        return self.distribution.version if self.distribution else None
-
-    @property
-    def distribution_name(self) -> str:
-        """The normalized name of the patch's distribution."""
-        return normalized(self.patch.partition("/")[0])
-
-    def is_because(self, kind: str) -> bool:
-        """Return whether the reason is of that kind."""
-        return self.reason is not None and self.reason.kind == kind
 
 
 def assess(snapshot: SiteSnapshot, editions: Iterable[Edition]) -> Tuple[PatchStatus, ...]:
@@ -93,9 +46,15 @@ def _applied(snapshot: SiteSnapshot) -> Tuple[AppliedPatch, ...]:
     return snapshot.state.patches() if snapshot.state else ()
 
 
-def absent(patch: str) -> PatchStatus:
-    """Return the status of a patch whose distribution is not installed."""
-    return PatchStatus(patch, states.ABSENT, None, None, None, None)
+def absent(patch: str, abandoned: Iterable[Distribution] = ()) -> PatchStatus:
+    """Return the status of a patch whose distribution is not installed.
+
+    ``abandoned`` are as in ``SiteSnapshot``.
+    """
+    name = normalized(patch.partition("/")[0])
+    entries = (distribution.info for distribution in abandoned if distribution.name == name)
+    reason = next((Reason("an interrupted pip has left " + entry) for entry in entries), None)
+    return PatchStatus(patch, states.ABSENT, reason, None, None, None)
 
 
 def _assess(
@@ -109,14 +68,16 @@ def _assess(
             return PatchStatus(patch, states.ABSENT, reason, None, None, applied, (), leftovers)
         if len(distributions) > 1:
             names = " and ".join(distribution.info for distribution in distributions)
-            reason = _layout_reason("two of it: " + names)
+            reason = _layout_reason("two metadata directories: " + names)
             return PatchStatus(patch, states.UNSUPPORTED, reason, None, distributions[0], applied)
         if distributions[0].layout:
             reason = _layout_reason(distributions[0].layout)
             return PatchStatus(patch, states.UNSUPPORTED, reason, None, distributions[0], applied)
         return _assess_installed(snapshot, patch, editions, applied, distributions[0])
     except UnsafePath as error:
-        reason = _layout_reason("%s: %s" % (error.filename, error.strerror))
+        is_link = error.errno == errno.ELOOP
+        text = " is a symlink" if is_link else ": %s" % error.strerror
+        reason = _layout_reason("%s%s" % (error.filename, text))
         distribution = distributions[0] if distributions else None
         return PatchStatus(patch, states.UNSUPPORTED, reason, None, distribution, applied)
 
@@ -193,8 +154,21 @@ def _is_before(snapshot: SiteSnapshot, edition: Edition) -> bool:
 def _assess_files(snapshot: SiteSnapshot, base: PatchStatus, edition: Edition) -> PatchStatus:
     """Assess by the bytes: modified, pristine, superseded, applied or outdated."""
     applied = base.applied
+    paths = {change.path for change in edition.changes}
+    owner = owner_of(snapshot.state, base.patch, paths, lambda path: _hash(snapshot, path))
+    if owner and not applied:
+        reason = Reason("%s belongs to %s, which is applied" % owner, BELONGS, owner=owner[1])
+        return base._replace(state=states.UNSUPPORTED, reason=reason)
+    for path in sorted(paths) if not applied else ():
+        copy = snapshot.compiled_copy(path)
+        if copy:
+            reason = Reason("Python imports %s in place of %s" % (copy, path), COMPILED)
+            return base._replace(state=states.UNSUPPORTED, reason=reason)
     adds = {addition.path: sha256(addition.data) for addition in edition.adds}
-    recorded = {file.path: file for file in applied.files} if applied else {}
+    # Another patch can have added a shared file, of another version.
+    files = (file for patch in _applied(snapshot) for file in patch.files)
+    recorded = {file.path: file for file in files if file.before is None}
+    recorded.update({file.path: file for file in applied.files} if applied else {})
     changed = tuple(
         _file_state(snapshot, change.path, change.before, change.after, recorded.get(change.path))
         for change in edition.changes
@@ -212,7 +186,8 @@ def _decide(snapshot: SiteSnapshot, base: PatchStatus, modules: Set[str]) -> Pat
     other = next((file for file in files if file.state == states.OTHER), None)
     if other:
         return _assess_other(snapshot, base, other)
-    if all(file.state == states.BEFORE for file in files if file.path in modules):
+    unpatched = (states.BEFORE, states.MISSING)
+    if all(file.state in unpatched for file in files if file.path in modules):
         if base.applied is None:
             paths = _foreign_files(snapshot, base)
             listed = next((path for path in paths if _is_listed(snapshot, base, path)), None)
@@ -245,7 +220,7 @@ def _file_state(
     snapshot: SiteSnapshot,
     path: str,
     before: Optional[str],
-    after: str,
+    after: Optional[str],
     recorded: Optional[FileHashes],
 ) -> FileReport:
     digest = _hash(snapshot, path)
@@ -289,9 +264,9 @@ def _assess_other(snapshot: SiteSnapshot, base: PatchStatus, file: FileReport) -
     distribution = base.distribution
     content = distribution and distribution.record and snapshot.read(distribution.record)
     if content and file.found and record.stated(record.parse(content), file.path) == file.found:
-        text = "another build: RECORD states the bytes of %s, no patch does" % file.path
+        text = "another build: RECORD has the hash of %s, and no patch supports it" % file.path
         return base._replace(state=states.UNSUPPORTED, reason=Reason(text))
-    message = "is missing" if file.found is None else "has bytes that no patch knows"
+    message = "is missing" if file.found is None else "was modified"
     return base._replace(state=states.MODIFIED, reason=Reason("%s %s" % (file.path, message)))
 
 
@@ -300,13 +275,24 @@ def _applied_files(applied: AppliedPatch) -> Tuple[FileReport, ...]:
 
 
 def _leftovers(snapshot: SiteSnapshot, applied: Optional[AppliedPatch]) -> Tuple[FileHashes, ...]:
-    """Return the files that the patch added and that still have its bytes."""
+    """Return the files that the patch added and that still have its bytes.
+
+    Not those that a new RECORD lists: the installed release has the same file.
+    """
     added = [file for file in applied.files if file.before is None] if applied else []
-    return tuple(file for file in added if _hash(snapshot, file.path) == file.after)
+    left = [file for file in added if _hash(snapshot, file.path) == file.after]
+    if not applied or not left:
+        return ()
+    name = normalized(applied.patch.partition("/")[0])
+    installed = snapshot.distributions.get(name) or []
+    path = installed[0].record if installed else None
+    record = snapshot.read(path) if path else None
+    listed = listed_by_the_release(snapshot.state, name, record)
+    return tuple(file for file in left if file.path not in listed)
 
 
 def _leftover_reason(applied: Optional[AppliedPatch]) -> Optional[Reason]:
-    text = "the distribution is gone; what was recorded of it is left"
+    text = "the distribution was removed; its record is left"
     return Reason(text) if applied else None
 
 

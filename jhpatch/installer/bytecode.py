@@ -152,12 +152,12 @@ def _ask(python: str, job: Dict[str, Any], read: Callable[[Any], Any]) -> Any:
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         raise _failed(python, error)
     except (KeyError, TypeError, AttributeError):
-        raise _failed(python, "an odd answer")
+        raise _failed(python, "unexpected output")
 
 
 def _failed(python: str, error: object) -> Failed:
     return Failed(
-        "the site's own Python could not compile for us: %s" % error,
+        "the site's Python cannot compile the patched files: %s" % error,
         path=python,
         expected="a Python 3.6 or later that runs",
     )

@@ -13,9 +13,12 @@ from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchset.edition import normalized
 from jhpatch.system.rooted_files import RootDir
 
+EDITABLE, EGG, ARCHIVE = "an editable install", "an egg", "inside of the archive "
+"""Layouts that cannot be patched in place; the path of the archive follows the last one."""
 _INFO = re.compile(
     r"^(?P<name>.+?)-(?P<version>[0-9][^-]*)(-py[0-9.]+)?\.(?P<kind>dist-info|egg-info|egg)$"
 )
+_LEADING = "~-.=%0123456789"
 _HEAD = 64 * 1024  # bytes of METADATA
 
 
@@ -56,13 +59,58 @@ def distributions(
         if name in requested and not _is_leftover(root, entry):
             by_name.setdefault(name, []).append(_distribution(root, entry, name))
     for path in archives:
-        layout = "inside of the archive " + path
+        layout = ARCHIVE + path
         for match in _archived_names(path):
             name = normalized(match.group("name"))
             if name in requested and os.path.dirname(path) != root.path:
                 distribution = Distribution(name, match.group("version"), path, layout, None)
                 by_name.setdefault(name, []).append(distribution)
     return by_name
+
+
+def is_listed(content: bytes, path: str) -> bool:
+    """Return whether a RECORD lists ``path``; one that ends in ``/``, whether a file below it.
+
+    By its bytes: to parse a RECORD takes some milliseconds.
+    """
+    raw = path.encode("utf-8", "surrogateescape")
+    start = raw if path.endswith("/") else raw + b","
+    rows = (start, b'"' + (raw if path.endswith("/") else raw + b'",'))
+    return any(content.startswith(row) or b"\n" + row in content for row in rows)
+
+
+def other_owner(root: RootDir, path: str, info: str) -> Optional[str]:
+    """Return the metadata directory, other than ``info``, whose RECORD lists a path, or None."""
+    with root.directory("") as directory:
+        names = sorted(directory.names())
+    for name in names:
+        if name.endswith(".dist-info") and name != info:
+            with contextlib.suppress(OSError):
+                content = root.read(name + "/RECORD")
+                if content and is_listed(content.data, path):
+                    return name
+    return None
+
+
+def abandoned(root: RootDir, names: Iterable[str]) -> List[Distribution]:
+    """Return the distributions ``names`` that an interrupted pip has renamed (``~…``).
+
+    pip replaces the first letters of a name by ``~`` and others (AdjacentTempDirectory), and
+    removes or renames it back at the end, unless it is killed.
+    """
+    with root.directory("") as directory:
+        entries = [name for name in directory.names() if name.startswith("~")]
+    found: List[Distribution] = []
+    for entry in sorted(entries):
+        match = _INFO.match(entry)
+        if match is None:
+            continue
+        stem = match.group("name")
+        tail = normalized(stem.lstrip(_LEADING))
+        for name in sorted(names):
+            if tail and name.endswith(tail) and name != tail and len(name) == len(stem):
+                found.append(Distribution(name, match.group("version"), entry, None, "pip"))
+    return found
 
 
 def _archived_names(path: str) -> Iterator[Match[str]]:
@@ -91,16 +139,16 @@ def _distribution(root: RootDir, entry: str, name: str) -> Distribution:
     match = _INFO.match(entry)
     version = match.group("version") if match else ""
     if entry.endswith(".egg-link"):
-        return Distribution(name, version, entry, "an editable install", None)
+        return Distribution(name, version, entry, EDITABLE, None)
     if entry.endswith(".egg"):
-        return Distribution(name, version, entry, "an egg", None)
+        return Distribution(name, version, entry, EGG, None)
     head = _metadata_head(root, entry)
     stated = re.search(r"^Version:[ \t]*(\S+)", head, re.M)
     if stated:
         version = stated.group(1)
     elif not version:
         version = _parse_version(head)
-    layout = "an editable install" if _is_editable(root, entry) else _symlink_layout(root, entry)
+    layout = EDITABLE if _is_editable(root, entry) else _symlink_layout(root, entry)
     installer = _read_head(root, entry + "/INSTALLER").strip() or None
     return Distribution(name, version, entry, layout, installer)
 

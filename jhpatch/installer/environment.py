@@ -2,19 +2,16 @@
 
 Nothing of it is imported, and no other interpreter is started. A *site* is a directory
 of distributions. The sites of a Python are those that ``site`` and ``venv`` of CPython
-define (Lib/site.py, PEP 405), without the effects of the caller's environment variables.
+define (Lib/site.py, PEP 405), in the order in which it imports from them: PYTHONPATH, those of
+a venv, the user site of whoever runs it, then its own.
 """
 
 import os
-import re
 import sys
-from typing import Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
-from jhpatch.errors import Usage
+from jhpatch.installer import named_python
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.system.files import read_head
-
-_HEAD = 64 * 1024
 
 
 class Site(NamedTuple):
@@ -24,6 +21,10 @@ class Site(NamedTuple):
     inside: bool
     archives: Tuple[str, ...] = ()
     """Files that its .pth files add to the import path: zips, wheels, eggs."""
+    is_users: bool = False
+    """Whether it is the user site of whoever runs jhpatch (PEP 370)."""
+    precedes_user_site: bool = False
+    """Whether Python imports from it first: that of a venv, and PYTHONPATH."""
 
 
 class Environment(NamedTuple):
@@ -34,62 +35,142 @@ class Environment(NamedTuple):
     sites: Tuple[Site, ...]
     own: bool
     """Whether it is the environment that runs jhpatch."""
+    version: str = ""
+    """As in its directories, such as ``3.11`` or ``3.13t``; "" for a site without its Python."""
+    has_user_site: bool = False
+    """Whether each user's own user site is on its import path."""
+    is_venv: bool = False
 
 
-def own_environment() -> Environment:
-    """Return the environment that runs jhpatch, with the user site unless the user is root."""
+def own_environment(environ: Optional[Mapping[str, str]] = None) -> Environment:
+    """Return the environment that runs jhpatch; ``environ`` as in ``environment_of``."""
     import site
 
-    if sys.flags.no_site and _pyvenv(_prefix(sys.executable)):
+    if sys.flags.no_site and named_python.pyvenv_of(named_python.prefix_of(sys.executable)):
         # With -S, sys.prefix is not set to that of the venv (Lib/site.py, venv).
-        return environment_of(sys.executable)._replace(own=True)
-    directories = list(site.getsitepackages())
-    if site.ENABLE_USER_SITE and os.geteuid() != 0:
-        directories.append(site.getusersitepackages())
-    python = sys.executable or None
-    return Environment(python, sys.prefix, _sites(directories, sys.prefix), own=True)
+        return environment_of(sys.executable, environ)._replace(own=True)
+    config = named_python.pyvenv_of(sys.prefix)
+    # abiflags is empty but for a Python without GIL since 3.8; 3.6 and 3.7 have an m.
+    version = "%d.%d" % sys.version_info[:2] + ("t" if "t" in sys.abiflags else "")
+    environment = Environment(
+        sys.executable or None, sys.prefix, (), True, version, _has_user_site(config), bool(config)
+    )
+    return _with_sites(environment, site.getsitepackages(), environ)
 
 
-def environment_of(python: str) -> Environment:
+def environment_of(python: str, environ: Optional[Mapping[str, str]] = None) -> Environment:
     """Return the environment of an interpreter or a directory, by its files alone.
 
-    Raises Usage if the path is no Python, or if its version cannot be determined.
+    ``environ`` are the environment variables that a program in it has; by default none.
+    Raises Usage if the path is no Python, or if its version cannot be determined; Failed if
+    it cannot be read, Refused if it is too old.
     """
-    prefix = _prefix(python)
-    config = _pyvenv(prefix)
-    directories = _site_directories(prefix, _minor(python, prefix, config), venv=bool(config))
-    if config.get("include-system-site-packages", "").lower() == "true" and "home" in config:
+    prefix = named_python.prefix_of(python)
+    config = named_python.pyvenv_of(prefix)
+    version = named_python.version_of(python, prefix, config)
+    directories = _site_directories(prefix, version, venv=bool(config))
+    if _has_system_sites(config) and "home" in config:
         base = os.path.dirname(config["home"])
-        directories += _site_directories(base, _minor(python, prefix, config), venv=False)
+        directories += _site_directories(base, version, venv=False)
     interpreter = python if not os.path.isdir(python) else _interpreter(prefix)
+    if interpreter is not None:
+        interpreter = os.path.join(os.getcwd(), interpreter)  # its check runs in another one
     own = interpreter is not None and prefix == sys.prefix
-    return Environment(interpreter, prefix, _sites(directories, prefix), own)
+    environment = Environment(
+        interpreter, prefix, (), own, version, _has_user_site(config), bool(config)
+    )
+    return _with_sites(environment, directories, environ)
 
 
 def site_alone(path: str) -> Environment:
-    """Return a site without its Python (``--site``), such as one in an image's root directory."""
-    if not os.path.isdir(path):
-        raise Usage(
-            "--site names no folder", path=path, expected="a site-packages folder", found="nothing"
-        )
-    path, archives = next(_with_pth_entries([os.path.abspath(path)]))
+    """Return a site without its Python (``--site``), such as one in an image's root directory.
+
+    Raises Usage, Failed, Refused as ``environment_of``.
+    """
+    directory = named_python.directory_of_site(path)
+    path, archives = next(_with_pth_entries([directory]))
     return Environment(None, path, (Site(path, True, archives),), own=False)
 
 
 # The sites of a Python.
 
 
-def _sites(directories: Iterable[str], prefix: str) -> Tuple[Site, ...]:
+def _with_sites(
+    environment: Environment, directories: List[str], environ: Optional[Mapping[str, str]]
+) -> Environment:
+    """Add its own sites and, ahead of them, those of ``environ`` and of this user.
+
+    Raises Failed if this user may not read whether one of its own exists.
+    """
+    for path in directories:
+        named_python.refuse_denied(path)
+    environ = environ or {}
+    before = python_path(environ)
+    users = user_site(environment, environ, _home(environ))
+    top = environment.prefix if environment.is_venv else None
+    first = [path for path in directories if top and _is_inside(path, top)]
+    others = [path for path in directories if path not in first]
+    sites = _sites(before, first, users, others, environment.prefix)
+    return environment._replace(sites=sites)
+
+
+def python_path(environ: Mapping[str, str]) -> List[str]:
+    """Return the directories of PYTHONPATH; not relative ones, as of another process."""
+    return [p for p in environ.get("PYTHONPATH", "").split(os.pathsep) if os.path.isabs(p)]
+
+
+def user_site(environment: Environment, environ: Mapping[str, str], home: str) -> Optional[str]:
+    """Return the user site of a user with these variables, or None if Python has none."""
+    if environ.get("PYTHONNOUSERSITE") or not environment.has_user_site:
+        return None
+    base = environ.get("PYTHONUSERBASE") or os.path.join(home, ".local")
+    return os.path.join(base, "lib", "python" + environment.version, "site-packages")
+
+
+def _home(environ: Mapping[str, str]) -> str:
+    """Return the home directory of this user; sudo can leave root that of another one."""
+    home = environ.get("HOME") if os.geteuid() else None
+    if home:
+        return home
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_dir
+    except KeyError:
+        return environ.get("HOME", "/")
+
+
+def _has_system_sites(config: Dict[str, str]) -> bool:
+    return config.get("include-system-site-packages", "").lower() == "true"
+
+
+def _has_user_site(config: Dict[str, str]) -> bool:
+    return not config or _has_system_sites(config)
+
+
+def _sites(
+    before: Iterable[str],
+    first: Iterable[str],
+    users: Optional[str],
+    directories: Iterable[str],
+    prefix: str,
+) -> Tuple[Site, ...]:
+    """Return the sites of PYTHONPATH, of a venv, of this user, and the other ones."""
     seen = set()
     sites: List[Site] = []
-    for path, archives in _with_pth_entries(directories):
+    rows: List[Tuple[str, Tuple[str, ...]]] = [(path, ()) for path in before]
+    rows += _with_pth_entries(first)
+    preceding = len(rows)
+    rows += _with_pth_entries(([users] if users else []) + list(directories))
+    for number, (path, archives) in enumerate(rows):
         try:
             status = os.stat(path)
         except OSError:
             continue
-        if (status.st_dev, status.st_ino) not in seen:
+        if os.path.isdir(path) and (status.st_dev, status.st_ino) not in seen:
             seen.add((status.st_dev, status.st_ino))
-            sites.append(Site(path, _is_inside(path, prefix), archives))
+            is_inside = _is_inside(path, prefix)
+            sites.append(Site(path, is_inside, archives, path == users, number < preceding))
     return tuple(sites)
 
 
@@ -112,73 +193,17 @@ def _with_pth_entries(directories: Iterable[str]) -> Iterator[Tuple[str, Tuple[s
 
 
 def _pth_entries(directory: str) -> Iterator[str]:
-    for name in sorted(os.listdir(directory)):
+    try:
+        names = sorted(os.listdir(directory))
+    except OSError:  # the inspection of the site reports it
+        return
+    for name in names:
         if name.endswith(".pth") and not name.startswith("."):
-            for line in _lines(os.path.join(directory, name)):
+            for line in named_python.lines_of(os.path.join(directory, name)):
                 if line.strip() and not line.startswith(("#", "import ", "import\t")):
                     path = os.path.join(directory, line.strip())
                     if "\0" not in path:
                         yield os.path.abspath(path)
-
-
-def _lines(path: str) -> List[str]:
-    try:
-        return os.fsdecode(read_head(path, _HEAD)).splitlines()
-    except OSError:
-        return []
-
-
-def _prefix(python: str) -> str:
-    if os.path.isdir(python):
-        return os.path.abspath(python)
-    if not os.path.isfile(python):
-        raise Usage(
-            "--python names no interpreter",
-            path=python,
-            expected="a Python, or the folder of an environment",
-            found="nothing",
-        )
-    prefix = os.path.dirname(os.path.dirname(os.path.abspath(python)))
-    if os.path.isfile(os.path.join(prefix, "pyvenv.cfg")) or _minors(prefix):
-        return prefix
-    return os.path.dirname(os.path.dirname(os.path.realpath(python)))
-
-
-def _pyvenv(prefix: str) -> Dict[str, str]:
-    """Read pyvenv.cfg as a dict of lower-case keys (PEP 405); empty if there is none."""
-    rows = (line.partition("=") for line in _lines(os.path.join(prefix, "pyvenv.cfg")))
-    return {key.strip().lower(): value.strip() for key, separator, value in rows if separator}
-
-
-def _minor(python: str, prefix: str, config: Dict[str, str]) -> str:
-    """Return the minor version such as ``3.11``. Raises Usage if no file tells it."""
-    for text in (
-        config.get("version_info", ""),
-        config.get("version", ""),
-        os.path.basename(os.path.realpath(python)).replace("python", ""),
-    ):
-        match = re.match(r"^([0-9]+\.[0-9]+)", text)
-        if match:
-            return match.group(1)
-    minors = _minors(prefix)
-    if len(minors) == 1:
-        return minors[0]
-    raise Usage(
-        "cannot tell the sites of a Python from its files",
-        path=python,
-        expected="lib/pythonX.Y in " + prefix,
-        found=", ".join(minors) or "none",
-        next="name the site itself: --site DIR",
-    )
-
-
-def _minors(prefix: str) -> List[str]:
-    try:
-        names = os.listdir(os.path.join(prefix, "lib"))
-    except OSError:
-        return []
-    matches = (re.match(r"^python([0-9]+\.[0-9]+)$", name) for name in sorted(names))
-    return [match.group(1) for match in matches if match]
 
 
 def _site_directories(prefix: str, minor: str, venv: bool) -> List[str]:

@@ -6,17 +6,24 @@ one after the other, each in one transaction.
 """
 
 import contextlib
+import os
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from jhpatch.errors import Failed, JhpatchError, jhpatch_command
 from jhpatch.installer import bytecode, selection
+from jhpatch.installer.change_report import (
+    changed_report,
+    failed_report,
+    recovery_notes,
+    with_errors,
+)
 from jhpatch.installer.inspection import Inspection, inspect, stamp_of, with_recovery_hint
 from jhpatch.installer.plan import Operation, Plan, plan
 from jhpatch.installer.site_report import site_report
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchset.catalog import Catalog
 from jhpatch.report import packing, states
-from jhpatch.report.result import Result, SiteReport, Sites, error_of
+from jhpatch.report.result import Result, SiteReport, Sites
 from jhpatch.system import become_user, path_owners
 from jhpatch.transaction import transaction
 from jhpatch.transaction.change import FileChange
@@ -58,11 +65,11 @@ def execute(run: Run, inspections: List[Inspection]) -> Result:
     blocked = refused and not any(site.inspection.journal for site in sites)
     if run.dry_run or blocked or any(site.inspection.error for site in sites):
         is_preview = run.dry_run and not refused
-        reports = [_unchanged_report(site, dry_run=is_preview) for site in sites]
+        reports = [_unchanged_report(run, site, dry_run=is_preview) for site in sites]
         return Result(run.operation.command, Sites(tuple(reports)), dry_run=run.dry_run)
     pending = [site for site in sites if site.inspection.journal or _has_work(site)]
     changed = dict(_run_as_owners(run, [site.inspection for site in pending]))
-    reports = [changed.get(site.path) or _finished_report(site) for site in sites]
+    reports = [changed.get(site.path) or _finished_report(run, site) for site in sites]
     return Result(run.operation.command, Sites(tuple(reports)))
 
 
@@ -88,7 +95,7 @@ def _plan_site(run: Run, inspection: Inspection) -> PlannedSite:
         statuses = selection.changeable(inspection, run.operation)
         site_plan = plan(run.operation, inspection.snapshot, statuses)
     except JhpatchError as error:
-        hinted = with_recovery_hint(error, inspection.site.path, run.catalog)
+        hinted = with_recovery_hint(error, inspection, run.catalog)
         return PlannedSite(inspection, error=hinted)
     return PlannedSite(inspection, site_plan, _first_refusal(inspection, site_plan))
 
@@ -126,7 +133,7 @@ def _has_work(site: PlannedSite) -> bool:
     return bool(site.plan.changes) or transaction.needs_clean_up(site.path, site.plan.keep)
 
 
-def _unchanged_report(site: PlannedSite, dry_run: bool) -> SiteReport:
+def _unchanged_report(run: Run, site: PlannedSite, dry_run: bool) -> SiteReport:
     site_plan = site.plan or Plan()
     would = bool(site_plan.changes) and not site.error and dry_run
     return site_report(
@@ -136,7 +143,17 @@ def _unchanged_report(site: PlannedSite, dry_run: bool) -> SiteReport:
         site.error.exit_code if site.error else 0,
         would_change=would,
         restart=not dry_run,
-        notes=tuple(map(_describe, site_plan.changes)) if would else (),
+        notes=_sibling_notes(run, site_plan) + tuple(map(_describe, site_plan.changes))
+        if would
+        else (),
+    )
+
+
+def _sibling_notes(run: Run, site_plan: Plan) -> Tuple[str, ...]:
+    return tuple(
+        "%s too: it shares added files with the patches that were named" % patch
+        for patch in site_plan.patches
+        if not run.operation.concerns(patch)
     )
 
 
@@ -146,13 +163,13 @@ def _describe(change: FileChange) -> str:
     return ("would remove " if change.after is None else "would replace ") + change.path
 
 
-def _finished_report(site: PlannedSite) -> SiteReport:
+def _finished_report(run: Run, site: PlannedSite) -> SiteReport:
     """Report a site without work, or one that was not reached because another one failed."""
     try:
         transaction.sync_finished(site.path)
     except Failed as error:
-        return _unchanged_report(site._replace(error=error), dry_run=False)
-    return _unchanged_report(site._replace(error=None), dry_run=False)
+        return _unchanged_report(run, site._replace(error=error), dry_run=False)
+    return _unchanged_report(run, site._replace(error=None), dry_run=False)
 
 
 # As the user who owns a site, if that is another user.
@@ -160,13 +177,14 @@ def _finished_report(site: PlannedSite) -> SiteReport:
 
 def _run_as_owners(run: Run, inspections: List[Inspection]) -> Iterator[Tuple[str, SiteReport]]:
     """Yield the path and the report of each site."""
-    groups: Dict[Optional[int], List[Inspection]] = {}
+    groups: Dict[Tuple[Optional[int], Optional[int]], List[Inspection]] = {}
     errors: Dict[str, JhpatchError] = {}
     for inspection in inspections:
         try:
             python = inspection.environment.python
             paths = [inspection.site.path] + ([python] if python else [])
-            groups.setdefault(path_owners.owner_to_become(paths), []).append(inspection)
+            uid = path_owners.owner_to_become(paths)
+            groups.setdefault((uid, _group_to_join(uid, inspection)), []).append(inspection)
         except JhpatchError as error:
             errors[inspection.site.path] = error
     if errors:
@@ -175,18 +193,33 @@ def _run_as_owners(run: Run, inspections: List[Inspection]) -> Iterator[Tuple[st
             code = failure.exit_code if failure else 0
             yield inspection.site.path, site_report(inspection, (), failure, code)
         return
-    for uid, group in groups.items():
+    for (uid, gid), group in groups.items():
         if uid is None:
             reports = _run_locked(run, group)
         else:
-            reports = _run_as_user(uid, run, group)
+            reports = _run_as_user(uid, gid, run, group)
         for report in reports:
             yield report.site, report
         if any(report.error for report in reports):
             return
 
 
-def _run_as_user(uid: int, run: Run, inspections: List[Inspection]) -> Tuple[SiteReport, ...]:
+def _group_to_join(uid: Optional[int], inspection: Inspection) -> Optional[int]:
+    """Return the group of a site whose user this host does not know as a member, or None.
+
+    An image's files have the uids and gids of the image. An interpreter that the user can
+    write must not run in a group that they are not in, so only an unknown user joins it then.
+    """
+    if uid is None:
+        return None
+    gid = os.stat(inspection.site.path).st_gid
+    is_unknown = path_owners.account_of(uid) is None and gid != 0
+    return gid if inspection.environment.python is None or is_unknown else None
+
+
+def _run_as_user(
+    uid: int, gid: Optional[int], run: Run, inspections: List[Inspection]
+) -> Tuple[SiteReport, ...]:
     import py_compile  # noqa: F401  the child process may not be able to read our files
     import subprocess  # noqa: F401
 
@@ -196,10 +229,16 @@ def _run_as_user(uid: int, run: Run, inspections: List[Inspection]) -> Tuple[Sit
         return packing.packed(_run_locked(run, inspections))
 
     try:
-        return packing.unpacked(become_user.run_as(uid, work))
+        return packing.unpacked(become_user.run_as(uid, work, gid))
     except (JhpatchError, KeyError, TypeError, ValueError, AttributeError) as error:
-        failure = error if isinstance(error, JhpatchError) else Failed("a child's odd answer")
-        return tuple(site_report(inspection, (), failure, 1) for inspection in inspections)
+        failure = (
+            error
+            if isinstance(error, JhpatchError)
+            else Failed("unexpected output of a child process")
+        )
+        failure.path = failure.path or inspections[0].site.path
+        code = failure.exit_code
+        return tuple(site_report(inspection, (), failure, code) for inspection in inspections)
 
 
 # Under the locks.
@@ -216,31 +255,25 @@ def _run_locked(run: Run, inspections: List[Inspection]) -> Tuple[SiteReport, ..
                 locks[path] = stack.enter_context(transaction.locked(path, run.lock_timeout))
             sites = [_plan_site(run, _reinspect(run, inspection)) for inspection in inspections]
         except JhpatchError as error:
-            with_recovery_hint(error, path, run.catalog)
+            failed = next(site for site in inspections if site.site.path == path)
+            with_recovery_hint(error, failed, run.catalog)
             return tuple(
                 site_report(inspection, (), error, error.exit_code) for inspection in inspections
             )
         if any(site.error for site in sites):
-            return tuple(_unchanged_report(site, dry_run=False) for site in sites)
+            unchanged = [_unchanged_report(run, site, dry_run=False) for site in sites]
+            return tuple(with_errors(report, locks[report.site]) for report in unchanged)
         for site in sites:
             report = _change_site(run, site, locks[site.path])
             reports.append(report)
             if report.error:
                 break
-    return tuple(_with_cleanup_error(report, locks[report.site]) for report in reports)
-
-
-def _with_cleanup_error(report: SiteReport, lock: Transaction) -> SiteReport:
-    """Add the error of an incomplete clean-up to the report of a changed site."""
-    error = lock.cleanup_error
-    if error is None or report.error:
-        return report
-    return report._replace(error=error_of(error), exit_code=error.exit_code)
+    return tuple(with_errors(report, locks[report.site]) for report in reports)
 
 
 def _change_site(run: Run, site: PlannedSite, lock: Transaction) -> SiteReport:
     """Change a site in one transaction; report the site after it."""
-    notes = _recovery_notes(lock)
+    notes = recovery_notes(lock.recovery)
     site_plan = site.plan or Plan()
     try:
         if site_plan.changes:
@@ -252,7 +285,12 @@ def _change_site(run: Run, site: PlannedSite, lock: Transaction) -> SiteReport:
     except JhpatchError as error:
         inspection = _reinspect(run, site.inspection)
         return site_report(inspection, (), error, error.exit_code, notes=notes)
-    return _changed_report(run, site.inspection, site_plan, notes)
+    try:
+        inspected = _reinspect(run, site.inspection)
+        notes += _sibling_notes(run, site_plan)
+        return changed_report(site.inspection, inspected, site_plan, notes)
+    except (JhpatchError, OSError, MemoryError) as error:
+        return failed_report(site.inspection, error, notes)
 
 
 def _compile(
@@ -270,40 +308,3 @@ def _compile(
     }
     code = bytecode.check(python, sources, path) if sources else None
     return bytecode.rebuilder(python, path, None if run.dated else code)
-
-
-def _changed_report(
-    run: Run, inspection: Inspection, site_plan: Plan, notes: Tuple[str, ...]
-) -> SiteReport:
-    """Inspect and report a changed site; a site that cannot be inspected is an error."""
-    try:
-        inspected = _reinspect(run, inspection)
-        if inspected.error:
-            raise inspected.error
-        notes += _record_notes(inspected)
-        return site_report(inspected, site_plan.patches, exit_code=0, notes=notes, restart=True)
-    except (JhpatchError, OSError) as error:
-        failure = Failed(
-            "the change was made, but the site could not be looked at again: %s" % error,
-            path=inspection.site.path,
-            next=jhpatch_command("status"),
-        )
-        return site_report(inspection._replace(error=None), (), failure, 1, notes=notes)
-
-
-def _recovery_notes(lock: Transaction) -> Tuple[str, ...]:
-    if lock.recovery is None:
-        return ()
-    notes = ["an earlier run had died here; its change was undone"]
-    notes += ["left alone, somebody else changed it: " + path for path in lock.recovery.foreign]
-    return tuple(notes)
-
-
-def _record_notes(inspection: Inspection) -> Tuple[str, ...]:
-    return tuple(
-        "%s: no RECORD here; proved by its hashes alone" % status.patch
-        for status in inspection.statuses
-        if status.state == states.APPLIED
-        and status.distribution
-        and status.distribution.record is None
-    )

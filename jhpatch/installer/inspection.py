@@ -5,20 +5,15 @@ Read-only. If a run has died, the snapshot is of the site as recovery will resto
 
 import contextlib
 import os
-from typing import Callable, Dict, FrozenSet, Iterable, List, Optional, Set, Tuple
+from typing import Callable, Dict, Iterable, List, Optional, Set, Tuple
 
-from jhpatch.errors import (
-    Failed,
-    JhpatchError,
-    NextStep,
-    Untrusted,
-    reinstall_command,
-    shell_command,
-)
+from jhpatch.errors import Failed, JhpatchError, NextStep, Untrusted
 from jhpatch.installer import assessment, state
-from jhpatch.installer.assessment import PatchStatus, SiteSnapshot
-from jhpatch.installer.distribution import distributions
+from jhpatch.installer.compiled_modules import compiled_copy
+from jhpatch.installer.distribution import Distribution, abandoned, distributions, other_owner
 from jhpatch.installer.environment import Environment, Site
+from jhpatch.installer.import_path import Shadows
+from jhpatch.installer.patch_status import PatchStatus, SiteSnapshot
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchset.catalog import Catalog
 from jhpatch.patchset.edition import normalized
@@ -41,8 +36,7 @@ class Inspection(NamedTuple):
     statuses: Tuple[PatchStatus, ...]
     journal: Optional[str] = None
     """``busy`` or ``interrupted`` if the site has a journal."""
-    shadowed: FrozenSet[str] = frozenset()
-    """Distributions whose imported copy is in another site."""
+    shadows: Shadows = Shadows()
     error: Optional[JhpatchError] = None
     """Why the site could not be inspected; ``statuses`` is then empty."""
     stamp: Stamp = ()
@@ -61,7 +55,7 @@ class Inspection(NamedTuple):
 
     def is_shadowed(self, patch: str) -> bool:
         """Return whether another site has the imported copy of a patch's distribution."""
-        return normalized(patch.partition("/")[0]) in self.shadowed
+        return normalized(patch.partition("/")[0]) in self.shadows.copies
 
 
 def inspect(environment: Environment, catalog: Catalog) -> Tuple[Inspection, ...]:
@@ -106,22 +100,31 @@ def _stamp(path: str) -> Optional[Tuple[int, int, int]]:
 def _inspect(environment: Environment, catalog: Catalog) -> Tuple[Inspection, ...]:
     names = catalog.distributions
     sites = [_inspect_site(environment, site, names) for site in environment.sites]
-    seen: Set[str] = set()
+    own = next((n for n, site in enumerate(environment.sites) if site.inside), 0)
+    imported: Dict[str, str] = {}
     inspections: List[Inspection] = []
+    main = 0
     for number, inspection in enumerate(sites):
         snapshot = inspection.snapshot
         installed = set(snapshot.distributions)
         recorded = {
             entry.name for entry in (snapshot.state.distributions if snapshot.state else ())
         }
-        if number == 0 or installed or recorded or inspection.journal or inspection.error:
-            inspection = inspection._replace(shadowed=frozenset(installed & seen))
+        if number == own or installed or recorded or inspection.journal or inspection.error:
+            shadowed = {name: imported[name] for name in installed if name in imported}
+            inspection = inspection._replace(shadows=Shadows(shadowed))
             if not inspection.error:
                 inspection = _assess(inspection, catalog, installed | recorded)
+                earlier = [site.path for site in environment.sites[:number]]
+                shadows = inspection.shadows.of_packages(inspection.statuses, earlier)
+                inspection = inspection._replace(shadows=shadows)
+            if number == own:
+                main = len(inspections)
             inspections.append(inspection)
-        seen |= installed
+        for name in installed:
+            imported.setdefault(name, inspection.site.path)
     if inspections:
-        inspections[0] = _with_absent(inspections[0], catalog, seen)
+        inspections[main] = _with_absent(inspections[main], catalog, set(imported))
     return tuple(inspections)
 
 
@@ -132,14 +135,15 @@ def _assess(inspection: Inspection, catalog: Catalog, names: Set[str]) -> Inspec
         editions = catalog.fitting(releases)
         return inspection._replace(statuses=assessment.assess(inspection.snapshot, editions))
     except Untrusted as error:  # an original that a killed run has saved
-        return inspection._replace(error=with_recovery_hint(error, inspection.site.path, catalog))
+        return inspection._replace(error=with_recovery_hint(error, inspection, catalog))
 
 
 def _with_absent(first: Inspection, catalog: Catalog, installed: Set[str]) -> Inspection:
     """Add the patches whose distribution is in no site; they are shown with the first site."""
     absent = catalog.patches(set(catalog.distributions) - installed)
     known = {status.patch for status in first.statuses}
-    added = (assessment.absent(patch) for patch in absent if patch not in known)
+    left = first.snapshot.abandoned
+    added = (assessment.absent(patch, left) for patch in absent if patch not in known)
     if first.error:
         return first
     statuses = sorted(first.statuses + tuple(added), key=lambda status: status.patch)
@@ -153,7 +157,7 @@ def _inspect_site(environment: Environment, site: Site, names: Tuple[str, ...]) 
         try:
             return _read_site(environment, site, root, names)
         except Untrusted as error:
-            error.next = _recovery_command(root, names)
+            error.next = _recovery_command(environment, site, root, names)
             return Inspection(environment, site, _empty(site.path), (), error=error)
     except OSError as error:
         failed = Failed(
@@ -178,6 +182,11 @@ def _read_site(
         read,
         lambda sha256: store.original(root, sha256),
         root.has_directory_of,
+        lambda path, info: other_owner(root, path, info),
+        root.mode_of,
+        tuple(abandoned(root, needed)),
+        lambda *which, **how: reinstall(environment, site, which, **how),
+        lambda path: compiled_copy(root, path, environment.version),
     )
     status = None
     if journal is not None:
@@ -189,19 +198,36 @@ def _empty(path: str) -> SiteSnapshot:
     return SiteSnapshot(path, {}, None, None, lambda path: None, lambda sha256: b"")
 
 
-def with_recovery_hint(error: JhpatchError, site: str, catalog: Catalog) -> JhpatchError:
+def reinstall(
+    environment: Environment, site: Site, which: Iterable[Distribution], copies: bool = False
+) -> NextStep:
+    """Return how to reinstall distributions of a site."""
+    from jhpatch.installer import reinstall_advice  # not needed by a site in order
+
+    return reinstall_advice.advice(environment, site, which, copies)
+
+
+def with_recovery_hint(
+    error: JhpatchError, inspection: Inspection, catalog: Catalog
+) -> JhpatchError:
     """Return the error; if it is Untrusted, with the command that reinstalls the site."""
     if isinstance(error, Untrusted) and not error.next:
-        with contextlib.suppress(OSError), RootDir(site) as root:
-            error.next = _recovery_command(root, catalog.distributions)
+        site = inspection.site
+        with contextlib.suppress(OSError), RootDir(site.path) as root:
+            names = catalog.distributions
+            error.next = _recovery_command(inspection.environment, site, root, names)
     return error
 
 
-def _recovery_command(root: RootDir, names: Iterable[str]) -> NextStep:
-    """Return the command that restores a site whose state cannot be trusted."""
+def _recovery_command(
+    environment: Environment, site: Site, root: RootDir, names: Iterable[str]
+) -> NextStep:
+    """Return what restores a site whose state cannot be trusted."""
+    from jhpatch.installer import reinstall_advice
+
     installed = distributions(root, names)
-    pins = ["%s==%s" % (name, installed[name][0].version) for name in sorted(installed)]
-    return reinstall_command(*pins) + " && " + shell_command("rm", "-r", root.path + "/.jhpatch")
+    which = [installed[name][0] for name in sorted(installed)]
+    return reinstall_advice.without_state(environment, site, which)
 
 
 def _has_state_dir(root: RootDir) -> bool:
@@ -214,6 +240,11 @@ def _reader(
 ) -> Callable[[str], Optional[bytes]]:
     """Return a function that reads each file once, as recovery will restore it."""
     rows = {row.path: row for row in journal.rows} if journal else {}
+    has_directory_of = (
+        journals.before_removal(journal, root.has_directory_of)
+        if journal
+        else root.has_directory_of
+    )
     disk: Dict[str, Optional[bytes]] = {}
     cache: Dict[str, Optional[bytes]] = {}
 
@@ -237,7 +268,7 @@ def _reader(
         if path not in cache:
             data = on_disk(path)
             row = rows.get(path)
-            if row and journals.is_undone(rows, row, hash_of, root.has_directory_of):
+            if row and journals.is_undone(rows, row, hash_of, has_directory_of):
                 data = None if row.before is None else store.original(root, row.before)
             cache[path] = data
         return cache[path]

@@ -7,13 +7,15 @@ Pure: this module opens and writes no file. With the two modules that it uses
 from typing import FrozenSet, Iterable, List, Tuple
 
 from jhpatch.errors import JhpatchError
-from jhpatch.installer import refusals, state
-from jhpatch.installer.assessment import UNRECORDED, PatchStatus, SiteSnapshot
+from jhpatch.installer import ownership, refusals, state
+from jhpatch.installer.patch_status import UNRECORDED, PatchStatus, SiteSnapshot
 from jhpatch.installer.refusals import Refusals
 from jhpatch.installer.state import STATE, State
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.report import states
 from jhpatch.transaction.change import FileChange
+
+_DEEPEST = 1024  # more than a path has parts
 
 
 class Operation(NamedTuple):
@@ -76,16 +78,24 @@ def would_change(
     operation: Operation, snapshot: SiteSnapshot, statuses: Iterable[PatchStatus]
 ) -> bool:
     """Return whether ``operation`` would change the site, judged by the states alone."""
-    selected = _select(operation, snapshot, statuses)
+    selected = _select(operation, snapshot, tuple(statuses))
     return bool(selected.to_apply or selected.to_revert) and not selected.refusals
 
 
 def _select(
-    operation: Operation, snapshot: SiteSnapshot, statuses: Iterable[PatchStatus]
+    operation: Operation, snapshot: SiteSnapshot, statuses: Tuple[PatchStatus, ...]
 ) -> _Selected:
     concerned = (status for status in statuses if operation.concerns(status.patch))
-    select = _select_to_revert if operation.reverting else _select_to_apply
-    return select(operation, snapshot, concerned)
+    if operation.reverting:
+        selected = _select_to_revert(operation, snapshot, concerned)
+        _record_siblings(statuses, selected)
+    else:
+        selected = _select_to_apply(operation, snapshot, concerned)
+        _update_siblings(operation, snapshot, statuses, selected)
+        selected.refusals.extend(refusals.of_additions(snapshot, selected.to_apply))
+        selected.refusals.extend(ownership.refusals_of(snapshot, selected.to_apply))
+        selected.refusals.extend(refusals.of_shared_files(snapshot, selected.to_apply))
+    return selected
 
 
 def _select_to_apply(
@@ -103,8 +113,6 @@ def _select_to_apply(
             selected.to_revert.extend([status] if status.applied else [])
         elif status.state != states.APPLIED or status.is_because(UNRECORDED):
             selected.to_apply.append(status)
-    selected.refusals.extend(refusals.of_additions(snapshot, selected.to_apply))
-    selected.refusals.extend(refusals.of_shared_files(snapshot, selected.to_apply))
     return selected
 
 
@@ -119,6 +127,52 @@ def _select_to_revert(
         elif status.applied or status.state in (states.APPLIED, states.OUTDATED):
             selected.to_revert.append(status)
     return selected
+
+
+def _update_siblings(
+    operation: Operation,
+    snapshot: SiteSnapshot,
+    statuses: Tuple[PatchStatus, ...],
+    selected: _Selected,
+) -> None:
+    """Select the applied patches that share added files with a patch to apply, too.
+
+    The shared files are then those of the current patches for all of them. A patch that would
+    change such a file is refused if another one needs it and cannot be updated.
+    """
+    for status in selected.to_apply:  # it grows
+        for sibling in _siblings(status, statuses, selected):
+            is_current = sibling.state == states.APPLIED and not sibling.is_because(UNRECORDED)
+            refusal = refusals.of_apply(snapshot, sibling, False, operation.tool)
+            if not is_current and not refusal:
+                selected.to_apply.append(sibling)
+                continue
+            refusal = refusals.of_sibling(snapshot, status, sibling, refusal)
+            if refusal:
+                selected.refusals.append((status.patch, refusal))
+
+
+def _record_siblings(statuses: Tuple[PatchStatus, ...], selected: _Selected) -> None:
+    """Select unrecorded patches that need an added file of a patch to revert, to record them."""
+    for status in selected.to_revert:
+        for sibling in _siblings(status, statuses, selected):
+            if sibling.is_because(UNRECORDED):
+                selected.to_apply.append(sibling)
+
+
+def _siblings(
+    status: PatchStatus, statuses: Tuple[PatchStatus, ...], selected: _Selected
+) -> List[PatchStatus]:
+    """Return the applied patches that share an added file and are not selected yet."""
+    chosen = {other.patch for other in selected.to_apply + selected.to_revert}
+    return [
+        other
+        for other in statuses
+        if other.patch not in chosen
+        and other.distribution_name == status.distribution_name
+        and other.state in states.PATCHED
+        and other.added & status.added
+    ]
 
 
 def _plan(
@@ -161,14 +215,23 @@ def _plan(
 
 
 def _ordered(changes: List[FileChange], reverting: bool) -> List[FileChange]:
-    """Sort the changes: imported files before their importers, in a revert after them."""
+    """Sort the changes: imported files before their importers, in a revert after them.
 
-    def sort_key(change: FileChange) -> Tuple[int, str]:
+    Added files keep their order, but ``__init__.py`` is written as the last file of its
+    directory and removed as the first: Python imports a package in place of a module of its
+    name, but a module in place of a directory without ``__init__.py``. An import finds
+    either of them, whole, whichever is added and whichever is removed.
+    """
+
+    def sort_key(change: FileChange) -> Tuple[int, int, str]:
         if change.path.endswith("/RECORD"):
-            return (4 if reverting else 0), change.path
+            return (4 if reverting else 0), 0, change.path
+        is_init = change.path.endswith("/__init__.py")
+        depth = change.path.count("/")
         if change.after is None:
-            return 3, change.path
-        is_added = change.before is None or change.guard
-        return (1 if is_added and not reverting else 2), change.path
+            return 3, (depth if is_init else _DEEPEST), ""
+        if (change.before is None or change.guard) and not reverting:
+            return 1, (_DEEPEST - depth if is_init else 0), ""
+        return 2, 0, change.path
 
     return sorted(changes, key=sort_key)

@@ -86,14 +86,16 @@ def changed(
 ) -> bytes:
     """Return ``data`` with new rows for ``files`` and ``added``, without those of ``dropped``.
 
-    Rows of ``files`` are rewritten if they have a hash; a file that RECORD does not list
+    Rows of ``files`` are rewritten if they have another hash; a file that RECORD does not list
     stays unlisted. Rows of ``added`` are at the end, in order of path.
     """
     removed = set(dropped) | set(added)
     rows = [row for row in parse(data) if row.path not in removed]
     end = _line_end(data)
     lines = [
-        _dump(row.path, files[row.path], row.raw) if row.sha256 and row.path in files else row.raw
+        _dump(row.path, files[row.path], row.raw)
+        if row.path in files and row.sha256 not in (None, files[row.path].sha256)
+        else row.raw
         for row in rows
     ]
     if added and lines and not lines[-1].endswith((b"\n", b"\r")):
@@ -120,6 +122,10 @@ def restored(data: bytes, original: bytes, files: Iterable[str], added: Iterable
                 lines[-1] += end
             originals = rows_by_path.get(row.path)
             lines.append(originals.pop(0) if originals else row.raw)
+    rest = [raw for path in sorted(rows_by_path) for raw in rows_by_path[path]]
+    if rest and lines and not lines[-1].endswith((b"\n", b"\r")):
+        lines[-1] += end
+    lines += rest  # of files that a patch removed
     if lines and original_rows and lines[-1] == original_rows[-1].raw + end:
         lines[-1] = original_rows[-1].raw  # it had no line end before jhpatch added rows
     return b"".join(lines)

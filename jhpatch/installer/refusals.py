@@ -1,17 +1,13 @@
 """The reasons for which a command refuses a patch, each with the next command to type."""
 
-from typing import List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
-from jhpatch.errors import (
-    JhpatchError,
-    Refused,
-    jhpatch_command,
-    python_command,
-    reinstall_command,
-)
-from jhpatch.installer.assessment import LAYOUT, PatchStatus, SiteSnapshot
+from jhpatch.errors import JhpatchError, Refused, install_command, jhpatch_command
+from jhpatch.installer import compiled_modules
+from jhpatch.installer.patch_status import COMPILED, LAYOUT, PatchStatus, SiteSnapshot
 from jhpatch.patchset import versions
 from jhpatch.report import states
+from jhpatch.system.sha256 import sha256
 
 Refusals = List[Tuple[str, JhpatchError]]
 """Pairs of a refused patch and its error."""
@@ -27,12 +23,13 @@ def of_apply(
     if status.state == states.UNSUPPORTED or (outdated and status.edition is None):
         return _unsupported(snapshot, status)
     if status.state == states.ABSENT and named and not status.applied:
+        abandoned = [row for row in snapshot.abandoned if row.name == status.distribution_name]
         return Refused(
             "%s: its distribution is not installed here" % status.patch,
             path=snapshot.path,
             expected=status.patch.partition("/")[0],
-            found="nothing",
-            next=jhpatch_command("status"),
+            found=status.reason.text if status.reason else "nothing",
+            next=snapshot.reinstall(*abandoned) if abandoned else jhpatch_command("status"),
         )
     if outdated and snapshot.state and _is_newer(snapshot.state.tool, tool):
         return Refused(
@@ -40,7 +37,7 @@ def of_apply(
             path=snapshot.path,
             expected="jhpatch %s or older" % tool,
             found="jhpatch " + snapshot.state.tool,
-            next=python_command("pip", "install", "jhpatch>=" + snapshot.state.tool),
+            next=install_command("jhpatch>=" + snapshot.state.tool),
         )
     return None
 
@@ -56,16 +53,31 @@ def of_revert(snapshot: SiteSnapshot, status: PatchStatus, force: bool) -> Optio
 
 
 def of_additions(snapshot: SiteSnapshot, statuses: List[PatchStatus]) -> Refusals:
-    """Refuse added files without a parent directory: jhpatch creates none in a site."""
+    """Refuse added files of a package that is not there, and two that differ.
+
+    Directories are created in a package of the site alone.
+    """
     refusals: Refusals = []
+    added: Dict[str, Tuple[str, bytes]] = {}
     for status in statuses:
         for addition in status.edition.adds if status.edition else ():
-            if not snapshot.has_directory_of(addition.path):
+            path = "%s/%s" % (snapshot.path, addition.path)
+            if not snapshot.has_directory_of("/".join(addition.path.split("/")[:2])):
                 error = Refused(
-                    "%s adds a file where there is no folder" % status.patch,
-                    path="%s/%s" % (snapshot.path, addition.path),
-                    expected="a folder of the distribution",
+                    "%s adds a file where there is no directory" % status.patch,
+                    path=path,
+                    expected="a directory of the distribution",
                     found="none",
+                    next=jhpatch_command("lint"),
+                )
+                refusals.append((status.patch, error))
+                break
+            owner, data = added.setdefault(addition.path, (status.patch, addition.data))
+            if data != addition.data:
+                error = Refused(
+                    "two patches differ in a file that both add: %s and %s"
+                    % (owner, status.patch),
+                    path=path,
                     next=jhpatch_command("lint"),
                 )
                 refusals.append((status.patch, error))
@@ -73,8 +85,36 @@ def of_additions(snapshot: SiteSnapshot, statuses: List[PatchStatus]) -> Refusal
     return refusals
 
 
+def of_sibling(
+    snapshot: SiteSnapshot,
+    status: PatchStatus,
+    sibling: PatchStatus,
+    reason: Optional[JhpatchError],
+) -> Optional[JhpatchError]:
+    """Return why ``status`` must not change an added file of an applied patch, or None.
+
+    ``reason`` is why that patch cannot be updated; None if it is current.
+    """
+    for addition in status.edition.adds if status.edition else ():
+        data = snapshot.read(addition.path)
+        if addition.path in sibling.added and data is not None and data != addition.data:
+            why = reason.message if reason else "its own version of the file is applied"
+            return Refused(
+                "%s changes a file that %s needs, and that patch cannot be updated: %s"
+                % (status.patch, sibling.patch, why),
+                path="%s/%s" % (snapshot.path, addition.path),
+                expected="sha256:" + sha256(addition.data),
+                found="sha256:" + sha256(data),
+                next=(reason and reason.next) or jhpatch_command("revert", sibling.patch),
+            )
+    return None
+
+
 def of_shared_files(snapshot: SiteSnapshot, statuses: List[PatchStatus]) -> Refusals:
-    """Refuse the second of two patches that change the same file, with both names."""
+    """Refuse the second of two patches that change the same file, with both names.
+
+    Patches may share a file that they add, but not one that a diff creates.
+    """
     owners = {
         file.path: patch.patch
         for patch in (snapshot.state.patches() if snapshot.state else ())
@@ -86,33 +126,71 @@ def of_shared_files(snapshot: SiteSnapshot, statuses: List[PatchStatus]) -> Refu
         for change in status.edition.changes if status.edition else ():
             owner = owners.setdefault(change.path, status.patch)
             if owner != status.patch:
-                error = Refused(
-                    "two patches change the same file: %s and %s" % (owner, status.patch),
-                    path="%s/%s" % (snapshot.path, change.path),
-                    next=jhpatch_command("apply", owner) + ", or revert %s first" % owner,
-                )
+                error = _shared(snapshot, change.path, owner, status.patch)
+                refusals.append((status.patch, error))
+    for status in statuses:
+        for addition in status.edition.adds if status.edition else ():
+            owner = owners.get(addition.path, status.patch)
+            if owner != status.patch:
+                error = _shared(snapshot, addition.path, owner, status.patch)
                 refusals.append((status.patch, error))
     return refusals
+
+
+def _shared(snapshot: SiteSnapshot, path: str, owner: str, patch: str) -> Refused:
+    return Refused(
+        "two patches change the same file: %s and %s" % (owner, patch),
+        path="%s/%s" % (snapshot.path, path),
+        next=jhpatch_command("apply", owner) + ", or revert %s first" % owner,
+    )
 
 
 def modified(snapshot: SiteSnapshot, status: PatchStatus, reverting: bool) -> Refused:
     """Return the refusal of a patch with a file whose bytes are unknown."""
     file = next((file for file in status.files if file.state == states.OTHER), None)
-    command = reinstall_command("%s==%s" % (status.patch.partition("/")[0], status.version))
+    which = [status.distribution] if status.distribution else []
+    command = snapshot.reinstall(*which)
     if reverting and status.applied:
         command = jhpatch_command("revert", "--force", status.patch)
     reason = status.reason.text if status.reason else "the bytes are not known"
+    next_step = jhpatch_command("diff", status.patch) + "; then " + command
+    added = {addition.path for addition in status.edition.adds} if status.edition else set()
+    if file and file.path in added and not status.applied:
+        # No release has this file: a reinstallation leaves it.
+        next_step = "move this file to another directory; then " + jhpatch_command(
+            "apply", status.patch
+        )
     return Refused(
         "%s: %s" % (status.patch, reason),
         path="%s/%s" % (snapshot.path, file.path) if file else snapshot.path,
         expected="sha256:%s" % file.expected if file and file.expected else None,
         found=("sha256:%s" % file.found if file.found else "no file") if file else None,
-        next=jhpatch_command("diff", status.patch) + "; then " + command,
+        next=next_step,
     )
 
 
 def _unsupported(snapshot: SiteSnapshot, status: PatchStatus) -> Refused:
     reason = status.reason
+    if reason and reason.owner:
+        return Refused(
+            "two patches change the same file: %s and %s" % (reason.owner, status.patch),
+            path="%s/%s" % (snapshot.path, reason.text.partition(" belongs to ")[0]),
+            expected="a file of one patch",
+            found=reason.text,
+            next="make one patch of both: edit the file, then "
+            + jhpatch_command("create", reason.owner)
+            + "; or "
+            + jhpatch_command("revert", reason.owner),
+        )
+    if reason and reason.kind == COMPILED:
+        changes = status.edition.changes if status.edition else ()
+        copies = ((change.path, snapshot.compiled_copy(change.path)) for change in changes)
+        path, copy = next((path, copy) for path, copy in copies if copy)
+        return compiled_modules.refusal(status.patch, snapshot.path, path, copy)
+    if reason and reason.kind == LAYOUT:
+        from jhpatch.installer import layouts  # for refusals alone
+
+        return layouts.refusal(snapshot, status)
     return Refused(
         "%s does not fit: %s" % (status.patch, reason.text if reason else None),
         path=snapshot.path,

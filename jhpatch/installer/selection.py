@@ -1,14 +1,13 @@
 """The selection of the sites and the patches of a command."""
 
-import contextlib
 import os
-from typing import Dict, FrozenSet, Iterable, List, Tuple
+from typing import Dict, FrozenSet, Iterable, List, Tuple, Union
 
-from jhpatch.errors import Refused, Usage, jhpatch_command, reinstall_command, shell_command
+from jhpatch.errors import NextStep, Refused, command_alone, jhpatch_command, unknown_name
 from jhpatch.installer import inspection
-from jhpatch.installer.assessment import PatchStatus
 from jhpatch.installer.environment import Environment
 from jhpatch.installer.inspection import Inspection
+from jhpatch.installer.patch_status import PatchStatus
 from jhpatch.installer.plan import Operation
 from jhpatch.patchset.catalog import Catalog
 from jhpatch.patchset.edition import normalized
@@ -72,11 +71,8 @@ def patch_names(
         spellings.setdefault(_normalized_patch(status.patch), status.patch)
     for name in names:
         if _normalized_patch(name) not in spellings:
-            raise Usage(
-                "no patch has this name: " + name,
-                expected="one of " + ", ".join(sorted(spellings.values())),
-                found=name,
-                next=jhpatch_command("list"),
+            raise unknown_name(
+                "patch name", name, sorted(spellings.values()), jhpatch_command("list")
             )
     return frozenset(spellings[_normalized_patch(name)] for name in names)
 
@@ -103,8 +99,9 @@ def changeable(site: Inspection, operation: Operation) -> Tuple[PatchStatus, ...
                 path=site.site.path,
                 expected="a site in " + site.environment.prefix,
                 found=site.site.path,
-                next=shell_command("--site", site.site.path)
-                + ", where this site shall be changed",
+                next=command_alone(
+                    operation.command, "--site", site.site.path, *sorted(operation.named)
+                ),
             )
     return ()
 
@@ -120,31 +117,29 @@ def refuse_nothing_here(
 ) -> None:
     """Raise Refused if no site has a distribution of the patches, or of the named ones."""
     if not any(_is_relevant(site, named) for site in inspections):
-        broken = [name for site in inspections for name in _abandoned(site.site.path)]
-        raise Refused(
-            "nothing here that jhpatch has a patch for",
-            path=", ".join(site.site.path for site in inspections) or None,
-            expected="jupyterhub, notebook or jupyter_server, or what --patches names",
-            found="none of them"
-            + "; %s, which a pip left that broke off" % ", ".join(broken) * bool(broken),
-            next=reinstall_command("NAME==RELEASE") + " with the pip of this environment"
-            if broken
-            else "name the environment of the hub: --python /path/to/its/bin/python",
-        )
+        raise _nothing_here(inspections)
 
 
-def _abandoned(path: str) -> List[str]:
-    """Return the metadata directories that an interrupted pip has renamed (``~…``).
-
-    pip's ``AdjacentTempDirectory``: pip removes it or renames it back, unless it is killed.
-    """
-    with contextlib.suppress(OSError):
-        return [
-            name
-            for name in sorted(os.listdir(path))
-            if name.startswith("~") and name.endswith(".dist-info")
-        ]
-    return []
+def _nothing_here(inspections: List[Inspection]) -> Refused:
+    found = "none of them"
+    step: Union[str, NextStep] = (
+        "name the environment of the hub: --python /path/to/its/bin/python"
+    )
+    for site in inspections:
+        broken = site.snapshot.abandoned
+        if broken:
+            found += "; %s, which an interrupted pip has left" % ", ".join(
+                distribution.info for distribution in broken
+            )
+            step = site.snapshot.reinstall(*broken)
+            break
+    return Refused(
+        "nothing here that jhpatch has a patch for",
+        path=", ".join(site.site.path for site in inspections) or None,
+        expected="jupyterhub, notebook or jupyter_server, or what --patches names",
+        found=found,
+        next=step,
+    )
 
 
 def _is_relevant(site: Inspection, named: FrozenSet[str]) -> bool:

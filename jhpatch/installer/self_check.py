@@ -6,10 +6,15 @@ directory that contains both.
 
 import glob
 import os
+import sys
 from typing import Dict, Iterator, Optional
 
-from jhpatch.errors import Failed, Refused, python_command, reinstall_command
-from jhpatch.installer import record
+from jhpatch import __version__
+from jhpatch.errors import Failed, NextStep, Refused
+from jhpatch.installer import record, reinstall_advice
+from jhpatch.installer.distribution import Distribution
+from jhpatch.installer.environment import Site, own_environment
+from jhpatch.installer.named_python import lines_of
 from jhpatch.system.rooted_files import RootDir, UnsafePath
 from jhpatch.system.sha256 import sha256
 
@@ -35,6 +40,19 @@ def findings(package: str = _PACKAGE) -> Iterator[Failed]:
                 yield _finding(os.path.join(site, file), recorded.get(file), actual.get(file))
 
 
+def reinstall_jhpatch() -> NextStep:
+    """Return how to reinstall the jhpatch that runs."""
+    environment = own_environment()
+    directory = os.path.dirname(_PACKAGE)
+    sites = (site for site in environment.sites if site.path == directory)
+    site = next(sites, Site(directory, directory.startswith(sys.prefix + "/")))
+    paths = glob.glob(os.path.join(glob.escape(directory), "jhpatch-*.dist-info"))
+    info = os.path.basename(paths[0]) if paths else "jhpatch"
+    installer = "".join(lines_of(os.path.join(directory, info, "INSTALLER"))).strip() or None
+    jhpatch = Distribution("jhpatch", __version__, info, None, installer)
+    return reinstall_advice.advice(environment, site, [jhpatch])
+
+
 def _record_path(site: str, name: str) -> str:
     paths = glob.glob(os.path.join(glob.escape(site), name + "-*.dist-info", "RECORD"))
     if len(paths) != 1:
@@ -43,7 +61,7 @@ def _record_path(site: str, name: str) -> str:
             path=site,
             expected="one %s-*.dist-info/RECORD" % name,
             found="%d" % len(paths),
-            next=python_command("pip", "install", "jhpatch") + ", without -e",
+            next="install the wheel of jhpatch, without -e",
         )
     return paths[0]
 
@@ -72,6 +90,6 @@ def _finding(path: str, recorded: Optional[str], digest: Optional[str]) -> Faile
         "a file of jhpatch that is not as it was installed",
         path=path,
         expected="sha256:" + recorded if recorded else "no such file",
-        found="sha256:" + digest if digest else "no plain file",
-        next=reinstall_command("jhpatch"),
+        found="sha256:" + digest if digest else "not a regular file",
+        next=reinstall_jhpatch(),
     )

@@ -3,13 +3,13 @@
 import time
 from typing import Iterable, Optional, Tuple
 
-from jhpatch.errors import JhpatchError
-from jhpatch.installer.assessment import PatchStatus
+from jhpatch.errors import JhpatchError, Locked
 from jhpatch.installer.inspection import Inspection
+from jhpatch.installer.patch_status import PatchStatus
 from jhpatch.report import states
 from jhpatch.report.result import PatchReport, SiteReport, error_of
 from jhpatch.system import processes, timestamps
-from jhpatch.system.processes import Process
+from jhpatch.system.processes import Process, Server
 
 _FINDINGS = (
     states.PRISTINE,
@@ -33,9 +33,19 @@ def site_report(
     """Report a site; ``changed`` names the patches that were, or would be, changed."""
     error = error or inspection.error
     names = set(changed)
-    to_restart = _processes_to_restart(inspection, bool(names)) if restart else ()
+    to_restart: Optional[Tuple[Process, ...]] = ()
+    if restart and (names or _is_recorded(inspection)):
+        environment = inspection.environment
+        servers = processes.servers_of(environment.prefix, environment.python)
+        to_restart = None if servers is None else _older(inspection, servers)
+        shadows = inspection.shadows.of_running(
+            inspection.statuses, environment, inspection.site, servers or ()
+        )
+        inspection = inspection._replace(shadows=shadows)
     if exit_code is None:
         exit_code = error.exit_code if error else status_code(inspection)
+    if error is None and inspection.journal == states.BUSY and exit_code == Locked.exit_code:
+        error = _busy(inspection)
     return SiteReport(
         site=inspection.site.path,
         python=inspection.environment.python,
@@ -56,6 +66,14 @@ def site_report(
     )
 
 
+def _busy(inspection: Inspection) -> Locked:
+    return Locked(
+        "another run is changing this site",
+        path=inspection.site.path,
+        next="wait until it has finished, then run the same command again",
+    )
+
+
 def _patch_report(inspection: Inspection, status: PatchStatus, changed: bool) -> PatchReport:
     return PatchReport(
         patch=status.patch,
@@ -63,17 +81,23 @@ def _patch_report(inspection: Inspection, status: PatchStatus, changed: bool) ->
         if status.edition
         else (status.applied and status.applied.edition),
         version=status.version,
-        state=inspection.journal or status.state,
+        state=inspection.journal or _state(inspection, status),
         changed=changed,
         reason=reason_of(inspection, status),
         files=status.files,
     )
 
 
+def _state(inspection: Inspection, status: PatchStatus) -> str:
+    is_installed = status.state not in (states.ABSENT, states.NOT_NEEDED)
+    is_shadowed = is_installed and inspection.is_shadowed(status.patch)
+    return states.SHADOWED if is_shadowed else status.state
+
+
 def reason_of(inspection: Inspection, status: PatchStatus) -> Optional[str]:
     """Return why a patch is in its state, or that its distribution is not the imported one."""
     if inspection.is_shadowed(status.patch):
-        return "shadowed: another site has the copy that is imported"
+        return "shadowed: Python imports " + inspection.shadows.copies[status.distribution_name]
     if not inspection.site.inside and status.state not in (states.ABSENT, states.NOT_NEEDED):
         return "outside of the environment: changed only with --site"
     return status.reason.text if status.reason else None
@@ -89,15 +113,20 @@ def status_code(inspection: Inspection) -> int:
 def _is_finding(inspection: Inspection, status: PatchStatus) -> bool:
     if status.state in (states.ABSENT, states.NOT_NEEDED):
         return status.applied is not None
-    return status.state in _FINDINGS and not inspection.is_shadowed(status.patch)
+    if inspection.is_shadowed(status.patch):
+        # The copy that is imported has a row of its own, unless it has no metadata.
+        is_unseen = status.distribution_name in inspection.shadows.unseen
+        return is_unseen and status.state in states.PATCHED
+    return status.state in _FINDINGS
 
 
-def _processes_to_restart(inspection: Inspection, changed: bool) -> Optional[Tuple[Process, ...]]:
+def _is_recorded(inspection: Inspection) -> bool:
+    return bool(inspection.snapshot.state and inspection.snapshot.state.patches())
+
+
+def _older(inspection: Inspection, servers: Iterable[Server]) -> Tuple[Process, ...]:
     """Return the processes that run old code, if a patch is applied or was just changed."""
     state = inspection.snapshot.state
     times = [patch.when for patch in state.patches()] if state else []
-    if not times and not changed:
-        return ()
     changed_at = max(map(timestamps.seconds_of, times)) if times else time.time()
-    environment = inspection.environment
-    return processes.older_than(changed_at, environment.prefix, environment.python)
+    return processes.older_than(changed_at, servers)

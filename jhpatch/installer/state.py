@@ -6,7 +6,7 @@ written is refused as a whole.
 
 import functools
 import re
-from typing import Any, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from jhpatch.errors import Untrusted
 from jhpatch.namedtuple import NamedTuple
@@ -19,11 +19,16 @@ _TIME = re.compile(r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}(\.[0-9]+)?Z")
 
 
 class FileHashes(NamedTuple):
-    """The SHA-256 of a file before and after a patch; ``before`` is None for an added file."""
+    """The SHA-256 of a file before and after a patch.
+
+    ``before`` is None for a file that the patch adds, ``after`` for one that it removes.
+    """
 
     path: str
     before: Optional[str]
-    after: str
+    after: Optional[str]
+    mode: Optional[int] = None
+    """The permissions of a removed file."""
 
 
 class AppliedPatch(NamedTuple):
@@ -80,9 +85,9 @@ def dump(state: State) -> bytes:
             {
                 "name": entry.name,
                 "version": entry.version,
-                "record": entry.record and entry.record._asdict(),
+                "record": entry.record and _dump_file(entry.record),
                 "patches": [
-                    dict(applied._asdict(), files=[file._asdict() for file in applied.files])
+                    dict(applied._asdict(), files=[_dump_file(file) for file in applied.files])
                     for applied in entry.applied
                 ],
             }
@@ -90,6 +95,13 @@ def dump(state: State) -> bytes:
         ],
     }
     return json.dumps(document, indent=1, sort_keys=True).encode("utf-8") + b"\n"
+
+
+def _dump_file(file: FileHashes) -> Dict[str, Any]:
+    row = file._asdict()
+    if file.mode is None:
+        del row["mode"]  # only removed files have one
+    return row
 
 
 def parse(data: bytes, path: str) -> State:
@@ -100,7 +112,8 @@ def parse(data: bytes, path: str) -> State:
     except (ValueError, KeyError, TypeError, RecursionError):
         raise _untrusted(path, "a state of schema %d" % SCHEMA, "something else")
     if schema != SCHEMA:
-        raise _untrusted(path, "schema %d" % SCHEMA, "schema " + shown)
+        hint = untrusted_json.hint(schema, SCHEMA)
+        raise _untrusted(path, "schema %d" % SCHEMA, "schema " + shown, hint)
     try:
         state = State(
             _version(document["tool"]), tuple(map(_distribution, document["distributions"]))
@@ -114,6 +127,8 @@ def parse(data: bytes, path: str) -> State:
 
 def _distribution(row: Any) -> DistributionState:
     record = None if row["record"] is None else _file(row["record"])
+    if record is not None and None in (record.before, record.after):
+        raise ValueError("a RECORD that is created or removed")
     patches = tuple(map(_patch, row["patches"]))
     untrusted_json.refuse_repeated([patch.patch for patch in patches])
     name = _name(row["name"], 1)
@@ -131,40 +146,47 @@ def _patch(row: Any) -> AppliedPatch:
     )
     when = untrusted_json.text(row["when"])
     if not _TIME.fullmatch(when):
-        raise ValueError("a time that is none: %.40r" % when)
+        raise ValueError("not a time: %.40r" % when)
     files = tuple(map(_file, row["files"]))
     untrusted_json.refuse_repeated([file.path for file in files])
     return AppliedPatch(patch, edition, digest, when, files)
 
 
 def _file(row: Any) -> FileHashes:
-    if set(row) != set(FileHashes._fields):
-        raise ValueError("a file with other fields than ours")
+    if set(row) | {"mode"} != set(FileHashes._fields):
+        raise ValueError("a file with unknown fields")
     file = FileHashes(**row)
+    if file.mode is not None:
+        file = file._replace(mode=untrusted_json.number(file.mode) & 0o777)
     if (
         not is_relative(untrusted_json.text(file.path))
         or file.path.partition("/")[0] == ".jhpatch"
     ):
-        raise ValueError("a path that is not of the site: %r" % file.path)
-    if not all(map(is_sha256, [file.after] + [file.before] * (file.before is not None))):
-        raise ValueError("a hash that is none")
+        raise ValueError("a path outside of the site: %r" % file.path)
+    hashes = [digest for digest in (file.before, file.after) if digest is not None]
+    if not hashes or not all(map(is_sha256, hashes)):
+        raise ValueError("not a hash")
     return file
 
 
 def _name(value: Any, count: int) -> str:
     parts = untrusted_json.text(value).split("/")
     if len(parts) != count or not all(re.match(r"\w[\w.-]*\Z", part) for part in parts):
-        raise ValueError("a name that is none: %.80r" % value)
+        raise ValueError("not a name: %.80r" % value)
     return str(value)
 
 
 def _version(value: Any) -> str:
     if not re.match(r"[0-9A-Za-z.+!_-]{1,100}\Z", untrusted_json.text(value)):
-        raise ValueError("a version that is none: %.80r" % value)
+        raise ValueError("not a version: %.80r" % value)
     return str(value)
 
 
-def _untrusted(path: str, expected: str, found: str) -> Untrusted:
+def _untrusted(path: str, expected: str, found: str, next_step: Optional[str] = None) -> Untrusted:
     return Untrusted(
-        "the state of this site cannot be believed", path=path, expected=expected, found=found
+        "the saved state of this site is invalid",
+        path=path,
+        expected=expected,
+        found=found,
+        next=next_step,
     )

@@ -1,37 +1,48 @@
 """The Kerberos checks of ``doctor``, in the order in which a ticket needs things."""
 
 import os
-import shlex
-from typing import Callable, Iterator, List, Optional, Tuple
+from typing import Callable, Iterator, List, Tuple
 
-from jhpatch.checks.accounts import Account
-from jhpatch.checks.runner import Check, Deadline
-from jhpatch.kerberos import programs
+from jhpatch.checks.runner import Check, Deadline, NotRun
+from jhpatch.deployed.kerberos import schedule
+from jhpatch.deployed.kerberos.account import Account
+from jhpatch.deployed.kerberos.canonical import check_principal, realm_of
+from jhpatch.deployed.kerberos.ccache import Cache, cache_of
+from jhpatch.deployed.kerberos.errors import Problem
+from jhpatch.deployed.kerberos.settings import TicketSpec
+from jhpatch.kerberos import kinit_checks, krb5_conf, krb5_conf_checks, programs
+from jhpatch.kerberos.cache_state import describe_content
 from jhpatch.kerberos.ccache import (
     check_cache,
     check_cache_path,
-    expand_default_name,
-    parse_cache_name,
+    check_default_name,
+    check_space,
+    check_template,
     split_name,
 )
 from jhpatch.kerberos.facts import DoctorOptions, Facts
 from jhpatch.kerberos.findings import finding
-from jhpatch.kerberos.hub_config import check_hub_config
-from jhpatch.kerberos.kdc_probe import probe_realm
+from jhpatch.kerberos.hub_config_checks import check_hub_config
 from jhpatch.kerberos.keytab import (
     UNUSABLE,
     check_keytab_entries,
-    check_keytab_path,
-    is_private_group,
+    check_keytab_place,
+    is_roots_alone,
     parse_entries,
 )
-from jhpatch.kerberos.kinit_messages import classify
+from jhpatch.kerberos.kinit_messages import INIT_FAILED, classify, classify_listing
 from jhpatch.kerberos.kinit_programs import check_kinits
+from jhpatch.kerberos.krb5_conf_lint import explain_realm
 from jhpatch.kerberos.mounts import check_mounts
+from jhpatch.kerberos.spawner_environment import explain_name, named_cache
 from jhpatch.kerberos.systemd_unit import check_unit
-from jhpatch.kerberos.ticket_spec import TicketSpec
+from jhpatch.kerberos.ticket_request import describe_life
+from jhpatch.kerberos.ticket_spec import knows_cache, read_settings
+from jhpatch.kerberos.users import check_user
 from jhpatch.report.result import Finding
 
+_TICKET = 5.0
+"""Seconds for a user's ticket beyond those of each check: kinit alone may take 5 s."""
 UserProbe = Callable[[Facts, Account, TicketSpec, Deadline], Iterator[Finding]]
 
 
@@ -39,8 +50,8 @@ def checks(options: DoctorOptions) -> List[Check]:
     """Return the checks of a host, and those of each user."""
     facts = Facts(options)
     rows = [
-        Check("krb5.conf", lambda deadline: _probe_krb5_conf(facts)),
-        Check("KDC", lambda deadline: _probe_kdcs(facts, deadline)),
+        Check("krb5.conf", lambda deadline: _probe_krb5_conf(facts, deadline)),
+        Check("KDC", lambda deadline: kinit_checks.probe_kdcs(facts, deadline), _TICKET),
         Check("kinit", lambda deadline: _probe_kinit(facts, deadline)),
         Check("configuration", lambda deadline: _probe_hub_config(facts)),
     ]
@@ -48,9 +59,13 @@ def checks(options: DoctorOptions) -> List[Check]:
         rows += _user_checks(facts, name)
     rows.append(Check("unit", lambda deadline: _probe_unit(facts, deadline)))
     if not options.users:
-        note = finding("no-user", "no --user: keytabs and caches were not looked at")
-        rows.append(Check("user", lambda deadline: [note]))
+        rows.append(Check("user", _probe_no_user))
     return rows
+
+
+def _probe_no_user(deadline: Deadline) -> Iterator[Finding]:
+    yield finding("no-user", "no user was checked: no keytab, no cache and no ticket")
+    raise NotRun
 
 
 def _user_checks(facts: Facts, name: str) -> List[Check]:
@@ -58,56 +73,62 @@ def _user_checks(facts: Facts, name: str) -> List[Check]:
         Check("user " + name, lambda deadline: _probe_user(facts, name)),
         Check("keytab of " + name, _for_user(_probe_keytab, facts, name)),
         Check("cache of " + name, _for_user(_probe_cache, facts, name)),
-        Check("ticket of " + name, _for_user(_probe_ticket, facts, name)),
+        Check("ticket of " + name, _for_user(kinit_checks.probe_ticket, facts, name), _TICKET),
     ]
 
 
 def _for_user(
     probe: UserProbe, facts: Facts, name: str
 ) -> Callable[[Deadline], Iterator[Finding]]:
-    """Return a probe that finds nothing if the user cannot be checked.
+    """Return a probe that is not run if the user cannot be checked.
 
-    ``_probe_user`` reports why: there is no such user, this process cannot become them, or
-    a setting is wrong.
+    Another check reports why: there is no such user, this process cannot become them, or
+    a setting is wrong or not known.
     """
 
     def probe_user(deadline: Deadline) -> Iterator[Finding]:
         account = facts.account(name)
         if account is None or not programs.can_become(account):
-            return
+            raise NotRun
         spec, _ = facts.ticket_spec(account)
-        if spec is not None:
-            yield from probe(facts, account, spec, deadline)
+        if spec is None:
+            raise NotRun
+        yield from probe(facts, account, spec, deadline)
 
     return probe_user
 
 
-def _probe_krb5_conf(facts: Facts) -> Iterator[Finding]:
-    profile = facts.profile
-    for error in profile.errors:
-        yield finding("krb5-conf-" + error.kind, error.message, error.path)
-    if profile.files and not profile.errors and not profile.realm:
-        yield finding("no-default-realm", "no default_realm", profile.files[0])
+def _probe_krb5_conf(facts: Facts, deadline: Deadline) -> Iterator[Finding]:
+    users = [account for account in map(facts.account, facts.options.users) if account]
 
+    def cannot_read(path: str) -> Tuple[str, ...]:
+        """Return which of the users cannot read a file."""
+        argv = ["/usr/bin/test", "-r", path]
+        return tuple(
+            account.name
+            for account in users
+            if programs.can_become(account)
+            and facts.run(argv, deadline.left(1), account).exit_code == 1
+        )
 
-def _probe_kdcs(facts: Facts, deadline: Deadline) -> Iterator[Finding]:
-    for realm in _realms(facts):
-        yield from probe_realm(realm, facts.profile, deadline.left(4), lambda: facts.name_servers)
-
-
-def _realms(facts: Facts) -> Tuple[str, ...]:
-    """Return the default realm and those of the users' principals."""
-    realms = {facts.profile.realm or ""}
-    for name in facts.options.users:
-        account = facts.account(name)
-        spec = facts.ticket_spec(account)[0] if account else None
-        if spec and "@" in spec.principal:
-            realms.add(spec.principal.rpartition("@")[2])
-    return tuple(sorted(realms - {""}))
+    yield from krb5_conf_checks.check_profile(
+        facts.profile, krb5_conf.paths_of(facts.environ), cannot_read if users else None
+    )
+    settings, _ = read_settings(facts.hub_config)
+    if not settings.ccache and named_cache(facts.hub_config).name is None:
+        yield from check_default_name(
+            facts.profile.value("libdefaults", "default_ccache_name") or ""
+        )
 
 
 def _probe_kinit(facts: Facts, deadline: Deadline) -> Iterator[Finding]:
-    yield from check_kinits(facts.kinits(deadline))
+    kinit = facts.hub_config.kinit
+    if kinit and not (os.path.isfile(kinit) and os.access(kinit, os.X_OK)):
+        message = "KerberosTicket.kinit: %s is not an executable program" % kinit
+        path = facts.hub_config.place("KerberosTicket.kinit")
+        yield finding("setting-wrong", message, path, name="kinit")
+    else:
+        yield from check_kinits(facts.kinits(deadline), bool(kinit))
     if os.geteuid() == 0 and not programs.find_program("setpriv"):
         yield finding("no-setpriv", "there is no setpriv on this host")
 
@@ -115,12 +136,16 @@ def _probe_kinit(facts: Facts, deadline: Deadline) -> Iterator[Finding]:
 def _probe_hub_config(facts: Facts) -> Iterator[Finding]:
     yield from facts.hub_config_file[1]
     yield from check_hub_config(facts.hub_config)
+    settings, wrong = read_settings(facts.hub_config)
+    yield from wrong
+    if settings.ccache:
+        yield from check_template(settings.ccache)
 
 
 def _probe_user(facts: Facts, name: str) -> Iterator[Finding]:
     account = facts.account(name)
     if account is None:
-        yield finding("no-account", "%s is no user of this host" % name, user=name)
+        yield finding("no-account", "%s is not a user of this host" % name, user=name)
         return
     min_uid = facts.hub_config.min_uid
     if account.uid < min_uid:
@@ -130,10 +155,14 @@ def _probe_user(facts: Facts, name: str) -> Iterator[Finding]:
         message = "keytab, cache and ticket of " + name
         yield finding("needs-root", message, user=name)
         return
+    if not facts.options.knows_settings:
+        yield finding("no-settings", "keytab, cache and ticket of " + name, user=name)
     spec, wrong = facts.ticket_spec(account)
     yield from wrong
     when = facts.hub_config.ticket_setting("when")
     yield from check_mounts(account, spec.keytab if spec else "", when, facts.mounts)
+    if spec is not None:
+        yield from check_user(account, spec)
 
 
 def _probe_keytab(
@@ -148,81 +177,99 @@ def _probe_keytab(
         return
     path = keytab.path
     if not keytab.components:
-        message = "%s cannot be looked at as %s" % (path, user)
+        message = "%s cannot be inspected as %s" % (path, user)
         yield finding("check-timeout", message, path, user)
         return
-    if keytab.reader is not None:
-        gids = {component.gid for component in keytab.components}
-        private = tuple(gid for gid in gids if is_private_group(gid, account))
-        findings = list(check_keytab_path(account, path, keytab.components, private))
-        yield from findings
-        if {row.code for row in findings} & UNUSABLE:
-            return
+    findings = list(check_keytab_place(account, keytab, bool(spec.keytab)))
+    yield from findings
+    if {row.code for row in findings} & UNUSABLE:
+        return
     listing = facts.keytab_listing(keytab, deadline.left(2))
     if listing.exit_code != 0:
         message = "%s: %s" % (user, " ".join(listing.stderr.split()))
-        code = classify(message)
-        code = code if code == "keytab-missing" else "keytab-malformed"
-        yield finding(code, message, path, user)
+        yield finding(classify_listing(message), message, path, user)
         return
     if keytab.reader is None:
-        yield finding("keytab-central", "%s: only root can read it" % user, path, user)
-    entries = parse_entries(listing.stdout)
-    yield from check_keytab_entries(user, path, spec.principal, entries)
+        yield finding("keytab-central", "%s: root reads it, and not the user" % user, path, user)
+    if realm_of(spec.principal):  # else there is no default realm: kinit reports it
+        entries = parse_entries(listing.stdout)
+        hint = explain_realm(facts.profile, realm_of(spec.principal))
+        for row in check_keytab_entries(user, path, spec.principal, entries):
+            yield hint.explain(row) if row.code == "keytab-lacks-principal" else row
 
 
 def _probe_cache(
     facts: Facts, account: Account, spec: TicketSpec, deadline: Deadline
 ) -> Iterator[Finding]:
-    name: Optional[str] = spec.ccache
-    is_set = spec.sets_krb5ccname
-    if not name and os.geteuid() == account.uid:
-        name = facts.options.environ.get("KRB5CCNAME")
-        is_set = name is not None
-    if not name:
-        # klist is asked last: it creates a DIR collection that does not exist (dircc).
-        setting = facts.profile.value("libdefaults", "default_ccache_name")
-        name = expand_default_name(setting or "", account)
-    if not name:
-        klist = facts.run([facts.krb5_program("klist")], deadline.left(2), account)
-        name = parse_cache_name(klist.stdout + "\n" + klist.stderr)
-        if name is None:
-            message = "%s: %s" % (account.name, klist.message)
-            yield finding("ccache-unknown", message, user=account.name)
+    user = account.name
+    if not knows_cache(facts.hub_config):
+        raise NotRun
+    name, is_set, output = facts.cache_name(account, spec, deadline)
+    if name is None:
+        code = classify(output)
+        if code == INIT_FAILED:
+            raise NotRun  # the checks of krb5.conf and of the keytab report it
+        code = "check-timeout" if code == "kinit-timeout" else "ccache-unknown"
+        yield finding(code, "%s: %s" % (user, output), user=user)
+        return
+    for row in check_cache(account, name, is_set):
+        yield explain_name(facts.hub_config, row)
+    try:
+        cache = cache_of(name, account.uid)
+    except Problem:
+        return  # check_cache has reported it
+    if cache.path:
+        components = facts.components(cache.path, account, deadline)
+        for row in check_cache_path(account, cache.path, components):
+            yield explain_name(facts.hub_config, row)
+        yield from check_space(account, cache.path, components, facts.run, deadline.left(1))
+        file = next((one for one in components if one.path == cache.path), None)
+        if file is None or not file.is_regular or file.uid != account.uid:
             return
-    yield from check_cache(account, name, is_set)
-    kind, path = split_name(name)
-    if kind == "FILE" and path.startswith("/"):
-        components = facts.components(path, account, deadline)
-        yield from check_cache_path(account, path, components)
+        content = facts.cache_content(cache.path, account, deadline.left(1))
+        problem = describe_content(content) if content is not None else "it cannot be read"
+        if problem:
+            message = "%s: %s" % (user, problem)
+            yield finding("ccache-replaced", message, cache.path, user)
+            return
+    yield from _probe_old_ticket(facts, account, spec, cache, deadline)
 
 
-def _probe_ticket(
-    facts: Facts, account: Account, spec: TicketSpec, deadline: Deadline
+def _probe_old_ticket(
+    facts: Facts, account: Account, spec: TicketSpec, cache: Cache, deadline: Deadline
 ) -> Iterator[Finding]:
-    """Obtain a ticket into memory, if the keytab has a key for it."""
+    """Report the ticket in a cache, if it is the last one, and if the service leaves it there."""
+    user, path = account.name, cache.path or None
+    try:
+        ticket = facts.ticket_in(account, cache, deadline.left(1))
+    except Problem:
+        return  # the request of a ticket reports what is wrong with such a cache
+    if ticket is None:
+        return
+    life = describe_life(ticket)
+    yield finding("ticket", "%s: %s, %s" % (user, ticket.principal, life), path, user)
+    if schedule.is_valid(ticket):
+        if ticket.asked and not realm_of(ticket.asked):  # the service asks without a realm then
+            ticket = ticket._replace(asked="%s@%s" % (ticket.asked, facts.profile.realm))
+        try:
+            check_principal(ticket, spec.principal, cache)
+        except Problem as problem:
+            yield finding("ticket-of-another", "%s: %s" % (user, problem), path, user)
     keytab, _ = facts.keytab(account, spec, deadline)
-    if keytab is None or not keytab.is_readable:
-        return
-    entries = parse_entries(facts.keytab_listing(keytab, deadline.left(1)).stdout)
-    if spec.principal not in [entry.principal for entry in entries]:
-        return
-    arguments = ["-k", "-t", keytab.path, "-c", "MEMORY:", "--", spec.principal]
-    kinit = [facts.krb5_program("kinit"), *arguments]
-    completed = facts.run(kinit, deadline.left(4), keytab.reader)
-    if completed.exit_code == 0:
-        message = "%s: a ticket of %s" % (account.name, spec.principal)
-        yield finding("kinit-works", message, keytab.path, account.name)
-        return
-    command = " ".join(map(shlex.quote, ["kinit", *arguments]))
-    code = classify(completed.message)
-    message = "%s: %s" % (account.name, completed.message)
-    fields = {"principal": spec.principal, "command": command}
-    yield finding(code, message, keytab.path, account.name, **fields)
+    if keytab is None or not (keytab.exists or is_roots_alone(keytab.components)):
+        message = "%s: %s; no keytab was found" % (user, life)
+        yield finding("ticket-not-renewed", message, path, user)
 
 
 def _probe_unit(facts: Facts, deadline: Deadline) -> Iterator[Finding]:
     unit = facts.unit(deadline)
+    shells = facts.options.environ.get("KRB5_CONFIG")
+    if shells is not None and facts.environ.get("KRB5_CONFIG") != shells:
+        message = "KRB5_CONFIG=%s of this shell was not used: the hub's unit does not set it so"
+        yield finding("shell-krb5-config", message % shells)
+    elif shells is not None and (unit is None or not unit.knows_krb5_config):
+        message = "KRB5_CONFIG=%s of this shell was used: whether the hub has it is not known"
+        yield finding("shell-krb5-config", message % shells)
     if unit is None:
         yield finding("unit-missing", "this host has no unit " + facts.options.unit)
         return
@@ -234,3 +281,6 @@ def _probe_unit(facts: Facts, deadline: Deadline) -> Iterator[Finding]:
         tuple(spec.keytab for spec in specs if spec.keytab),
         tuple(path for kind, path in caches if kind == "FILE"),
     )
+    if unit.krb5_config is not None and not facts.servers_have("KRB5_CONFIG"):
+        message = "%s: KRB5_CONFIG=%s" % (unit.name, unit.krb5_config)
+        yield finding("unit-krb5-config", message, line=repr(unit.krb5_config))

@@ -1,36 +1,48 @@
 """What doctor reads on this host: each part once, and only if a check needs it."""
 
+import base64
 import os
 from typing import List, Mapping, Optional, Tuple
 
-from jhpatch.checks import accounts
-from jhpatch.checks.accounts import Account
-from jhpatch.checks.runner import Deadline
+from jhpatch.checks.runner import MARGIN, Deadline
+from jhpatch.deployed.kerberos.account import Account, find_account
+from jhpatch.deployed.kerberos.ccache import Cache, Ticket
+from jhpatch.deployed.kerberos.errors import Problem
+from jhpatch.deployed.kerberos.kinit import Kinit
+from jhpatch.deployed.kerberos.programs import Programs
+from jhpatch.deployed.kerberos.settings import Settings, TicketSpec
 from jhpatch.kerberos import (
-    dns_srv,
     hub_config,
+    hub_config_files,
+    kinit_messages,
     kinit_programs,
+    kinit_run,
     krb5_conf,
     mounts,
     programs,
     systemd_unit,
     ticket_spec,
 )
-from jhpatch.kerberos.hub_config import HubConfig
-from jhpatch.kerberos.keytab import Keytab, is_root_only, parse_keytab_name
+from jhpatch.kerberos.ccache import expand_default_name, fifo_cache, parse_cache_name
+from jhpatch.kerberos.hub_config import Environment, HubConfig
+from jhpatch.kerberos.keytab import Keytab, parse_keytab_name
 from jhpatch.kerberos.kinit_programs import KinitProgram
+from jhpatch.kerberos.kinit_run import KinitRun
 from jhpatch.kerberos.krb5_conf import Profile
 from jhpatch.kerberos.memo import Memo
 from jhpatch.kerberos.mounts import Mount
 from jhpatch.kerberos.path_components import PathComponent, read_components
 from jhpatch.kerberos.programs import Completed
 from jhpatch.kerberos.systemd_unit import Unit
-from jhpatch.kerberos.ticket_spec import TicketSpec
+from jhpatch.kerberos.ticket_request import Answer, request_ticket
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.report.result import Finding
-from jhpatch.system.files import read_text
 
+LEAST = 3.0
+"""Seconds that kinit needs: the first KDCs may not respond."""
 _MAX_KINITS = 4  # that are identified
+_UNIT_SECONDS = 1.0  # that systemd has to name the hub's environment
+_NOBODY = "nobody"
 
 
 class DoctorOptions(NamedTuple):
@@ -38,14 +50,15 @@ class DoctorOptions(NamedTuple):
 
     environ: Mapping[str, str]
     users: Tuple[str, ...] = ()
-    config_path: Optional[str] = None
-    """The hub's configuration."""
+    config_paths: Tuple[str, ...] = ()
+    """The files of the hub's configuration: a later one counts more."""
     templates: Mapping[str, Optional[str]] = {}
     """Settings of the command line, which come before those of the configuration."""
     unit: str = "jupyterhub"
+    knows_settings: bool = True
+    """Whether a template that is not given has its default: no user can know that."""
     mounts_path: str = "/proc/mounts"
     unit_directories: Tuple[str, ...] = systemd_unit.DIRECTORIES
-    resolv_conf: str = "/etc/resolv.conf"
 
 
 class Facts:
@@ -69,45 +82,70 @@ class Facts:
         """
         return self._memo.get(
             ("run", tuple(argv), account),
-            lambda: programs.run_program(argv, self.options.environ, seconds, account),
+            lambda: programs.run_program(argv, self.environ, seconds, account),
             keeps=lambda completed: completed.exit_code is not None,
         )
 
     @property
-    def profile(self) -> Profile:
-        """krb5.conf, with all that it includes."""
-        return self._memo.get("profile", lambda: krb5_conf.read_profile(self.options.environ))
+    def environ(self) -> Mapping[str, str]:
+        """The environment of the hub's libkrb5: this process's, with KRB5_CONFIG of the unit.
+
+        A service does not inherit KRB5_CONFIG of an administrator's shell.
+        """
+        return self._memo.get("environ", self._read_environ)
+
+    def _read_environ(self) -> Mapping[str, str]:
+        unit = self.unit(Deadline(_UNIT_SECONDS + MARGIN))
+        environ = dict(self.options.environ)
+        if unit is None or not unit.knows_krb5_config:
+            return environ
+        environ.pop("KRB5_CONFIG", None)
+        if unit.krb5_config is not None:
+            environ["KRB5_CONFIG"] = unit.krb5_config
+        return environ
 
     @property
-    def name_servers(self) -> Tuple[str, ...]:
-        """The addresses of the name servers of this host."""
-        return self._memo.get("name servers", self._read_name_servers)
+    def profile(self) -> Profile:
+        """krb5.conf, with all that it includes."""
+        return self._memo.get("profile", lambda: krb5_conf.read_profile(self.environ))
 
-    def _read_name_servers(self) -> Tuple[str, ...]:
-        try:
-            text = read_text(self.options.resolv_conf)
-        except OSError:
-            text = ""
-        return dns_srv.parse_name_servers(text)
+    def ask_kdc(self, realm: str, seconds: float) -> Optional[KinitRun]:
+        """Run kinit for a principal that no realm has; root runs it as ``nobody``.
+
+        None if there is no such user and root must not run it: libkrb5 loads a module that
+        krb5.conf names.
+        """
+        account = self.account(_NOBODY) if os.geteuid() == 0 else None
+        if os.geteuid() == 0 and account is None and not self.profile.is_trusted:
+            return None
+        kinit = self.krb5_program("kinit")
+        return kinit_run.ask_kdc(kinit, realm, self.environ, seconds, account)
+
+    def servers_have(self, variable: str) -> bool:
+        """Return whether the hub's configuration can pass a variable on to the users' servers."""
+        for name in ("Spawner.environment", "Spawner.env_keep"):
+            value = self.hub_config.settings.get(name, ())
+            if isinstance(value, Environment):
+                value = value.entries if value.rest is None else [variable]
+            if name in self.hub_config.computed or (
+                isinstance(value, (dict, list)) and variable in value
+            ):
+                return True
+        return False
 
     @property
     def hub_config_file(self) -> Tuple[HubConfig, Tuple[Finding, ...]]:
-        """The hub's configuration as its file has it, and what is wrong with the file."""
-        path = self.options.config_path
-        return self._memo.get("configuration", lambda: hub_config.read_hub_config(path))
+        """The hub's configuration as its files have it, and what is wrong with a file."""
+        paths = self.options.config_paths
+        return self._memo.get("configuration", lambda: hub_config_files.read_hub_config(paths))
 
     @property
     def hub_config(self) -> HubConfig:
         """The hub's configuration, with the templates of the command line."""
-        return hub_config.with_templates(self.hub_config_file[0], self.options.templates)
-
-    @property
-    def principal_map(self) -> Mapping[str, str]:
-        """The principals that the hub's principal_map gives to users."""
-        path = self.hub_config.ticket_setting("principal_map")
-        if not path:
-            return {}
-        return self._memo.get("map", lambda: ticket_spec.read_principal_map(str(path)))
+        config = self.hub_config_file[0]
+        if not self.options.knows_settings:
+            config = hub_config.without_templates(config)
+        return hub_config.with_templates(config, self.options.templates)
 
     @property
     def mounts(self) -> Tuple[Mount, ...]:
@@ -116,12 +154,14 @@ class Facts:
 
     def account(self, name: str) -> Optional[Account]:
         """Return the user of that name; None if there is none."""
-        return self._memo.get(("account", name), lambda: accounts.account_of(name))
+        return self._memo.get(("account", name), lambda: _find_account(name))
 
     def ticket_spec(self, account: Account) -> Tuple[Optional[TicketSpec], Tuple[Finding, ...]]:
         """Return the ticket of a user; None and a finding if a setting is wrong."""
-        config, realm = self.hub_config, self.profile.realm
-        return ticket_spec.resolve(config, account, realm, self.principal_map)
+        return self._memo.get(
+            ("spec", account),
+            lambda: ticket_spec.resolve(self.hub_config, account, lambda: self.profile.realm),
+        )
 
     @property
     def _kinit_paths(self) -> Tuple[str, ...]:
@@ -137,25 +177,30 @@ class Facts:
         return tuple(kinit_programs.identify(path, self.run, deadline) for path in paths)
 
     def krb5_program(self, name: str) -> str:
-        """Return klist or kinit from the directory of the kinit that is used.
+        """Return the path of kinit, or of klist by the ticket service's own rule.
 
         Root takes none that another user can write.
         """
-        directory = self._memo.get("directory", self._find_kinit_directory)
-        if directory is not None:
-            return os.path.join(directory, name)
-        return programs.find_program(name) or name
+        path = self._memo.get(("program", name), lambda: self._find_krb5_program(name))
+        return path or programs.find_program(name) or name
 
-    def _find_kinit_directory(self) -> Optional[str]:
-        paths = self._kinit_paths
-        if not paths or not kinit_programs.is_trusted(paths[0]):
+    def _find_krb5_program(self, name: str) -> Optional[str]:
+        kinit = next(iter(self._kinit_paths), "")
+        if not kinit or not kinit_programs.is_trusted(kinit):
             return None
-        return os.path.dirname(paths[0])
+        try:
+            path = Programs(Settings(kinit=kinit), self.options.environ).path(name)
+        except Problem:
+            return None
+        return path if kinit_programs.is_trusted(path) else None
 
     def components(
-        self, path: str, account: Account, deadline: Deadline
+        self, path: str, account: Optional[Account], deadline: Deadline
     ) -> Tuple[PathComponent, ...]:
-        """Return the components of a path as the user sees them; empty if that takes too long."""
+        """Return the components of a path as the user sees them; empty if that takes too long.
+
+        ``account`` is None for this process's user.
+        """
         return read_components(path, account, self.run, deadline)
 
     def keytab(
@@ -173,19 +218,102 @@ class Facts:
             path = parse_keytab_name(output)
         if not path:
             return None, output
-        components = self.components(path, account, deadline)
-        is_users = bool(components) and "r" in components[0].rights
-        is_central = not is_users and self._is_root_only(path)
-        return Keytab(path, components, None if is_central else account), output
-
-    def _is_root_only(self, path: str) -> bool:
-        return self._memo.get(("root only", path), lambda: is_root_only(path))
+        path = path.replace("FILE:", "", 1)
+        reader = None if spec.central else account
+        return Keytab(path, self.components(path, reader, deadline), reader), output
 
     def keytab_listing(self, keytab: Keytab, seconds: float) -> Completed:
-        """Return what ``klist -ke`` prints of a keytab."""
+        """Return what ``klist -ke`` prints of a keytab.
+
+        Root runs it only with a krb5.conf that it trusts, as libkrb5 loads a module named there.
+        """
+        if keytab.reader is None and os.geteuid() == 0 and not self.profile.is_trusted:
+            return Completed(None, "", kinit_messages.UNTRUSTED)
         return self.run([self.krb5_program("klist"), "-ke", keytab.path], seconds, keytab.reader)
+
+    def cache_name(
+        self, account: Account, spec: TicketSpec, deadline: Deadline
+    ) -> Tuple[Optional[str], bool, str]:
+        """Return the name of a user's cache, whether KRB5CCNAME has it, and klist's output.
+
+        None if klist was asked, and does not name it, or if the hub's setting is not known.
+        """
+        if not ticket_spec.knows_cache(self.hub_config):
+            return None, False, ""
+        if spec.ccache:
+            return spec.ccache, True, ""
+        own = os.geteuid() == account.uid and self.options.environ.get("KRB5CCNAME")
+        if own:
+            return own, True, ""
+        # klist is asked last: it creates a DIR collection that does not exist (dircc). What a
+        # name of a keyring means, it alone tells: KEYRING:persistent is a session's keyring.
+        setting = self.profile.value("libdefaults", "default_ccache_name")
+        name = expand_default_name(setting or "", account)
+        if name and not name.startswith("KEYRING:"):
+            return name, False, ""
+        done = self.run([self.krb5_program("klist")], deadline.left(2), account)
+        name = parse_cache_name(done.stdout + "\n" + done.stderr, account)
+        if name is None and done.exit_code is None:
+            name = fifo_cache(account)
+        return name, False, done.message
+
+    def ticket_answer(
+        self, account: Account, spec: TicketSpec, cache: Cache, deadline: Deadline
+    ) -> Optional[Answer]:
+        """Return how a request of a ticket ends that is made as the service makes it.
+
+        One request for all checks, with the trace of its kinit; another one after a timeout,
+        for a check that has more time. None if the time that is left is too short for one.
+        """
+        settings = ticket_spec.read_settings(self.hub_config)[0]
+        timeout = min(settings.timeout, deadline.left(10) - 1)
+        is_too_short = timeout < min(settings.timeout, LEAST - 1)
+        settings = settings._replace(kinit=self.krb5_program("kinit"), timeout=timeout)
+        environ = self.environ
+
+        def request() -> Optional[Answer]:
+            if is_too_short:
+                return None
+            return request_ticket(settings, account, spec, cache, environ, is_traced=True)
+
+        return self._memo.get(
+            ("ticket", account, spec),
+            request,
+            keeps=lambda answer: answer is not None and answer.code != "kinit-timeout",
+        )
+
+    def ticket_in(self, account: Account, cache: Cache, seconds: float) -> Optional[Ticket]:
+        """Return the ticket that a cache has now, as its user reads it. Raises Problem."""
+        settings = Settings(kinit=self.krb5_program("kinit"), timeout=seconds)
+        return Kinit(settings, self.environ).look(account, cache)
+
+    def cache_content(self, path: str, account: Account, seconds: float) -> Optional[bytes]:
+        """Return the bytes of a user's cache; None if they cannot be read in time."""
+        argv = ["base64", "-w0", "--", path]
+        done = self.run(argv, seconds, account)
+        try:
+            return base64.b64decode(done.stdout) if done.exit_code == 0 else None
+        except ValueError:  # the user's child may print anything
+            return None
 
     def unit(self, deadline: Deadline) -> Optional[Unit]:
         """Return the hub's unit; None if there is none."""
         directories = self.options.unit_directories
-        return systemd_unit.read_unit(self.options.unit, self.run, deadline, directories)
+        return systemd_unit.read_unit(self.options.unit, self._ask_systemd, deadline, directories)
+
+    def _ask_systemd(
+        self, argv: List[str], seconds: float, account: Optional[Account]
+    ) -> Completed:
+        """Run systemctl, of which the environment of libkrb5 depends."""
+        return self._memo.get(
+            ("systemd", tuple(argv)),
+            lambda: programs.run_program(argv, self.options.environ, seconds, account),
+            keeps=lambda completed: completed.exit_code is not None,
+        )
+
+
+def _find_account(name: str) -> Optional[Account]:
+    try:
+        return find_account(name)
+    except Problem:
+        return None

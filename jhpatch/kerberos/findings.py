@@ -1,221 +1,125 @@
 """Every finding of doctor's Kerberos checks: code, severity, why it matters, the next step.
 
-docs/doctor.md shows this table; a test compares the two.
+docs/doctor.md shows this table; a test compares the two. user_findings.py has the rows about a
+user, a keytab, a cache and a ticket.
 """
 
-from typing import Dict
+from typing import Dict, Optional
 
-from jhpatch.checks.finding import FindingKind, FindingTable, error, note, warning
+from jhpatch.checks.finding import FindingKind, FindingTable, Line, error, note, warning
 from jhpatch.checks.runner import KINDS as RUNNER_KINDS
-from jhpatch.errors import jhpatch_command, python_command, shell_command
-
-_OWNED_BY_ROOT = (
-    shell_command("chown", "root", "{path}") + " && " + shell_command("chmod", "go-w", "{path}")
+from jhpatch.errors import (
+    NextStep,
+    jhpatch_command,
+    python_command,
+    root_command,
+    same_command,
+    shell_command,
 )
+from jhpatch.kerberos.krb5_findings import KINDS as KRB5_KINDS
+from jhpatch.kerberos.next_steps import Place, change_of
+from jhpatch.kerberos.user_findings import KINDS as USER_KINDS
+from jhpatch.report.result import Finding
 
 _KINDS: Dict[str, FindingKind] = {
-    # krb5.conf
-    "krb5-conf-missing": error(
-        "without krb5.conf kinit knows no realm and no KDC",
-        "copy /etc/krb5.conf from a host that works",
-    ),
-    "krb5-conf-unreadable": error(
-        "each user's kinit reads this file, as that user",
-        shell_command("chmod", "a+r", "{path}"),
-    ),
-    "krb5-conf-writable": error(
-        "who writes it can send all kinits, root's too, to a KDC of their own",
-        _OWNED_BY_ROOT,
-    ),
-    "krb5-conf-syntax": error(
-        "libkrb5 reads none of it after such a line: every kinit fails",
-        "edit {path}",
-    ),
-    "krb5-conf-include": error(
-        "libkrb5 fails where an included file or folder cannot be read",
-        "put {path} there, or take its include line away",
-    ),
-    "no-default-realm": warning(
-        "a principal without @REALM, such as the default {username}, has no realm then",
-        "default_realm = REALM, below [libdefaults] of krb5.conf",
-    ),
-    # KDCs
-    "no-kdc": error(
-        "neither krb5.conf nor the DNS names a KDC of the realm",
-        "kdc = HOST, in the braces of {realm} below [realms] of krb5.conf",
-    ),
-    "kdc-name-unknown": warning(
-        "each kinit waits for the name service before it asks another KDC",
-        shell_command("getent", "hosts", "{host}"),
-    ),
-    "kdc-unreachable": error(
-        "no KDC of the realm answers: nobody gets a ticket or a renewal",
-        shell_command("nc", "-vz", "{host}", "{port}"),
-    ),
-    "kdc-silent": warning(
-        "another KDC of the realm answers, but each kinit may wait for this one first",
-        shell_command("nc", "-vz", "{host}", "{port}"),
-    ),
-    "kdc-udp-blocked": warning(
-        "kinit asks by UDP first and waits a second or more before it turns to TCP",
-        "udp_preference_limit = 1, below [libdefaults] of krb5.conf",
-    ),
-    "kdc-tcp-blocked": warning(
-        "an answer too large for UDP (a user of many groups) comes by TCP only",
-        shell_command("nc", "-vz", "{host}", "{port}"),
-    ),
-    "kdc-wrong-realm": error(
-        "this server keeps another realm",
-        "edit the kdc lines of {realm} in krb5.conf",
-    ),
-    "kdc-answers": note("tickets can be got from here"),
-    "kdc-proxied": note("a KDC behind HTTPS (MS-KKDCP) is not asked; --user has kinit ask it"),
-    "clock-skew": error(
-        "Kerberos refuses tickets where clocks differ by more than clockskew",
-        "chronyc makestep",
-    ),
-    "clock-drift": warning(
-        "the clock runs towards the limit at which Kerberos refuses tickets",
-        "chronyc tracking",
-    ),
     # programs
     "no-kinit": error(
-        "tickets are got by kinit",
-        "apt-get install krb5-user || dnf install krb5-workstation",
+        "the ticket service obtains tickets with kinit",
+        "install the package krb5-user (Debian, Ubuntu), krb5-workstation (RHEL, Fedora) or "
+        "krb5-client (openEuler)",
     ),
-    "no-setpriv": error("the hub becomes the user by setpriv(1)", "apt-get install util-linux"),
-    "kinit": note("this kinit gets the tickets"),
+    "no-setpriv": error(
+        "the hub runs kinit as the user with setpriv(1)", "install the package util-linux"
+    ),
+    "kinit": note("the ticket service uses this kinit"),
     "kinit-several": warning(
-        "users may run another kinit than the hub, with another default cache",
-        "c.KerberosTicket.kinit = {line}",
+        "users can run a different kinit from the hub's, with a different default cache",
+        Line("c.KerberosTicket.kinit = {line}"),
     ),
     "kinit-conda": warning(
         "conda's libkrb5 has its own defaults, and no KEYRING or KCM caches",
-        "c.KerberosTicket.kinit = '/usr/bin/kinit'",
+        Line("c.KerberosTicket.kinit = '/usr/bin/kinit'"),
     ),
     "kinit-heimdal": warning(
         "jhpatch is tested with MIT krb5: Heimdal's kinit has other options",
-        "apt-get install krb5-user, and c.KerberosTicket.kinit = '/usr/bin/kinit'",
+        "install MIT krb5's kinit, and set c.KerberosTicket.kinit = '/usr/bin/kinit'",
     ),
     "kinit-writable": error(
-        "who writes it runs as every user who gets a ticket; root does not run it here",
-        _OWNED_BY_ROOT,
+        "a user who can write it can act as every user with a ticket; root does not run it here",
+        "set c.KerberosTicket.kinit to a program that only root can write, such as /usr/bin/kinit",
     ),
     # the hub's configuration
     "config-unreadable": error(
-        "nothing is known of the hub's settings",
+        "the hub's settings are unknown",
         jhpatch_command("doctor", "--config", "FILE"),
     ),
     "config-writable": error(
-        "the hub runs it as root: who can write it is root. It was not read",
-        _OWNED_BY_ROOT,
+        "the hub runs it as root: a user who can write it can become root. It was not read",
+        "move the file to a directory that only root can write, such as /etc/jupyterhub",
     ),
     "config-syntax": error(
         "the hub does not start with it", python_command("py_compile", "{path}")
     ),
+    "config-not-read": note(
+        "doctor runs no code: these lines can change settings, or do not take effect",
+        "check these lines; pass the settings that they make as options of doctor",
+    ),
     "setting-not-literal": note(
-        "doctor runs no code: it cannot tell what this line gives",
-        jhpatch_command("doctor", "--{name}", "TEMPLATE"),
+        "doctor runs no code: the value of this line is unknown",
+        same_command() + " --{name} TEMPLATE",
     ),
     "setting-wrong": error(
-        "the helper is disabled by a wrong setting",
-        "c.KerberosTicket.{name} = '...'",
+        "a wrong setting disables the ticket service",
+        "correct c.KerberosTicket.{name}, or the option of doctor that sets it",
+    ),
+    "setting-unknown": warning(
+        "the hub ignores a setting that it does not know",
+        "correct the name, or remove the line",
+    ),
+    "service-disabled": warning(
+        "the ticket service is switched off: no user obtains a ticket",
+        "remove the line, or set c.KerberosTicket.enabled = True",
+    ),
+    "class-name-wrong": error(
+        "the hub does not start: it imports the class by its dotted name",
+        "correct c.JupyterHub.{name}: 'package.module.Class', or a registered name",
+    ),
+    "environment-ccache-shared": error(
+        "JupyterHub passes this value to each server as it is: all users share one cache",
+        "remove KRB5CCNAME from the environment, and set c.KerberosTicket.ccache",
     ),
     "spawner-not-covered": warning(
-        "such a server does not share this host's caches: the hub gets no ticket for it",
-        "c.JupyterHub.spawner_class = 'jupyterhub.spawner.LocalProcessSpawner'",
+        "such a server does not share this host's caches: the hub obtains no ticket for it",
+        Line("c.JupyterHub.spawner_class = 'jupyterhub.spawner.LocalProcessSpawner'"),
     ),
     "spawner-unknown": note(
-        "covered if it is a LocalProcessSpawner, SudoSpawner or SystemdSpawner beneath",
+        "supported if it is a subclass of LocalProcessSpawner, SudoSpawner or SystemdSpawner",
         "see the hub's log at the next spawn",
     ),
     "authenticator-bypasses-pam": error(
-        "the patched lines are in PAMAuthenticator: this one never passes them",
-        "c.JupyterHub.authenticator_class = 'jupyterhub.auth.PAMAuthenticator'",
+        "the patched code is in PAMAuthenticator: this authenticator does not run it",
+        "nothing, if its users need no ticket; else have them log in through PAMAuthenticator",
+    ),
+    "authenticator-overrides": warning(
+        "the patched method of PAMAuthenticator does not run",
+        "call super().{name}() in this method",
     ),
     "authenticator-unknown": warning(
-        "it passes the patched lines only if it is a PAMAuthenticator that calls super()",
+        "it runs the patched code only if it is a PAMAuthenticator that calls super()",
         "see the hub's log at the next login",
-    ),
-    # a user
-    "no-user": note(
-        "keytabs and caches are a user's: none was looked at",
-        jhpatch_command("doctor", "--user", "NAME"),
-    ),
-    "no-account": error(
-        "a name that the host does not know gets no ticket",
-        shell_command("getent", "passwd", "{user}"),
-    ),
-    "below-min-uid": error(
-        "such a user gets no ticket; root never does", shell_command("id", "{user}")
-    ),
-    "needs-root": note(
-        "not checked: only root can look as another user",
-        "sudo " + jhpatch_command("doctor", "--user", "{user}"),
-    ),
-    "home-needs-ticket": error(
-        "the home is mounted with sec=krb5: the keytab in it cannot be read without a ticket",
-        "c.KerberosTicket.keytab = '/etc/jhpatch/keytabs/{{username}}.keytab'",
-    ),
-    "home-before-ticket": warning(
-        "PAM opens the home at a spawn: the ticket must be there before",
-        "c.KerberosTicket.when = 'before'",
-    ),
-    "keytab-missing": error(
-        "there is nothing to get a ticket from",
-        shell_command("ls", "-l", "{path}") + ", or c.KerberosTicket.keytab",
-    ),
-    "keytab-not-regular": error(
-        "a keytab is a regular file; a FIFO would hold up kinit",
-        shell_command("ls", "-l", "{path}"),
-    ),
-    "keytab-unreachable": error(
-        "the user cannot pass this folder on the way to the keytab",
-        shell_command("chmod", "a+x", "{path}"),
-    ),
-    "keytab-unreadable": error(
-        "kinit runs as the user",
-        shell_command("chown", "{user}", "{path}")
-        + " && "
-        + shell_command("chmod", "600", "{path}"),
-    ),
-    "keytab-exposed": error(
-        "who can read a keytab can be its principal, for ever",
-        shell_command("chmod", "600", "{path}"),
-    ),
-    "keytab-foreign": warning(
-        "its owner can put another principal's keys there",
-        shell_command("chown", "{user}", "{path}"),
-    ),
-    "keytab-replaceable": error(
-        "others can write this part of the path, and put another keytab there",
-        shell_command("chmod", "go-w", "{path}"),
-    ),
-    "keytab-malformed": error(
-        "klist cannot read it",
-        "ktutil, or a new keytab from the administrator of the realm",
-    ),
-    "keytab-lacks-principal": error(
-        "kinit finds no key for the principal that is wanted",
-        "c.KerberosTicket.principal, or a new keytab that has {principal}",
-    ),
-    "keytab-weak": warning(
-        "only keys of deprecated types (DES, RC4): newer libraries and KDCs refuse them",
-        "a new keytab with aes256-cts-hmac-sha1-96",
-    ),
-    "keytab": note("tickets are got with these keys"),
-    "keytab-central": note(
-        "only root can read it: the hub gets the tickets, and renews them while it runs"
     ),
     # what kinit prints
     "kinit-key-wrong": error(
         "the keytab's key is not the KDC's: the password or key was changed since",
-        "a new keytab; kvno {principal} shows the KDC's key version",
+        "obtain a new keytab; getprinc on the KDC shows its key version",
     ),
-    "kinit-clock": error("this host's clock and the KDC's differ too much", "chronyc makestep"),
+    "kinit-clock": error(
+        "this host's clock and the KDC's differ too much",
+        "synchronize this host's clock; chronyc tracking or timedatectl shows whether it is",
+    ),
     "kinit-client-unknown": error(
         "the realm has no such principal: a wrong name or a wrong realm",
-        "c.KerberosTicket.principal",
+        "correct c.KerberosTicket.principal",
     ),
     "kinit-client-locked": error(
         "the principal is locked or has expired",
@@ -223,73 +127,86 @@ _KINDS: Dict[str, FindingKind] = {
     ),
     "kinit-enctype": error(
         "the KDC, krb5.conf and the keytab have no encryption type in common",
-        "a new keytab with aes256-cts-hmac-sha1-96; permitted_enctypes in krb5.conf",
+        "obtain a new keytab with aes256-cts-hmac-sha1-96, or set permitted_enctypes in krb5.conf",
     ),
     "kinit-no-kdc": error(
-        "kinit reaches no KDC of the realm", "the findings about the KDC, above"
+        "kinit contacts no KDC of the realm",
+        "correct the kdc lines of krb5.conf or the DNS, or open the firewall",
     ),
     "kinit-no-key": error(
         "the keytab has no key for the principal of a type that is permitted",
         shell_command("klist", "-ke", "{path}"),
     ),
+    "kinit-not-started": error(
+        "the ticket service runs kinit as the user",
+        "set c.KerberosTicket.kinit to a program that every user can run, such as /usr/bin/kinit",
+    ),
     "kinit-timeout": error(
-        "kinit did not end: a KDC that is silent, or a slow name service",
-        "KRB5_TRACE=/dev/stderr {command}",
+        "kinit did not finish: a KDC does not respond, or the name service is slow",
+        NextStep("{command}"),
     ),
-    "kinit-failed": error("kinit got no ticket", "KRB5_TRACE=/dev/stderr {command}"),
-    "kinit-works": note("a ticket was got, and thrown away: no cache was touched"),
-    # the cache
-    "ccache-unsupported": error(
-        "such a cache is not seen by another process or session",
-        "c.KerberosTicket.ccache = '/tmp/krb5cc_{{uid}}'",
-    ),
-    "ccache-hidden-from-jvm": warning(
-        "Spark and Hadoop see FILE caches only: /tmp/krb5cc_UID, or what KRB5CCNAME names",
-        "c.KerberosTicket.ccache = '/tmp/krb5cc_{{uid}}'",
-    ),
-    "ccache-foreign": error(
-        "a cache of somebody else is never used",
-        shell_command("rm", "{path}") + ", or c.KerberosTicket.ccache = '/run/jhpatch/{{uid}}/cc'",
-    ),
-    "ccache-folder": error(
-        "kinit, as the user, makes the cache in this folder",
-        shell_command("install", "-d", "-m", "700", "-o", "{user}", "{path}"),
-    ),
-    "ccache-unknown": warning("klist does not name the user's cache", "klist"),
-    "ccache": note("tickets are put there"),
+    "kinit-failed": error("kinit obtained no ticket", NextStep("{command}")),
+    "kinit-works": note("kinit obtains a ticket as the service runs it; this one was destroyed"),
     # the hub's unit
     "unit-missing": note(
-        "how the hub is started is not known", jhpatch_command("doctor", "--unit", "NAME")
+        "how the hub is started is unknown", jhpatch_command("doctor", "--unit", "NAME")
     ),
-    "unit": note("the hub is started so"),
+    "unit": note("these settings of the systemd unit apply to the hub"),
+    "unit-restricted": note(
+        "doctor does not run in the unit: this can keep the hub from keytabs, caches and KDCs",
+        "see the hub's log at the next login",
+    ),
+    "unit-krb5-config": warning(
+        "the hub and its kinit read this file; the users' servers read /etc/krb5.conf",
+        Line("c.Spawner.environment.update({{'KRB5_CONFIG': {line}}})"),
+    ),
+    "shell-krb5-config": note(
+        "a service does not inherit the variables of a shell",
+        "unset KRB5_CONFIG, or set it in the hub's unit: Environment=KRB5_CONFIG=FILE",
+    ),
     "unit-not-root": warning(
-        "a hub that is not root cannot become its users",
-        "User=root, below [Service] of the unit",
+        "a hub that does not run as root cannot run kinit as its users",
+        Line("{line}", "in the [Service] section of the unit"),
     ),
     "unit-private-tmp": warning(
-        "the hub and its servers have a /tmp of their own: others do not see caches there, "
-        "and they go when the hub restarts",
-        "PrivateTmp=no, or c.KerberosTicket.ccache = '/run/jhpatch/{{uid}}/cc'",
+        "the hub and its servers have a private /tmp: other processes do not see caches there, "
+        "and systemd removes the caches when the hub restarts",
+        Line("c.KerberosTicket.ccache = '/run/jhpatch/{{uid}}/cc'"),
     ),
     "unit-protect-home": error(
-        "the hub and its servers cannot use what lies in a home",
-        "ProtectHome=no, below [Service] of the unit",
+        "the hub and its servers cannot use files in home directories",
+        Line("ProtectHome=no", "in the [Service] section of the unit"),
     ),
     "unit-protect-system": error(
-        "the hub and its servers cannot write where the caches shall be",
-        "ReadWritePaths={path}, below [Service] of the unit",
+        "the hub and its servers cannot write to the directory of the caches",
+        Line("ReadWritePaths={path}", "in the [Service] section of the unit"),
     ),
     # patched code
     "restart-needed": warning(
-        "it runs the code from before the patches",
+        "it still runs the code from before the last change",
         "restart it: a hub by its unit, a server by its user",
     ),
-    "restart-unknown": note(
-        "only root sees other users' processes here", "sudo " + jhpatch_command("doctor")
-    ),
+    "restart-unknown": note("only root sees other users' processes here", root_command("doctor")),
     "site-unreadable": warning(
-        "whether a restart is needed is not known", jhpatch_command("status")
+        "doctor cannot tell whether a restart is needed", jhpatch_command("status")
     ),
 }
-TABLE = FindingTable(dict(_KINDS, **RUNNER_KINDS))
-finding = TABLE.finding
+TABLE = FindingTable({**KRB5_KINDS, **_KINDS, **USER_KINDS, **RUNNER_KINDS})
+
+
+def finding(
+    code: str,
+    message: str,
+    path: Optional[str] = None,
+    user: Optional[str] = None,
+    place: Optional[Place] = None,
+    **fields: object,
+) -> Finding:
+    """Return the finding of a code, as ``FindingTable.finding`` does.
+
+    Its next step is a command that changes the file at ``place`` only where next_steps.py
+    permits that command there.
+    """
+    found = TABLE.finding(code, message, path, user, **fields)
+    change = change_of(code, place) if place else None
+    return found._replace(next=change) if change else found

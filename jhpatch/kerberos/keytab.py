@@ -5,16 +5,20 @@ import re
 import stat
 from typing import Iterator, Optional, Tuple
 
-from jhpatch.checks.accounts import Account
+from jhpatch.deployed.kerberos.account import Account
 from jhpatch.kerberos.findings import finding
+from jhpatch.kerberos.next_steps import Place
 from jhpatch.kerberos.path_components import PathComponent
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.report.result import Finding
 
-UNUSABLE = {"keytab-missing", "keytab-not-regular", "keytab-unreachable", "keytab-unreadable"}
+UNUSABLE = {
+    *("keytab-missing", "keytab-not-regular", "keytab-unreachable", "keytab-unreadable"),
+    *("keytab-central-unread", "keytab-client-central"),
+}
 """The codes of findings with which kinit, as the user, cannot read the keytab."""
 _WEAK_ENCTYPE = re.compile(r"DEPRECATED|\bdes[-3]|arcfour|\brc4\b", re.I)
-_ENTRY = re.compile(r"^ *(\d+) +(\S+) +\((.*)\) *$")
+_ENTRY = re.compile(r"^ *(\d+) +(\S.*?) +\(([^()]*)\) *$")
 
 
 class Keytab(NamedTuple):
@@ -22,9 +26,14 @@ class Keytab(NamedTuple):
 
     path: str
     components: Tuple[PathComponent, ...]
-    """Of the path, the last first; empty if they could not be read in time."""
+    """Of the path, the last first, as the reader sees them; empty if that took too long."""
     reader: Optional[Account]
     """The user who reads it; None for root, who reads a central keytab."""
+
+    @property
+    def exists(self) -> bool:
+        """Whether its reader sees a file there."""
+        return bool(self.components) and self.components[0].mode is not None
 
     @property
     def is_readable(self) -> bool:
@@ -43,25 +52,6 @@ class KeytabEntry(NamedTuple):
     enctype: str
 
 
-def is_root_only(path: str) -> bool:
-    """Return whether root alone can write a path and all directories on the way to it.
-
-    As ``is_central`` of the deployed code: nothing below a directory of another user is
-    inspected. The file itself need not exist.
-    """
-    if os.geteuid() != 0 or ".." in path.split("/"):
-        return False
-    ends = [index for index, character in enumerate(path) if character == "/" and index]
-    for end in ends + [len(path)]:
-        try:
-            status = os.lstat(path[:end])
-        except OSError:
-            return end == len(path)
-        if status.st_uid != 0 or status.st_mode & 0o022 or stat.S_ISLNK(status.st_mode):
-            return False
-    return True
-
-
 def is_private_group(gid: int, account: Account) -> bool:
     """Return whether a group is root's, or the user's alone, by its name and its members."""
     import grp
@@ -76,35 +66,103 @@ def is_private_group(gid: int, account: Account) -> bool:
     return is_alone and gid == account.gid and entry.gr_name == account.name
 
 
+def check_keytab_place(account: Account, keytab: Keytab, is_set: bool) -> Iterator[Finding]:
+    """Check who can read and replace a keytab; ``is_set``: by c.KerberosTicket.keytab."""
+    components = keytab.components
+    gids = {component.gid for component in components}
+    private = tuple(gid for gid in gids if is_private_group(gid, account))
+    if keytab.reader is None:
+        if not is_closed(components):
+            yield from check_exposure(account, components, private)
+    elif not is_set and is_roots_alone(components):
+        message = "%s cannot read it; root owns it and all directories above it" % account.name
+        yield finding("keytab-client-central", message, keytab.path, account.name)
+    else:
+        runs_as = os.geteuid()
+        yield from check_keytab_path(account, keytab.path, components, private, runs_as)
+
+
 def check_keytab_path(
     account: Account,
     path: str,
     components: Tuple[PathComponent, ...],
     private_gids: Tuple[int, ...],
+    runs_as: int = 0,
 ) -> Iterator[Finding]:
-    """Check that the user, and nobody else, can read the keytab and replace it."""
+    """Check that the user, and no other user, can read the keytab and replace it.
+
+    ``runs_as`` is the uid of the person who reads the findings.
+    """
     user = account.name
+    if runs_as and is_roots_alone(components):
+        message = "%s cannot read it; root owns it and all directories above it" % user
+        yield finding("keytab-central-unread", message, path, user)
+        return
     if not components or components[0].mode is None:
         yield _missing_keytab(account, path, components)
         return
     file = components[0]
-    mode = stat.S_IMODE(file.mode or 0)
-    message = "%s: mode %o, owner uid %d, group gid %d" % (user, mode, file.uid, file.gid)
+    place = Place(file, account, runs_as)
+    message = "%s: %s" % (user, describe(file))
     if not file.is_regular:
         yield finding("keytab-not-regular", message, file.path, user)
         return
     if file.uid not in (0, account.uid):
         yield finding("keytab-foreign", message, file.path, user)
-    if mode & 0o004 or (mode & 0o040 and file.gid not in private_gids):
-        yield finding("keytab-exposed", message + ": others can read it", file.path, user)
+    yield from check_exposure(account, components, private_gids, runs_as)
     for component in components:
         if _is_writable_by_others(component, account, private_gids):
-            details = "%s: mode %o, owner uid %d, group gid %d"
-            mode = stat.S_IMODE(component.mode or 0)
-            details = details % (user, mode, component.uid, component.gid)
-            yield finding("keytab-replaceable", details, component.path, user)
+            details = "%s: %s" % (user, describe(component))
+            writable = Place(component, account, runs_as)
+            yield finding("keytab-replaceable", details, component.path, user, writable)
     if "r" not in file.rights:
-        yield finding("keytab-unreadable", message, file.path, user)
+        yield finding("keytab-unreadable", message, file.path, user, place)
+
+
+def check_exposure(
+    account: Account,
+    components: Tuple[PathComponent, ...],
+    private_gids: Tuple[int, ...],
+    runs_as: int = 0,
+) -> Iterator[Finding]:
+    """Check that no other user can read the keytab, which can be a central one."""
+    file = components[0] if components else None
+    if file is None or file.mode is None or not file.is_regular:
+        return
+    is_private = file.gid in private_gids and not file.has_acl
+    if file.mode & 0o004 or (file.mode & 0o040 and not is_private):
+        who = "the group with gid %d can read it" % file.gid
+        if file.has_acl:
+            who = "its access control list can let others read it"
+        who = "every user can read it" if file.mode & 0o004 else who
+        message = "%s: %s: %s" % (account.name, describe(file), who)
+        place = Place(file, account, runs_as)
+        yield finding("keytab-exposed", message, file.path, account.name, place)
+
+
+def is_roots_alone(components: Tuple[PathComponent, ...]) -> bool:
+    """Return whether a path may be that of a central keytab, as a user sees it.
+
+    Root owns what the user can see of it, no other user can write it, and the user can neither
+    read the file nor pass some directory.
+    """
+    seen = [component for component in components if component.mode is not None]
+    if not seen or any(one.uid != 0 or (one.mode or 0) & 0o022 for one in seen):
+        return False
+    is_hidden = components[0].mode is None and "x" not in seen[0].rights
+    return is_hidden or (components[0].is_regular and "r" not in components[0].rights)
+
+
+def is_closed(components: Tuple[PathComponent, ...]) -> bool:
+    """Return whether only root can pass some directory of a path."""
+    directories = [component for component in components if component.is_directory]
+    return any(one.uid == 0 and not (one.mode or 0) & 0o011 for one in directories)
+
+
+def describe(component: PathComponent) -> str:
+    """Return mode, owner and group of a file or directory as text."""
+    mode = stat.S_IMODE(component.mode or 0)
+    return "mode %04o, owner uid %d, group gid %d" % (mode, component.uid, component.gid)
 
 
 def _missing_keytab(account: Account, path: str, components: Tuple[PathComponent, ...]) -> Finding:
@@ -126,7 +184,8 @@ def _is_writable_by_others(
         return True
     if component.is_sticky:
         return False
-    by_group = component.mode & stat.S_IWGRP and component.gid not in private_gids
+    is_private = component.gid in private_gids and not component.has_acl
+    by_group = component.mode & stat.S_IWGRP and not is_private
     return bool(component.mode & stat.S_IWOTH or by_group)
 
 

@@ -3,13 +3,28 @@
 import re
 from typing import Tuple
 
-# MIT krb5 1.15 to 1.21: src/lib/krb5/error_tables/krb5_err.et, k5e1_err.et, kv5m_err.et, and
-# the texts of src/lib/krb5/krb/gic_keytab.c and krb/get_in_tkt.c; Heimdal's where it differs.
+INIT_FAILED = "krb5-init-failed"
+"""The code of messages about libkrb5 itself: no keytab, principal or KDC has a part in it."""
+NOT_STARTED = "kinit-not-started"
+"""The code of messages about a program that did not start."""
+UNTRUSTED = "root starts no libkrb5 with a krb5.conf that an ordinary user can write"
+
+# MIT krb5 1.15 to 1.21: src/lib/krb5/error_tables/krb5_err.et, k5e1_err.et, kv5m_err.et,
+# src/util/profile/prof_err.et, and the texts of src/clients/kinit/kinit.c,
+# src/lib/krb5/krb/gic_keytab.c and krb/get_in_tkt.c; Heimdal's where it differs.
 _PATTERNS: Tuple[Tuple[str, str], ...] = (
+    (UNTRUSTED, INIT_FAILED),
+    (r"while initializing (krb5|Kerberos 5 library)", INIT_FAILED),
+    (r"krb5_init_context failed|Improper format of Kerberos configuration file", INIT_FAILED),
+    (r"Included profile (file|directory) could not be read|in profile\b", INIT_FAILED),
+    (r"Invalid format of Kerberos lifetime|Invalid (integer|boolean) value", INIT_FAILED),
+    (r"config file error", INIT_FAILED),
     (r"clock skew too great|Clock skew|Requested start time", "kinit-clock"),
     (r"Unsupported key table format|Bad format in keytab", "keytab-malformed"),
     (r"Key table file .* not found|Key table file not found", "keytab-missing"),
-    (r"Permission denied", "keytab-unreadable"),
+    # setpriv's message, and that of a shell, bash or dash.
+    (r"failed to execute|^cannot run |^\S+: (line )?\d+: /", NOT_STARTED),
+    (r"Permission denied while", "keytab-unreadable"),
     (r"no suitable keys|Key table entry not found|No key table entry", "kinit-no-key"),
     (r"not found in Kerberos database|Client unknown|Realm not local", "kinit-client-unknown"),
     (r"revoked|locked|Client's entry in database has expired", "kinit-client-locked"),
@@ -19,8 +34,26 @@ _PATTERNS: Tuple[Tuple[str, str], ...] = (
     (r"Password incorrect", "kinit-key-wrong"),
     (r"Cannot (contact any|find|resolve).* (KDC|servers?)\b|unable to reach any", "kinit-no-kdc"),
     (r"network address for KDC", "kinit-no-kdc"),
+    (r"Invalid argument while getting", "kinit-no-kdc"),  # of a kdc line: locate_kdc.c
     (r"no answer within", "kinit-timeout"),
 )
+
+
+_LISTING = r"while (starting keytab scan|(resolving|scanning|reading) keytab|ending keytab scan)"
+# src/clients/klist/klist.c, do_keytab
+
+
+def classify_listing(message: str) -> str:
+    """Return the code of the finding about a ``klist -ke`` that failed.
+
+    The keytab is malformed only if klist reports that of the keytab.
+    """
+    code = classify(message)
+    if code == INIT_FAILED:
+        return code
+    if not re.search(_LISTING, message):
+        return "keytab-not-listed"
+    return code if code in ("keytab-missing", "keytab-unreadable") else "keytab-malformed"
 
 
 def classify(message: str) -> str:

@@ -5,7 +5,6 @@ import re
 from typing import Iterator, List, Optional, Tuple
 
 from jhpatch.checks.runner import Deadline
-from jhpatch.errors import JhpatchError
 from jhpatch.kerberos import programs
 from jhpatch.kerberos.findings import finding
 from jhpatch.kerberos.programs import Run
@@ -32,6 +31,8 @@ def find_kinits(configured: str, search_path: str) -> Tuple[str, ...]:
     """
     preferred = configured or "/usr/bin/kinit"
     candidates = [preferred] if os.access(preferred, os.X_OK) else []
+    if configured and not candidates:
+        return ()  # the service runs no other one
     for directory in search_path.split(":") + programs.SEARCH_PATH.split(":"):
         path = os.path.join(directory, "kinit")
         if directory.startswith("/") and os.path.isfile(path) and os.access(path, os.X_OK):
@@ -48,7 +49,7 @@ def identify(path: str, run: Run, deadline: Deadline) -> KinitProgram:
 
     ``klist -V`` beside it, its directory and ``kinit --version`` tell.
     """
-    writer = _writer_of(path)
+    writer = path_owners.untrusted_writer(path)
     if writer is not None:
         return KinitProgram(path, "untrusted", writer=writer)
     klist = os.path.join(os.path.dirname(path), "klist")
@@ -65,21 +66,13 @@ def identify(path: str, run: Run, deadline: Deadline) -> KinitProgram:
     return KinitProgram(path, kind, match.group(1))
 
 
-def _writer_of(path: str) -> Optional[path_owners.Writer]:
-    """Return who else than root can write a program; it matters to root alone."""
-    try:
-        return path_owners.writer_of(path) if os.geteuid() == 0 else None
-    except JhpatchError:
-        return None
-
-
 def is_trusted(path: str) -> bool:
     """Return whether a program may be run: root runs none that another user can write."""
-    return _writer_of(path) is None
+    return path_owners.untrusted_writer(path) is None
 
 
-def check_kinits(kinits: Tuple[KinitProgram, ...]) -> Iterator[Finding]:
-    """Check the kinit programs, of which the first is used."""
+def check_kinits(kinits: Tuple[KinitProgram, ...], is_set: bool = False) -> Iterator[Finding]:
+    """Check the kinit programs, of which the first is used; ``is_set``: by the configuration."""
     if not kinits:
         yield finding("no-kinit", "there is no kinit in /usr/bin or on PATH")
         return
@@ -87,14 +80,14 @@ def check_kinits(kinits: Tuple[KinitProgram, ...]) -> Iterator[Finding]:
     yield finding("kinit", "%s %s" % (used.kind, used.version or "krb5"), used.path)
     for kinit in kinits:
         if kinit.writer:
-            message = "%s can be written by others (owner uid %d, mode %o)"
+            message = "%s can be written by others (owner uid %d, mode %04o)"
             message = message % (kinit.path, kinit.writer.uid, kinit.writer.mode)
             yield finding("kinit-writable", message, kinit.writer.path)
     if used.kind == "conda":
         yield finding("kinit-conda", "the kinit that is used is conda's", used.path)
     elif used.kind == "Heimdal":
         yield finding("kinit-heimdal", "the kinit that is used is Heimdal's", used.path)
-    if len(kinits) > 1:
+    if len(kinits) > 1 and not is_set:
         others = ", ".join("%s (%s)" % (kinit.path, kinit.kind) for kinit in kinits[1:])
         message = "there is more than one kinit: also " + others
         yield finding("kinit-several", message, used.path, line=repr(used.path))

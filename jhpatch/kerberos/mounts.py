@@ -3,7 +3,7 @@
 import re
 from typing import Iterable, Iterator, List, Optional, Tuple
 
-from jhpatch.checks.accounts import Account
+from jhpatch.deployed.kerberos.account import Account
 from jhpatch.kerberos.findings import finding
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.report.result import Finding

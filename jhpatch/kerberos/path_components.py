@@ -3,13 +3,14 @@
 import stat
 from typing import List, Optional, Tuple
 
-from jhpatch.checks.accounts import Account
 from jhpatch.checks.runner import Deadline
+from jhpatch.deployed.kerberos.account import Account
 from jhpatch.kerberos.programs import Run
 from jhpatch.namedtuple import NamedTuple
 
 # Prints each component of the path and of where it leads, the last first: mode, owner, group,
-# and the user's own rights (r, w, x) as test(1) finds them.
+# and the user's own rights (r, w, x) as test(1) finds them; + for an access control list, which
+# ls(1) shows after the mode.
 _SCRIPT = """\
 real=$(readlink -f -- "$1") || real=$1
 for whole in "$real" "$1"; do
@@ -17,6 +18,7 @@ for whole in "$real" "$1"; do
   while :; do
     rights=
     for right in r w x; do test -$right "$part" && rights=$rights$right; done
+    case $(ls -ld -- "$part" 2>/dev/null) in ??????????+*) rights=$rights+ ;; esac
     stat -c "%f %u %g .$rights %n" -- "$part" 2>/dev/null || echo "- - - - $part"
     test "$part" = / && break
     part=$(dirname -- "$part")
@@ -35,11 +37,18 @@ class PathComponent(NamedTuple):
     gid: int = -1
     rights: str = ""
     """Those of ``rwx`` that the user has."""
+    has_acl: bool = False
+    """Whether it has an access control list: the group's bits are then its mask (acl(5))."""
 
     @property
     def is_regular(self) -> bool:
         """Whether it is a regular file."""
         return bool(self.mode and stat.S_ISREG(self.mode))
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether it is a directory."""
+        return bool(self.mode and stat.S_ISDIR(self.mode))
 
     @property
     def is_sticky(self) -> bool:
@@ -48,12 +57,12 @@ class PathComponent(NamedTuple):
 
 
 def read_components(
-    path: str, account: Account, run: Run, deadline: Deadline
+    path: str, account: Optional[Account], run: Run, deadline: Deadline
 ) -> Tuple[PathComponent, ...]:
     """Return the components of an absolute path, the last first, as the user sees them.
 
-    A child that has become the user reads them. The result is empty if it does not end
-    in time.
+    A child that has become the user reads them; one of this process's user if ``account`` is
+    None. The result is empty if it does not end in time.
     """
     argv = ["/bin/sh", "-c", _SCRIPT, "jhpatch", path]
     return parse_components(run(argv, deadline.left(3), account).stdout)
@@ -70,5 +79,6 @@ def parse_components(text: str) -> Tuple[PathComponent, ...]:
             components.append(PathComponent(fields[4], None))
         else:
             mode, uid, gid = int(fields[0], 16), int(fields[1]), int(fields[2])
-            components.append(PathComponent(fields[4], mode, uid, gid, fields[3][1:]))
+            rights, has_acl = fields[3][1:].rstrip("+"), fields[3].endswith("+")
+            components.append(PathComponent(fields[4], mode, uid, gid, rights, has_acl))
     return tuple(components)

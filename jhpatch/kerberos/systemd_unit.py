@@ -1,9 +1,13 @@
 """The hub's systemd unit, and what it hides from the hub and its servers."""
 
+import errno
 import os
+import re
+import shlex
 from typing import Dict, Iterable, Iterator, Mapping, Optional, Tuple
 
 from jhpatch.checks.runner import Deadline
+from jhpatch.deployed.kerberos.account import PRIVATE
 from jhpatch.kerberos import programs
 from jhpatch.kerberos.findings import finding
 from jhpatch.kerberos.programs import Run
@@ -20,6 +24,15 @@ _SETTINGS = (
     *("PrivateTmp", "ProtectHome", "ProtectSystem", "User"),
     *("ReadWritePaths", "DynamicUser"),
 )
+_RESTRICTIONS = (
+    *("InaccessiblePaths", "ReadOnlyPaths", "TemporaryFileSystem", "RootDirectory", "RootImage"),
+    *("PrivateNetwork", "PrivateUsers"),
+)
+"""Settings whose effect on keytabs, caches and KDCs doctor does not know."""
+_ENVIRONMENT, _ENVIRONMENT_FILE = "Environment", "EnvironmentFile"
+_PASSED = "PassEnvironment"
+_CONFIG = "KRB5_CONFIG"
+_LISTS = ("ReadWritePaths", *_RESTRICTIONS[:3], _ENVIRONMENT, _ENVIRONMENT_FILE, _PASSED)
 _HOMES = ("/home/", "/root/", "/run/user/")
 
 
@@ -33,7 +46,37 @@ class Unit(NamedTuple):
     def normalized(self, setting: str) -> str:
         """Return a setting in lower case, a boolean as ``yes`` or ``no`` (systemd.syntax(7))."""
         text = self.settings.get(setting, "").lower()
-        return {"true": "yes", "on": "yes", "1": "yes"}.get(text, text)
+        no = dict.fromkeys(("false", "off", "0"), "no")
+        return {"true": "yes", "on": "yes", "1": "yes", **no}.get(text, text)
+
+    @property
+    def krb5_config(self) -> Optional[str]:
+        """KRB5_CONFIG of the service; None if the unit does not set it.
+
+        A file of variables comes after Environment= (systemd.exec(5)).
+        """
+        return self._environment()[0].get(_CONFIG)
+
+    @property
+    def knows_krb5_config(self) -> bool:
+        """Whether it is known if, and how, the unit sets KRB5_CONFIG."""
+        is_passed = _CONFIG in self.settings.get(_PASSED, "").split()
+        values, is_whole = self._environment()
+        return is_whole and (_CONFIG in values or not is_passed)
+
+    def _environment(self) -> Tuple[Dict[str, str], bool]:
+        """Return the variables that the unit sets, and whether all its files could be read."""
+        values, is_whole = _variables(self.settings.get(_ENVIRONMENT, "")), True
+        for word in self.settings.get(_ENVIRONMENT_FILE, "").split():
+            try:
+                lines = read_text(word.lstrip("-")).split("\n")
+            except OSError as error:
+                is_whole = is_whole and error.errno == errno.ENOENT
+                continue
+            for line in lines:
+                if not line.lstrip().startswith(("#", ";")):
+                    values.update(_variables(line))
+        return values, is_whole
 
     @property
     def has_private_tmp(self) -> bool:
@@ -51,12 +94,22 @@ def read_unit(
     unit_name = name if "." in name else name + ".service"
     systemctl = programs.find_program("systemctl")
     if systemctl:
-        properties = ",".join(_SETTINGS + ("LoadState",))
+        asked = (
+            *_SETTINGS,
+            *_RESTRICTIONS,
+            _ENVIRONMENT,
+            _ENVIRONMENT_FILE + "s",
+            _PASSED,
+            "LoadState",
+        )
+        properties = ",".join(asked)
         argv = [systemctl, "show", "-p", properties, "--", unit_name]
         completed = run(argv, deadline.left(2), None)
         lines = completed.stdout.split("\n")
         settings = dict(line.split("=", 1) for line in lines if "=" in line)
         if completed.exit_code == 0 and settings.get("LoadState") == "loaded":
+            files = re.findall(r"(/\S+) \(ignore_errors=", completed.stdout)
+            settings[_ENVIRONMENT_FILE] = " ".join(files)
             return Unit(unit_name, settings)
     texts = list(_read_unit_files(unit_name, tuple(directories)))
     return Unit(unit_name, parse_unit_files(texts)) if texts else None
@@ -92,10 +145,20 @@ def parse_unit_files(texts: Iterable[str]) -> Dict[str, str]:
                 section = line
             elif section == "[Service]" and "=" in line and line[0] not in "#;":
                 name, _, value = (part.strip() for part in line.partition("="))
-                if name == "ReadWritePaths" and value:
+                if name in _LISTS and value:
                     value = (settings.get(name, "") + " " + value).strip()
                 settings[name] = value
     return settings
+
+
+def _variables(text: str) -> Dict[str, str]:
+    """Return the variables of Environment=, which may be in quotes."""
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        words = text.split()
+    pairs = (word.partition("=") for word in words)
+    return {name: value for name, _, value in pairs}
 
 
 def check_unit(unit: Unit, keytabs: Tuple[str, ...], caches: Tuple[str, ...]) -> Iterator[Finding]:
@@ -103,10 +166,19 @@ def check_unit(unit: Unit, keytabs: Tuple[str, ...], caches: Tuple[str, ...]) ->
     shown = [
         "%s=%s" % (name, unit.settings[name]) for name in _SETTINGS if unit.settings.get(name)
     ]
+    if unit.krb5_config is not None:
+        shown.append("KRB5_CONFIG=" + unit.krb5_config)
     yield finding("unit", "%s: %s" % (unit.name, " ".join(shown) or "nothing set"))
+    values = [(name, unit.settings.get(name, "")) for name in _RESTRICTIONS]
+    words = ["%s=%s" % row for row in values if unit.normalized(row[0]) not in ("", "no")]
+    if words:
+        yield finding("unit-restricted", "%s: %s" % (unit.name, " ".join(words)))
     user = unit.settings.get("User", "")
-    if user not in ("", "root", "0") or unit.normalized("DynamicUser") == "yes":
-        yield finding("unit-not-root", "%s: User=%s" % (unit.name, user))
+    if user not in ("", "root", "0"):
+        yield finding("unit-not-root", "%s: User=%s" % (unit.name, user), line="User=root")
+    elif unit.normalized("DynamicUser") == "yes":
+        message = "%s: DynamicUser=yes" % unit.name
+        yield finding("unit-not-root", message, line="DynamicUser=no")
     in_tmp = [path for path in caches if path.startswith("/tmp/")]
     if unit.has_private_tmp and in_tmp:
         message = "%s: the cache is %s" % (unit.name, in_tmp[0])
@@ -120,7 +192,20 @@ def check_unit(unit: Unit, keytabs: Tuple[str, ...], caches: Tuple[str, ...]) ->
     for path in sorted(set(caches)):
         if unit.normalized("ProtectSystem") == "strict" and not _is_writable(path, unit):
             message = "%s: ProtectSystem=strict" % unit.name
-            yield finding("unit-protect-system", message, os.path.dirname(path))
+            yield finding("unit-protect-system", message, _directory_above(path))
+
+
+def _directory_above(path: str) -> str:
+    """Return the directory to which ReadWritePaths= can give way: it exists at each boot.
+
+    systemd starts no unit that names one which does not exist.
+    """
+    if path.startswith(PRIVATE + "/"):
+        return os.path.dirname(PRIVATE)
+    directory = os.path.dirname(path)
+    while not os.path.isdir(directory):
+        directory = os.path.dirname(directory)
+    return directory if directory != "/" else os.path.dirname(path)
 
 
 def _is_writable(path: str, unit: Unit) -> bool:

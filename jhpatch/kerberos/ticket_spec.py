@@ -1,92 +1,130 @@
-"""Which ticket a user gets: principal, keytab and cache, from the hub's settings."""
+"""Which ticket a user gets, by the ticket service's own rules and the hub's settings."""
 
 import os
-from typing import Dict, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from jhpatch.checks.accounts import Account
-from jhpatch.errors import JhpatchError
+from jhpatch.deployed.kerberos import identity, settings
+from jhpatch.deployed.kerberos.account import Account
+from jhpatch.deployed.kerberos.canonical import realm_of
+from jhpatch.deployed.kerberos.ccache import UnsupportedCache, cache_of
+from jhpatch.deployed.kerberos.errors import Problem
+from jhpatch.deployed.kerberos.principal_map import read_map
+from jhpatch.deployed.kerberos.settings import Settings, TicketSpec
 from jhpatch.kerberos.findings import finding
-from jhpatch.kerberos.hub_config import TEMPLATES, HubConfig
-from jhpatch.namedtuple import NamedTuple
+from jhpatch.kerberos.hub_config import Function, HubConfig
+from jhpatch.kerberos.spawner_environment import named_cache
 from jhpatch.report.result import Finding
-from jhpatch.system import path_owners
-from jhpatch.system.files import read_text
 
 
-class TicketSpec(NamedTuple):
-    """The ticket of one user, as the settings specify it."""
+def read_settings(config: HubConfig) -> Tuple[Settings, Tuple[Finding, ...]]:
+    """Return the settings as far as they are known, and a finding for each wrong one.
 
-    principal: str
-    keytab: str
-    """Empty for krb5.conf's client keytab."""
-    ccache: str
-    """Empty for libkrb5's default cache."""
-    sets_krb5ccname: bool
-    """Whether servers receive the cache as KRB5CCNAME."""
+    A wrong setting disables the service in the hub.
+    """
+    values: Dict[str, Any] = {}
+    findings: List[Finding] = []
+    for name in Settings._fields:
+        if "KerberosTicket." + name not in config.settings:
+            continue
+        value = config.ticket_setting(name)
+        if name == "principal_map" and not _can_read(value):
+            continue
+        try:
+            value = _checked(name, value)
+            if not isinstance(value, Function):
+                values[name] = value
+        except Problem as problem:
+            is_type = isinstance(problem, UnsupportedCache)
+            code = "ccache-unsupported" if is_type else "setting-wrong"
+            path = config.place("KerberosTicket." + name)
+            findings.append(finding(code, str(problem), path, name=name))
+    return Settings(**values), tuple(findings)
+
+
+def _checked(name: str, value: Any) -> Any:
+    """Return the value of a setting as the hub has it. Raises Problem.
+
+    traitlets, whose releases differ, takes some values of another type, such as 0 for False.
+    """
+    try:
+        return settings.check(name, value)
+    except Problem as problem:
+        try:
+            from traitlets import TraitError
+            from traitlets.config import Config
+
+            from jhpatch.deployed.kerberos.traits import KerberosTicket
+        except ImportError:
+            raise problem
+        try:
+            return getattr(KerberosTicket(config=Config(KerberosTicket={name: value})), name)
+        except TraitError:
+            raise problem
 
 
 def resolve(
-    config: HubConfig,
-    account: Account,
-    realm: Optional[str],
-    principals: Mapping[str, str],
+    config: HubConfig, account: Account, default_realm: Callable[[], Optional[str]]
 ) -> Tuple[Optional[TicketSpec], Tuple[Finding, ...]]:
-    """Fill in the templates for one user; return None and a finding if one is wrong.
+    """Return the ticket of one user; None if a setting is wrong, with what is wrong for them.
 
-    ``realm`` is krb5.conf's default realm; ``principals`` is the map that comes before the
-    template of the principal.
+    None without a finding if the principal or the keytab is not known: a default in its place
+    would be checked for nothing.
+
+    What is wrong for all users is for ``read_settings`` to report.
+
+    ``default_realm`` returns libkrb5's, which kinit adds to a principal without one: the
+    principal that is returned has it.
     """
-    fields = dict(
-        username=account.name,
-        uid=account.uid,
-        home=account.home,
-        realm=config.ticket_setting("realm") or realm or "",
-        host=os.uname().nodename,
-    )
-    texts: Dict[str, str] = {}
-    for name in TEMPLATES:
-        template = config.ticket_setting(name)
-        if template is None:
-            template = "{username}" if name == "principal" else ""
-        try:
-            texts[name] = template.format(**fields)
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
-            message = "%r is no template: %s" % (template, error)
-            return None, (finding("setting-wrong", message, config.path, name=name),)
-    keytab = texts["keytab"] = texts["keytab"].replace("FILE:", "", 1)
-    has_control = any(character in "".join(texts.values()) for character in "\0\n")
-    if (keytab and not keytab.startswith("/")) or has_control:
-        message = "%r is no absolute path" % keytab
-        return None, (finding("setting-wrong", message, config.path, name="keytab"),)
-    ccache = _administrators_cache(config)
-    ccache = texts["ccache"] if ccache is None else ccache
-    principal = principals.get(account.name) or texts["principal"]
-    if "@" not in principal and realm:
-        principal += "@" + realm
-    return TicketSpec(principal, keytab, ccache, bool(ccache)), ()
-
-
-def _administrators_cache(config: HubConfig) -> Optional[str]:
-    """Return KRB5CCNAME of c.Spawner.environment, which comes before the setting ``ccache``."""
-    environment = config.settings.get("Spawner.environment")
-    name = environment.get("KRB5CCNAME") if isinstance(environment, dict) else None
-    return name if isinstance(name, str) else None
-
-
-def read_principal_map(path: str) -> Dict[str, str]:
-    """Return the principals of a principal_map: lines of a user name and a principal.
-
-    Empty if it cannot be read, or if root cannot trust it.
-    """
+    values, findings = read_settings(config)
+    if findings or not _are_known(config, "principal", "principal_map", "keytab"):
+        return None, ()
     try:
-        if os.geteuid() == 0 and path_owners.writer_of(path) is not None:
-            return {}
-        lines = read_text(path).splitlines()
-    except (OSError, JhpatchError):
-        return {}
-    rows = [line.partition("#")[0].split() for line in lines]
-    principals: Dict[str, str] = {}
-    for row in rows:
-        if len(row) == 2:
-            principals.setdefault(row[0], row[1])
-    return principals
+        if settings.needs_realm(values):
+            if not _are_known(config, "realm"):
+                return None, ()
+            values = values._replace(realm=default_realm() or "")
+            if not values.realm:
+                message = "KerberosTicket.realm is not set, and krb5.conf has no default_realm"
+                return None, (finding("realm-unset", message, config.path),)
+        principals = read_map(values.principal_map) if values.principal_map else {}
+        spec = settings.spec_of(values, account, identity.can_read, principals)
+    except Problem as problem:
+        path = config.place("KerberosTicket.principal")
+        return None, (finding("setting-wrong", str(problem), path, name="principal"),)
+    named = named_cache(config).name
+    realm = None if realm_of(spec.principal) else default_realm()
+    return (
+        spec._replace(
+            principal=spec.principal + ("@" + realm if realm else ""),
+            keytab=spec.keytab.replace("FILE:", "", 1),
+            ccache=spec.ccache if named is None else _full_name(named, account),
+        ),
+        (),
+    )
+
+
+def knows_cache(config: HubConfig) -> bool:
+    """Return whether it is known which cache the settings name, or that they name none."""
+    named = named_cache(config)
+    return named.name is not None or (named.unread is None and _are_known(config, "ccache"))
+
+
+def _are_known(config: HubConfig, *names: str) -> bool:
+    """Return whether the values of settings are known, or their defaults count."""
+    own = ["KerberosTicket." + name for name in names]
+    return not any(
+        name in config.computed or isinstance(config.settings.get(name), Function) for name in own
+    )
+
+
+def _can_read(path: Any) -> bool:
+    """Return whether the hub's map is for this process to read: the hub is root."""
+    return os.geteuid() == 0 or not isinstance(path, str) or os.access(path, os.R_OK)
+
+
+def _full_name(name: str, account: Account) -> str:
+    """Return the name of a cache as the service uses it; the name itself if it is unusable."""
+    try:
+        return cache_of(name, account.uid).name
+    except Problem:
+        return name

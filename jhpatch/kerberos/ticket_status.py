@@ -9,8 +9,10 @@ import os
 import re
 from typing import Any, List, Mapping, Optional, Tuple
 
+from jhpatch.deployed.kerberos.errors import clock
+from jhpatch.deployed.kerberos.settings import is_line
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.report.result import TicketReport
+from jhpatch.report.result import OtherTicket, TicketReport
 from jhpatch.system import processes, timestamps, untrusted_json
 from jhpatch.system.files import read_file
 
@@ -70,13 +72,13 @@ def read_records(
         try:
             record = parse_record(_read_own_file(path, uid))
             if "jhpatch-kerberos-%d.json" % record.pid != name:
-                raise ValueError("the pid of another")
+                raise ValueError("another process has its pid")
         except FileNotFoundError:
             continue  # its server ended
         except OSError as error:
             notes.append("ignored %s: %s" % (path, error.strerror))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            notes.append("ignored %s: no record of a keeper (%s)" % (path, error))
+            notes.append("ignored %s: no record of a renewal thread (%s)" % (path, error))
         else:
             if _is_running(record, uid, proc):
                 records.append(record)
@@ -100,13 +102,13 @@ def parse_record(data: bytes) -> Record:
     if schema != SCHEMA:
         raise ValueError("schema %s, not %d" % (shown, SCHEMA))
     if type(document["central"]) is not bool:
-        raise ValueError("central is no boolean")
+        raise ValueError("central is not a boolean")
     error = document["error"]
     return Record(
         pid=untrusted_json.number(document["pid"]),
-        principal=untrusted_json.text(document["principal"]),
-        ccache=untrusted_json.text(document["ccache"]),
-        keytab=untrusted_json.text(document["keytab"]),
+        principal=_line(document["principal"]),
+        ccache=_line(document["ccache"]),
+        keytab=_line(document["keytab"]),
         central=document["central"],
         # A renewer that never saw a ticket has no times to write.
         start=_parse_time(document.get("start")),
@@ -116,6 +118,14 @@ def parse_record(data: bytes) -> Record:
         error=None if error is None else untrusted_json.text(error),
         written=_parse_time(document["written"]) or 0.0,
     )
+
+
+def _line(value: Any) -> str:
+    """Return a text that a path or an argument of a program can be. Raises ValueError."""
+    text = untrusted_json.text(value)
+    if not is_line(text):
+        raise ValueError("a line of text expected")
+    return text
 
 
 def _parse_time(value: Any) -> Optional[float]:
@@ -142,14 +152,23 @@ def assess_ticket(
     ticket: Optional[Ticket],
     now: float,
     reason: Optional[str] = None,
+    has_keytab: bool = True,
+    others: Tuple[OtherTicket, ...] = (),
+    is_replaceable: bool = True,
 ) -> TicketReport:
     """Return a row of ``ticket``: the state of the ticket in a cache.
 
     A ticket is ``expiring`` near its end if no refresh is planned before, or if the last
-    one failed. ``reason`` says why the ticket is None; an error in the record comes first.
+    one failed. ``reason`` is why the ticket is None; an error in the record comes first.
+    ``has_keytab``: whether the keytab that a renewer would use can be read; ``others`` are
+    tickets in other caches of the user. ``is_replaceable``: whether the user can replace the
+    cache, which is not another user's.
     """
     principal, start, end, renew_till = ticket or (record.principal if record else "", 0, 0, 0)
     planned = record.next if record and (record.next or 0) > now - _OVERDUE else None
+    is_central = record is not None and record.central
+    if ticket and not has_keytab and not is_central and renew_till <= end:
+        planned = None  # it will fail
     has_failed = record is not None and record.error is not None
     state = "valid"
     if ticket is None:
@@ -171,7 +190,37 @@ def assess_ticket(
         renew_till=_iso(renew_till) if renew_till > end else None,
         next=_iso(planned),
         error=(record.error if record else None) or reason,
+        advice=_advise(record, state, end, renew_till, has_keytab, others)
+        if is_replaceable
+        else "kinit cannot replace this cache: set KRB5CCNAME to another path, and run kinit",
+        others=others,
     )
+
+
+def _advise(
+    record: Optional[Record],
+    state: str,
+    end: float,
+    renew_till: float,
+    has_keytab: bool,
+    others: Tuple[OtherTicket, ...],
+) -> Optional[str]:
+    """Return what the user has to do for a ticket; None if a renewer does it or nothing helps."""
+    if others:
+        return "to use the other cache, set KRB5CCNAME=%s" % others[0].ccache
+    if record and (record.central or has_keytab):
+        return None
+    if state in ("absent", "expired"):
+        return "no keytab: run kinit" if record else "log in to JupyterHub, or run kinit"
+    why = "no keytab" if record or not has_keytab else "no server reports that it renews it"
+    if renew_till <= end:
+        return "expires at %s; %s: run kinit again before then" % (clock(end), why)
+    if record:
+        return "renewable until %s; no keytab: run kinit again before then" % clock(renew_till)
+    words = (
+        "expires at %s; no server reports that it renews it, and the hub may: kinit -R renews it"
+    )
+    return words % clock(end)
 
 
 def _iso(seconds: Optional[float]) -> Optional[str]:

@@ -8,9 +8,10 @@ insertions is that of the new release.
 """
 
 import ast
+import itertools
 from typing import Dict, Iterator, List, Optional, Set, Tuple, Union
 
-from jhpatch.errors import Refused
+from jhpatch.maintenance.doubts import Doubts, doubtful
 from jhpatch.namedtuple import NamedTuple
 
 Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]
@@ -34,53 +35,70 @@ class Insertion(NamedTuple):
 
 def insertions_of(before: bytes, after: bytes, path: str) -> Tuple[Insertion, ...]:
     """Return what a patch inserted into a file. Raises Refused for any other kind of change."""
+    return tuple(insertion for _, insertion in _numbered(before, after, path))
+
+
+def _numbered(before: bytes, after: bytes, path: str) -> List[Tuple[int, Insertion]]:
+    """Return the same, each with its line in ``after``."""
     inserted = _inserted_lines(before, after, path)
-    lines = _lines(after, path)
-    tree = _parse(after, path)
+    lines = lines_of(after, path)
+    tree = parsed(after, path)
     by_line: Dict[int, Insertion] = dict(_imports(tree, inserted, lines))
     for owner, method in _methods(tree):
         by_line.update(_in_method(owner, method, inserted, lines))
     for number in sorted(inserted - set(by_line)):
         raise doubtful(
-            "a line that the patch puts in is no import, decorator or last call",
+            "a line that the patch inserts is not an import, a decorator or a last call",
             "%s, line %d" % (path, number),
             found=lines[number - 1].strip(),
         )
-    return tuple(by_line[number] for number in sorted(by_line))
+    return sorted(by_line.items())
 
 
 def insert(insertions: Tuple[Insertion, ...], before: bytes, path: str) -> bytes:
-    """Return another release's file with the insertions. Raises Refused for a doubtful place."""
-    lines = _lines(before, path)
-    tree = _parse(before, path)
-    places = [_place(tree, insertion, lines, path) for insertion in insertions]
+    """Return another release's file with the insertions. Raises Refused with each doubt."""
+    lines = lines_of(before, path)
+    tree = parsed(before, path)
+    places = []
+    doubts = Doubts()
+    for insertion in insertions:
+        with doubts.collected():
+            places.append(_place(tree, insertion, lines, path))
+    doubts.refuse()
     # From the end on, so that no place moves; of two at one line the first stays above.
     for index, text in sorted(reversed(places), key=lambda place: place[0], reverse=True):
         lines.insert(index, text)
     after = "\n".join(lines).encode("utf-8")
-    result = insertions_of(before, after, path)
-    if not _are_same(insertions, result) or not _is_only_difference(before, after, path):
-        raise doubtful("the carried patch does not do what the old one does", path)
+    _verify(insertions, before, after, path)
     return after
 
 
-def doubtful(
-    message: str, path: str, expected: Optional[str] = None, found: Optional[str] = None
-) -> Refused:
-    """Return the refusal to decide what a person must decide."""
-    return Refused(
-        message,
-        path=path,
-        expected=expected,
-        found=found,
-        next="cut this edition by hand: patches/README.md says how",
-    )
+def _verify(insertions: Tuple[Insertion, ...], before: bytes, after: bytes, path: str) -> None:
+    """Raise Refused where the ported file has another insertion, or another difference.
+
+    Methods may have another order than before; of one method, the lines have the same.
+    """
+    message = "the ported patch is not equivalent to the old one"
+    rows = sorted(_numbered(before, after, path), key=lambda row: _of_method(row[1]))
+    for expected, row in itertools.zip_longest(sorted(insertions, key=_of_method), rows):
+        found = row and row[1]
+        if not (found and expected and found._replace(shown=expected.shown) == expected):
+            where = "%s, line %d" % (path, row[0]) if row else path
+            raise doubtful(message, where, _described(expected), _described(found))
+    number = _other_difference(before, after, path)
+    if number is not None:
+        line = lines_of(after, path)[number - 1].strip()
+        raise doubtful(message, "%s, line %d" % (path, number), "the statement unchanged", line)
 
 
-def _are_same(insertions: Tuple[Insertion, ...], others: Tuple[Insertion, ...]) -> bool:
-    return [row._replace(shown="") for row in insertions] == [
-        row._replace(shown="") for row in others
-    ]
+def _of_method(insertion: Insertion) -> Tuple[str, str]:
+    return insertion.kind, insertion.owner
+
+
+def _described(insertion: Optional[Insertion]) -> str:
+    if insertion is None:
+        return "no line"
+    return insertion.text.strip() + (" at %s" % insertion.owner if insertion.owner else "")
 
 
 # The insertions of a patched file.
@@ -98,7 +116,7 @@ def _inserted_lines(before: bytes, after: bytes, path: str) -> Set[int]:
             inserted.add(number)
     if index < len(old):
         raise doubtful(
-            "the patch takes lines away, and only what it adds can be carried",
+            "the patch removes lines, and only lines that it adds can be ported",
             path,
             found=old[index].decode("utf-8", "replace").strip(),
         )
@@ -184,7 +202,7 @@ def _place(tree: ast.Module, insertion: Insertion, lines: List[str], path: str) 
     methods = [method for owner, method in _methods(tree) if owner == insertion.owner]
     if len(methods) != 1:
         raise doubtful(
-            "%s is there %d times" % (insertion.owner, len(methods)), path, expected="exactly once"
+            "%s occurs %d times" % (insertion.owner, len(methods)), path, expected="exactly once"
         )
     method = methods[0]
     own, last = method.decorator_list, method.body[-1]
@@ -212,33 +230,38 @@ def _place_of_import(tree: ast.Module, insertion: Insertion, path: str) -> Tuple
     classes = [node.lineno for node in tree.body if isinstance(node, ast.ClassDef)]
     if not imports or min(imports) > min(classes, default=0):
         raise doubtful(
-            "there is no import that the new one could stand ahead of",
+            "there is no import before which the new one can be inserted",
             path,
             expected="from %s… import … at the top of the module" % insertion.anchor,
         )
     return imports[0] - 1, insertion.text
 
 
-def _is_only_difference(before: bytes, after: bytes, path: str) -> bool:
-    """Whether the trees differ by nothing but the nodes on inserted lines."""
+def _other_difference(before: bytes, after: bytes, path: str) -> Optional[int]:
+    """Return the line of a statement that differs by more than the nodes on inserted lines."""
     inserted = _inserted_lines(before, after, path)
-    tree = _parse(after, path)
+    tree = parsed(after, path)
     tree.body = [node for node in tree.body if node.lineno not in inserted]
     for _, method in _methods(tree):
         kept = [node for node in method.decorator_list if node.lineno not in inserted]
         method.decorator_list = kept
         method.body = [node for node in method.body if node.lineno not in inserted]
-    return ast.dump(tree) == ast.dump(_parse(before, path))
+    for old, new in zip(parsed(before, path).body, tree.body):
+        if ast.dump(old) != ast.dump(new):
+            return new.lineno
+    return None if ast.dump(tree) == ast.dump(parsed(before, path)) else 1
 
 
-def _lines(data: bytes, path: str) -> List[str]:
+def lines_of(data: bytes, path: str) -> List[str]:
+    """Return the lines of a source, without their ends. Raises the error of ``doubtful``."""
     try:
         return data.decode("utf-8").split("\n")
     except UnicodeDecodeError as error:
         raise doubtful("the file is not UTF-8: %s" % error, path)
 
 
-def _parse(data: bytes, path: str) -> ast.Module:
+def parsed(data: bytes, path: str) -> ast.Module:
+    """Parse a source with this Python. Raises the error of ``doubtful``."""
     try:
         return ast.parse(data, path)
     except (SyntaxError, ValueError) as error:

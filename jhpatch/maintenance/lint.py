@@ -5,17 +5,17 @@ patches/README.md, and the comparison with the wheels of releases: Before is wha
 and the diff makes After of it.
 """
 
+import functools
 import itertools
 import os
-from typing import Dict, Iterator, List, Optional, Set, Tuple
+from typing import Dict, Iterable, Iterator, List, Optional, Set, Tuple
 
-from jhpatch.errors import BadPatch, JhpatchError
-from jhpatch.maintenance import wheels
+from jhpatch.errors import BadPatch, Failed, JhpatchError
+from jhpatch.maintenance import release_files, wheels
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchset import catalog, engine
-from jhpatch.patchset.edition import Edition, normalized, read_edition
+from jhpatch.patchset.edition import Change, Edition, normalized, read_edition
 from jhpatch.system import compiler
-from jhpatch.system.sha256 import sha256
 
 _CONTEXT = 3  # lines around a hunk
 
@@ -24,10 +24,12 @@ class Report(NamedTuple):
     """What was checked, and what is wrong."""
 
     editions: int
-    """How many have a sound header."""
+    """How many have a valid header."""
     releases: int
     """With the bytes of how many they were compared."""
     errors: List[JhpatchError]
+    notes: Tuple[str, ...] = ()
+    """What was not compared, and why."""
 
 
 def check(
@@ -36,7 +38,7 @@ def check(
     """Check patch directories, and compare them with the releases of wheels.
 
     ``wheel_paths`` are wheels; with ``wheel_directory``, to which pip downloads missing wheels,
-    the first and last release of each range are compared. Raises Usage, Failed.
+    every release of each range is compared. Raises Usage, Failed.
     """
     editions: List[Edition] = []
     errors: List[JhpatchError] = []
@@ -46,13 +48,23 @@ def check(
         errors += header_errors
     errors += catalog.overlaps(sorted(editions, key=catalog.in_order))
     errors += _conflicts(editions)
+    errors += _copied_hashes(editions)
     for edition in editions:
         errors += _check_edition(edition)
     releases = 0
-    for edition, version, files in _releases(editions, wheel_paths, wheel_directory):
-        errors += _check_release(edition, version, files)
+    notes: List[str] = []
+    for edition, version, wheel in _releases(editions, wheel_paths, wheel_directory, notes):
+        errors += _check_release(edition, version, wheel)
         releases += 1
-    return Report(len(editions), releases, errors)
+    return Report(len(editions), releases, errors, tuple(notes))
+
+
+def check_edition(edition: Edition, others: Iterable[Edition]) -> Iterator[JhpatchError]:
+    """Yield what is wrong with a new edition by itself, and beside ``others``."""
+    yield from _check_edition(edition)
+    for other in others:
+        yield from catalog.overlaps(sorted([edition, other], key=catalog.in_order))
+        yield from _conflicts([other, edition])
 
 
 def _read_directory(directory: str) -> Tuple[List[Edition], List[JhpatchError]]:
@@ -65,7 +77,12 @@ def _read_directory(directory: str) -> Tuple[List[Edition], List[JhpatchError]]:
         except BadPatch as error:
             errors.append(error)
     sources = {os.path.realpath(row.source) for edition in editions for row in edition.adds}
-    errors += _stray_files(directory, sources)
+    strays = list(_stray_files(directory, sources))
+    reported = {error.path for error in strays}
+    for path in catalog.misplaced(directory):
+        if path not in reported:
+            strays.append(BadPatch("a patch that is never read", path, catalog.LAYOUT))
+    errors += strays
     return sorted(editions, key=catalog.in_order), errors
 
 
@@ -87,11 +104,14 @@ def _stray_files(directory: str, sources: Set[str]) -> Iterator[BadPatch]:
 
 
 def _conflicts(editions: List[Edition]) -> Iterator[JhpatchError]:
-    """Two patches for one file of one release: neither can be applied."""
+    """Two patches for one file of one release, and two files that they add in one place."""
     for first, second in itertools.combinations(editions, 2):
         if second.patch != first.patch and second.distribution == first.distribution:
-            shared = {change.path for change in first.changes}
-            shared &= {change.path for change in second.changes}
+            of_first, of_second = (
+                ({change.path for change in edition.changes}, {row.path for row in edition.adds})
+                for edition in (first, second)
+            )
+            shared = of_first[0] & (of_second[0] | of_second[1]) | of_first[1] & of_second[0]
             if shared and first.meets(second):
                 yield _bad(
                     second,
@@ -99,11 +119,45 @@ def _conflicts(editions: List[Edition]) -> Iterator[JhpatchError]:
                     "a file of a release belongs to one patch",
                     ", ".join(sorted(shared)),
                 )
+            added = {addition.path: addition.content for addition in first.adds}
+            differ = [
+                addition.path
+                for addition in second.adds
+                if added.get(addition.path, addition.content) != addition.content
+            ]
+            if differ and first.meets(second):
+                yield _bad(
+                    second,
+                    "%s and %s differ in a file that both add" % (first.patch, second.patch),
+                    "one source for a file that two patches add",
+                    ", ".join(sorted(differ)),
+                )
+
+
+def _copied_hashes(editions: List[Edition]) -> Iterator[JhpatchError]:
+    """Two editions that make the same file of the same file, by different diffs."""
+    seen: Dict[Tuple[str, Change], Tuple[Edition, engine.FileDiff]] = {}
+    for edition in editions:
+        try:
+            diffs = engine.file_diffs(edition) if edition.changes else {}
+        except BadPatch:
+            continue  # which _check_edition reports
+        for change in edition.changes:
+            row = edition, diffs[change.path]
+            other, diff = seen.setdefault((edition.distribution, change), row)
+            if diff != row[1]:
+                message = "the hashes of %s are those of %s, which has another diff"
+                yield _bad(
+                    edition,
+                    message % (change.path, other.name),
+                    "the SHA-256 of this release's files: lint --fix-hashes --wheel WHEEL",
+                )
 
 
 def _check_edition(edition: Edition) -> Iterator[JhpatchError]:
     """What is wrong with an edition by itself."""
     yield from _check_versions(edition)
+    yield from _check_places(edition)
     try:
         if edition.not_needed is None:
             yield from _check_hunks(edition)
@@ -116,49 +170,94 @@ def _check_edition(edition: Edition) -> Iterator[JhpatchError]:
 
 
 def _releases(
-    editions: List[Edition], wheel_paths: List[str], wheel_directory: Optional[str]
-) -> Iterator[Tuple[Edition, str, Dict[str, bytes]]]:
-    """Return each edition with a release that it is for, and the files of that release."""
+    editions: List[Edition],
+    wheel_paths: List[str],
+    wheel_directory: Optional[str],
+    notes: List[str],
+) -> Iterator[Tuple[Edition, str, str]]:
+    """Return each edition with a release that it is for, and the wheel of that release."""
     named = [(path,) + wheels.release_of(path) for path in wheel_paths]
+    released: Dict[str, List[str]] = {}
     for edition in editions:
-        paths = [change.path for change in edition.changes]
         for wheel, name, version in named:
             if edition.distribution == normalized(name) and edition.fits(version):
-                yield edition, version, wheels.read_files(wheel, paths)
-        if wheel_directory and paths:
+                yield edition, version, wheel
+        if wheel_directory and edition.changes:
+            if edition.distribution not in released:
+                versions = _released(edition.package, wheel_directory, notes)
+                released[edition.distribution] = versions
             ends = [end for row in edition.ranges for end in (row.low, row.high) if end]
-            for version in sorted(set(ends), key=ends.index):
-                wheel = wheels.fetch(edition.package, version, wheel_directory)
-                yield edition, version, wheels.read_files(wheel, paths)
+            fitting = [row for row in released[edition.distribution] if edition.fits(row)]
+            for version in dict.fromkeys(ends + fitting):
+                yield edition, version, wheels.fetch(edition.package, version, wheel_directory)
 
 
-def _check_release(
-    edition: Edition, version: str, files: Dict[str, bytes]
-) -> Iterator[JhpatchError]:
-    """Compare the files of a release, by path, with the hashes of an edition."""
+def _released(package: str, wheel_directory: str, notes: List[str]) -> List[str]:
+    """Return the releases of a distribution on the index and in a directory of wheels."""
+    local = [version for _, version in wheels.of_distribution(package, wheel_directory)]
+    try:
+        return wheels.released_versions(package) + wheels.yanked_versions(package) + local
+    except Failed as error:
+        notes.append("%s: only the available wheels: %s" % (package, error.message))
+        return local
+
+
+def _check_release(edition: Edition, version: str, wheel: str) -> Iterator[JhpatchError]:
+    """Compare the files of a release's wheel, by path, with the hashes of an edition."""
+    files = wheels.read_files(wheel, [change.path for change in edition.changes])
     release = "%s %s" % (edition.package, version)
     for change in edition.changes:
-        digest = sha256(files[change.path]) if change.path in files else None
+        digest = release_files.digest(files.get(change.path))
         if digest != change.before:
             yield _bad(
                 edition,
                 "Before is not what %s has as %s" % (release, change.path),
-                "sha256:" + change.before,
+                "sha256:" + change.before if change.before else "no such file",
                 "sha256:" + digest if digest else "no such file",
             )
             return
+    new = [change.path for change in edition.changes if change.before is None]
+    tops = wheels.top_directories(wheel)
+    for path in new + [addition.path for addition in edition.adds]:
+        if _top(path) not in tops:
+            packages = sorted(top for top in tops if not top.endswith((".dist-info", ".data")))
+            message = "a new file outside of the packages of " + release
+            yield _bad(edition, message, ", ".join(packages), path)
+            return
     try:
-        after = engine.after_of(edition, files)
+        before = {change.path: files.get(change.path) for change in edition.changes}
+        after = engine.after_of(edition, before)
     except BadPatch as error:
         yield error
         return
-    for _, reason in _uncompilable(after):
+    sources = {path: data for path, data in after.items() if data and path.endswith(".py")}
+    for _, reason in _uncompilable(sources):
         yield _bad(edition, "the patched file of %s does not compile" % release, found=reason)
 
 
 def _uncompilable(files: Dict[str, bytes]) -> List[List[str]]:
     """Return ``[path, message]`` of each file that this Python does not compile."""
     return compiler.check({path: data.decode("latin-1") for path, data in files.items()})
+
+
+def _check_places(edition: Edition) -> Iterator[JhpatchError]:
+    """A new file lies in the package that the patch changes, not in another package."""
+    tops = {_top(change.path) for change in edition.changes if change.before is not None}
+    new = [change.path for change in edition.changes if change.before is None]
+    for path in new + [addition.path for addition in edition.adds]:
+        if not _top(path) or (tops and _top(path) not in tops):
+            yield _bad(
+                edition,
+                "a new file outside of the package that the patch changes",
+                "a path in " + " or ".join(sorted(filter(None, tops)) or ["the package"]),
+                path,
+            )
+            return
+
+
+def _top(path: str) -> str:
+    """Return the first directory of a path; "" for a file of the site itself."""
+    return path.partition("/")[0] if "/" in path else ""
 
 
 def _check_versions(edition: Edition) -> Iterator[JhpatchError]:
@@ -177,7 +276,15 @@ def _check_versions(edition: Edition) -> Iterator[JhpatchError]:
 
 
 def _check_hunks(edition: Edition) -> Iterator[JhpatchError]:
-    for path, hunks in sorted(engine.hunks(edition).items()):
+    kinds = {change.path: (not change.before, not change.after) for change in edition.changes}
+    is_ours = dict(edition.fields).get("Origin") == "vendor"
+    for path, (hunks, is_new, is_removed) in sorted(engine.file_diffs(edition).items()):
+        if kinds[path] != (is_new, is_removed):
+            yield _bad(
+                edition,
+                "the header and the diff do not agree on whether %s is created or removed" % path,
+                "Before: %s none for /dev/null on the first line, After for the second" % path,
+            )
         shift = 0
         for hunk in hunks:
             line = hunk.old_start + 1
@@ -201,8 +308,9 @@ def _check_hunks(edition: Edition) -> Iterator[JhpatchError]:
                     "%d lines on each side" % _CONTEXT,
                 )
             for text in hunk.new:
-                if text not in hunk.old and text != text.rstrip():
-                    yield _bad(edition, "a line with a blank at its end", found=repr(text))
+                text = text.rstrip(b"\r\n")
+                if is_ours and text + b"\n" not in hunk.old and text != text.rstrip():
+                    yield _bad(edition, "a line with trailing whitespace", found=repr(text))
 
 
 def _common_lines(old: Tuple[bytes, ...], new: Tuple[bytes, ...]) -> int:
@@ -216,10 +324,15 @@ def _check_addition(edition: Edition, path: str, source: str) -> Iterator[Jhpatc
         with open(source, "rb") as file:
             data = file.read()
     except OSError as error:
-        yield _bad(edition, "Adds names a source that is not there: %s" % error.strerror, source)
+        yield _bad(edition, "Adds names a missing source: %s" % error.strerror, source)
         return
-    for _, reason in _uncompilable({path: data} if path.endswith(".py") else {}):
-        yield _bad(edition, "what Adds names does not compile: %s" % source, found=reason)
+    for reason in _reasons(os.path.basename(path), data) if path.endswith(".py") else ():
+        yield _bad(edition, "a file that Adds names does not compile: %s" % source, found=reason)
+
+
+@functools.lru_cache(maxsize=None)  # the patches share the modules of jhpatch
+def _reasons(name: str, data: bytes) -> Tuple[str, ...]:
+    return tuple(reason for _, reason in _uncompilable({name: data}))
 
 
 def _bad(edition: Edition, message: str, expected: str = "", found: str = "") -> BadPatch:

@@ -1,7 +1,7 @@
 """The text of patch files, their hashes, and their place in a patch directory."""
 
 import re
-from typing import Dict, Iterable, List, Tuple
+from typing import Dict, Iterable, List, Optional, Tuple
 
 from jhpatch.errors import BadPatch, Failed, Refused, shell_command
 from jhpatch.maintenance import wheels
@@ -10,14 +10,19 @@ from jhpatch.patchset.edition import Edition, edition_of, normalized
 from jhpatch.system.files import write_file
 from jhpatch.system.sha256 import sha256
 
-_UNKNOWN = "0" * 64
-_ROW = re.compile(r"^(Before|After): *(\S+).*$", re.M)
+_UNKNOWN = {"Before": "0" * 64, "After": "f" * 64}
+_ROW = re.compile(r"^(Before|After): *(.+?)(?: +(?:sha256:\S*|none))? *$", re.M)
 
 
 def text_of(fields: Iterable[Tuple[str, str]], diff: str) -> str:
     """Return a patch file; a value of several lines is folded (RFC 822, section 3.1)."""
     header = ("%s: %s\n" % (name, value.replace("\n", "\n ")) for name, value in fields)
     return "".join(header) + "---\n" + diff
+
+
+def hash_row(path: str, data: Optional[bytes]) -> str:
+    """Return the value of a ``Before`` or ``After``; the data of a missing file is None."""
+    return "%s %s" % (path, "none" if data is None else "sha256:" + sha256(data))
 
 
 def fill_hashes(directories: List[str], wheel_paths: List[str]) -> List[str]:
@@ -40,7 +45,7 @@ def fill_hashes(directories: List[str], wheel_paths: List[str]) -> List[str]:
             path=", ".join(wheel_paths),
             expected="Versions: ==X in a patch of that distribution",
             found="none in " + ", ".join(directories),
-            next="name the release in Versions, and give the tree with --patches DIR",
+            next="add the release to Versions, and name the patch directory with --patches DIR",
         )
     for path, text in sorted(texts.items()):
         write(path, text)
@@ -53,25 +58,30 @@ def _read_without_hashes(path: str) -> Edition:
     Raises BadPatch for anything else that is wrong with the header, Failed.
     """
     header, mark, diff = _parts(path)
-    blank = _ROW.sub(r"\1: \2 sha256:" + _UNKNOWN, header)
-    return edition_of(path, (blank + mark + diff).encode("utf-8"))
+
+    def unknown(match: "re.Match[str]") -> str:
+        name, row_path = match.group(1), match.group(2)
+        return "%s: %s sha256:%s" % (name, row_path, _UNKNOWN[name])
+
+    return edition_of(path, encoded(_ROW.sub(unknown, header) + mark + diff))
 
 
-def _with_hashes(edition: Edition, files: Dict[str, bytes]) -> str:
-    """Return the text of the patch file with the hashes of ``files``, unpatched, by path.
+def _with_hashes(edition: Edition, release: Dict[str, bytes]) -> str:
+    """Return the text of the patch file with the hashes of ``release``, unpatched, by path.
 
     Raises BadPatch where a file is missing, or where the diff does not fit.
     """
-    for change in edition.changes:
-        if change.path not in files:
+    files = {change.path: release.get(change.path) for change in edition.changes}
+    for path, file_diff in engine.file_diffs(edition).items():
+        if files[path] is None and not file_diff.is_new:
             raise BadPatch(
-                "the release has no such file", edition.file, expected=change.path, found="nothing"
+                "the release has no such file", edition.file, expected=path, found="nothing"
             )
     data = {"Before": files, "After": engine.unchecked_after_of(edition, files)}
 
     def row(match: "re.Match[str]") -> str:
         name, path = match.group(1), match.group(2)
-        return "%s: %s sha256:%s" % (name, path, sha256(data[name][path]))
+        return "%s: %s" % (name, hash_row(path, data[name][path]))
 
     header, mark, diff = _parts(edition.file)
     return _ROW.sub(row, header) + mark + diff
@@ -86,10 +96,10 @@ def with_versions(edition: Edition, versions: str) -> str:
 def write(path: str, text: str, is_new: bool = False) -> None:
     """Write a patch file whole. Raises Refused where ``is_new`` and it exists, Failed."""
     try:
-        write_file(path, text.encode("utf-8"), is_new=is_new)
+        write_file(path, encoded(text), is_new=is_new)
     except FileExistsError:
         raise Refused(
-            "a patch file of this name is there",
+            "a patch file with this name exists",
             path=path,
             expected="none",
             found="one",
@@ -102,7 +112,12 @@ def write(path: str, text: str, is_new: bool = False) -> None:
 def _parts(path: str) -> Tuple[str, str, str]:
     """Return the header, the line after it and the diff of a patch file. Raises Failed."""
     try:
-        with open(path, encoding="utf-8", newline="") as file:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
             return file.read().partition("\n---\n")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise Failed("cannot read a patch file: %s" % error, path=path)
+
+
+def encoded(text: str) -> bytes:
+    """Return the bytes of a patch file: the diff of a Latin-1 file has surrogates (PEP 383)."""
+    return text.encode("utf-8", "surrogateescape")

@@ -1,15 +1,16 @@
 """The editions of a patch → the patch file that covers another release, or a refusal.
 
 A release with the bytes of an edition is added to its ``Versions``. For any other release the
-nearest edition is ported (``insertions``).
+nearest edition is ported (``insertions``, ``statements``).
 """
 
 import os
 import tempfile
 from typing import Dict, Iterable, List, Optional, Tuple
 
-from jhpatch.errors import Refused, Usage, jhpatch_command
-from jhpatch.maintenance import insertions, patch_writer, release_files
+from jhpatch.errors import Failed, Refused, jhpatch_command, unknown_name
+from jhpatch.maintenance import insertions, patch_writer, release_files, statements, wheels
+from jhpatch.maintenance.doubts import Doubts, doubtful
 from jhpatch.maintenance.release_files import ReleaseFiles
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchset import catalog, engine, unified_diff, versions
@@ -42,12 +43,7 @@ def editions_of(patch: str, directories: List[str]) -> List[Edition]:
     ]
     if not any(edition.changes for edition in named):
         names = {edition.patch for edition in editions if edition.changes}
-        raise Usage(
-            "no patch has this name: " + patch,
-            expected="one of " + ", ".join(sorted(names)),
-            found=patch,
-            next=jhpatch_command("list"),
-        )
+        raise unknown_name("patch name", patch, sorted(names), jhpatch_command("list"))
     return named
 
 
@@ -67,14 +63,14 @@ def rebase(
     if identical:
         note = "%s: the bytes that %s is for" % (target.version, identical.name)
         others = [edition for edition in editions if edition is not identical]
-        extended = extend_versions(identical, target.version, others)
+        extended = extend_versions(identical, target.version, others, directory)
         return Rebased(note, identical, patch_writer.with_versions(identical, extended))
     edition = _nearest(editions, target.version)
     before = release_files.origin(origin, edition, directory)
     text = port(edition, before, target.files, target.version)
     name = "%s-%s" % (target.version, edition.patch.partition("/")[2])
     _verify(text, name, edition, target, directory)
-    note = "%s: carried from %s" % (target.version, edition.name)
+    note = "%s: ported from %s" % (target.version, edition.name)
     return Rebased(note, edition, text, name)
 
 
@@ -89,10 +85,33 @@ def _covered(edition: Edition, target: ReleaseFiles) -> Rebased:
     raise Refused(
         "%s names %s, whose file has other bytes" % (edition.name, target.version),
         path=edition.file,
-        expected="%s sha256:%s" % (change.path, change.before),
+        expected="%s sha256:%s" % (change.path, change.before or "none"),
         found="sha256:" + sha256(data) if data is not None else "no such file",
         next="end its Versions (%s) before %s" % (edition.versions, target.version),
     )
+
+
+def _refuse_whole_files(edition: Edition, version: str) -> None:
+    """Raise Refused for a patch that creates or removes files.
+
+    Whether another release needs a new file, or can do without one, no syntax tree tells.
+    """
+    for change in edition.changes:
+        if change.before is None or change.after is None:
+            step = jhpatch_command(
+                *("create", edition.patch, "--from", edition.file, "--python", "PYTHON"),
+                *("--description", edition.description),
+            )
+            verb = "creates" if change.before is None else "removes"
+            raise Refused(
+                "the patch %s a file: rebase ports changes of files alone" % verb,
+                path=change.path,
+                expected="a file that both releases have",
+                found="no file %s the patch" % ("without" if change.before is None else "with"),
+                next="install %s==%s into the environment of a PYTHON, then make the patch there: "
+                % (edition.package, version)
+                + step,
+            )
 
 
 def _nearest(editions: List[Edition], version: str) -> Edition:
@@ -111,16 +130,18 @@ def port(
     the other one, by path. Raises Refused where anything is doubtful, BadPatch where
     the edition does not fit ``before``.
     """
-    after = engine.after_of(edition, before)
+    _refuse_whole_files(edition, version)
+    after = engine.after_of(edition, dict(before))
     ported: Dict[str, bytes] = {}
-    for change in edition.changes:
-        path = change.path
-        if path not in target:
-            raise insertions.doubtful("%s has no such file" % version, path)
-        inserted = insertions.insertions_of(before[path], after[path], path)
-        ported[path] = insertions.insert(inserted, target[path], path)
-        for _, error in compiler.check({path: ported[path].decode("latin-1")}):
-            raise insertions.doubtful("the patched file does not compile: %s" % error, path)
+    doubts = Doubts()
+    for path in (change.path for change in edition.changes):
+        with doubts.collected():
+            if path not in target:
+                raise doubtful("%s has no such file" % version, path)
+            ported[path] = _ported(before[path], after[path] or b"", target[path], path)
+            for _, error in compiler.check({path: ported[path].decode("latin-1")}):
+                raise doubtful("the patched file does not compile: %s" % error, path)
+    doubts.refuse()
     fields: List[Tuple[str, str]] = []
     for name, value in edition.fields:
         if name in ("Before", "After"):
@@ -132,6 +153,17 @@ def port(
     return patch_writer.text_of(fields, "".join(diffs))
 
 
+def _ported(before: bytes, after: bytes, target: bytes, path: str) -> bytes:
+    """Return a file of the target release with the patch. Raises Refused."""
+    if not path.endswith(".py"):
+        raise doubtful("the file is not Python: it has no syntax tree", path)
+    try:
+        inserted = insertions.insertions_of(before, after, path)
+    except Refused:  # it does more than insert imports, decorators and calls
+        return statements.port(before, after, target, path)
+    return insertions.insert(inserted, target, path)
+
+
 def _verify(text: str, name: str, edition: Edition, target: ReleaseFiles, directory: str) -> None:
     """Read the text as any patch file is read, and apply it. Raises BadPatch."""
     with tempfile.TemporaryDirectory(prefix=".candidate-", dir=directory) as scratch:
@@ -139,14 +171,17 @@ def _verify(text: str, name: str, edition: Edition, target: ReleaseFiles, direct
         os.mkdir(parent)
         path = os.path.join(parent, name + ".patch")
         patch_writer.write(path, text, is_new=True)
-        engine.after_of(read_edition(path), target.files)
+        engine.after_of(read_edition(path), dict(target.files))
 
 
-def extend_versions(edition: Edition, version: str, others: Iterable[Edition]) -> str:
+def extend_versions(
+    edition: Edition, version: str, others: Iterable[Edition], directory: str
+) -> str:
     """Return the ``Versions`` of an edition with ``version`` in it, whose bytes are the same.
 
-    The last range is extended where the release follows it in the same major version and no
-    edition of ``others`` is in between; else the release is named by itself.
+    The last range is extended where the release follows it in the same major version, no
+    edition of ``others`` is in between, and every release in between on the package index has
+    these bytes, too (wheels in ``directory``); else the release is named by itself.
     """
     last = edition.ranges[-1]
     follows = (
@@ -156,8 +191,31 @@ def extend_versions(edition: Edition, version: str, others: Iterable[Edition]) -
         and version.partition(".")[0] == last.high.partition(".")[0]
     )
     extended = versions.Range(last.low, version)
-    if follows and not any(row.meets(extended) for other in others for row in other.ranges):
+    is_free = not any(row.meets(extended) for other in others for row in other.ranges)
+    if follows and is_free and _are_seen(edition, last.high, version, directory):
         parts = edition.versions.split("|")[:-1] + [">=%s,<=%s" % (last.low, version)]
     else:
         parts = edition.versions.split("|") + ["==" + version]
     return " | ".join(part.strip() for part in parts)
+
+
+def _are_seen(edition: Edition, low: str, high: str, directory: str) -> bool:
+    """Return whether every release between two has the bytes that an edition is for.
+
+    False if the releases cannot be listed or read: a range never spans unknown releases.
+    """
+    paths = [change.path for change in edition.changes]
+    try:
+        released = wheels.released_versions(edition.package)
+        for version in released + wheels.yanked_versions(edition.package):
+            between = versions.is_plain(version) and (
+                versions.key(low) < versions.key(version) < versions.key(high)
+            )
+            if between:
+                wheel = wheels.fetch(edition.package, version, directory)
+                release = ReleaseFiles(version, wheels.read_files(wheel, paths))
+                if not release.is_before(edition):
+                    return False
+    except Failed:
+        return False
+    return True

@@ -4,7 +4,7 @@ import os
 import re
 from typing import Dict, List, Optional
 
-from jhpatch.errors import Failed, Refused, Usage, jhpatch_command
+from jhpatch.errors import Failed, NextStep, Refused, Usage, corrected_command, jhpatch_command
 from jhpatch.maintenance import wheels
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchset.edition import Edition, normalized
@@ -22,9 +22,13 @@ class ReleaseFiles(NamedTuple):
     def is_before(self, edition: Edition) -> bool:
         """Whether these are the bytes that an edition is for."""
         return all(
-            change.path in self.files and sha256(self.files[change.path]) == change.before
-            for change in edition.changes
+            digest(self.files.get(change.path)) == change.before for change in edition.changes
         )
+
+
+def digest(data: Optional[bytes]) -> Optional[str]:
+    """Return the SHA-256 of a file; None for one that is missing."""
+    return None if data is None else sha256(data)
 
 
 def target(
@@ -49,7 +53,7 @@ def target(
     if os.path.isfile(source):
         if release is None or not re.match(r"^[0-9][\w.!+]*$", release):
             raise Usage(
-                "a file does not say which release it is of",
+                "the release of a file is unknown",
                 path=source,
                 expected="--release VERSION",
                 found=release or "none",
@@ -58,12 +62,17 @@ def target(
         return ReleaseFiles(release, _read_file(source, paths))
     if not source[:1].isdigit() or "/" in source:
         raise Usage(
-            "neither a release nor a file that is there",
+            "neither a release nor an existing file",
             expected="VERSION|FILE|WHEEL",
             found=source,
             next=_HELP,
         )
-    wheel = wheels.fetch(package, source, directory)
+    try:
+        wheel = wheels.fetch(package, source, directory)
+    except Failed as error:
+        own = corrected_command(source, "FILE") + " --release %s" % source
+        error.next = (error.next or NextStep()) + "; for an unpublished release: " + own
+        raise
     return ReleaseFiles(source, wheels.read_files(wheel, paths))
 
 

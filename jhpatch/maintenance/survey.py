@@ -4,12 +4,12 @@ from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from packaging.version import InvalidVersion, Version
 
-from jhpatch.errors import Usage, jhpatch_command
+from jhpatch.errors import Failed, Usage, jhpatch_command
 from jhpatch.maintenance import wheels
+from jhpatch.maintenance.release_files import ReleaseFiles
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.patchset import catalog, versions
 from jhpatch.patchset.edition import Edition, normalized
-from jhpatch.system.sha256 import sha256
 
 
 class Coverage(NamedTuple):
@@ -22,6 +22,8 @@ class Coverage(NamedTuple):
     editions: Tuple[str, ...] = ()
     uncovered: Tuple[str, ...] = ()
     reason: Optional[str] = None
+    yanked: bool = False
+    """Whether its author has withdrawn it."""
 
 
 def editions_of(names: Sequence[str], directories: List[str]) -> Dict[str, List[Edition]]:
@@ -52,9 +54,11 @@ def survey(
     for editions in by_name.values():
         released = wheels.released_versions(editions[0].package)
         newest = next((version for version in released if not _is_prerelease(version)), None)
-        for version in released:
+        yanked = frozenset(wheels.yanked_versions(editions[0].package))
+        for version in sorted(released + sorted(yanked), key=_order, reverse=True):
             step("%s %s" % (editions[0].package, version))
-            yield _coverage(version, newest, editions, directory)
+            coverage = _coverage(version, newest, editions, directory)
+            yield coverage._replace(yanked=version in yanked)
 
 
 def _coverage(
@@ -64,7 +68,8 @@ def _coverage(
     uncovered = {edition.patch for edition in editions} - {edition.patch for edition in fitting}
     coverage = Coverage(editions[0].distribution, version, "covered")
     if not uncovered:
-        return coverage._replace(editions=tuple(edition.name for edition in fitting))
+        coverage = coverage._replace(editions=tuple(edition.name for edition in fitting))
+        return _compared(coverage, fitting, directory)
     if _is_older(version, editions):
         return coverage._replace(state="older")
     if newest and _is_prerelease(version) and not _is_after(version, newest):
@@ -78,27 +83,65 @@ def _compare(coverage: Coverage, editions: List[Edition], directory: str) -> Cov
     """Compare a release that no edition names with the bytes that the editions are for."""
     paths = sorted({change.path for edition in editions for change in edition.changes})
     wheel = wheels.fetch(coverage.distribution, coverage.version, directory)
-    hashes = {path: sha256(data) for path, data in wheels.read_files(wheel, paths).items()}
-    identical = [
-        edition
-        for edition in editions
-        if all(hashes.get(change.path) == change.before for change in edition.changes)
-    ]
+    release = ReleaseFiles(coverage.version, wheels.read_files(wheel, paths))
+    identical = [edition for edition in editions if release.is_before(edition)]
     names = tuple(edition.name for edition in identical)
     unknown = sorted(set(coverage.uncovered) - {edition.patch for edition in identical})
     if not unknown:
         return coverage._replace(state="identical", editions=names)
-    missing = sorted(set(paths) - set(hashes))
-    reason = "no patch knows its bytes for " + ", ".join(unknown)
+    needed = {change.path for edition in editions for change in edition.changes if change.before}
+    missing = sorted(needed - set(release.files))
+    reason = "no patch has the hash of " + ", ".join(unknown)
     if missing:
         reason = "it has no " + ", ".join(missing)
     return coverage._replace(state="new", editions=names, reason=reason)
+
+
+def _compared(coverage: Coverage, fitting: List[Edition], directory: str) -> Coverage:
+    """Compare a release inside of a range with the bytes of its edition: a backport to an old
+    branch comes out late. The ends of a range were compared when they were written."""
+    changing = [edition for edition in fitting if edition.changes]
+    unproved = [edition for edition in changing if not _is_end(coverage, edition)]
+    if not unproved:
+        return coverage
+    paths = sorted({change.path for edition in unproved for change in edition.changes})
+    try:
+        wheel = wheels.fetch(coverage.distribution, coverage.version, directory)
+        release = ReleaseFiles(coverage.version, wheels.read_files(wheel, paths))
+    except Failed as error:
+        patches = tuple(sorted(edition.patch for edition in unproved))
+        reason = "it cannot be compared: " + error.message
+        return coverage._replace(state="new", uncovered=patches, reason=reason)
+    other = [edition for edition in unproved if not release.is_before(edition)]
+    if not other:
+        return coverage
+    return coverage._replace(
+        state="new",
+        editions=tuple(edition.name for edition in fitting if edition not in other),
+        uncovered=tuple(sorted(edition.patch for edition in other)),
+        reason="it is in the range of %s, with other bytes"
+        % ", ".join(edition.name for edition in other),
+    )
+
+
+def _is_end(coverage: Coverage, edition: Edition) -> bool:
+    key = versions.key(coverage.version)
+    ends = [end for row in edition.ranges for end in (row.low, row.high) if end]
+    return any(versions.key(end) == key for end in ends)
 
 
 def _is_older(version: str, editions: List[Edition]) -> bool:
     """Whether a release comes before the first that an edition is for."""
     lows = [row.low for edition in editions for row in edition.ranges if row.low]
     return bool(lows) and not _is_after(version, min(lows, key=versions.key))
+
+
+def _order(version: str) -> Tuple[int, Version]:
+    """Return the sort key of a version; an invalid one counts as later."""
+    try:
+        return 0, Version(version)
+    except InvalidVersion:
+        return 1, Version("0")
 
 
 def _is_prerelease(version: str) -> bool:

@@ -7,9 +7,9 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from typing import Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Dict, FrozenSet, Iterable, Iterator, List, Optional, Tuple, Union
 
-from jhpatch.errors import Failed, Usage, python_command
+from jhpatch.errors import Failed, NextStep, Usage, python_command
 from jhpatch.patchset.edition import normalized
 
 _SIZE = 16 * 1024 * 1024  # bytes of a file in a wheel, at most
@@ -41,7 +41,7 @@ def read_files(wheel: str, paths: Iterable[str]) -> Dict[str, bytes]:
     files: Dict[str, bytes] = {}
     try:
         with zipfile.ZipFile(wheel) as archive:
-            infos = {info.filename: info for info in archive.infolist()}
+            infos = {_installed_path(info.filename): info for info in archive.infolist()}
             for path in paths:
                 if path in infos and infos[path].file_size <= _SIZE:
                     files[path] = archive.read(infos[path])
@@ -49,6 +49,13 @@ def read_files(wheel: str, paths: Iterable[str]) -> Dict[str, bytes]:
         reason = getattr(error, "strerror", None) or error
         raise Failed("cannot read a wheel: %s" % reason, path=wheel, next=_DOWNLOAD)
     return files
+
+
+def _installed_path(name: str) -> str:
+    """Return the path, from the site's root, of a file of a wheel (PEP 427, ``.data``)."""
+    first, _, rest = name.partition("/")
+    kind, _, path = rest.partition("/")
+    return path if first.endswith(".data") and kind in ("purelib", "platlib") else name
 
 
 @contextlib.contextmanager
@@ -72,7 +79,7 @@ def fetch(distribution: str, version: str, directory: str) -> str:
         wheel = _find(distribution, version, directory)
     if wheel is None:
         raise Failed(
-            "pip brought no wheel of %s %s" % (distribution, version),
+            "pip downloaded no wheel of %s %s" % (distribution, version),
             path=directory,
             expected="one wheel",
             found="none",
@@ -80,13 +87,39 @@ def fetch(distribution: str, version: str, directory: str) -> str:
     return wheel
 
 
+def top_directories(wheel: str) -> FrozenSet[str]:
+    """Return the directories of the site that a wheel installs packages into. Raises Failed."""
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            names = map(_installed_path, archive.namelist())
+            return frozenset(name.partition("/")[0] for name in names if "/" in name)
+    except (OSError, zipfile.BadZipFile) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise Failed("cannot read a wheel: %s" % reason, path=wheel, next=_DOWNLOAD)
+
+
 def _find(distribution: str, version: str, directory: str) -> Optional[str]:
-    for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else ():
+    return next(of_release(distribution, version, directory), None)
+
+
+def of_release(distribution: str, version: str, directory: Optional[str]) -> Iterator[str]:
+    """Yield the wheels of a release in a directory, which may be missing."""
+    for wheel, found in of_distribution(distribution, directory):
+        if found == version:
+            yield wheel
+
+
+def of_distribution(distribution: str, directory: Optional[str]) -> Iterator[Tuple[str, str]]:
+    """Yield the wheels of a distribution in a directory, each with its release."""
+    names = os.listdir(directory) if directory and os.path.isdir(directory) else []
+    for name in sorted(names):
         match = _WHEEL.match(name)
-        if match and match.group("version") == version:
-            if normalized(match.group("name")) == normalized(distribution):
-                return os.path.join(directory, name)
-    return None
+        if match and normalized(match.group("name")) == normalized(distribution):
+            yield os.path.join(directory or "", name), match.group("version")
+
+
+_ANY_PYTHON = "--ignore-requires-python"
+_UNKNOWN = b"no such option: " + _ANY_PYTHON.encode()
 
 
 def _download(distribution: str, version: str, directory: str) -> None:
@@ -99,7 +132,7 @@ def _download(distribution: str, version: str, directory: str) -> None:
                 # Of two concurrent processes both have the same bytes; the last rename wins.
                 os.replace(os.path.join(scratch, name), os.path.join(directory, name))
     except OSError as error:
-        raise Failed("cannot keep a wheel: %s" % error.strerror, path=directory)
+        raise Failed("cannot save a wheel: %s" % error.strerror, path=directory)
 
 
 def released_versions(distribution: str) -> List[str]:
@@ -111,22 +144,56 @@ def released_versions(distribution: str) -> List[str]:
     match = re.search(r"^Available versions: (.*)$", output, re.M)
     if not match:
         raise Failed(
-            "pip did not say which releases there are of " + distribution,
+            "pip listed no releases of " + distribution,
             expected="a line 'Available versions:'",
             found=output[:200],
         )
     return [version.strip() for version in match.group(1).split(",")]
 
 
-def _pip(*arguments: str) -> str:
-    argv = [sys.executable, "-m", "pip", "--disable-pip-version-check"] + list(arguments)
+def yanked_versions(distribution: str) -> List[str]:
+    """Return the releases that their authors have withdrawn (PEP 592), which the list of
+    ``pip index`` leaves out; they can still be installed, and are.
+
+    pip names all releases where it finds none that is asked for. Raises Failed.
+    """
+    options = "--no-deps --ignore-requires-python --only-binary :all: --pre --dest".split()
+    with tempfile.TemporaryDirectory() as scratch:
+        none = "%s==0.0.0.dev0" % distribution
+        output = _run_pip("download", *options, scratch, none).stderr.decode("utf-8", "replace")
+    # pip 22.2 and later; older ones name them among the others.
+    match = re.search(r"yanked versions: ([^\n)]*)", output)
+    named = match or re.search(r"from versions: ([^\n)]*)", output)
+    versions = [version.strip() for version in named.group(1).split(",")] if named else []
+    released = () if match else frozenset(released_versions(distribution))
+    return [version for version in versions if version not in ("", "none", *released)]
+
+
+def cache_directory() -> str:
+    """Return pip's cache. Raises Failed, also for a pip before 20.1."""
+    return _pip("cache", "dir").strip()
+
+
+def _run_pip(*arguments: str) -> "subprocess.CompletedProcess[bytes]":
+    """Run pip without the modules of the current directory, which another user may own.
+
+    With -I, pip's variables and relative paths still count, as when a person runs it.
+    """
+    argv = [sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", *arguments]
     try:
-        completed = subprocess.run(
+        return subprocess.run(
             argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=_TIMEOUT
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise Failed("pip did not run: %s" % error)
+        raise Failed("cannot run pip: %s" % error)
+
+
+def _pip(*arguments: str) -> str:
+    completed = _run_pip(*arguments)
+    if _UNKNOWN in completed.stderr:  # an old pip: it downloads what fits its own Python
+        return _pip(*(one for one in arguments if one != _ANY_PYTHON))
     if completed.returncode:
+        _refuse_pip(completed.stderr, arguments[0])
         hint = _OLDER_PIP if arguments[0] == "download" else ""
         lines = completed.stderr.decode("utf-8", "replace").strip().split("\n")
         raise Failed(
@@ -135,3 +202,31 @@ def _pip(*arguments: str) -> str:
             next=python_command("pip", *arguments) + hint,
         )
     return completed.stdout.decode("utf-8", "replace")
+
+
+def _ensure_pip() -> Union[str, NextStep]:
+    """Return how to install pip: Debian's Python has no ensurepip without python3-venv."""
+    import importlib.util
+
+    has_ensurepip = importlib.util.find_spec("ensurepip") is not None
+    return python_command("ensurepip") + ", or " if has_ensurepip else ""
+
+
+def _refuse_pip(stderr: bytes, command: str) -> None:
+    """Raise Failed if there is no pip, or one that is too old for a command."""
+    if b"No module named pip" in stderr:
+        raise Failed(
+            "there is no pip in the environment that runs jhpatch",
+            path=sys.executable,
+            expected="pip",
+            found="none",
+            next=_ensure_pip() + "name wheels: --wheel WHEEL, --wheels DIR",
+        )
+    if b"unknown command" in stderr:
+        least = "21.2" if command == "index" else "20.1"
+        raise Failed(
+            "this pip is too old: it has no command %s" % command,
+            path=sys.executable,
+            expected="pip %s or later" % least,
+            next=python_command("pip", "install", "--upgrade", "pip"),
+        )

@@ -1,11 +1,11 @@
 """An HTTP response to a probe, and what the answers to several origins mean. Pure."""
 
 import re
-from typing import Optional
+from typing import Optional, Tuple
 
 from jhpatch.namedtuple import NamedTuple
 
-_PAGE = b"<center>nginx"  # in each page that nginx generates itself
+_PAGE = re.compile(rb"<center>(nginx|openresty)")  # in each page that nginx generates itself
 
 
 class Answer(NamedTuple):
@@ -13,11 +13,18 @@ class Answer(NamedTuple):
 
     status: Optional[int]
     body: bytes = b""
+    head: bytes = b""
+    """The status line and the headers."""
+
+    def header(self, name: str) -> Tuple[str, ...]:
+        """Return the values of a header, in their order."""
+        pattern = rb"(?im)^%s:[ \t]*([^\r\n]*)" % re.escape(name).encode("ascii")
+        return tuple(value.decode("latin-1").strip() for value in re.findall(pattern, self.head))
 
     @property
     def is_nginx(self) -> bool:
         """Whether nginx answered by itself, without the upstream."""
-        return _PAGE in self.body
+        return _PAGE.search(self.body) is not None
 
     @property
     def is_refusal(self) -> bool:
@@ -39,7 +46,8 @@ class Answer(NamedTuple):
 def parse(data: bytes) -> Answer:
     """Return the answer in what was received."""
     match = re.match(rb"HTTP/1\.[01] ([0-9]{3})", data)
-    return Answer(int(match.group(1)), data.partition(b"\r\n\r\n")[2]) if match else Answer(None)
+    head, _, body = data.partition(b"\r\n\r\n")
+    return Answer(int(match.group(1)), body, head) if match else Answer(None)
 
 
 def is_complete(data: bytes) -> bool:

@@ -1,176 +1,211 @@
 """The findings of ``nginx check``: code, severity, why it matters, and what to write.
 
-docs/nginx.md shows this table; a test compares the two.
+The next step of a fault in a configuration names the change to the line that it is found in
+("Replace it with:", "Remove it.", "Add:" beside it) or to the http block. docs/nginx.md shows
+this table; a test compares the two.
 """
 
 from typing import Dict
 
-from jhpatch.checks.finding import FindingKind, FindingTable
-from jhpatch.errors import jhpatch_command, shell_command
+from jhpatch.checks.finding import FindingKind, FindingTable, error, note, warning
+from jhpatch.errors import shell_command
+from jhpatch.nginx import answer_findings
 
-_ERROR, _WARNING, _NOTE = "error", "warning", "note"
+REPLACE, ADD = "Replace it with:", "Add:"
+"""The values of {change} where a directive is there, and where it is missing."""
+
+_DEFAULT_SERVER = "{change}Add to the http block: {server}"
+_PROTOCOLS = "{change} ssl_protocols TLSv1.2 TLSv1.3;"
 
 _KINDS: Dict[str, FindingKind] = {
     # the configuration
-    "config-broken": FindingKind(
-        _ERROR,
-        "what cannot be read is not judged, and nginx may not start",
-        shell_command("nginx", "-t"),
+    "config-broken": error(
+        "nginx does not start with it, or does not reload it", shell_command("nginx", "-t")
     ),
-    "origin-cleared": FindingKind(
-        _ERROR,
+    "template": error(
+        "nginx cannot read a template, and its result is not known",
+        "Render it first, and check the result",
+    ),
+    "not-known": note(
+        "jhpatch checks only what it can read", "Run the check where nginx runs, as root"
+    ),
+    "origin-cleared": error(
         "any web page can open a websocket to a logged-in user's kernel and run code: "
         "the hub exempts websockets from XSRF, Origin is the defence",
-        "take the line away, and proxy_set_header Host $http_host;",
+        "{change}",
     ),
-    "origin-rewritten": FindingKind(
-        _ERROR,
-        "the server tells foreign pages by their Origin: what nginx writes there says nothing",
-        "take the line away, and proxy_set_header Host $http_host;",
+    "origin-rewritten": error(
+        "the server recognises foreign pages by their Origin, which nginx replaces here",
+        "Remove it.",
     ),
-    "host-without-port": FindingKind(
-        _ERROR,
-        "$host drops the port, which Origin has: they differ, and the server refuses websockets",
-        "proxy_set_header Host $http_host;",
+    "host-without-port": error(
+        "Host lacks the port, which Origin has: they differ, and the server refuses websockets",
+        "Replace it with: proxy_set_header Host {host};",
     ),
-    "host-replaced": FindingKind(
-        _ERROR,
-        "the server compares Host with Origin and refuses websockets where they differ",
-        "proxy_set_header Host $http_host;",
+    "host-port-unclear": note(
+        "Host lacks the port: if browsers connect to it, and not to a proxy in front, Origin has "
+        "it, and the server refuses websockets",
+        "Replace it with: proxy_set_header Host {host};",
     ),
-    "no-upgrade": FindingKind(
-        _ERROR,
-        "without both headers no websocket opens: kernels and terminals stay dead",
-        "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "
-        "$connection_upgrade; and, in the http block, map $http_upgrade $connection_upgrade "
-        "{{ default upgrade; '' ''; }}",
+    "host-replaced": error(
+        "the server compares Host with Origin, and refuses websockets if they differ",
+        "{change} proxy_set_header Host {host};",
     ),
-    "http-1.0": FindingKind(
-        _ERROR,
-        "HTTP/1.0 knows no upgrade, and was the default before nginx 1.29.7",
-        "proxy_http_version 1.1;",
+    "host-empty-on-http3": error(
+        "a request of HTTP/3 has no Host header: $http_host is empty, and the answer is 400",
+        "Replace it with: proxy_set_header Host {host};",
     ),
-    "timeout-below-ping": FindingKind(
-        _ERROR,
-        "the server pings each 30 s: a websocket that is idle is cut before",
-        "proxy_read_timeout 1d;",
+    "no-upgrade": error(
+        "without both headers no websocket opens: kernels and terminals do not work",
+        "{change} {headers}{map}",
     ),
-    "body-limit": FindingKind(
-        _ERROR,
-        "a notebook with its outputs is larger: its save fails with 413",
-        "client_max_body_size 100m;",
+    "upgrade-some-paths": warning(
+        "websockets work on some paths only: events, language servers, collaboration and "
+        "proxied applications fail",
+        "{change} {headers}{map}",
     ),
-    "ssl-on": FindingKind(
-        _ERROR, "gone from nginx 1.25, which does not start with it", "listen {port} ssl;"
+    "upgrade-always": error(
+        "each request claims to be an upgrade: logins and saves fail",
+        "Replace it with: {headers}{map}",
     ),
-    "tls-old": FindingKind(
-        _ERROR,
-        "TLS 1.0 and 1.1 are broken (RFC 8996), and were in the default before nginx 1.27.3",
-        "ssl_protocols TLSv1.2 TLSv1.3;",
+    "http-1.0": warning(
+        "HTTP/1.0 has no upgrade, and was the default before nginx 1.29.7; the hub's proxy does "
+        "not speak HTTP/2",
+        "{change} proxy_http_version 1.1;",
     ),
-    "weak-ciphers": FindingKind(
-        _WARNING,
-        "without ECDHE a key that leaks opens what was recorded; CBC, RC4 and the like are broken",
-        "ssl_ciphers {ciphers};",
+    "timeout-below-ping": error(
+        "the server pings each 30 s: an idle websocket is closed before",
+        "Replace it with: {name} 1d;",
     ),
-    "catch-all": FindingKind(
-        _ERROR,
-        "it answers to any name: one that others point here (DNS rebinding) is its own origin",
-        "server {{ listen {port}{ssl} default_server; server_name _; return 444; }}",
+    "body-limit": error(
+        "a notebook with its outputs can be larger: saving it then fails with 413",
+        "{change} client_max_body_size 100m;",
     ),
-    "csp-at-proxy": FindingKind(
-        _WARNING,
-        "the hub and the servers set this header themselves: browsers heed both, and pages break",
-        "take the line away; c.JupyterHub.tornado_settings sets the hub's",
+    "prefix-changed": error(
+        "the hub and its pages use full paths: without the same path on both sides they "
+        "redirect elsewhere and miss their styles",
+        "{change} c.JupyterHub.base_url is the path of the location",
     ),
-    "frames-denied": FindingKind(
-        _WARNING,
+    "path-decoded": error(
+        "this variable has the path decoded: a file with a space in its name is answered with "
+        "400, and a request can add lines to the one that the hub gets (CR, LF)",
+        "{change}",
+    ),
+    "static-location": error(
+        "nginx chooses this location before the hub's: pages come without styles, scripts or "
+        "images",
+        "Remove it.",
+    ),
+    "location-elsewhere": error(
+        "nginx chooses this location before the hub's: these requests do not reach the hub",
+        "Remove it, or begin its pattern with ^ and a path that is not the hub's",
+    ),
+    "methods-refused": error(
+        "notebooks are saved with PUT, renamed with PATCH and deleted with DELETE",
+        "Remove it.",
+    ),
+    "ssl-on": error(
+        "nginx 1.25 and later does not start with it",
+        "Remove it. Replace the listen with: {listens}",
+    ),
+    "tls-old": error(
+        "TLS 1.0 and 1.1 must not be used (RFC 8996), and were in the default before nginx 1.27.3",
+        _PROTOCOLS,
+    ),
+    "default-server-tls": note(
+        "OpenSSL takes the TLS versions of a port from its default server, before it knows the "
+        "name: those of nginx before 1.27.3 include 1.0 and 1.1",
+        _PROTOCOLS,
+    ),
+    "weak-ciphers": warning(
+        "without ECDHE or DHE a stolen key decrypts recorded traffic; CBC and RC4 are broken",
+        "{change} ssl_ciphers {ciphers};",
+    ),
+    "plain-listen": warning(
+        "passwords and cookies are sent unencrypted",
+        "Add TLS, or run the check again with --external-scheme https if a TLS terminator is in "
+        "front",
+    ),
+    "catch-all": note(
+        "the hub answers to any host name: with DNS rebinding, a page of an attacker's host name "
+        "reaches the hub and has an Origin equal to Host",
+        _DEFAULT_SERVER,
+    ),
+    "catch-all-name": note(
+        "the hub answers to any host name: with DNS rebinding, a page of an attacker's host name "
+        "reaches the hub and has an Origin equal to Host",
+        "Write the names of the hub instead",
+    ),
+    "name-conflict": error(
+        "nginx ignores the second server of a name on the same port", "Remove it from one of them"
+    ),
+    "backup-included": warning(
+        "nginx reads the copy too: its servers conflict with the edited ones",
+        "Move the copy to another directory",
+    ),
+    "csp-at-proxy": warning(
+        "the hub and the servers set this header themselves: browsers apply both, and pages break",
+        "Remove it. c.JupyterHub.tornado_settings sets the hub's",
+    ),
+    "frames-denied": warning(
         "JupyterLab shows outputs and pages in frames of its own origin",
-        "add_header X-Frame-Options SAMEORIGIN always;",
+        "Replace it with: add_header X-Frame-Options SAMEORIGIN always;",
     ),
-    "cors-at-proxy": FindingKind(
-        _ERROR,
+    "cors-at-proxy": error(
         "it lets pages of other origins read the hub's answers",
-        "take the line away; c.ServerApp.allow_origin is for those who need it",
+        "Remove it. If a page of another origin needs the API, set c.ServerApp.allow_origin",
     ),
-    "next-upstream-post": FindingKind(
-        _ERROR,
+    "request-withheld": error(
+        "the hub and the servers need all headers and the body of a request", "Remove it."
+    ),
+    "cookies-withheld": error("users cannot log in without the hub's cookies", "Remove it."),
+    "errors-replaced": warning(
+        "JupyterLab reads the server's answers to failed requests, which nginx replaces here",
+        "Remove it.",
+    ),
+    "cookie-httponly": error(
+        "HttpOnly hides the cookie _xsrf from JupyterLab's scripts: saves then fail with 403",
+        "Remove it.",
+    ),
+    "shared-cache": error(
+        "nginx can answer one user with the page of another", "Replace it with: proxy_cache off;"
+    ),
+    "cached-by-browsers": warning(
+        "browsers keep pages and redirections of the hub: users are sent back to the login, and "
+        "see old files",
+        "Remove it.",
+    ),
+    "buffering": note(
+        "the progress of a spawn arrives at its end, all at once", "{change} proxy_buffering off;"
+    ),
+    "next-upstream-post": error(
         "a POST that failed half way is sent again: two kernels, two logins",
-        "proxy_next_upstream error timeout;",
+        "Replace it with: proxy_next_upstream error timeout;",
     ),
-    "no-forwarded-proto": FindingKind(
-        _WARNING,
-        "the hub takes the front for plain http: cookies without Secure, redirects to http",
-        "proxy_set_header X-Forwarded-Proto $scheme;",
+    "no-forwarded-proto": warning(
+        "the hub assumes plain http: cookies without Secure, redirects to http",
+        "Add: proxy_set_header X-Forwarded-Proto {scheme};",
     ),
-    # answers of a running proxy
-    "unreachable": FindingKind(
-        _ERROR, "what was not asked is not known", shell_command("nc", "-vz", "{host}", "{port}")
+    "forwarded-proto-wrong": warning(
+        "browsers use https, and this header names another scheme: cookies without Secure, "
+        "redirects to http",
+        "Replace it with: proxy_set_header {header} {scheme};",
     ),
-    "not-a-front": FindingKind(
-        _WARNING,
-        "what answers is no web server that speaks HTTP/1.1",
-        shell_command("curl", "-v", "{url}"),
+    "forwarded-proto-unclear": note(
+        "the right value depends on where TLS is terminated: if it is wrong, cookies "
+        "have no Secure, and redirects lead to http",
+        "Run the check again with --external-scheme https, or http",
     ),
-    "plain-http": FindingKind(
-        _WARNING,
-        "passwords and cookies are readable on the way",
-        jhpatch_command("nginx", "render", "--certificate", "FILE", "--certificate-key", "FILE"),
+    "no-x-scheme": warning(
+        "JupyterHub before 2.0.2 reads X-Scheme alone: its cookies lack Secure",
+        "Add: proxy_set_header X-Scheme {scheme};",
     ),
-    "certificate": FindingKind(_NOTE, "browsers believe it as far as this host's authorities do"),
-    "certificate-refused": FindingKind(
-        _ERROR,
-        "browsers warn, and users learn to click warnings away",
-        shell_command("openssl", "s_client", "-connect", "{host}:{port}", "-servername", "{host}"),
-    ),
-    "certificate-expiring": FindingKind(
-        _WARNING, "browsers refuse it after that", "renew it, then nginx -s reload"
-    ),
-    "protocols": FindingKind(_NOTE, "what browsers can choose from"),
-    "protocol-old": FindingKind(
-        _ERROR, "TLS 1.0 and 1.1 are broken (RFC 8996)", "ssl_protocols TLSv1.2 TLSv1.3;"
-    ),
-    "protocol-modern-missing": FindingKind(
-        _ERROR, "browsers have nothing older left", "ssl_protocols TLSv1.2 TLSv1.3;"
-    ),
-    "name-unknown-closed": FindingKind(_NOTE, "another name gets no answer from the hub"),
-    "name-unknown-answered": FindingKind(
-        _WARNING,
-        "a name that others point here (DNS rebinding) is its own origin",
-        "server {{ listen {port}{ssl} default_server; server_name _; return 444; }}",
-    ),
-    "origin-right": FindingKind(_NOTE, "an upgrade with the front's own origin"),
-    "origin-right-refused": FindingKind(
-        _ERROR,
-        "websockets fail in every browser: Host or the scheme is not what the browser sees",
-        "proxy_set_header Host $http_host;",
-    ),
-    "upgrade-lost": FindingKind(
-        _ERROR,
-        "the server got a request without its Upgrade header: no websocket opens",
-        "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; "
-        "proxy_set_header Connection $connection_upgrade;",
-    ),
-    "origin-refused": FindingKind(_NOTE, "a page of that origin cannot open a user's kernel"),
-    "origin-foreign-accepted": FindingKind(
-        _ERROR,
-        "any web page can run code in the kernel of a user who has logged in",
-        "take proxy_set_header Origin away; " + jhpatch_command("nginx", "check", "CONFIG"),
-    ),
-    "origin-not-told-apart": FindingKind(
-        _WARNING,
-        "the front passes a foreign origin on as it does its own: the server's check is all "
-        "that stands, and with Origin cleared nothing does",
-        jhpatch_command("nginx", "render")
-        + ", or --cookie-file FILE to ask as a user who has logged in",
-    ),
-    "origin-none": FindingKind(_NOTE, "scripts with a token send none"),
-    "origin-none-refused": FindingKind(
-        _WARNING,
-        "scripts with a token send no Origin: they are shut out",
-        "let requests without Origin pass",
+    "upstream-unverified": warning(
+        "nginx accepts any certificate of the upstream: an attacker on the network can read "
+        "everything",
+        "{change} proxy_ssl_verify on;{ca}",
     ),
 }
 
-TABLE = FindingTable(_KINDS)
+TABLE = FindingTable({**_KINDS, **answer_findings.KINDS})
 finding = TABLE.finding

@@ -7,81 +7,19 @@ a variable, so that the site file can contain it as it is.
 import hashlib
 import ipaddress
 import re
-from typing import Optional, Tuple
+from typing import Tuple
 
-from jhpatch.namedtuple import NamedTuple
+from jhpatch.nginx import option_rules
+from jhpatch.nginx.site import CheckedSite, Listen, ProxySite, Upstream
 
 OLDEST_VERSION = (1, 18, 0)
 """The oldest nginx that a file is written for: Debian 11's."""
+NOTEBOOK_BYTES = 10 << 20
+"""Of a notebook with images, which a request must be able to have."""
 PING_SECONDS = 30
 """Between the pings of a kernel's websocket: jupyter_server, notebook, tornado."""
-CA_FILE = "/etc/ssl/certs/ca-certificates.crt"
-"""Debian's certificate authorities."""
-
-
-class ProxySite(NamedTuple):
-    """A reverse proxy's site. ``certificates`` are (certificate, key): one for all names,
-    one for each in their order, or none behind a TLS terminator."""
-
-    server_names: Tuple[str, ...]
-    upstreams: Tuple[str, ...]
-    version: str
-    listens: Tuple[str, ...] = ("443", "[::]:443")
-    certificates: Tuple[Tuple[str, str], ...] = ()
-    external_scheme: Optional[str] = None
-    redirect_http: bool = False
-    hsts: Optional[int] = None
-    """Seconds."""
-    stapling: Optional[str] = None
-    """The address of the name server that resolves the OCSP responder."""
-    max_body: str = "100m"
-    read_timeout: str = "1d"
-    base_url: str = "/"
-    upstream_ca: str = CA_FILE
-    default_server: bool = True
-
-
-class Listen(NamedTuple):
-    """An address, empty for any, and a port."""
-
-    address: str
-    port: int
-
-    def __str__(self) -> str:
-        return self.address + ":%d" % self.port if self.address else str(self.port)
-
-
-class Upstream(NamedTuple):
-    """A server that requests are passed to."""
-
-    address: str
-    host: str
-    tls: bool
-
-
-class CheckedSite(NamedTuple):
-    """A site whose values have been checked."""
-
-    site: ProxySite
-    listens: Tuple[Listen, ...]
-    upstreams: Tuple[Upstream, ...]
-    version: Tuple[int, ...]
-    prefix: str
-    """Of the names that the file defines: nginx has one name space for all sites."""
-
-    @property
-    def tls(self) -> bool:
-        """Whether nginx itself terminates TLS."""
-        return bool(self.site.certificates)
-
-    @property
-    def scheme(self) -> str:
-        """The scheme of the address that the browser shows."""
-        return self.site.external_scheme or "$scheme"
-
-
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_NAME = re.compile(r"(?:\*\.)?%s(?:\.%s)*" % (_LABEL, _LABEL))  # RFC 1123, and nginx's wildcard
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"  # RFC 1123, and underscores
+_NAME = re.compile(r"(?!_$)(?:\*\.)?%s(?:\.%s)*" % (_LABEL, _LABEL))  # nginx's wildcard
 _HOST = re.compile(r"%s(?:\.%s)*" % (_LABEL, _LABEL))
 _IPV6 = re.compile(r"\[[0-9a-f:.]+\]")
 _LISTEN = re.compile(r"(?:(\*|[0-9.]+|\[[0-9a-f:.]+\]):)?([1-9][0-9]{0,4})")
@@ -89,8 +27,14 @@ _PATH = re.compile(r"/[A-Za-z0-9._/@+=~-]+")
 _SIZE = re.compile(r"[0-9]{1,9}[kmg]?")
 _TIME = re.compile(r"([1-9][0-9]{0,8})([smhdw]?)")
 _BASE_URL = re.compile(r"/(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*/)*")
-_VERSION = re.compile(r"([0-9]{1,3})\.([0-9]{1,3})(?:\.([0-9]{1,3}))?")
+_VERSION = re.compile(r"([0-9]{1,3})\.([0-9]{1,3})(?:\.([0-9]{1,3}))?(?:\.[0-9]{1,3})?")
+_ORIGIN = re.compile(r"https?://%s(?:\.%s)*(?::[1-9][0-9]{0,4})?" % (_LABEL, _LABEL))
+_SERVICE = re.compile(
+    r"http://(%s(?:\.%s)*|\[[0-9a-f:]+\])(?::([1-9][0-9]{0,4}))?" % (_LABEL, _LABEL)
+)
+_NETWORK = re.compile(r"[0-9a-f.:]+(?:/[0-9]{1,3})?")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_BYTES = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _UPSTREAM = "HOST:PORT, https://HOST:PORT or unix:/PATH"
 
 
@@ -99,6 +43,7 @@ def check(site: ProxySite) -> CheckedSite:
 
     Raises ValueError, whose message names the option and the expected value.
     """
+    site = _normalized(site)
     for name in site.server_names:
         _match("--server-name", name, _NAME, "a host name in lower case")
     for pair in site.certificates:
@@ -106,11 +51,10 @@ def check(site: ProxySite) -> CheckedSite:
             _match("--certificate, --certificate-key", path, _PATH, "an absolute plain path")
     _match("--upstream-ca", site.upstream_ca, _PATH, "an absolute plain path")
     _match("--max-body", site.max_body, _SIZE, "a size such as 100m")
-    number, unit = _match("--read-timeout", site.read_timeout, _TIME, "a time such as 1d").groups()
-    if int(number) * _SECONDS[unit] <= PING_SECONDS:
-        raise ValueError(
-            "--read-timeout: expected more than the %d s between pings" % PING_SECONDS
-        )
+    number, unit = site.max_body.rstrip("kmg"), site.max_body[-1]
+    if 0 < int(number) * _BYTES.get(unit, 1) < NOTEBOOK_BYTES:
+        raise ValueError("--max-body: expected 10m or more, the size of a notebook with images")
+    _check_time("--read-timeout", site.read_timeout, "a time such as 1d")
     _match("--base-url", site.base_url, _BASE_URL, "a path that begins and ends with /")
     if site.stapling is not None:
         ipaddress.ip_address(site.stapling)
@@ -126,8 +70,59 @@ def check(site: ProxySite) -> CheckedSite:
         raise ValueError("--nginx-version: expected 1.18 or later, found %s" % site.version)
     listens = tuple(_parse_listen(text) for text in site.listens)
     upstreams = tuple(_parse_upstream(text) for text in site.upstreams)
-    _check_combination(site, listens, upstreams)
+    _check_more(site)
+    option_rules.check(site, version, listens, upstreams)
     return CheckedSite(site, listens, upstreams, version, _prefix(site, listens))
+
+
+def _check_time(option: str, text: str, expected: str) -> None:
+    number, unit = _match(option, text, _TIME, expected).groups()
+    if int(number) * _SECONDS[unit] <= PING_SECONDS:
+        raise ValueError("%s: expected more than the %d s between pings" % (option, PING_SECONDS))
+
+
+def _check_more(site: ProxySite) -> None:
+    """The values that only some sites have."""
+    if site.proxy_read_timeout is not None:
+        _check_time("--proxy-read-timeout", site.proxy_read_timeout, "a time such as 5m")
+    for option, path in (
+        ("--acme-webroot", site.acme_webroot),
+        ("--health-check", site.health_check),
+    ):
+        if path is not None:
+            _match(option, path, _PATH, "an absolute plain path")
+    for origin in site.allow_origins:
+        _match("--allow-origin", origin, _ORIGIN, "an origin such as https://lms.example.org")
+    if site.auth_request is not None:
+        service = _match("--auth-request", site.auth_request, _SERVICE, "http://HOST:PORT")
+        _check_host("--auth-request", service.group(1))
+        if int(service.group(2) or 80) > 65535:
+            raise ValueError(
+                "--auth-request: expected a port from 1 to 65535, found %r" % site.auth_request
+            )
+        if site.base_url.startswith("/oauth2/"):
+            raise ValueError("--base-url: with --auth-request, /oauth2/ is oauth2-proxy's")
+    for proxy in site.trusted_proxies:
+        if proxy != "unix:":
+            try:
+                ipaddress.ip_network(proxy)
+            except ValueError as error:
+                raise ValueError("--trusted-proxy: expected ADDRESS or CIDR: %s" % error)
+            _match("--trusted-proxy", proxy, _NETWORK, "ADDRESS or CIDR")
+    if site.snippet not in (None, "maps", "locations"):
+        raise ValueError("--snippet: expected maps or locations, found %r" % site.snippet)
+
+
+def _normalized(site: ProxySite) -> ProxySite:
+    """Names are the same in any case; the hub's own base_url has a slash at both ends."""
+    base_url = site.base_url
+    if base_url.startswith("/") and not base_url.endswith("/"):
+        base_url += "/"
+    # Not lower(), which makes an ASCII letter of U+212A.
+    names = tuple(
+        re.sub("[A-Z]+", lambda match: match.group().lower(), name) for name in site.server_names
+    )
+    return site._replace(server_names=names, base_url=base_url)
 
 
 def _match(option: str, text: str, pattern: "re.Pattern[str]", expected: str) -> "re.Match[str]":
@@ -138,13 +133,37 @@ def _match(option: str, text: str, pattern: "re.Pattern[str]", expected: str) ->
 
 
 def _parse_listen(text: str) -> Listen:
-    expected = "PORT, ADDRESS:PORT or [IPV6]:PORT"
+    expected = "PORT, ADDRESS:PORT, [IPV6]:PORT or unix:/PATH"
+    if text.startswith("unix:"):
+        _match("--listen", text[len("unix:") :], _PATH, expected)
+        return Listen(text, 0)
     address, port = _match("--listen", text, _LISTEN, expected).groups()
     if int(port) > 65535:
-        raise ValueError("--listen: no such port: %r" % text)
-    if address not in (None, "*"):
-        ipaddress.ip_address(address.strip("[]"))
-    return Listen(address or "", int(port))
+        raise ValueError("--listen: expected a port from 1 to 65535, found %r" % text)
+    return Listen(_normal_address(address or "*"), int(port))
+
+
+def _normal_address(address: str) -> str:
+    """Return the one form that nginx has for an address; empty for any."""
+    if address in ("*", "0.0.0.0"):
+        return ""
+    try:
+        if address.startswith("["):
+            return "[%s]" % ipaddress.IPv6Address(address[1:-1])
+        return str(ipaddress.IPv4Address(address))
+    except ValueError as error:
+        raise ValueError("--listen: %s" % error)
+
+
+def _check_host(option: str, host: str) -> None:
+    """A name whose last part is a number is an address, or none at all."""
+    if host.startswith("["):
+        ipaddress.IPv6Address(host[1:-1])
+    elif re.fullmatch("[0-9]+", host.rpartition(".")[2]):
+        try:
+            ipaddress.IPv4Address(host)
+        except ValueError as error:
+            raise ValueError("%s: %s" % (option, error))
 
 
 def _parse_upstream(text: str) -> Upstream:
@@ -161,38 +180,13 @@ def _parse_upstream(text: str) -> Upstream:
         _match("--upstream", host, _IPV6, _UPSTREAM)
     else:
         _match("--upstream", host, _HOST, _UPSTREAM)
+        _check_host("--upstream", host)
     return Upstream(address, host, tls)
-
-
-def _check_combination(
-    site: ProxySite, listens: Tuple[Listen, ...], upstreams: Tuple[Upstream, ...]
-) -> None:
-    """Raise ValueError where one value rules another out."""
-    names = site.server_names
-    for option, values in (("server-name", names), ("upstream", upstreams), ("listen", listens)):
-        if not values:
-            raise ValueError("--%s: expected at least one" % option)
-        if len(set(values)) != len(values):
-            raise ValueError("--%s: the same twice" % option)
-    if len({upstream.tls for upstream in upstreams}) > 1:
-        raise ValueError("--upstream: expected https:// for all or for none")
-    if len({listen.port for listen in listens}) > 1 and site.redirect_http:
-        raise ValueError("--redirect-http: expected one port to send browsers to")
-    if site.certificates and len(site.certificates) not in (1, len(names)):
-        raise ValueError("--certificate: expected one, or one for each of %d names" % len(names))
-    if not site.certificates:
-        if site.external_scheme is None:
-            raise ValueError("expected --certificate, or --external-scheme for a TLS terminator")
-        if site.redirect_http or site.stapling:
-            raise ValueError("--redirect-http and --stapling need --certificate")
-    if site.hsts is not None and not site.certificates and site.external_scheme != "https":
-        raise ValueError("--hsts: browsers heed it over https alone")
-    if site.redirect_http and any(listen.port == 80 for listen in listens):
-        raise ValueError("--redirect-http: port 80 is one of --listen")
 
 
 def _prefix(site: ProxySite, listens: Tuple[Listen, ...]) -> str:
     """Return a short prefix: nginx's hash tables have small buckets."""
-    key = " ".join(site.server_names + tuple(map(str, listens)))
+    names = site.server_names + tuple(map(str, listens))
+    key = " ".join(names + ((site.base_url,) if site.snippet else ()))
     label = re.sub("[^a-z0-9]", "", site.server_names[0].replace("*.", "").split(".")[0])
-    return "front_%s_%s" % (label[:12], hashlib.sha256(key.encode()).hexdigest()[:6])
+    return "site_%s_%s" % (label[:12], hashlib.sha256(key.encode()).hexdigest()[:6])

@@ -1,14 +1,22 @@
-"""The file of ``nginx render --output``: replaced whole, and only where nobody else changed it."""
+"""The file of ``nginx render --output``: replaced whole, and only if it is unedited."""
 
 import errno
 import os
 import stat
-from typing import Optional
+from typing import Callable, Optional
 
 from jhpatch.errors import Failed, NextStep, Refused, shell_command
+from jhpatch.system import become_user, path_owners
 from jhpatch.system.files import read_file, write_file
 
 _SIZE = 1 << 20  # bytes; a site file has about 5000
+
+
+def _as_owner(path: str, job: Callable[[], Optional[str]]) -> Optional[str]:
+    """Do this as the user who can write the directory of a file, as root. Raises Refused."""
+    directory = os.path.dirname(os.path.abspath(path))
+    uid = path_owners.owner_to_become([directory]) if os.path.isdir(directory) else None
+    return job() if uid is None else become_user.run_as(uid, job)
 
 
 def read(path: str) -> Optional[bytes]:
@@ -16,6 +24,16 @@ def read(path: str) -> Optional[bytes]:
 
     Raises Refused if it is not a regular file, Failed if it cannot be read.
     """
+
+    def job() -> Optional[str]:
+        data = _read(path)
+        return None if data is None else data.decode("latin-1")
+
+    text = _as_owner(path, job)
+    return None if text is None else text.encode("latin-1")
+
+
+def _read(path: str) -> Optional[bytes]:
     try:
         # Not through a symlink: sites-enabled has links to the files of sites-available.
         return read_file(path, _SIZE, follow=False).data
@@ -34,7 +52,9 @@ def read(path: str) -> Optional[bytes]:
 
 
 def _refused(path: str, found: str, step: NextStep) -> Refused:
-    return Refused("will not write there", path=path, expected="a file", found=found, next=step)
+    return Refused(
+        "will not write this file", path=path, expected="a file", found=found, next=step
+    )
 
 
 def write(path: str, data: bytes, before: Optional[bytes]) -> None:
@@ -42,9 +62,12 @@ def write(path: str, data: bytes, before: Optional[bytes]) -> None:
 
     Raises Refused if the file is no longer ``before``, Failed.
     """
+    _as_owner(path, lambda: _write(path, data, before))
 
+
+def _write(path: str, data: bytes, before: Optional[bytes]) -> None:
     def check_unchanged() -> None:
-        if before is not None and read(path) != before:
+        if before is not None and _read(path) != before:
             raise _changed(path)
 
     try:
@@ -58,9 +81,9 @@ def write(path: str, data: bytes, before: Optional[bytes]) -> None:
 
 def _changed(path: str) -> Refused:
     return Refused(
-        "somebody else writes there right now",
+        "another program has just changed the file",
         path=path,
-        expected="what was there a moment ago",
+        expected="the file as it was read",
         found="something else",
         next=shell_command("ls", "-l", path),
     )

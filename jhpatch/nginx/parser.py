@@ -3,88 +3,80 @@
 Imports crossplane, as the only module, and only when a configuration is read.
 """
 
+import errno
 import glob
 import os
-import stat
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+import re
+import tempfile
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
-from jhpatch.errors import Failed, jhpatch_command, python_command, shell_command
+from jhpatch.errors import Failed, install_command, jhpatch_command, shell_command
 from jhpatch.namedtuple import NamedTuple
+from jhpatch.nginx import templates
+from jhpatch.nginx.directives import Directive
 from jhpatch.nginx.findings import finding
 from jhpatch.report.result import Finding
+from jhpatch.system.files import read_text
 
 _SIZE = 4 << 20  # bytes of one file, at most
 _DEPTH = 20  # of includes
+_DIRECTIVES = 500000  # of all files, each as often as it is included
+_NO_FILES = ("/proc/", "/sys/", "/dev/")
+"""Where reading can wait, or take what another program was to read."""
 _BACKUPS = ("~", ".bak", ".orig", ".old", ".save", ".swp", ".dpkg-old", ".dpkg-dist", ".rpmsave")
 
 
-class Directive(NamedTuple):
-    """A directive: its file and line, and the content of its block, if it has one."""
-
-    name: str
-    args: Tuple[str, ...]
-    file: str
-    line: int
-    block: Optional[Tuple["Directive", ...]] = None
-
-    @property
-    def place(self) -> str:
-        """``file:line``."""
-        return "%s:%d" % (self.file, self.line)
-
-    def children(self, name: str) -> Iterator["Directive"]:
-        """Return the directives of that name in its block."""
-        return (directive for directive in self.block or () if directive.name == name)
-
-
-class Configuration(NamedTuple):
-    """The content of the http block; a site file counts as a part of one."""
+class Tree(NamedTuple):
+    """The content of some files: as it stands there, and what was found while it was read."""
 
     directives: Tuple[Directive, ...]
     files: Tuple[str, ...]
     findings: Tuple[Finding, ...]
+    skipped: Tuple[str, ...] = ()
+    """Included files that are there and were not read."""
 
 
-def read(path: str) -> Configuration:
-    """Read a main file, a site file, or all files of a directory. Raises Failed."""
-    reader = _Reader(_prefix(path))
-    directives: List[Directive] = []
-    for file in _files(path):
-        for directive in reader.read(file, ()):
-            if directive.name == "http":
-                directives += directive.block or ()
-            elif directive.name not in ("events", "stream", "mail"):
-                directives.append(directive)
-    return Configuration(tuple(directives), tuple(reader.files), tuple(reader.findings))
+def read(paths: Iterable[str], prefix: str) -> Tree:
+    """Read files one after the other. ``prefix`` is where relative includes start.
+
+    Raises Failed if one of the files cannot be read; for an included file it is a finding.
+    """
+    reader = _Reader(prefix)
+    directives = [directive for path in paths for directive in reader.read(path, ())]
+    files, skipped = tuple(reader.files), tuple(reader.skipped)
+    return Tree(tuple(directives), files, tuple(reader.findings), skipped)
 
 
-def _files(path: str) -> List[str]:
-    """Return the directory's nginx.conf, else all its files but backups."""
-    if not os.path.isdir(path):
-        return [path]
-    main = os.path.join(path, "nginx.conf")
-    if os.path.exists(main):
-        return [main]
-    names = (name for name in sorted(os.listdir(path)) if name[0] not in ".#")
-    paths = [os.path.join(path, name) for name in names if not name.endswith(_BACKUPS)]
-    files = [file for file in paths if os.path.isfile(file)]
-    if not files:
-        raise Failed(
-            "no configuration in the folder", path=path, next=shell_command("ls", "-la", path)
-        )
-    return files
+def is_backup(path: str) -> bool:
+    """Whether an editor, dpkg or a careful administrator left this copy."""
+    return path.endswith(_BACKUPS)
 
 
-def _prefix(path: str) -> str:
-    """Return the directory that relative includes start at: that of the main file, which may
-    be a parent."""
-    start = os.path.abspath(path if os.path.isdir(path) else os.path.dirname(path) or ".")
-    directory = start
-    while directory != "/":
-        if os.path.exists(os.path.join(directory, "nginx.conf")):
-            return directory
-        directory = os.path.dirname(directory)
-    return start
+def argument_errors(
+    directives: Iterable[Directive], context: Tuple[str, ...]
+) -> Iterator[Tuple[str, str]]:
+    """Return what crossplane's table of directives refuses: messages with their places.
+
+    A model of nginx, for hosts without one: it knows where a directive may stand and how many
+    arguments it takes, and nothing of directives newer than itself.
+    """
+    from crossplane import analyzer, errors
+
+    for one in directives:
+        statement = {"directive": one.name, "args": list(one.args), "line": one.line}
+        end = ";" if one.block is None else "{"
+        try:
+            if not one.is_unread:
+                analyzer.analyze(one.file, statement, end, context)
+        except errors.NgxParserDirectiveError as error:
+            yield str(error.strerror), one.place
+            continue
+        inner = analyzer.enter_block_ctx(statement, context)
+        yield from argument_errors(one.block or (), inner)
+
+
+class _TooLarge(Failed):
+    """The configuration as a whole has more than jhpatch reads."""
 
 
 class _Reader:
@@ -96,40 +88,54 @@ class _Reader:
         self._rows: Dict[str, Any] = {}
         self.files: List[str] = []
         self.findings: List[Finding] = []
+        self.skipped: List[str] = []
+        self._count = 0
 
     def read(self, path: str, parents: Tuple[str, ...]) -> List[Directive]:
-        """Raise Failed where the file cannot be read; for an included one it is a finding."""
+        """Raise Failed where the file cannot be read."""
         if path not in self._rows:
             self._rows[path] = self._read_rows(path)
             self.files.append(path)
         return list(self._directives(self._rows[path], path, parents + (path,)))
 
     def _read_rows(self, path: str) -> Any:
-        try:
-            info = os.stat(path)
-            if not stat.S_ISREG(info.st_mode) or info.st_size > _SIZE:
-                raise Failed(
-                    "no configuration of nginx", path=path, next=shell_command("ls", "-l", path)
-                )
-            with open(path, "rb"):
-                pass
-        except OSError as error:
-            raise Failed(
-                "cannot read the configuration: %s" % error.strerror,
-                path=path,
-                next=jhpatch_command("nginx", "check", "CONFIG"),
-            )
-        payload = self._parse(path, single=True, check_ctx=False)
+        text = _text(path)
+        engine = templates.engine_of(text)
+        if engine is not None:
+            message = "this file is written for %s" % engine
+            self.findings.append(finding("template", message, path))
+            return []
+        payload = self._parse_text(text)
         for row in payload["errors"]:
-            message = str(row["error"]) or "it ends in the middle of a directive"
+            message = re.sub("/dev/fd/[0-9]+", lambda _: path, str(row["error"]))
+            message = message or "it ends in the middle of a directive"
             place = "%s:%s" % (path, row["line"]) if row["line"] else path
             self.findings.append(finding("config-broken", message, place))
         return payload["config"][0]["parsed"]
 
+    def _parse_text(self, text: str) -> Any:
+        """Parse what was read: crossplane opens a file by itself, and would wait for a FIFO."""
+        with tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            path = "/dev/fd/%d" % file.fileno()
+            return self._parse(path, single=True, check_ctx=False, check_args=False)
+
     def _directives(self, rows: Any, path: str, parents: Tuple[str, ...]) -> Iterator[Directive]:
         for row in rows:
+            self._count += 1
+            if self._count > _DIRECTIVES:
+                raise _TooLarge(
+                    "the configuration is too large, or files include others again and again",
+                    path=path,
+                    expected="at most %d directives" % _DIRECTIVES,
+                    next=shell_command("grep", "-n", "include", path),
+                )
             directive = Directive(row["directive"], tuple(row["args"]), path, row["line"])
-            if directive.name == "include":
+            if directive.name == "include" and len(directive.args) != 1:
+                message = 'invalid number of arguments in "include" directive'
+                self.findings.append(finding("config-broken", message, directive.place))
+            elif directive.name == "include":
                 yield from self._included(directive, parents)
             elif "block" in row:
                 block = tuple(self._directives(row["block"], path, parents))
@@ -145,11 +151,46 @@ class _Reader:
                 message = "it includes itself"
                 self.findings.append(finding("config-broken", message, include.place))
                 continue
+            if len(paths) > 1 and is_backup(path):
+                message = "%s includes a copy: %s" % (include.args[0], path)
+                self.findings.append(finding("backup-included", message, include.place))
             try:
                 yield from self.read(path, parents)
+            except _TooLarge:
+                raise
             except Failed as error:
                 message = "%s: %s" % (error.message, path)
-                self.findings.append(finding("config-broken", message, include.place))
+                self.findings.append(finding("not-known", message, include.place))
+                if not _is_missing(path):
+                    self.skipped.append(path)
+                yield include
+
+
+def _is_missing(path: str) -> bool:
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _text(path: str) -> str:
+    """Raises Failed for what is not a regular file, is too large, or cannot be read."""
+    try:
+        if os.path.realpath(path).startswith(_NO_FILES):
+            raise OSError(errno.EINVAL, "is not a regular file", path)
+        return read_text(path, _SIZE)
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.EFBIG, errno.ENXIO, errno.EISDIR):
+            step = shell_command("ls", "-l", path)
+            raise Failed("no configuration of nginx", path=path, next=step)
+        raise Failed(
+            "cannot read the configuration: %s" % error.strerror,
+            path=path,
+            next=jhpatch_command("nginx", "check", "CONFIG"),
+        )
 
 
 def _parser() -> Any:
@@ -157,8 +198,20 @@ def _parser() -> Any:
         import crossplane
     except ImportError:
         raise Failed(
-            "configurations are read with crossplane, which is not installed",
+            "the check of a configuration needs crossplane, which is not installed",
             expected="the extra nginx",
-            next=python_command("pip", "install", "crossplane"),
+            next=install_command("crossplane"),
         )
     return crossplane.parse
+
+
+def main_file_above(path: str) -> Optional[str]:
+    """Return the nginx.conf in the directory of ``path``, or in the nearest one above it."""
+    directory = os.path.dirname(os.path.abspath(path))
+    while True:
+        main = os.path.join(directory, "nginx.conf")
+        if os.path.isfile(main):
+            return main
+        if directory == "/":
+            return None
+        directory = os.path.dirname(directory)

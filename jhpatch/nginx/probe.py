@@ -12,7 +12,7 @@ import warnings
 from typing import Callable, Dict, Iterator, List, Optional, Tuple, Union
 
 from jhpatch.checks.runner import ALL, EACH, Deadline
-from jhpatch.nginx import answers
+from jhpatch.nginx import answers, page
 from jhpatch.nginx.answers import Answer
 from jhpatch.nginx.findings import finding
 from jhpatch.nginx.target import Target
@@ -46,7 +46,7 @@ def probe(
     if errors:
         raise errors[0]
     if thread.is_alive():
-        return (*findings, _unreachable(target, "no end within %.0f s" % seconds))
+        return (*findings, _unreachable(target, "not finished after %.0f s" % seconds))
     return tuple(findings)
 
 
@@ -60,8 +60,12 @@ def _findings(target: Target, clock: Callable[[], float], deadline: Deadline) ->
         yield from _check_certificate(target, connector, clock())
         yield from _check_protocols(target, connector)
     else:
-        yield finding("plain-http", target.origin)
+        yield finding("plain-http", target.origin, host=target.host)
+    if target.cookie is not None and connector.verifying is None:
+        yield finding("cookie-not-sent", target.origin)
     yield from _check_unknown_name(target, connector)
+    headers = {"Host": target.authority, "Connection": "close"}
+    yield from page.check(target, lambda path: connector.get(headers, path, target.host))
     yield from _check_origins(target, connector)
 
 
@@ -74,6 +78,9 @@ _Socket = Union[socket.socket, ssl.SSLSocket]
 
 class _Connector:
     """Connects to the first address of the host that answers."""
+
+    verifying: Optional[ssl.SSLContext] = None
+    """Of requests with a cookie, once the certificate has been verified."""
 
     def __init__(self, target: Target, deadline: Deadline) -> None:
         self._target = target
@@ -109,14 +116,15 @@ class _Connector:
             raise
 
     def get(self, headers: Dict[str, str], path: str, server_name: str) -> Answer:
-        """Send a GET by the target's scheme; any certificate is accepted."""
+        """Send a GET by the target's scheme; any certificate is accepted if it has no cookie."""
         connection: _Socket
+        context = self.verifying if "Cookie" in headers else _unverified()
         try:
-            if self._target.scheme == "https":
-                connection = self.connect_tls(_unverified(), server_name)
+            if self._target.scheme == "https" and context is not None:
+                connection = self.connect_tls(context, server_name)
             else:
                 connection = self.connect()
-        except OSError:
+        except (OSError, ssl.CertificateError):  # an OSError since Python 3.7
             return Answer(None)
         lines = ["GET %s HTTP/1.1" % path] + ["%s: %s" % row for row in headers.items()]
         try:
@@ -164,10 +172,11 @@ def _check_certificate(target: Target, connector: _Connector, now: float) -> Ite
         message = getattr(error, "verify_message", "") or str(error)
         yield finding("certificate-refused", message, host=target.host, port=target.port)
         return
+    connector.verifying = context
     days = (ssl.cert_time_to_seconds(end) - now) / 86400
     yield finding("certificate", "for %s, until %s" % (target.host, end))
     if days < EXPIRY_DAYS:
-        yield finding("certificate-expiring", "%d days are left" % days)
+        yield finding("certificate-expiring", "until %s" % end)
 
 
 def _check_protocols(target: Target, connector: _Connector) -> Iterator[Finding]:
@@ -183,7 +192,7 @@ def _check_protocols(target: Target, connector: _Connector) -> Iterator[Finding]
         except OSError as error:
             if "NO_PROTOCOLS_AVAILABLE" in str(error) or "UNSUPPORTED_PROTOCOL" in str(error):
                 untested.append(version)  # this host's own OpenSSL does not have it
-    message = "%s; could not ask for: %s" % (_listed(accepted), _listed(untested))
+    message = "%s; not tested: %s" % (_listed(accepted), _listed(untested))
     yield finding("protocols", message)
     old = [version for version in accepted if version in _OLD_TLS]
     if old:
@@ -244,8 +253,9 @@ def origins(target: Target) -> Dict[str, Optional[str]]:
 def _check_origins(target: Target, connector: _Connector) -> Iterator[Finding]:
     """Request an upgrade with each origin, at a websocket that starts nothing: the events."""
     path = "%suser/%s/api/events/subscribe" % (target.base_url, target.user)
+    cookie = target.cookie if connector.verifying else None
     by_kind = {
-        kind: connector.get(_upgrade(target, origin), path, target.host)
+        kind: connector.get(_upgrade(target, origin, cookie), path, target.host)
         for kind, origin in origins(target).items()
     }
     if all(answer.status is None for answer in by_kind.values()):
@@ -256,7 +266,7 @@ def _check_origins(target: Target, connector: _Connector) -> Iterator[Finding]:
         yield finding(code, "%s: %s" % (origin or "no Origin", by_kind[kind]))
 
 
-def _upgrade(target: Target, origin: Optional[str]) -> Dict[str, str]:
+def _upgrade(target: Target, origin: Optional[str], cookie: Optional[str]) -> Dict[str, str]:
     headers = {
         "Host": target.authority,
         "Connection": "Upgrade",
@@ -266,6 +276,6 @@ def _upgrade(target: Target, origin: Optional[str]) -> Dict[str, str]:
     }
     if origin is not None:
         headers["Origin"] = origin
-    if target.cookie is not None:
-        headers["Cookie"] = target.cookie
+    if cookie is not None:
+        headers["Cookie"] = cookie
     return headers

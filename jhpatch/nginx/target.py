@@ -45,7 +45,7 @@ def parse(url: str, user: Optional[str], cookie: Optional[str], ca_file: Optiona
     scheme, host, port, path = match.groups()
     number = int(port or _DEFAULT_PORTS[scheme])
     if not 0 < number < 65536:
-        raise ValueError("--url: no such port: %d" % number)
+        raise ValueError("--url: expected a port from 1 to 65535, found %d" % number)
     from urllib.parse import quote
 
     base_url = (path or "/").rstrip("/") + "/"

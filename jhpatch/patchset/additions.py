@@ -3,7 +3,7 @@
 import errno
 import os
 import re
-from typing import Callable, List, Union
+from typing import Callable, Dict, List, Tuple, Union
 
 from jhpatch.errors import BadPatch
 from jhpatch.namedtuple import NamedTuple
@@ -12,8 +12,28 @@ from jhpatch.system.rooted_files import RootDir, is_relative
 
 CAP = 1024 * 1024  # bytes of a patch file or a source
 DEPLOYED = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "deployed")
+
+
+def _kerberos(face: str, *modules: str) -> Tuple[Tuple[str, str], ...]:
+    """Return a set of ``deployed/kerberos/`` whose ``__init__.py`` is the module ``face``."""
+    names = [(name, name) for name in modules] + [("__init__", face)]
+    return tuple((name + ".py", "kerberos/%s.py" % source) for name, source in names)
+
+
+_KERBEROS = (
+    *"namedtuple errors account ccache process identity principal_map settings traits".split(),
+    *"schedule metrics canonical programs cache_child fork_server forked_process".split(),
+    *"store temporary stuck kinit".split(),
+)
+_HUB = "breaker requests hub_log spawners on_loop hub hub_renewer startup".split()
+SETS: Dict[str, Tuple[Tuple[str, str], ...]] = {
+    "kerberos-hub": _kerberos("hub_face", *_KERBEROS, *_HUB),
+    "kerberos-server": _kerberos("server_face", *_KERBEROS, "on_loop", "server_renewer"),
+}
+"""Modules of ``DEPLOYED`` that are added together, by the name of the set: the name of each
+file, and its source. In the order of writing, each after those that it imports."""
 _FILE_ERRORS = {
-    errno.EINVAL: "a patch that is no regular file",
+    errno.EINVAL: "a patch that is not a regular file",
     errno.EFBIG: "a patch of more than 1 MiB",
 }
 
@@ -29,7 +49,7 @@ class Addition(NamedTuple):
     @property
     def is_helper(self) -> bool:
         """Whether the source is a module that comes with jhpatch."""
-        return os.path.dirname(self.source) == DEPLOYED
+        return self.source.startswith(DEPLOYED + os.sep)
 
     @property
     def data(self) -> bytes:
@@ -39,29 +59,43 @@ class Addition(NamedTuple):
         return self.content
 
 
-def parse(value: str, file: str, read: "Callable[[str], bytes]") -> Addition:
+def parse(value: str, file: str, read: "Callable[[str], bytes]") -> Tuple[Addition, ...]:
     """Parse the row ``Adds: value`` of the patch file ``file``; ``read`` as ``read_patch``.
 
-    Raises BadPatch for an invalid row. The error of reading a source is raised later, by
-    ``Addition.data``.
+    A row of a set gives its files, in their order. Raises BadPatch for an invalid row. The
+    error of reading a source is raised later, by ``Addition.data``.
     """
     target, _, source = (part.strip() for part in value.partition("<"))
-    helper = re.match(r"helper:([a-z]+)\Z", source)
-    if is_of_a_package(target) and helper:
-        path = os.path.join(DEPLOYED, helper.group(1) + ".py")
-        if not os.path.isfile(path):
-            raise BadPatch("a helper that there is not", path=file, found=source)
-        return Addition(target, path, _read_content(lambda: read(path)))
-    if is_of_a_package(target) and is_relative(source) and ":" not in source:
+    kind, colon, name = source.partition(":")
+    if target.endswith("/") and is_of_a_package(target + "x") and kind == "deployed" and colon:
+        if name not in SETS:
+            raise BadPatch(
+                "an unknown set of files",
+                path=file,
+                expected=", ".join("deployed:" + known for known in sorted(SETS)),
+                found=source[:120],
+            )
+        return tuple(_deployed(target + path, part, read) for path, part in SETS[name])
+    if is_of_a_package(target) and kind == "helper" and re.match(r"[a-z]+\Z", name):
+        if not os.path.isfile(os.path.join(DEPLOYED, name + ".py")):
+            raise BadPatch("an unknown helper", path=file, found=source)
+        return (_deployed(target, name + ".py", read),)
+    if is_of_a_package(target) and is_relative(source) and not colon:
         patch_dir = os.path.dirname(os.path.dirname(file))
         content = _read_content(lambda: _read_source(patch_dir, source, target, file))
-        return Addition(target, os.path.join(patch_dir, source), content)
+        return (Addition(target, os.path.join(patch_dir, source), content),)
     raise BadPatch(
         "an Adds row that cannot be read",
         path=file,
-        expected="<path from the site's root> < helper:<name> or <path in the tree>",
+        expected="<path from the site's root> < helper:<name> or <path in the patch "
+        "directory>, or <directory>/ < deployed:<set>",
         found=value[:120],
     )
+
+
+def _deployed(target: str, part: str, read: "Callable[[str], bytes]") -> Addition:
+    source = os.path.join(DEPLOYED, part)
+    return Addition(target, source, _read_content(lambda: read(source)))
 
 
 def _read_content(read: Callable[[], bytes]) -> Union[bytes, BadPatch]:
@@ -80,7 +114,11 @@ def read_patch(path: str) -> bytes:
         return read_file(path, CAP).data
     except (OSError, ValueError) as error:
         message = "cannot read a patch: %s" % getattr(error, "strerror", error)
-        raise BadPatch(_FILE_ERRORS.get(getattr(error, "errno", 0), message), path=path)
+        step = None
+        if isinstance(error, PermissionError):
+            step = "run the same command as a user who can read it"
+        text = _FILE_ERRORS.get(getattr(error, "errno", 0), message)
+        raise BadPatch(text, path=path, next=step)
 
 
 def _read_source(patch_dir: str, path: str, target: str, file: str) -> bytes:
@@ -95,7 +133,7 @@ def _read_source(patch_dir: str, path: str, target: str, file: str) -> bytes:
         raise BadPatch(
             "cannot read a file that a patch adds: %s: %s" % (target, error.strerror),
             path=file,
-            expected="a plain file in the tree, reached through no symlink",
+            expected="a regular file in the patch directory, not through a symlink",
             found=path,
         )
 
@@ -103,6 +141,8 @@ def _read_source(patch_dir: str, path: str, target: str, file: str) -> bytes:
 def is_of_a_package(path: str) -> bool:
     """Return whether ``path`` can be a file of a release, and a valid path of the file system."""
     parts = path.split("/")
+    if re.search("[\ud800-\udfff]", path):
+        return False  # not UTF-8, as a header and a RECORD are
     fits = len(path) < 1024 and max(len(part.encode("utf-8")) for part in parts) < 256
     return is_relative(path) and fits and not _is_unpatchable(path, parts)
 
@@ -112,4 +152,10 @@ def _is_unpatchable(path: str, parts: List[str]) -> bool:
     release shipped, bytecode, and names that a diff or a RECORD would have to quote."""
     is_metadata = parts[0] == ".jhpatch" or parts[0].endswith((".dist-info", ".egg-info"))
     is_bytecode = "__pycache__" in parts or path.endswith((".pyc", ".pyo"))
-    return is_metadata or is_bytecode or re.search(r'[\s"\\\x00-\x1f\x7f]', path) is not None
+    return is_metadata or is_bytecode or _has_quoted_name(path)
+
+
+def _has_quoted_name(path: str) -> bool:
+    """Return whether git or RECORD would quote a path, or a header would strip it."""
+    is_stripped = any(part != part.strip() for part in path.split("/"))
+    return is_stripped or re.search(r'[^\S ]|["\\\x00-\x1f\x7f]', path) is not None

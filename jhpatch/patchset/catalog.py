@@ -5,10 +5,12 @@ import itertools
 import os
 from typing import Container, Dict, Iterable, Iterator, List, Optional, Tuple, Union
 
-from jhpatch.errors import BadPatch, python_command
+from jhpatch.errors import BadPatch, Usage, jhpatch_command
 from jhpatch.patchset.additions import read_patch
 from jhpatch.patchset.edition import Edition, normalized, read_edition
 from jhpatch.patchset.versions import clashes, key
+
+LAYOUT = "<distribution>/<first release>-<slug>.patch in the directory"
 
 
 def own_patch_dir() -> str:
@@ -23,9 +25,9 @@ def own_patch_dir() -> str:
     raise BadPatch(
         "jhpatch is installed without its patches",
         path=installed,
-        expected="a folder of patches",
+        expected="a patch directory",
         found="nothing",
-        next=python_command("pip", "install", "--force-reinstall", "jhpatch"),
+        next="install jhpatch again, from where it was installed and with the same tool",
     )
 
 
@@ -53,7 +55,7 @@ def overlaps(ordered: List[Edition]) -> Iterator[BadPatch]:
                 continue
             edition, later = sorted(clash, key=in_order)
             yield BadPatch(
-                "two editions of %s fit the same release" % edition.patch,
+                "two patch files of %s are for the same release" % edition.patch,
                 path=later.file,
                 expected="releases that %s does not name" % os.path.basename(edition.file),
                 found="%s and %s" % (edition.versions, later.versions),
@@ -69,8 +71,12 @@ def distributions(patch_dirs: List[str]) -> Tuple[str, ...]:
 class Catalog:
     """Patch directories. Each patch file is read at most once, when its distribution is needed."""
 
-    def __init__(self, patch_dirs: Iterable[str], whole: bool = True) -> None:
+    def __init__(
+        self, patch_dirs: Iterable[str], whole: bool = True, also: Iterable[str] = ()
+    ) -> None:
         self.patch_dirs = tuple(patch_dirs)
+        self.also = tuple(also)
+        """Distributions that count as having patches."""
         self.whole = whole
         """Whether ``fitting`` reads every edition, so that two for one release are an error."""
         self._listed: Optional[Tuple[str, ...]] = None
@@ -109,8 +115,10 @@ class Catalog:
     def distributions(self) -> Tuple[str, ...]:
         """The normalized names of the distributions that have patches."""
         if self._listed is None:
-            return distributions(list(self.patch_dirs))
-        return tuple(sorted({normalized(path.split(os.sep)[-2]) for path in self._listed}))
+            names = set(distributions(list(self.patch_dirs)))
+        else:
+            names = {normalized(path.split(os.sep)[-2]) for path in self._listed}
+        return tuple(sorted(names.union(self.also)))
 
     def editions(self, names: Iterable[str]) -> Tuple[Edition, ...]:
         """Return the editions for distributions, by patch and first release.
@@ -177,25 +185,57 @@ class Catalog:
         return releases
 
 
+def refuse_empty(patch_dir: str) -> None:
+    """Raise Usage if no patch file of a directory would ever be read.
+
+    A command would otherwise succeed without a word about a patch that lies elsewhere.
+    """
+    if next(files([patch_dir]), None) is not None:
+        return
+    stray = next(misplaced(patch_dir), None)
+    raise Usage(
+        "a patch directory without a patch",
+        path=patch_dir,
+        expected=LAYOUT,
+        found=os.path.relpath(stray, patch_dir) if stray else "no file NAME.patch",
+        next="move the file there; `create` makes a patch from a diff: "
+        + jhpatch_command("create", "--help"),
+    )
+
+
+def misplaced(patch_dir: str) -> Iterator[str]:
+    """Yield the files of a patch directory that are patches by name and are never read."""
+    for parent, directories, names in os.walk(patch_dir):
+        directories.sort()
+        depth = 0 if parent == patch_dir else os.path.relpath(parent, patch_dir).count("/") + 1
+        is_read = depth == 1 and os.path.basename(parent)[0] not in "._"
+        for name in sorted(names):
+            if name.endswith(".diff") or (name.endswith(".patch") and not is_read):
+                yield os.path.join(parent, name)
+
+
 def distribution_dirs(patch_dir: str) -> List[str]:
     """Return the directories in a patch directory, one a distribution.
 
     Raises BadPatch if it cannot be read.
     """
+    return [
+        name
+        for name in _names(patch_dir)
+        if name[0] not in "._" and os.path.isdir(os.path.join(patch_dir, name))
+    ]
+
+
+def _names(directory: str) -> List[str]:
     try:
-        names = sorted(os.listdir(patch_dir))
+        return sorted(os.listdir(directory))
     except OSError as error:
         raise BadPatch(
             "cannot read the patches: %s" % error.strerror,
-            path=patch_dir,
-            expected="a folder <distribution>/<release>-<slug>.patch",
-            next="check the argument of --patches",
+            path=directory,
+            expected=LAYOUT,
+            next="run the same command as a user who can read it, or check --patches",
         )
-    return [
-        name
-        for name in names
-        if name[0] not in "._" and os.path.isdir(os.path.join(patch_dir, name))
-    ]
 
 
 def files(patch_dirs: Iterable[str], names: Optional[Container[str]] = None) -> Iterator[str]:
@@ -204,6 +244,6 @@ def files(patch_dirs: Iterable[str], names: Optional[Container[str]] = None) -> 
         for distribution in distribution_dirs(patch_dir):
             if names is None or normalized(distribution) in names:
                 directory = os.path.join(patch_dir, distribution)
-                for name in sorted(os.listdir(directory)):
+                for name in _names(directory):
                     if name.endswith(".patch"):
                         yield directory + os.sep + name

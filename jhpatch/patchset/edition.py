@@ -22,15 +22,18 @@ FIELDS = frozenset(
 _REPEATED = frozenset(["Before", "After", "Adds", "Bug", "Author"])
 _HEADER_CAP = 512 * 1024  # the hashes of two thousand files
 _NAME = re.compile(r"([0-9][0-9A-Za-z.+!_]{0,63})-([a-z0-9][a-z0-9-]*)\Z")
-_HASH_ROW = re.compile(r"(\S+) sha256:([0-9a-f]{64})\Z")
+_HASH_ROW = re.compile(r"(.+) (?:sha256:([0-9a-f]{64})|none)\Z")
 
 
 class Change(NamedTuple):
-    """A file that a patch changes: its path from the site's root, its old and new SHA-256."""
+    """A file that a patch changes: its path from the site's root, its old and new SHA-256.
+
+    A SHA-256 of None means no file: the patch creates it, or removes it.
+    """
 
     path: str
-    before: str
-    after: str
+    before: Optional[str]
+    after: Optional[str]
 
 
 class Edition(NamedTuple):
@@ -93,7 +96,7 @@ def edition_of(
     match = _NAME.match(stem)
     if not match:
         raise BadPatch(
-            "a patch file's name does not say what it is",
+            "the name of a patch file is invalid",
             path=path,
             expected="<first release>-<slug>.patch",
             found=os.path.basename(path),
@@ -111,14 +114,19 @@ def edition_of(
         description=" ".join(values["Description"].split()),
         not_needed=" ".join(not_needed.split()) if not_needed is not None else None,
         changes=_changes(fields, path),
-        adds=tuple(additions.parse(value, path, read) for name, value in fields if name == "Adds"),
+        adds=tuple(
+            addition
+            for name, value in fields
+            if name == "Adds"
+            for addition in additions.parse(value, path, read)
+        ),
         file=path,
         fields=fields,
         data=data,
     )
     if (not_needed is None) != bool(edition.changes):
         raise BadPatch(
-            "a patch changes files or is not needed, one of the two",
+            "a patch must either change files or state that it is not needed",
             path=path,
             expected="Before and After, or Not-Needed",
             found="both" if edition.changes else "neither",
@@ -144,7 +152,7 @@ def _require_fields(values: Dict[str, str], path: str, directory: str) -> None:
             raise BadPatch("a patch without a field", path=path, expected=name + ":", found="none")
     if normalized(values["Package"]) != normalized(directory):
         raise BadPatch(
-            "a patch lies in the folder of another distribution",
+            "a patch is in the directory of another distribution",
             path=path,
             expected="Package: " + directory,
             found="Package: " + values["Package"][:120],
@@ -166,6 +174,13 @@ def _refuse_repeated(edition: Edition) -> None:
 
 def _split_header(data: bytes, path: str) -> Tuple[bytes, bytes]:
     head, separator, diff = data.partition(b"\n---\n")
+    if not separator and b"\r\n---\r\n" in data:
+        raise BadPatch(
+            "a patch file with CRLF line ends",
+            path=path,
+            expected="LF; git keeps it with a .gitattributes line '*.patch -text'",
+            found="CRLF",
+        )
     if not separator or len(head) > _HEADER_CAP:
         raise BadPatch(
             "a patch without the end of its header",
@@ -190,13 +205,13 @@ def _fields(head: bytes, path: str) -> Iterator[Tuple[str, str]]:
         name, colon, value = line.partition(":")
         if not colon or name not in FIELDS:
             raise BadPatch(
-                "line %d of a header is no known field" % number,
+                "line %d of a header is not a known field" % number,
                 path=path,
                 expected="one of " + ", ".join(sorted(FIELDS)),
                 found=line[:80],
             )
         if name not in _REPEATED and any(name == known for known, _ in fields):
-            raise BadPatch("a field that may stand once stands twice", path=path, found=name + ":")
+            raise BadPatch("a field occurs twice", path=path, found=name + ":")
         fields.append((name, value.strip()))
     return iter(fields)
 
@@ -212,16 +227,27 @@ def _changes(fields: Tuple[Tuple[str, str], ...], path: str) -> Tuple[Change, ..
             expected=", ".join(sorted(before))[:400] or "a Before for each After",
             found=", ".join(sorted(after))[:400] or "no After",
         )
-    return tuple(Change(name, before[name], after[name]) for name in sorted(before))
+    changes = tuple(Change(name, before[name], after[name]) for name in sorted(before))
+    for change in changes:
+        if change.before is None and change.after is None:
+            raise BadPatch("a patch of a file that does not exist", path=path, found=change.path)
+    return changes
 
 
-def _hash_row(value: str, path: str) -> Tuple[str, str]:
+def _hash_row(value: str, path: str) -> Tuple[str, Optional[str]]:
     match = _HASH_ROW.match(value)
+    if match and (match.group(1).startswith("/") or ".." in match.group(1).split("/")):
+        raise BadPatch(
+            "a patch of a file outside of the site",
+            path=path,
+            expected="<path from the site's root>: jhpatch changes files of a site only",
+            found=match.group(1)[:120],
+        )
     if not match or not additions.is_of_a_package(match.group(1)):
         raise BadPatch(
             "a row of hashes that cannot be read",
             path=path,
-            expected="<path from the site's root> sha256:<64 hex digits>",
+            expected="<path from the site's root> sha256:<64 hex digits>, or none for no file",
             found=value[:120],
         )
     return match.group(1), match.group(2)

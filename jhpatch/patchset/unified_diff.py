@@ -15,8 +15,15 @@ def diff(
     """Return the diff of a file, which may be renamed to ``new_path``; None means no file.
 
     Paths start with ``a/`` and ``b/``; hunks have three lines of context. "" if the bytes
-    are equal. Bytes that are not UTF-8 become surrogates (PEP 383).
+    are equal. Bytes that are not UTF-8 become surrogates (PEP 383). An empty file that is
+    created or removed is in git's form: a unified diff has none.
     """
+    if b"" in (before, after) and None in (before, after):
+        mode, index = "deleted file mode", "e69de29..0000000"
+        if before is None:
+            mode, index = "new file mode", "0000000..e69de29"
+        names = path, new_path or path
+        return "diff --git a/%s b/%s\n" % names + "%s 100644\nindex %s\n" % (mode, index)
     from difflib import SequenceMatcher
 
     old, new = _lines(before), _lines(after)
@@ -24,8 +31,8 @@ def diff(
     if before == after or not groups:
         return ""
     rows = [
-        "--- %s\n" % ("/dev/null" if before is None else "a/" + path),
-        "+++ %s\n" % ("/dev/null" if after is None else "b/" + (new_path or path)),
+        "--- %s\n" % _name("a/", path, before),
+        "+++ %s\n" % _name("b/", new_path or path, after),
     ]
     for group in groups:
         old_range = _range(group[0][1], group[-1][2])
@@ -37,6 +44,13 @@ def diff(
                 rows += _marked("-", old[i1:i2])
                 rows += _marked("+", new[j1:j2])
     return "".join(rows)
+
+
+def _name(prefix: str, path: str, data: Optional[bytes]) -> str:
+    """Return the name of a file; one with a space ends in a tab, as git and patch(1) need it."""
+    if data is None:
+        return "/dev/null"
+    return prefix + path + "\t" * (" " in path)
 
 
 def _marked(mark: str, lines: List[str]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from typing import Any, Dict, Optional
 
 from jhpatch.errors import NextStep
 from jhpatch.report.next_command import MAINTENANCE, Runner
-from jhpatch.report.result import FileReport, Result, SiteReport
+from jhpatch.report.result import FileReport, Result
 from jhpatch.report.text import encoded, shown
 
 SCHEMA = 1
@@ -26,27 +26,28 @@ def document(result: Result, runner: Runner) -> Dict[str, Any]:
     }
     if result.content is not None:
         fields.update(result.content._asdict())
-    elif result.command == "rebase":
+    elif result.command in ("create", "rebase"):
         fields["candidate"] = None
-    if result.command in MAINTENANCE + HOST:
+    if result.command == "rebase":
+        is_refused = result.error is not None and result.error.code == "refused"
+        fields["findings"] = (result.error, *result.further) if is_refused else ()
+    if result.command in (*MAINTENANCE, *HOST, "create"):
         fields["notes"] = result.notes
-    return {key: _value(value, runner, None) for key, value in fields.items()}
+    return {key: _value(value, runner) for key, value in fields.items()}
 
 
-def _value(value: Any, runner: Runner, site_python: Optional[str]) -> Any:
+def _value(value: Any, runner: Runner) -> Any:
     """Return a value as JSON can hold it; text that is not UTF-8 is escaped."""
-    if isinstance(value, SiteReport):
-        site_python = value.python
-    elif isinstance(value, FileReport):
+    if isinstance(value, FileReport):
         value = value._replace(expected=_hash(value.expected), found=_hash(value.found))
     elif isinstance(value, NextStep):
-        value = runner.shown(value, site_python)
+        value = runner.shown(value)
     if isinstance(value, str):
         return shown(value)
     if hasattr(value, "_asdict"):
-        return _object(value._asdict(), runner, site_python)
+        return _object(value._asdict(), runner)
     if isinstance(value, tuple):
-        return [_value(item, runner, site_python) for item in value]
+        return [_value(item, runner) for item in value]
     return value
 
 
@@ -54,11 +55,11 @@ def _hash(digest: Optional[str]) -> Optional[str]:
     return digest and "sha256:" + digest
 
 
-def _object(fields: Dict[str, Any], runner: Runner, site_python: Optional[str]) -> Dict[str, Any]:
-    values = {key: _value(value, runner, site_python) for key, value in fields.items()}
+def _object(fields: Dict[str, Any], runner: Runner) -> Dict[str, Any]:
+    values = {key: _value(value, runner) for key, value in fields.items()}
     for key, value in fields.items():
         if isinstance(value, NextStep):
-            value = runner.shown(value, site_python)
+            value = runner.shown(value)
         if isinstance(value, str) and encoded(value) != shown(value).encode("utf-8"):
             import base64
 

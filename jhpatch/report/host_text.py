@@ -93,7 +93,7 @@ def _ticket(ticket: TicketReport, colour: bool) -> Iterator[str]:
     state = painted(ticket.state, _COLOURS[ticket.state], colour)
     left = _remaining(ticket.end) if ticket.state in ("valid", "expiring") else ""
     yield "%s  %s%s" % (plain(ticket.principal or "no principal"), state, left)
-    yield "  %-17s%s" % ("kept by", "server, pid %d" % ticket.pid if ticket.pid else "nobody")
+    yield "  %-17s%s" % ("renewed by", "server, pid %d" % ticket.pid if ticket.pid else "-")
     for name in _FIELDS:
         value = getattr(ticket, name)
         if value and name in ("start", "end", "renew_till", "next"):
@@ -101,7 +101,14 @@ def _ticket(ticket: TicketReport, colour: bool) -> Iterator[str]:
         if name == "keytab" and ticket.central:
             value = "%s (the hub's)" % (value or "")
         if value:
-            yield "  %-17s%s" % (_LABELS.get(name, name), plain(value))
+            is_reason = name == "error" and ticket.pid is None
+            label = "reason" if is_reason else _LABELS.get(name, name)
+            yield "  %-17s%s" % (label, plain(value))
+    for other in ticket.others:
+        fields = plain(other.ccache), plain(other.principal), _local_time(other.end)
+        yield "  %-17s%s  %s, expires %s" % ("other cache", *fields)
+    if ticket.advice:
+        yield "  %-17s%s" % ("next", plain(ticket.advice))
 
 
 def _remaining(end: Optional[str]) -> str:

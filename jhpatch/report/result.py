@@ -3,6 +3,7 @@
 Their fields are those of the JSON document (``document``) and a contract (docs/json.md).
 """
 
+import os
 from typing import Iterable, Optional, Tuple, Union
 
 from jhpatch.errors import JhpatchError, NextStep, jhpatch_command, shell_command, worst
@@ -77,6 +78,16 @@ class Release(NamedTuple):
     uncovered: Tuple[str, ...] = ()
     """The patches that should name it and do not."""
     reason: Optional[str] = None
+    yanked: bool = False
+    """Whether its author has withdrawn it."""
+
+
+class OtherTicket(NamedTuple):
+    """A valid ticket in another cache of the user."""
+
+    ccache: str
+    principal: str
+    end: str
 
 
 class TicketReport(NamedTuple):
@@ -97,7 +108,11 @@ class TicketReport(NamedTuple):
     next: Optional[str]
     """The time of the next refresh."""
     error: Optional[str]
-    """The last error."""
+    """The last error, or why there is no ticket."""
+    advice: Optional[str] = None
+    """What the user has to do for the ticket, if nothing renews it."""
+    others: Tuple[OtherTicket, ...] = ()
+    """If there is no valid ticket."""
 
 
 class Finding(NamedTuple):
@@ -111,6 +126,14 @@ class Finding(NamedTuple):
     why: str
     next: Optional[NextStep]
     user: Optional[str] = None
+
+
+_SEVERITIES = ("error", "warning", "note")
+
+
+def worst_first(findings: Iterable[Finding]) -> Tuple[Finding, ...]:
+    """Return the findings ordered by severity."""
+    return tuple(sorted(findings, key=lambda finding: _SEVERITIES.index(finding.severity)))
 
 
 def checked(rows: Iterable[Finding]) -> int:
@@ -204,6 +227,13 @@ class RebasedPatch(NamedTuple):
     candidate: Optional[Candidate]
 
 
+class CreatedPatch(NamedTuple):
+    """The content of ``create``: the patch file, and the site that it was made in."""
+
+    candidate: Candidate
+    sites: Tuple[SiteReport, ...]
+
+
 class Script(NamedTuple):
     """The content of ``completion``."""
 
@@ -211,7 +241,16 @@ class Script(NamedTuple):
 
 
 Content = Union[
-    Sites, Findings, Tickets, Kernels, RenderedSite, PatchErrors, Releases, RebasedPatch, Script
+    Sites,
+    Findings,
+    Tickets,
+    Kernels,
+    RenderedSite,
+    PatchErrors,
+    Releases,
+    RebasedPatch,
+    CreatedPatch,
+    Script,
 ]
 
 
@@ -231,13 +270,15 @@ class Result(NamedTuple):
     notes: Tuple[str, ...] = ()
     next: Optional[NextStep] = None
     """The next step of a result without an error."""
+    further: Tuple[Error, ...] = ()
+    """The errors that are reported with ``error``."""
     named: Tuple[str, ...] = ()
     """The patches that ``status`` was asked about, for its next step."""
 
     @property
     def sites(self) -> Tuple[SiteReport, ...]:
         """The sites, of a command that inspects some."""
-        return self.content.sites if isinstance(self.content, Sites) else ()
+        return self.content.sites if isinstance(self.content, (Sites, CreatedPatch)) else ()
 
     @property
     def exit_code(self) -> int:
@@ -261,9 +302,9 @@ def with_fallbacks(result: Result) -> Result:
             return error
         return error._replace(next=_fallback(error, result.command))
 
-    if isinstance(result.content, Sites):
-        sites = (site._replace(error=with_next(site.error)) for site in result.sites)
-        result = result._replace(content=Sites(tuple(sites)))
+    if isinstance(result.content, (Sites, CreatedPatch)):
+        sites = tuple(site._replace(error=with_next(site.error)) for site in result.sites)
+        result = result._replace(content=result.content._replace(sites=sites))
     return result._replace(error=with_next(result.error))
 
 
@@ -271,5 +312,12 @@ def _fallback(error: Error, command: Optional[str]) -> Optional[NextStep]:
     if error.code == "usage":
         return jhpatch_command(*([command] if command else []), "--help")
     if error.code == "bad-patch":
-        return None if command == "lint" else jhpatch_command("lint")  # edit the file after lint
+        return None if command == "lint" else _lint(error.path)  # edit the file after lint
     return shell_command("ls", "-ld", error.path) if error.path else None
+
+
+def _lint(path: Optional[str]) -> NextStep:
+    """Return lint for the directory of a patch file, or of what the command line names."""
+    if path is None or not path.endswith(".patch"):
+        return jhpatch_command("lint")
+    return jhpatch_command("lint", "--patches", os.path.dirname(os.path.dirname(path)) or ".")

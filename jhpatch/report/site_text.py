@@ -4,6 +4,7 @@ import re
 from typing import Iterator, List, Sequence
 
 from jhpatch.errors import jhpatch_command
+from jhpatch.report import states
 from jhpatch.report.next_command import Runner
 from jhpatch.report.result import PatchReport, Result, SiteReport
 from jhpatch.report.text import WIDTH, Style, diff_text, painted, plain
@@ -11,8 +12,11 @@ from jhpatch.report.text import WIDTH, Style, diff_text, painted, plain
 _COLOURS = {
     "applied": "32",
     "pristine": "33",
+    "unpatched": "33",
     "outdated": "33",
+    "shadowed": "33",
     "superseded": "33",
+    "overwritten": "33",
     "modified": "31",
     "unsupported": "31",
     "interrupted": "31",
@@ -30,7 +34,9 @@ def text(result: Result, style: Style, runner: Runner) -> str:
         lines += _environment_table(result, style)
     else:
         for site in result.sites:
-            lines.append("%s%s" % (plain(site.site), " (%s)" % site.owner if site.owner else ""))
+            lines.append(
+                "%s%s" % (plain(site.site), " (%s)" % plain(site.owner) if site.owner else "")
+            )
             lines += _patch_table(result, site, style)
             lines += ["  " + plain(note) for note in site.notes]
             lines += _restart_lines(site)
@@ -70,7 +76,7 @@ def _environment_table(result: Result, style: Style) -> Iterator[str]:
         environment = plain(site.python or site.site)
         patches = [patch for patch in site.patches if patch.state != "absent"]
         rows += [
-            [patch.state, patch.version or "-", patch.patch, environment] for patch in patches
+            [_label(patch), patch.version or "-", patch.patch, environment] for patch in patches
         ]
         if not patches:
             rows.append(["failed" if site.error else "nothing", "-", "-", environment])
@@ -78,7 +84,7 @@ def _environment_table(result: Result, style: Style) -> Iterator[str]:
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row[:3], widths)]
         if style.terminal:
-            cells[0] = painted(cells[0], _COLOURS.get(row[0]), style.colour)
+            cells[0] = painted(cells[0], _COLOURS.get(row[0].split(" ")[0]), style.colour)
         yield "  ".join(cells + row[3:]) if style.terminal else "\t".join(row)
     for site in result.sites:
         for line in _restart_lines(site):
@@ -86,10 +92,16 @@ def _environment_table(result: Result, style: Style) -> Iterator[str]:
 
 
 def _cells(result: Result, patch: PatchReport) -> Sequence[str]:
-    state = patch.state + (" (changed)" if patch.changed else "")
+    marks = " (record removed)" if _is_dropped(patch) else " (changed)"
+    state = _label(patch) + (marks if patch.changed else "")
     if result.command == "list":
         return (patch.patch, _release_span(patch.versions or ""), state, patch.description or "")
     return (patch.patch, patch.version or "-", state, patch.reason or "")
+
+
+def _label(patch: PatchReport) -> str:
+    """Return the state of a patch as text."""
+    return states.LABELS.get(patch.state, patch.state)
 
 
 def _release_span(versions: str) -> str:
@@ -120,7 +132,11 @@ def _restart_lines(site: SiteReport) -> Iterator[str]:
 def _summary(result: Result, runner: Runner) -> Iterator[str]:
     """Yield the last line: what was done, or the next command to type."""
     if result.command == "status" and result.exit_code == 3:
-        yield "next: " + runner.shown(jhpatch_command(*_next_arguments(result)))
+        found = {patch.state for site in result.sites for patch in site.patches}
+        if "shadowed" in found and not found & _COLOURS.keys() - {"applied", "shadowed"}:
+            yield "next: remove the copy that Python imports, or patch that copy"
+        else:
+            yield "next: " + runner.shown(jhpatch_command(*_next_arguments(result)))
     elif result.command in ("apply", "revert") and not result.exit_code:
         yield _outcome(result)
 
@@ -131,15 +147,27 @@ def _next_arguments(result: Result) -> List[str]:
     return ["diff"] + unclear if unclear else ["apply", *result.named]
 
 
+def _is_dropped(patch: PatchReport) -> bool:
+    """Return whether a change has removed the record of a patch, and no patch of a release."""
+    return patch.changed and patch.state in ("absent", "not-needed", "unsupported")
+
+
 def _outcome(result: Result) -> str:
-    count = sum(patch.changed for site in result.sites for patch in site.patches)
+    changed = [patch for site in result.sites for patch in site.patches if patch.changed]
+    dropped = sum(map(_is_dropped, changed))
+    count = len(changed) - dropped
     if result.dry_run:
         would = any(site.would_change for site in result.sites)
         return "would change the files above" if would else "nothing to do"
-    if not count:
+    if not changed:
         return "done" if any(site.changed for site in result.sites) else "nothing to do"
     participle = "applied" if result.command == "apply" else "reverted"
-    message = "%d %s %s" % (count, "patch" if count == 1 else "patches", participle)
+    parts = []
+    if count:
+        parts.append("%d %s %s" % (count, "patch" if count == 1 else "patches", participle))
+    if dropped:
+        parts.append("%d %s removed" % (dropped, "record" if dropped == 1 else "records"))
+    message = ", ".join(parts)
     if any(site.restart for site in result.sites):
-        return message + "; the processes above run the old code until they are restarted"
+        return message + "; the processes above run the previous code until they are restarted"
     return message

@@ -8,8 +8,16 @@ MODIFIED = "modified"
 NOT_NEEDED = "not-needed"
 OUTDATED = "outdated"
 PRISTINE = "pristine"
+SHADOWED = "shadowed"
+"""Python imports another copy; of reports alone."""
 SUPERSEDED = "superseded"
 UNSUPPORTED = "unsupported"
+
+PATCHED = (APPLIED, OUTDATED, MODIFIED)
+"""Those in which files of the patch are in use."""
+
+LABELS = {PRISTINE: "unpatched", SUPERSEDED: "overwritten by an upgrade"}
+"""The states that text names otherwise than JSON."""
 
 # The states of a file.
 BEFORE = "before"

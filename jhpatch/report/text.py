@@ -24,27 +24,33 @@ class Style(NamedTuple):
 
 def errors_text(result: Result, runner: Runner) -> str:
     """Return the text for standard error: the errors, each with the next step."""
-    errors = [error_text(result.error, runner)] if result.error else []
-    errors += [error_text(site.error, runner, site.python) for site in result.sites if site.error]
+    errors = [error_text(error, runner) for error in _together(result)]
+    errors += [error_text(site.error, runner) for site in result.sites if site.error]
     return "".join(dict.fromkeys(errors))
 
 
-def error_text(error: Error, runner: Runner, site_python: Optional[str] = None) -> str:
+def _together(result: Result) -> List[Error]:
+    """Return the error and those that are reported with it; the last has the next step."""
+    if result.error is None:
+        return []
+    errors = [error._replace(next=None) for error in (result.error, *result.further)]
+    return errors[:-1] + [errors[-1]._replace(next=result.error.next)]
+
+
+def error_text(error: Error, runner: Runner) -> str:
     """Return an error with its path, the expected and the found value, and the next command."""
     lines = ["jhpatch: %s" % plain(error.message)]
-    lines += error_rows(error, runner, "path", site_python=site_python)
+    lines += error_rows(error, runner, "path")
     return "".join(line + "\n" for line in lines)
 
 
-def error_rows(
-    error: Error, runner: Runner, *first: str, site_python: Optional[str] = None
-) -> Iterator[str]:
+def error_rows(error: Error, runner: Runner, *first: str) -> Iterator[str]:
     """Yield a line for each field that an error has."""
     for name in (*first, "expected", "found"):
         if getattr(error, name):
             yield "  %-9s %s" % (name + ":", plain(getattr(error, name)))
     if error.next:
-        yield "  %-9s %s" % ("next:", plain(runner.shown(error.next, site_python)))
+        yield "  %-9s %s" % ("next:", plain(runner.shown(error.next)))
 
 
 def ending(result: Result, runner: Runner) -> List[str]:

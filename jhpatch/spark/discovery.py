@@ -2,13 +2,16 @@
 
 import glob
 import os
+import shutil
 from typing import Dict, List, Mapping, Optional, Tuple
 
-from jhpatch.deployed import reasons
-from jhpatch.deployed.reasons import Fault, Java
+from jhpatch.deployed import hadoop, spark_home
+from jhpatch.deployed.causes import Fault
+from jhpatch.deployed.spark_home import Java, KernelPython
 from jhpatch.errors import JhpatchError, Refused, jhpatch_command
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.spark.faults import refusal_of
+from jhpatch.spark import probe
+from jhpatch.spark.faults import no_ipykernel, refusal_of
 from jhpatch.system import path_owners
 
 # Cloudera's parcels, Hortonworks' links, Bigtop's packages, and what people unpack by hand.
@@ -28,7 +31,6 @@ _SPARK_HOMES = (
 )
 _JAVA_HOMES = ("/usr/lib/jvm/*", "/usr/java/*", "/opt/java/*", "/opt/jdk*")
 _HADOOP_CONF_DIR = "/etc/hadoop/conf"
-_PYTHON_TIMEOUT = 20  # seconds
 
 
 class Spark(NamedTuple):
@@ -50,29 +52,35 @@ def find_spark(
     """
     home = named or environ.get("SPARK_HOME", "")
     if not home:
-        homes = _spark_homes(python, root)
+        homes = _spark_homes(python, environ, root)
         if len(homes) != 1:
             raise Refused(
                 "there is more than one Spark" if homes else "there is no Spark",
                 expected="one Spark",
-                found=", ".join(homes) or "none in the usual folders",
+                found=", ".join(homes) or "none in the usual directories",
                 next=jhpatch_command(
                     "kernelspec", "install", "--spark-home", homes[0] if homes else "DIR"
                 ),
             )
         home = homes[0]
     home = os.path.abspath(home)
-    entries, fault = reasons.python_path(home)
+    entries, fault = spark_home.python_path(home)
     if fault:
         raise refusal_of(fault)
-    return Spark(home, reasons.spark_version(home), tuple(entries))
+    return Spark(home, spark_home.spark_version(home), tuple(entries))
 
 
-def _spark_homes(python: str, root: str) -> List[str]:
-    """Return the installed Sparks, each once whatever links lead to it."""
+def _spark_homes(python: str, environ: Mapping[str, str], root: str) -> List[str]:
+    """Return the installed Sparks, each once whatever links lead to it.
+
+    Python is asked for pip's pyspark: it may be in the user's site-packages.
+    """
+    asked = ask_python(python, environ)[0]
+    own = spark_home.own_home(asked.pyspark[0]) if asked else ""
     prefix = os.path.dirname(os.path.dirname(python))
     patterns = [glob.escape(prefix) + "/lib/python3*/site-packages/pyspark"]
     patterns += [root.rstrip("/") + pattern for pattern in _SPARK_HOMES]
+    patterns += [glob.escape(own)] if own else []
     homes: Dict[str, str] = {}
     for pattern in patterns:
         for path in sorted(glob.glob(pattern)):
@@ -90,65 +98,134 @@ def find_java(
     """
     if named:
         home = os.path.abspath(named)
-        return _supported(spark, reasons.java_of(home), home)
-    default = reasons.java_of(environ.get("JAVA_HOME", ""), environ.get("PATH", ""))
+        return _supported(spark, spark_home.java_of(home), home)
+    default = spark_home.java_of(environ.get("JAVA_HOME", ""), environ.get("PATH", ""))
     candidates = [default]
     for pattern in _JAVA_HOMES:
         for path in sorted(glob.glob(root.rstrip("/") + pattern)):
-            candidates.append(None if os.path.islink(path) else reasons.java_of(path))
+            candidates.append(None if os.path.islink(path) else spark_home.java_of(path))
     for java in candidates:
-        if java and java.release and not list(reasons.judged_java(spark, java, java.home)):
+        if java and java.release and not list(spark_home.judged_java(spark, java, java.home)):
             return java
     return _supported(spark, default, environ.get("JAVA_HOME", ""))
 
 
 def _supported(spark: str, java: Optional[Java], home: str) -> Java:
     """Return a Java that Spark supports. Raises Refused."""
-    for fault in reasons.judged_java(spark, java, home):
+    for fault in spark_home.judged_java(spark, java, home):
         raise refusal_of(fault)
     assert java is not None
     return java
 
 
-def find_hadoop_conf(named: Optional[str], environ: Mapping[str, str]) -> str:
-    """Return the directory of the Hadoop configuration: named, set, or the usual one.
+def find_hadoop_conf(
+    named: Optional[str], named_yarn: Optional[str], environ: Mapping[str, str]
+) -> Tuple[str, str]:
+    """Return the directories of Hadoop's and of YARN's configuration, which may be the same.
 
-    Raises Refused where it has no readable configuration.
+    They are those named, else those of HADOOP_CONF_DIR and YARN_CONF_DIR, else the usual one.
+    Raises Refused where they have no readable configuration.
     """
-    variables = ("HADOOP_CONF_DIR", "YARN_CONF_DIR")
-    directory = named or next(
-        (environ[name] for name in variables if environ.get(name)), _HADOOP_CONF_DIR
-    )
-    directory = os.path.abspath(directory)
-    fault = reasons.hadoop_of(directory)[1]
+    hadoop_dir = named or environ.get("HADOOP_CONF_DIR") or environ.get("YARN_CONF_DIR", "")
+    yarn_dir = named_yarn or ("" if named else environ.get("YARN_CONF_DIR", ""))
+    is_found = bool(hadoop_dir or yarn_dir)
+    hadoop_dir = os.path.abspath(hadoop_dir or yarn_dir or _HADOOP_CONF_DIR)
+    yarn_dir = os.path.abspath(yarn_dir or hadoop_dir)
+    fault = hadoop.hadoop_of(hadoop_dir, yarn_dir)[1]
     if fault:
-        raise refusal_of(fault)
-    return directory
+        error = refusal_of(fault)
+        if not is_found and error.next is not None:
+            local = jhpatch_command("kernelspec", "install", "--master", "local[*]")
+            error.next = error.next + ", or for a Spark on this host alone " + local
+        raise error
+    return hadoop_dir, yarn_dir
 
 
-def check_pythons(
-    spark: str, driver: str, worker: str, environ: Mapping[str, str]
-) -> Tuple[List[Fault], List[str]]:
-    """Return the faults of a kernel's two Pythons, and why a release is not known."""
-    releases, unknown = {}, []
-    for path in dict.fromkeys((driver, worker)):
-        releases[path], reason = python_release(path, environ)
-        if reason:
+class Pythons(NamedTuple):
+    """The Pythons of a new kernel, by absolute path, and what is known of them."""
+
+    driver: str
+    worker: str
+    faults: Tuple[Fault, ...] = ()
+    unknown: Tuple[str, ...] = ()
+    """Why a release is not known."""
+
+
+def path_of(python: str, option: str, environ: Mapping[str, str]) -> str:
+    """Return the absolute path of a Python that an option names, as a name on PATH too.
+
+    Raises Refused.
+    """
+    if os.path.isabs(python):
+        return python
+    found = "" if "/" in python else shutil.which(python, path=environ.get("PATH") or None)
+    if found:
+        return os.path.abspath(found)
+    relative = "is a relative path: a server starts the kernel in another directory"
+    reason = relative if "/" in python else "is not on PATH"
+    raise refusal_of(Fault("kernel-python", "%s %s %s" % (option, python, reason)))
+
+
+def find_pythons(
+    spark: str, driver: str, worker: str, is_local: bool, environ: Mapping[str, str]
+) -> Pythons:
+    """Return what is known of a kernel's two Pythons, which are absolute paths.
+
+    ``is_local``: whether the workers run on this host.
+    """
+    faults: List[Fault] = []
+    unknown: List[str] = []
+    python, reason, is_there = ask_python(driver, environ)
+    release = python.release if python else ()
+    if python is None and is_there:
+        unknown.append(reason)
+    elif python is None:
+        faults.append(Fault("kernel-python", reason, driver))
+    elif release < (3, 6):
+        words = "%s is Python %s" % (driver, ".".join(map(str, release)))
+        faults.append(Fault("kernel-python", words, driver))
+    elif not python.has_ipykernel:
+        faults.append(no_ipykernel(driver))
+    of_worker = release
+    if worker != driver:
+        of_worker, reason, is_there = python_release(worker, environ)
+        if reason and is_local and not is_there:
+            faults.append(Fault("kernel-python", reason, worker))
+        elif reason:
             unknown.append(reason)
-    return list(reasons.judged_python(spark, releases[driver], releases[worker], worker)), unknown
+    faults += spark_home.judged_python(spark, release, of_worker, worker)
+    return Pythons(driver, worker, tuple(faults), tuple(unknown))
 
 
-def python_release(path: str, environ: Mapping[str, str]) -> Tuple[Tuple[int, ...], str]:
-    """Return ``((major, minor), "")`` of an interpreter, or ``((), reason)`` if not known.
+def ask_python(path: str, environ: Mapping[str, str]) -> Tuple[Optional[KernelPython], str, bool]:
+    """Return what a kernel's Python is; or None, why not, and whether it is there."""
+    reason, is_there = _not_run(path)
+    if reason:
+        return None, reason, is_there
+    own = {name: environ[name] for name in environ if not name.startswith("PYTHON")}
+    python, problem = probe.ask(path, own)
+    return python, "" if python else "%s is no Python: %s" % (path, problem), False
+
+
+def python_release(path: str, environ: Mapping[str, str]) -> Tuple[Tuple[int, ...], str, bool]:
+    """Return the minor release of a workers' Python; or why not, and whether it is there."""
+    reason, is_there = _not_run(path)
+    if reason:
+        return (), reason, is_there
+    release = spark_home.minor_of(path, environ)
+    return release, "" if release else "%s is no Python" % path, False
+
+
+def _not_run(path: str) -> Tuple[str, bool]:
+    """Return why a Python is not run, and whether it is there.
 
     Root runs no interpreter that another user can write.
     """
-    if not os.access(path, os.X_OK):
-        return (), "%s is no program of this host" % path
+    if not os.access(path, os.X_OK) or os.path.isdir(path):
+        return "%s is no program of this host" % path, False
     try:
         if os.geteuid() == 0 and path_owners.writer_of(path) is not None:
-            return (), "%s can be written by another user, and was not run" % path
+            return "%s can be written by another user, and was not run" % path, True
     except JhpatchError as error:
-        return (), error.message
-    release = reasons.minor_of(path, environ, _PYTHON_TIMEOUT)
-    return release, "" if release else "%s is no Python" % path
+        return error.message, True
+    return "", True

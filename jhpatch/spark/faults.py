@@ -1,33 +1,63 @@
 """A fault that the deployed code found in a Spark, as a finding or as an error."""
 
-from typing import Optional
+import shlex
+from typing import Optional, Sequence, Tuple
 
-from jhpatch.deployed import reasons
-from jhpatch.deployed.reasons import Fault
-from jhpatch.errors import NextStep, Refused, jhpatch_command
+from jhpatch.deployed.causes import CAUSES, Fault
+from jhpatch.errors import Command, NextStep, Refused, jhpatch_command
 from jhpatch.report.result import Finding
 
 _COMMAND = "python -m jhpatch "
 
 
-def finding_of(fault: Fault, user: Optional[str] = None) -> Finding:
-    """Return a fault as a finding."""
-    cause = reasons.CAUSES[fault.code]
+def finding_of(fault: Fault, user: Optional[str] = None, kernel: str = "") -> Finding:
+    """Return a fault as a finding; ``kernel`` is the one that its next step writes again."""
+    cause = CAUSES[fault.code]
     path, step = fault.path or None, _next_step(fault.next)
+    if kernel:
+        step = repeated(step, (("--name", kernel),)) or step
     return Finding(fault.code, cause.severity, fault.message, path, cause.why, step, user)
 
 
 def refusal_of(fault: Fault) -> Refused:
     """Return a fault as the error of a command that would have written a kernel."""
-    why = reasons.CAUSES[fault.code].why
+    why = CAUSES[fault.code].why
     return Refused(
         fault.message, path=fault.path or None, expected=why, next=_next_step(fault.next)
     )
 
 
+def no_ipykernel(python: str) -> Fault:
+    """Return the fault of a Python without ipykernel."""
+    message = "%s has no ipykernel" % python
+    return Fault("kernel-no-ipykernel", message, python, {"python": shlex.quote(python)})
+
+
 def prevents_start(fault: Fault) -> bool:
     """Whether Spark does not start with this fault."""
-    return reasons.CAUSES[fault.code].severity == "error"
+    return CAUSES[fault.code].severity == "error"
+
+
+def repeated(step: Optional[NextStep], given: Sequence[Tuple[str, str]]) -> Optional[NextStep]:
+    """Return a next step whose ``kernelspec install`` has the options that were given, too.
+
+    ``given``: options with their values; an option of the step's own counts before it.
+    """
+    if step is None:
+        return None
+    parts = []
+    for part in step.parts:
+        if isinstance(part, Command) and part.arguments[:2] == ("kernelspec", "install"):
+            own = part.arguments[2:]
+            words = [
+                word
+                for option, value in given
+                if option not in own or option in ("--conf", "--env")
+                for word in ((option, value) if value else (option,))
+            ]
+            part = part._replace(arguments=part.arguments[:2] + tuple(words) + own)
+        parts.append(part)
+    return NextStep(*parts)
 
 
 def _next_step(text: str) -> NextStep:

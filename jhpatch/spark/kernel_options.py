@@ -6,6 +6,7 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 from jhpatch.errors import Usage
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.spark import discovery, kernel_store
+from jhpatch.spark.debugger import has_debugger
 from jhpatch.spark.faults import prevents_start, refusal_of
 from jhpatch.spark.kernelspec import Kernel
 
@@ -20,7 +21,7 @@ class KernelOptions(NamedTuple):
 
     name: str
     python: str
-    """An absolute path."""
+    """A name on PATH or an absolute path."""
     spark_home: Optional[str] = None
     hadoop_conf_dir: Optional[str] = None
     java_home: Optional[str] = None
@@ -37,26 +38,34 @@ class KernelOptions(NamedTuple):
     """Minutes; 0: never."""
     user: bool = False
     prefix: Optional[str] = None
+    yarn_conf_dir: Optional[str] = None
 
 
 def resolve(options: KernelOptions, environ: Mapping[str, str]) -> Tuple[Kernel, List[str]]:
     """Return the kernel, and notes for the user. Raises Usage, Refused, Failed."""
     _check(options)
-    python, worker = options.python, options.worker_python or options.python
+    python = discovery.path_of(options.python, "--python", environ)
+    worker = discovery.path_of(options.worker_python or python, "--worker-python", environ)
     spark = discovery.find_spark(options.spark_home, environ, python)
     java = discovery.find_java(options.java_home, environ, spark.version)
-    conf_dir, is_yarn = "", options.master.startswith("yarn")
+    conf_dir = yarn_dir = ""
+    is_yarn = options.master.startswith("yarn")
     if is_yarn:
-        conf_dir = discovery.find_hadoop_conf(options.hadoop_conf_dir, environ)
-    faults, notes = discovery.check_pythons(spark.version, python, worker, environ)
-    for fault in filter(prevents_start, faults):
-        raise refusal_of(fault)
-    notes += [fault.message for fault in faults]
-    if is_yarn and spark.version.startswith(("1.", "2.")):
-        notes.append("Spark %s takes no new tickets: see docs/pyspark.md" % spark.version)
-    for path in (spark.home, java.home, conf_dir, python, worker):
+        conf_dir, yarn_dir = discovery.find_hadoop_conf(
+            options.hadoop_conf_dir, options.yarn_conf_dir, environ
+        )
+    for path in (spark.home, java.home, conf_dir, yarn_dir, python, worker):
         if "$" in path or "\n" in path:
             raise Usage("a path in a kernel.json may hold no $", found=path)
+    is_local = options.master.startswith("local")
+    pythons = discovery.find_pythons(spark.version, python, worker, is_local, environ)
+    for fault in filter(prevents_start, pythons.faults):
+        raise refusal_of(fault)
+    notes = list(pythons.unknown) + [fault.message for fault in pythons.faults]
+    if is_yarn and spark.version.startswith(("1.", "2.")):
+        notes.append("Spark %s takes no new tickets: see docs/pyspark.md" % spark.version)
+    env = dict(_parse_pairs(options.env, "--env", _VARIABLE))
+    more = [entry for entry in env.pop("PYTHONPATH", "").split(":") if entry]
     version = " " + spark.version if spark.version else ""
     kernel = Kernel(
         display_name=options.display_name or "PySpark%s (%s)" % (version, options.master),
@@ -65,14 +74,16 @@ def resolve(options: KernelOptions, environ: Mapping[str, str]) -> Tuple[Kernel,
         worker_python=worker,
         spark_home=spark.home,
         spark=spark.version,
-        python_path=spark.python_path,
+        python_path=spark.python_path + tuple(more) + ("${PYTHONPATH}",),
         hadoop_conf_dir=conf_dir,
+        yarn_conf_dir=yarn_dir,
         java_home=java.home,
         master=options.master,
         conf=_parse_pairs(options.conf, "--conf", _CONF),
-        env=_parse_pairs(options.env, "--env", _VARIABLE),
+        env=tuple(sorted(env.items())),
         lazy=options.lazy,
         idle_stop=options.idle_stop,
+        debugger=has_debugger(python, environ),
     )
     return kernel, notes
 
@@ -80,13 +91,13 @@ def resolve(options: KernelOptions, environ: Mapping[str, str]) -> Tuple[Kernel,
 def _check(options: KernelOptions) -> None:
     if not _NAME.fullmatch(options.name):
         raise Usage(
-            "--name is none for a kernel",
+            "--name is not a valid kernel name",
             expected="letters, digits, . _ and -",
             found=options.name,
         )
     if not _MASTER.fullmatch(options.master):
         raise Usage(
-            "--master names no cluster",
+            "--master is not a supported cluster URL",
             expected="yarn, local[N], spark://HOST",
             found=options.master or "nothing",
         )
@@ -105,6 +116,12 @@ def _parse_pairs(
     pairs: Dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
+        if equals and option == "--conf" and not name.startswith("spark."):
+            raise Usage(
+                "--conf: Spark ignores a setting whose name does not begin with spark.",
+                expected="spark.NAME=VALUE; spark.hadoop.NAME=VALUE for a setting of Hadoop's",
+                found=text,
+            )
         if not equals or not names.fullmatch(name) or "\n" in value or "\0" in value:
             raise Usage(option + " cannot be read", expected="NAME=VALUE on one line", found=text)
         pairs[name] = value

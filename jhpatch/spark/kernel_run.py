@@ -4,26 +4,26 @@ import importlib
 import json
 import os
 import queue
+import re
 import tempfile
 import time
-from typing import Any, Callable, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional
 
-from jhpatch.deployed import reasons
-from jhpatch.deployed.pyspark import CHECKED
-from jhpatch.deployed.reasons import Fault
+from jhpatch.deployed import causes, first_job
+from jhpatch.deployed.causes import Fault
+from jhpatch.deployed.meanings import meaning
 from jhpatch.namedtuple import NamedTuple
 
-_MARK = CHECKED + " "  # before the result, in what the job prints
-_JOB = "import jhpatch_pyspark; jhpatch_pyspark.check()"
-# A kernel that jhpatch did not write has ``spark`` or ``sc`` of Spark's own shell.py.
-_JOB_ELSEWHERE = (
-    "print('%s' + str({'count': spark.range(1000).count()}).replace(chr(39), chr(34)))" % _MARK
-)
-_OUTPUT_TAIL = 2000  # characters of the kernel's output that are kept
+_MARK = first_job.CHECKED + " "  # before the result, in what the job prints
+_OUTPUT_TAIL = 4000  # characters of the kernel's output that are kept for ``--verbose``
+_OUTPUT = 200000  # characters of the output in which the cause is looked for
 # jupyter_client finds free ports and releases them again: on a busy host another program may
 # take one first. A server restarts such a kernel (KernelRestarter), and so does this module.
 _PORT_TAKEN = "ZMQError: Address already in use"
 _STARTS = 3
+_POLL = 0.5  # seconds between two checks whether the process is running
+_VAGUE = ("kernel-died", "spark-timeout", "spark-failed")
+"""Codes that name no cause."""
 
 
 class Outcome(NamedTuple):
@@ -34,89 +34,198 @@ class Outcome(NamedTuple):
     output: str
     """The end of the output of the kernel's process and of its Spark."""
 
+    @property
+    def is_vague(self) -> bool:
+        """Whether the fault names no cause."""
+        return self.fault is not None and self.fault.code in _VAGUE
 
-def run_job(name: str, ours: bool, timeout: float, say: Callable[[str], None]) -> Outcome:
+
+def run_job(name: str, timeout: float, say: Callable[[str], None]) -> Outcome:
     """Start a kernel, run the job and shut the kernel down, within ``timeout`` seconds.
 
-    ``ours`` is whether jhpatch wrote the kernel; ``say`` is called with each line of progress.
+    ``say`` is called with each line of progress. Whatever keeps the kernel from its start is a
+    fault of the outcome.
     """
     end = time.monotonic() + timeout
     for remaining in reversed(range(_STARTS)):
-        outcome = _run_once(name, ours, end, say)
-        died = outcome.fault is not None and outcome.fault.code == "kernel-died"
-        if not remaining or not died or _PORT_TAKEN not in outcome.output:
+        outcome = _run_once(name, end, say)
+        if not remaining or not outcome.is_vague or _PORT_TAKEN not in outcome.output:
             break
         say("another program took the kernel's port: starting it again")
     return outcome
 
 
-def _run_once(name: str, ours: bool, end: float, say: Callable[[str], None]) -> Outcome:
+class _Run:
+    """A started kernel: its client, and what it has printed."""
+
+    def __init__(self, manager: Any, client: Any, end: float, say: Callable[[str], None]) -> None:
+        self._manager = manager
+        self._client = client
+        self._end = end
+        self._say = say
+        self.streams: Dict[str, str] = {"stdout": "", "stderr": ""}
+
+    def job(self) -> Dict[str, Any]:
+        """Return the result that the job has printed. Raises Ended."""
+        self._wait_until_ready()
+        with open(_source(), encoding="utf-8") as file:
+            text = file.read()
+        code = "exec(compile(%s, 'first_job', 'exec'), {'__name__': '__main__'})" % ascii(text)
+        message_id = self._client.execute(code, store_history=False)
+        while True:
+            message = self._message()
+            if message["parent_header"].get("msg_id") != message_id:
+                continue
+            kind, content = message["msg_type"], message["content"]
+            if kind == "error":
+                words = "%s: %s\n" % (content["ename"], content["evalue"])
+                raise Ended("spark-failed", words, words + "\n".join(content["traceback"]))
+            if kind == "status" and content["execution_state"] == "idle":
+                return self._result()
+
+    def _wait_until_ready(self) -> None:
+        """Wait for the reply to ``kernel_info``, as ``wait_for_ready``, and lose no output."""
+        self._client.kernel_info()
+        asked = time.monotonic()
+        while True:
+            try:
+                reply = self._client.get_shell_msg(timeout=_POLL)
+                if reply["msg_type"] == "kernel_info_reply":
+                    return
+            except queue.Empty:
+                pass
+            self._drain()
+            self._require_life("the kernel's process ended before it answered")
+            if time.monotonic() - asked > 10:  # a request before the kernel listens may be lost
+                self._client.kernel_info()
+                asked = time.monotonic()
+
+    def _message(self) -> Any:
+        while True:
+            try:
+                message = self._client.get_iopub_msg(timeout=_POLL)
+            except queue.Empty:
+                self._require_life("the kernel's process ended")
+                continue
+            self._note(message)
+            if time.monotonic() > self._end:
+                self._require_life("the kernel's process ended")
+            return message
+
+    def _require_life(self, words: str) -> None:
+        if not self._manager.is_alive():
+            self._drain()
+            raise Ended("kernel-died", words)
+        if time.monotonic() > self._end:
+            raise Ended("spark-timeout", "no answer within the time (--timeout)")
+
+    def _drain(self) -> None:
+        while True:
+            try:
+                self._note(self._client.get_iopub_msg(timeout=0.05))
+            except queue.Empty:
+                return
+
+    def _note(self, message: Any) -> None:
+        """Keep what a message prints, and pass each line on as progress."""
+        content = message["content"]
+        if message["msg_type"] == "error":  # of a start-up file
+            self.streams["stderr"] += "\n".join(content["traceback"]) + "\n"
+        if message["msg_type"] != "stream":
+            return
+        name = content.get("name", "stdout")
+        self.streams[name] = (self.streams.get(name, "") + content["text"])[-_OUTPUT:]
+        for line in content["text"].replace("\r", "\n").splitlines():
+            if line.strip() and not line.startswith(_MARK):
+                self._say(line.rstrip())
+
+    def _result(self) -> Dict[str, Any]:
+        _, mark, rest = self.streams["stdout"].rpartition(_MARK)
+        try:
+            result = json.JSONDecoder().raw_decode(rest)[0] if mark else None
+        except ValueError:
+            result = None
+        if not isinstance(result, dict):
+            raise Ended("spark-failed", "the kernel did not run the job")
+        return result
+
+
+class Ended(Exception):
+    """The job has no result."""
+
+    def __init__(self, code: str, message: str, text: str = "") -> None:
+        super().__init__(message)
+        self.fault = Fault(code, message)
+        self.text = text
+
+
+def _source() -> str:
+    """Return the path of the job's text."""
+    return re.sub(r"\.pyc$", ".py", os.path.abspath(first_job.__file__))
+
+
+def _run_once(name: str, end: float, say: Callable[[str], None]) -> Outcome:
     manager = importlib.import_module("jupyter_client.manager").KernelManager(kernel_name=name)
     with tempfile.TemporaryFile() as log:
-        manager.start_kernel(stdout=log, stderr=log, cwd=os.path.expanduser("~"))
+        try:
+            manager.start_kernel(stdout=log, stderr=log, cwd=os.path.expanduser("~"))
+        except Exception as error:  # of the operating system, or of a kernel provisioner
+            return Outcome(_not_started(manager, error), {}, str(error))
         client = manager.client()
         client.start_channels()
+        run = _Run(manager, client, end, say)
+        result: Dict[str, Any] = {}
+        ended: Optional[Ended] = None
         try:
-            fault, figures, text = _execute(manager, client, ours, end, say)
+            result = run.job()
+        except Ended as error:
+            ended = error
         finally:
             client.stop_channels()
             manager.shutdown_kernel(now=True)
         size = log.seek(0, os.SEEK_END)
-        log.seek(max(0, size - _OUTPUT_TAIL))
-        output = log.read().decode("utf-8", "replace") + text[-_OUTPUT_TAIL:]
-    if fault and fault.code in ("kernel-died", "spark-timeout"):
-        cause = reasons.meaning(output)
-        if cause.code != "spark-failed":
-            fault = cause
-    return Outcome(fault, figures, output)
+        log.seek(max(0, size - _OUTPUT))
+        printed = log.read().decode("utf-8", "replace")
+    fault = fault_of(result, ended, printed, run.streams)
+    streams = run.streams["stdout"].partition(_MARK)[0] + run.streams["stderr"]
+    return Outcome(fault, result, (printed + streams)[-_OUTPUT_TAIL:])
 
 
-def _execute(
-    manager: Any, client: Any, ours: bool, end: float, say: Callable[[str], None]
-) -> Tuple[Optional[Fault], Mapping[str, Any], str]:
-    """Return the fault, the figures, and what the job printed."""
-    try:
-        client.wait_for_ready(timeout=max(end - time.monotonic(), 0.1))
-    except RuntimeError as error:
-        if manager.is_alive():
-            return Fault("spark-timeout", str(error)), {}, ""
-        return Fault("kernel-died", "the kernel's process ended before it answered"), {}, ""
-    message_id = client.execute(_JOB if ours else _JOB_ELSEWHERE, store_history=False)
-    text = ""
-    while True:
-        seconds = end - time.monotonic()
-        if seconds <= 0:
-            return Fault("spark-timeout", "no answer within the time (--timeout)"), {}, text
+def _not_started(manager: Any, error: Exception) -> Fault:
+    argv = getattr(getattr(manager, "kernel_spec", None), "argv", None) or [""]
+    if isinstance(error, FileNotFoundError):
+        return Fault("kernel-program", "there is no program %s" % argv[0], argv[0])
+    words = "%s does not start: %s" % (argv[0], error)
+    return Fault("kernel-program" if isinstance(error, OSError) else "kernel-died", words, argv[0])
+
+
+def fault_of(
+    result: Mapping[str, Any],
+    ended: Optional[Ended],
+    printed: str,
+    streams: Mapping[str, str],
+) -> Optional[Fault]:
+    """Return why there was no job: from its error, from the output of the processes."""
+    if ended is None and "count" in result and "error" not in result and "fault" not in result:
+        return None
+    own: Optional[Fault] = None
+    if "fault" in result:
         try:
-            message = client.get_iopub_msg(timeout=min(seconds, 1.0))
-        except queue.Empty:
-            if not manager.is_alive():
-                return Fault("kernel-died", "the kernel's process ended"), {}, text
-            continue
-        if message["parent_header"].get("msg_id") != message_id:
-            continue
-        kind, content = message["msg_type"], message["content"]
-        if kind == "stream":
-            text += content["text"]
-            for line in content["text"].replace("\r", "\n").splitlines():
-                if line.strip() and not line.startswith(_MARK):
-                    say(line.rstrip())
-        elif kind == "error":
-            error_text = "\n".join(content["traceback"])
-            error_text = "%s: %s\n%s" % (content["ename"], content["evalue"], error_text)
-            return reasons.meaning(error_text), {}, text
-        elif kind == "status" and content["execution_state"] == "idle":
-            return _parse_result(text) + (text,)
-
-
-def _parse_result(text: str) -> Tuple[Optional[Fault], Mapping[str, Any]]:
-    """Parse the line that the job printed."""
-    for line in text.splitlines():
-        if line.startswith(_MARK):
-            try:
-                figures = json.loads(line[len(_MARK) :])
-                fault = reasons.unpacked(figures["fault"]) if "fault" in figures else None
-            except (ValueError, KeyError, TypeError):
-                break
-            return fault, figures
-    return reasons.meaning(text), {}
+            own = causes.unpacked(result["fault"])
+        except (KeyError, TypeError, ValueError):
+            pass
+    if own is not None and own.code not in _VAGUE:
+        return own
+    texts: List[str] = [str(result.get("error", "")), ended.text if ended else ""]
+    texts += [printed, streams.get("stderr", ""), streams.get("stdout", "").partition(_MARK)[0]]
+    for text in texts:  # the nearest to the failure first
+        found = meaning(text)
+        if found.code != "spark-failed":
+            return found
+    found = meaning("\n".join(texts))
+    if own is not None:
+        return own
+    if ended is not None and ended.fault.code in ("kernel-died", "spark-timeout"):
+        words = "%s: %s" % (ended.fault.message, found.message)
+        return ended.fault._replace(message=words if any(map(str.strip, texts)) else str(ended))
+    return found

@@ -4,29 +4,38 @@ jupyter_client and jupyter_core decide on the directories (KernelSpecManager).
 """
 
 import contextlib
+import glob
 import importlib
 import os
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
-from jhpatch.errors import Failed, Refused, jhpatch_command, python_command
+from jhpatch.errors import Failed, Refused, install_command, jhpatch_command
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.spark import kernelspec
-from jhpatch.spark.kernelspec import Kernel, KernelSpec
+from jhpatch.spark import kernelspec, manifest
+from jhpatch.spark.kernelspec import Kernel
+from jhpatch.spark.manifest import KernelSpec
 from jhpatch.system import path_owners
 from jhpatch.system.files import read_file, write_file
 
 MANIFEST = "kernel.json"
-_SOURCES = ("jhpatch_pyspark.py", "jhpatch_reasons.py", "logo-32x32.png", "logo-64x64.png")
+_MODULES = tuple("jhpatch_%s.py" % name for name in (*kernelspec.MODULES, "spark_child"))
+_SOURCES = (*_MODULES, "logo-32x32.png", "logo-64x64.png")
 _NAMES = _SOURCES + ("startup.py", MANIFEST)
 _SIZE = 1024 * 1024  # bytes of a kernel.json, at most
+_SCRIPT_SIZE = 64 * 1024  # bytes of a wrapper script, at most
 
 
 class InstalledKernel(NamedTuple):
-    """A PySpark kernel that a server offers."""
+    """A kernel that a server offers."""
 
     name: str
     directory: str
     spec: KernelSpec
+
+    @property
+    def name_to_write(self) -> str:
+        """What ``kernelspec install --name`` needs to write this kernel again; often nothing."""
+        return self.name if self.spec.ours and self.name != "pyspark" else ""
 
 
 def files_of(kernel: Kernel) -> Dict[str, bytes]:
@@ -67,7 +76,7 @@ def _jupyter() -> Tuple[Any, Any]:
         raise Failed(
             "this Python has no jupyter_client: %s" % error,
             expected="the Python of the notebook server",
-            next=python_command("pip", "install", "jupyter_client"),
+            next=install_command("jupyter_client"),
         )
     return jupyter_kernelspec.KernelSpecManager(), paths
 
@@ -75,10 +84,43 @@ def _jupyter() -> Tuple[Any, Any]:
 def kernels() -> Iterator[InstalledKernel]:
     """Return the PySpark kernels that a server of this Python and user offers, by name.
 
-    Raises Failed.
+    One whose kernel.json cannot be used has a ``problem``. Raises Failed.
     """
+    for kernel in all_kernels():
+        if manifest.is_pyspark(kernel.spec, kernel.name, _starting_text(kernel.spec)):
+            yield kernel
+
+
+def _starting_text(spec: KernelSpec) -> str:
+    """Return the text of a kernel's wrapper script and of its IPython profile's start-up files."""
+    paths = [word for word in spec.argv[:3] if word.startswith("/")]
+    for word, following in zip(spec.argv, spec.argv[1:] + ("",)):
+        if word.startswith("--profile"):
+            name = word.partition("=")[2] or following
+            folder = spec.environment.get("IPYTHONDIR") or os.path.expanduser("~/.ipython")
+            pattern = glob.escape(os.path.join(folder, "profile_" + name)) + "/startup/*py"
+            paths += sorted(glob.glob(pattern))
+    return "\n".join(filter(None, map(read_script, paths)))
+
+
+def read_script(path: str) -> Optional[str]:
+    """Return the text of a wrapper script; None for a program, or a file that cannot be read."""
+    try:
+        data = read_file(path, _SCRIPT_SIZE).data
+    except OSError:
+        return None
+    return None if b"\0" in data[:1024] else data.decode("utf-8", "replace")
+
+
+def all_kernels() -> Iterator[InstalledKernel]:
+    """Return the kernels of any language that a server offers, by name. Raises Failed."""
     directories: Dict[str, str] = {}
-    for parent in _jupyter()[0].kernel_dirs:
+    manager = _jupyter()[0]
+    try:
+        parents = manager.kernel_dirs
+    except RuntimeError as error:  # Path.expanduser, for a user without an account
+        raise Failed("uid %d: %s" % (os.geteuid(), error), next="set HOME, or getent passwd")
+    for parent in parents:
         with contextlib.suppress(OSError):
             for name in sorted(os.listdir(parent)):
                 directories.setdefault(name.lower(), os.path.join(parent, name))
@@ -89,26 +131,22 @@ def kernels() -> Iterator[InstalledKernel]:
 
 
 def find(name: str) -> InstalledKernel:
-    """Return the installed kernel of a name. Raises Failed."""
-    installed = list(kernels())
-    for kernel in installed:
+    """Return the installed kernel of a name, of any language. Raises Failed."""
+    for kernel in all_kernels():
         if kernel.name == name.lower():
             return kernel
-    names = ", ".join(kernel.name for kernel in installed)
+    names = ", ".join(kernel.name for kernel in kernels())
     raise Failed(
-        "there is no PySpark kernel %s" % name,
+        "there is no kernel %s" % name,
         expected=names or "one that kernelspec install has written",
         next=jhpatch_command("kernelspec", "list"),
     )
 
 
 def read_spec(directory: str) -> Optional[KernelSpec]:
-    """Return the values of the directory's kernel.json; None where it is no PySpark kernel's."""
+    """Return the values of the directory's kernel.json; None if it has none."""
     data = _read(os.path.join(directory, MANIFEST))
-    try:
-        return kernelspec.parse((data or b"").decode("utf-8"))
-    except UnicodeDecodeError:
-        return None
+    return None if data is None else manifest.parse(data)
 
 
 def _read(path: str) -> Optional[bytes]:
@@ -130,7 +168,7 @@ def stale_files(directory: str, files: Dict[str, bytes]) -> List[str]:
                 "there is a kernel of this name that jhpatch did not write",
                 path=directory,
                 expected="no such kernel, or one of jhpatch's",
-                found=spec.display_name if spec else "another kernel",
+                found=spec.display_name if spec and spec.display_name else "another kernel",
                 next=jhpatch_command("kernelspec", "install", "--name", "ANOTHER"),
             )
     names = _manifest_last(files)
@@ -191,10 +229,10 @@ def _require_safe_directory(directory: str) -> None:
     writer = path_owners.writer_of(existing)
     if writer is not None:
         raise Refused(
-            "root does not write a kernel where somebody else can",
+            "root does not write a kernel into a directory that another user can write",
             path=writer.path,
             expected="a path that root alone can write",
-            found="owner uid %d, mode %o" % (writer.uid, writer.mode),
+            found="owner uid %d, mode %04o" % (writer.uid, writer.mode),
             next="the same command as that user",
         )
 
@@ -203,6 +241,6 @@ def _failed(error: OSError, directory: str) -> Failed:
     return Failed(
         error.strerror or str(error),
         path=os.fsdecode(error.filename or directory),
-        expected="a folder that you may write",
+        expected="a directory that you may write",
         next="the same command with sudo, or with --user",
     )

@@ -1,4 +1,4 @@
-"""A PySpark kernelspec: values in, the text of its files out, and back. Pure, deterministic.
+"""A PySpark kernelspec: values in, the text of its files out. Pure, deterministic.
 
 The format of kernel.json is jupyter_client's ("Making kernels for Jupyter"); the variables
 that Spark reads are in its bin/pyspark and python/pyspark/java_gateway.py.
@@ -6,7 +6,7 @@ that Spark reads are in its bin/pyspark and python/pyspark/java_gateway.py.
 
 import json
 import shlex
-from typing import Dict, Optional, Tuple
+from typing import Dict, Tuple
 
 from jhpatch.namedtuple import NamedTuple
 
@@ -14,23 +14,33 @@ SCHEMA = 1
 RENEWAL = "spark.kerberos.renewal.credentials"
 """With ``ccache`` a running application reads new tickets from the cache (SPARK-28005)."""
 
+# Counts more than ``exec_PYTHONSTARTUP = False`` in a user's profile.
+_EXECUTE = "--IPKernelApp.exec_PYTHONSTARTUP=True"
+MODULES = (
+    *("causes", "host_files", "spark_home", "hadoop", "tickets", "meanings", "reasons"),
+    *("spark_start", "spark_jobs", "spark_session"),
+    *("spark_names", "spark_imports", "pyspark"),
+)
+"""The modules of jhpatch/deployed that run in a kernel, each after those that it imports."""
+
 _STARTUP = '''\
 """Written by jhpatch: what PYTHONSTARTUP of this kernel runs."""
 
 
-def _jhpatch_begin(folder, shell):
+def _jhpatch_begin(directory, shell):
     import importlib.util
     import sys
 
-    for name in ("jhpatch_reasons", "jhpatch_pyspark"):
-        spec = importlib.util.spec_from_file_location(name, "%s/%s.py" % (folder, name))
+    for name in MODULES:
+        name = "jhpatch_" + name
+        spec = importlib.util.spec_from_file_location(name, "%s/%s.py" % (directory, name))
         sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[name])
     sys.modules["jhpatch_pyspark"].begin(shell)
 
 
 if "get_ipython" in globals():
-    _jhpatch_begin(FOLDER, get_ipython())
+    _jhpatch_begin(DIRECTORY, get_ipython())
 del _jhpatch_begin
 '''
 
@@ -50,24 +60,16 @@ class Kernel(NamedTuple):
     hadoop_conf_dir: str
     java_home: str
     master: str
+    yarn_conf_dir: str = ""
+    """Where it is not the same as ``hadoop_conf_dir``."""
     deploy_mode: str = "client"
     conf: Tuple[Tuple[str, str], ...] = ()
     env: Tuple[Tuple[str, str], ...] = ()
     lazy: bool = False
     idle_stop: float = 0
     """Minutes after which an unused session is stopped; 0: never."""
-
-
-class KernelSpec(NamedTuple):
-    """The values in an existing kernel.json."""
-
-    ours: bool
-    """Whether jhpatch wrote it."""
-    display_name: str
-    environment: Dict[str, str]
-    spark: str
-    """Spark's release; empty where the file does not name it."""
-    python: str
+    debugger: bool = False
+    """Whether the Python's ipykernel has one, for JupyterLab."""
 
 
 def submit_args(kernel: Kernel) -> str:
@@ -91,44 +93,35 @@ def environment(kernel: Kernel) -> Dict[str, str]:
         "JHPATCH_PYSPARK": json.dumps({"lazy": kernel.lazy, "idle_stop": kernel.idle_stop}),
         "PYSPARK_DRIVER_PYTHON": kernel.python,
         "PYSPARK_PYTHON": kernel.worker_python,
-        "PYSPARK_SUBMIT_ARGS": submit_args(kernel),
+        # A ``$`` reaches Spark as it was typed: jupyter_client takes one from each pair.
+        "PYSPARK_SUBMIT_ARGS": submit_args(kernel).replace("$", "$$"),
         "PYTHONPATH": ":".join(kernel.python_path),
         "PYTHONSTARTUP": kernel.directory + "/startup.py",
         "SPARK_HOME": kernel.spark_home,
     }
     if kernel.hadoop_conf_dir:
-        values["HADOOP_CONF_DIR"] = values["YARN_CONF_DIR"] = kernel.hadoop_conf_dir
+        values["HADOOP_CONF_DIR"] = kernel.hadoop_conf_dir
+        values["YARN_CONF_DIR"] = kernel.yarn_conf_dir or kernel.hadoop_conf_dir
     values.update(kernel.env)
     return values
 
 
 def kernel_json(kernel: Kernel) -> str:
     """Return the text of kernel.json."""
+    metadata: Dict[str, object] = {"jhpatch": {"schema": SCHEMA, "spark": kernel.spark}}
+    if kernel.debugger:
+        metadata["debugger"] = True
     document = {
-        "argv": [kernel.python, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "argv": [kernel.python, "-m", "ipykernel_launcher", "-f", "{connection_file}", _EXECUTE],
         "display_name": kernel.display_name,
         "language": "python",
         "env": environment(kernel),
-        "metadata": {"jhpatch": {"schema": SCHEMA, "spark": kernel.spark}},
+        "metadata": metadata,
     }
     return json.dumps(document, indent=1, sort_keys=True) + "\n"
 
 
 def startup(kernel: Kernel) -> str:
     """Return the text of startup.py, which adds only ``spark`` and ``sc`` to the user's names."""
-    return _STARTUP.replace("FOLDER", ascii(kernel.directory))
-
-
-def parse(text: str) -> Optional[KernelSpec]:
-    """Return the values of a kernel.json; None where it is not a PySpark kernel's."""
-    try:
-        document = json.loads(text)
-        env = {str(key): str(value) for key, value in document.get("env", {}).items()}
-        ours = document.get("metadata", {}).get("jhpatch") or {}
-        argv = [str(argument) for argument in document["argv"]]
-        name, spark = str(document["display_name"]), str(ours.get("spark", ""))
-    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
-        return None
-    if not argv or not (ours or "SPARK_HOME" in env):
-        return None
-    return KernelSpec(ours.get("schema") == SCHEMA, name, env, spark, argv[0])
+    text = _STARTUP.replace("DIRECTORY", ascii(kernel.directory))
+    return text.replace("MODULES", repr(MODULES))

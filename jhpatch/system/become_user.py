@@ -2,28 +2,33 @@
 
 import json
 import os
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Optional
 
 from jhpatch.errors import (
     BadPatch,
     Failed,
     JhpatchError,
     Locked,
+    MissingModule,
     NextStep,
     Refused,
     Untrusted,
     Usage,
 )
+from jhpatch.system import path_owners
 
 _ANSWER_CAP = 64 * 1024 * 1024  # bytes
-_ERRORS = {kind.code: kind for kind in (BadPatch, Failed, Locked, Refused, Untrusted, Usage)}
+_KINDS = (BadPatch, Failed, Locked, MissingModule, Refused, Untrusted, Usage)
+_ERRORS = {kind.code: kind for kind in _KINDS}
 
 
-def run_as(uid: int, job: Callable[[], Any]) -> Any:
+def run_as(uid: int, job: Callable[[], Any], gid: Optional[int] = None) -> Any:
     """Call ``job`` in a child process that runs as user ``uid``; return its answer, as JSON.
 
-    The caller must have loaded everything that the job imports or reads from files of
-    root. Raises the job's own JhpatchError, and Failed for any other failure.
+    The child also has the group ``gid``, by number: that of a tree from elsewhere, such as an
+    image, whose user this host does not know as a member. The caller must have loaded
+    everything that the job imports or reads from files of root. Raises the job's own
+    JhpatchError, and Failed for any other failure.
     """
     reader, writer = os.pipe()
     pid = os.fork()
@@ -31,7 +36,7 @@ def run_as(uid: int, job: Callable[[], Any]) -> Any:
         code = 1
         try:
             os.close(reader)
-            answer = json.dumps(_run(uid, job)).encode("ascii")
+            answer = json.dumps(_run(uid, job, gid)).encode("ascii")
             with os.fdopen(writer, "wb") as pipe:
                 pipe.write(answer)
             code = 0
@@ -46,10 +51,10 @@ def run_as(uid: int, job: Callable[[], Any]) -> Any:
     return _unpack(uid, data, status)
 
 
-def _run(uid: int, job: Callable[[], Any]) -> Dict[str, Any]:
+def _run(uid: int, job: Callable[[], Any], gid: Optional[int]) -> Dict[str, Any]:
     """Run in the child; return the job's answer or its error as data."""
     try:
-        _become(uid)
+        _become(uid, gid)
         return {"answer": job()}
     except JhpatchError as error:
         fields = (error.message, error.path, error.expected, error.found)
@@ -71,30 +76,36 @@ def _unpack(uid: int, data: bytes, status: int) -> Any:
         raise _ERRORS[document["code"]](message, path, expected, found, step)
     except (ValueError, KeyError, TypeError, RecursionError):
         reason = "signal %d" % (status & 127) if status & 127 else "status %d" % (status >> 8)
-        raise Failed("the child that works as uid %d gave no answer: %s" % (uid, reason))
+        raise Failed("the child process of uid %d returned no result: %s" % (uid, reason))
 
 
-def _become(uid: int) -> None:
-    """Set the groups and the real, effective and saved gid and uid of a user.
+def _become(uid: int, gid: Optional[int]) -> None:
+    """Set the groups and the real, effective and saved gid and uid of a user, by number.
 
     The new session has no terminal: a program of the user could write to the input of
     root's terminal (TIOCSTI, CVE-2017-5226).
     """
-    import pwd
-
-    try:
-        entry = pwd.getpwuid(uid)
-    except KeyError:
-        raise Failed(
-            "cannot become a user that the password database does not know",
-            expected="an entry for uid %d" % uid,
-            found="none",
-            next="chown -R root the environment, or run jhpatch as uid %d" % uid,
-        )
+    account = path_owners.account_of(uid)
     os.setsid()
     os.chdir("/")
-    os.initgroups(entry.pw_name, entry.pw_gid)
-    os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
-    os.setresuid(uid, uid, uid)
+    try:
+        if account is None:
+            primary = uid if gid is None else gid
+            os.setgroups([primary])
+        else:
+            primary = account.gid
+            os.initgroups(account.name, primary)
+            if gid is not None and gid not in os.getgroups():
+                os.setgroups(os.getgroups() + [gid])
+        os.setresgid(primary, primary, primary)
+        os.setresuid(uid, uid, uid)
+    except OSError as error:  # a user namespace without this uid, a container without CAP_SETUID
+        raise Refused(
+            "root cannot become the owner of the site: %s" % error.strerror,
+            expected="a process that may become uid %d" % uid,
+            found=str(error.strerror),
+            next="run jhpatch as uid %d" % uid,
+        )
+    home = account.home if account else "/"
     os.environ.clear()
-    os.environ.update({"PATH": os.defpath, "HOME": entry.pw_dir, "LC_ALL": "C"})
+    os.environ.update({"PATH": os.defpath, "HOME": home, "LC_ALL": "C"})

@@ -48,7 +48,7 @@ def _read(path: str, size: int, follow: bool) -> FileContent:
     with os.fdopen(fd, "rb") as file:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "is no regular file", path)
+            raise OSError(errno.EINVAL, "is not a regular file", path)
         return FileContent(file.read(size), status)
 
 

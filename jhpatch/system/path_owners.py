@@ -8,10 +8,11 @@ becomes that user first (``become_user``).
 
 import os
 import stat
-from typing import Iterator, List, Optional, Tuple
+from typing import Callable, Iterable, Iterator, List, Optional, Set, Tuple, Union
 
-from jhpatch.errors import Failed, Refused, shell_command
+from jhpatch.errors import Failed, NextStep, Refused, shell_command
 from jhpatch.namedtuple import NamedTuple
+from jhpatch.system import user_namespace
 
 
 class Writer(NamedTuple):
@@ -22,56 +23,119 @@ class Writer(NamedTuple):
     mode: int
 
 
-def writer_of(path: str) -> Optional[Writer]:
+class Account(NamedTuple):
+    """An entry of the password database."""
+
+    name: str
+    gid: int
+    home: str
+
+
+def account_of(uid: int) -> Optional[Account]:
+    """Return the entry of a uid in the password database, or None."""
+    import pwd
+
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:
+        return None
+    return Account(entry.pw_name, entry.pw_gid, entry.pw_dir)
+
+
+Trusts = Callable[[int], bool]
+_UNKNOWN = -1  # the uid of a group's member whom the password database lacks
+
+
+def _is_root(uid: int) -> bool:
+    return uid == 0
+
+
+def writer_of(path: str, trusts: Trusts = _is_root) -> Optional[Writer]:
     """Return the first part of ``path``, from the root, that not only root can write.
 
+    ``trusts`` tells for a uid whether that user counts as root does; root itself always does.
     Symlinks are followed step by step, and each step is checked. A sticky parent directory
     such as /tmp is safe: only the owner of an entry can replace it (inode(7)). Raises
     Failed if a part is missing or cannot be read.
     """
+    return next(_writers_of(path, trusts), None)
+
+
+def untrusted_writer(program: str) -> Optional[Writer]:
+    """Return who else than root can write a program; None where it may be run.
+
+    It matters to root alone. A program that is missing has no writer.
+    """
+    try:
+        return writer_of(program) if os.geteuid() == 0 else None
+    except Failed:
+        return None
+
+
+def _writers_of(path: str, trusts: Trusts = _is_root) -> Iterator[Writer]:
     status = None
     try:
         for part in _path_steps(path):
             status = os.lstat(part)
             mode = stat.S_IMODE(status.st_mode)
-            if status.st_uid != 0:
-                return Writer(part, status.st_uid, mode)
-            if not stat.S_ISLNK(status.st_mode) and _is_open(status, is_last=False):
-                return Writer(part, 0, mode)
+            is_safe = _is_root(status.st_uid) or trusts(status.st_uid)
+            if not is_safe and not user_namespace.is_outside(part, status):
+                yield Writer(part, status.st_uid, mode)
+            elif not stat.S_ISLNK(status.st_mode) and _is_open(status, False, trusts):
+                yield Writer(part, status.st_uid, mode)
     except OSError as error:
         raise Failed(
             "cannot tell who can write this path: %s" % error.strerror,
             path=str(error.filename or path),
-            expected="a path that is there",
+            expected="an existing path",
         )
-    if status and stat.S_ISDIR(status.st_mode) and _is_open(status, is_last=True):
-        return Writer(part, 0, stat.S_IMODE(status.st_mode))
-    return None
+    is_sticky = bool(status and status.st_mode & stat.S_ISVTX)
+    if status and stat.S_ISDIR(status.st_mode) and is_sticky and _is_open(status, True, trusts):
+        yield Writer(part, status.st_uid, stat.S_IMODE(status.st_mode))
 
 
-def _is_open(status: os.stat_result, is_last: bool) -> bool:
+def _is_open(status: os.stat_result, is_last: bool, trusts: Trusts = _is_root) -> bool:
     """Return whether others than the owner can write; a group without members does not count.
 
     In a sticky directory they cannot replace entries, but they can add some (``is_last``).
     """
     if status.st_mode & stat.S_ISVTX and stat.S_ISDIR(status.st_mode) and not is_last:
         return False
+    return _can_write(status, lambda uid: _is_root(uid) or trusts(uid))
+
+
+def can_others_write(status: os.stat_result, users: Set[int]) -> bool:
+    """Return whether users other than ``users`` can write a file by its group or mode.
+
+    The group of root counts as root; that of a single user, as that user.
+    """
+    return _can_write(status, users.__contains__)
+
+
+def _can_write(status: os.stat_result, trusts: Trusts) -> bool:
+    """Return whether a user who is not trusted can write a file by its group or mode."""
     if status.st_mode & stat.S_IWOTH:
         return True
-    return (
-        bool(status.st_mode & stat.S_IWGRP) and status.st_gid != 0 and _has_members(status.st_gid)
-    )
+    is_groups = bool(status.st_mode & stat.S_IWGRP) and status.st_gid != 0
+    return is_groups and not all(map(trusts, _members_of(status.st_gid)))
 
 
-def _has_members(gid: int) -> bool:
+def _members_of(gid: int) -> Set[int]:
+    """Return the uids of a group: those whose primary group it is, and its other members."""
     import grp
     import pwd
 
+    uids = {user.pw_uid for user in pwd.getpwall() if user.pw_gid == gid}
     try:
-        members = set(grp.getgrgid(gid).gr_mem) - {"root"}
+        names = grp.getgrgid(gid).gr_mem
     except KeyError:
-        members = set()
-    return bool(members) or any(user.pw_gid == gid and user.pw_uid for user in pwd.getpwall())
+        names = []
+    for name in names:  # a directory service may know users that it does not enumerate
+        try:
+            uids.add(pwd.getpwnam(name).pw_uid)
+        except KeyError:
+            uids.add(_UNKNOWN)
+    return uids
 
 
 def _path_steps(path: str) -> Iterator[str]:
@@ -106,18 +170,64 @@ def refuse_foreign(directory: str) -> None:
     """
     if os.geteuid() != 0:
         return
+    directory = os.path.abspath(directory)
     writers = (_writer_below(*row) for row in _entries_below(directory))
     writer = writer_of(directory) or next(filter(None, writers), None)
     if writer is not None:
-        raise Refused(
-            "root does not trust what somebody else can write",
-            path=writer.path,
-            expected="a path that root alone can write, as all of " + directory,
-            found="owner uid %d, mode %o" % (writer.uid, writer.mode),
-            next=shell_command("chown", "-h", "root", writer.path)
-            + " && "
-            + shell_command("chmod", "go-w", writer.path),
-        )
+        raise _foreign(writer, directory, _way_to_trust(directory, writer))
+
+
+def refuse_foreign_parent(path: str) -> None:
+    """Raise Refused if, as root, another user can replace a directory that root creates.
+
+    Raises Failed if a part of its parent is missing or cannot be read.
+    """
+    if os.geteuid() != 0:
+        return
+    parent = os.path.dirname(os.path.abspath(path))
+    writer = writer_of(parent)
+    # In a sticky directory only the owner of an entry can replace it.
+    if writer is not None and (writer.uid != 0 or not writer.mode & stat.S_ISVTX):
+        raise _foreign(writer, parent, "name a directory that only root can write")
+
+
+def _foreign(writer: Writer, directory: str, next: Union[str, NextStep]) -> Refused:
+    return Refused(
+        "root does not trust what another user can write",
+        path=writer.path,
+        expected="a path that only root can write, as all of " + directory,
+        found="owner uid %d, mode %04o" % (writer.uid, writer.mode),
+        next=next,
+    )
+
+
+def _way_to_trust(directory: str, writer: Writer) -> NextStep:
+    """Return one command for the whole directory, or for the checkout that it is part of."""
+    checkout = os.path.dirname(directory)
+    for top in (checkout, directory):
+        is_ours = top == directory or os.path.isfile(os.path.join(top, "setup.py"))
+        if is_ours and not _is_shared(top) and (writer.path + "/").startswith(top + "/"):
+            return (
+                shell_command("chown", "-R", "-h", "root", top)
+                + " && "
+                + shell_command("chmod", "-R", "go-w", top)
+            )
+    if _is_shared(directory):
+        return NextStep("name a directory that only root can write, instead of " + directory)
+    return NextStep(
+        "copy %s to a directory that only root can write, such as one below /opt, and use "
+        "that copy" % directory
+    )
+
+
+def _is_shared(directory: str) -> bool:
+    """Return whether a directory has other uses: /tmp, a directory in /, a user's home."""
+    import pwd
+
+    status = os.stat(directory)
+    homes = {os.path.realpath(entry.pw_dir) for entry in pwd.getpwall()}
+    path = os.path.realpath(directory)
+    return bool(status.st_mode & stat.S_ISVTX) or os.path.dirname(path) == "/" or path in homes
 
 
 def _entries_below(directory: str) -> Iterator[Tuple[str, os.stat_result]]:
@@ -143,7 +253,8 @@ def _writer_below(path: str, status: os.stat_result) -> Optional[Writer]:
         if not os.path.exists(path):
             raise Failed("a symlink that leads nowhere", path=path, found=os.readlink(path))
         return writer_of(path)
-    if status.st_uid or _is_open(status, is_last=True):
+    is_foreign = status.st_uid != 0 and not user_namespace.is_outside(path, status)
+    if is_foreign or _is_open(status, is_last=True):
         return Writer(path, status.st_uid, stat.S_IMODE(status.st_mode))
     return None
 
@@ -151,19 +262,42 @@ def _writer_below(path: str, status: os.stat_result) -> Optional[Writer]:
 def owner_to_become(paths: List[str]) -> Optional[int]:
     """Return the uid to become before ``paths`` are run or written; None for no change.
 
-    Raises Refused if no single user is safe to become: a group, everybody or several
-    users can write.
+    Raises Refused if no single user is safe to become: a group, all users or several
+    users can write, or the owner has no uid in this user namespace.
     """
     if os.geteuid() != 0:
         return None
-    writers = [writer for writer in map(writer_of, paths) if writer]
-    for writer in writers:
-        if writer.uid == 0 or any(other.uid != writer.uid for other in writers):
-            raise Refused(
-                "root does not write or run what several others can write",
-                path=writer.path,
-                expected="a path that root alone, or one user alone, can write",
-                found="owner uid %d, mode %o" % (writer.uid, writer.mode),
-                next=shell_command("chmod", "go-w", writer.path),
-            )
-    return writers[0].uid if writers else None
+    writers = [writer for path in paths for writer in _writers_of(path)]
+    for path in paths:
+        user_namespace.refuse_outside(path)
+    users = {writer.uid for writer in writers}
+    if not users - {0}:
+        if writers:
+            raise _open_to_several(writers)
+        return None
+    first = [next(_writers_of(path), None) for path in paths]
+    uids = {writer.uid for writer in first if writer}
+    if 0 in uids:
+        raise _open_to_several([writer for writer in writers if writer.uid == 0])
+    if len(uids) > 1:
+        raise _open_to_several([writer for writer in first if writer])
+    return uids.pop()
+
+
+def _open_to_several(writers: List[Writer]) -> Refused:
+    """Return the refusal, with one command for all parts of the paths."""
+    return Refused(
+        "root does not write or run what several other users can write",
+        path=writers[0].path,
+        expected="a path that only root, or only one user, can write",
+        found="owner uid %d, mode %04o" % (writers[0].uid, writers[0].mode),
+        next=step_to_close(writers),
+    )
+
+
+def step_to_close(writers: Iterable[Writer]) -> NextStep:
+    """Return one command for all paths that several users can write; words if it could hurt."""
+    paths = sorted({writer.path for writer in writers})
+    if all(writer.uid == 0 and os.path.dirname(writer.path) != "/" for writer in writers):
+        return shell_command("chmod", "go-w", *paths)
+    return NextStep("let only one user own and write " + " and ".join(paths))

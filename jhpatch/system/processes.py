@@ -6,12 +6,13 @@ The import of psutil would take longer than all the work of ``status``.
 import os
 import re
 import time
-from typing import Iterator, List, Optional, Tuple
+from typing import Dict, Iterable, Iterator, List, Optional, Tuple
 
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.system.timestamps import iso
 
 _SERVER_NAMES = ("jupyter", "notebook", "ipython")
+_VARIABLES = ("HOME", "PYTHONPATH", "PYTHONUSERBASE", "PYTHONNOUSERSITE")
 _PLAIN_NAME = r"[A-Za-z0-9_.+][A-Za-z0-9_.+-]*"
 
 
@@ -33,28 +34,77 @@ class ProcessInfo(NamedTuple):
     started: float
 
 
-def older_than(
-    when: float, prefix: str, python: Optional[str], proc: str = "/proc"
-) -> Optional[Tuple[Process, ...]]:
-    """Return the Jupyter processes of an environment that started before ``when``.
+class Server(NamedTuple):
+    """A running Jupyter process of an environment."""
 
-    ``when`` is in seconds since the epoch. None if this user may not see the processes of
-    others (hidepid), or which program one of them runs.
+    info: ProcessInfo
+    path: str
+    """Its directory in /proc."""
+
+    @property
+    def name(self) -> str:
+        """The name of its program."""
+        return _server_name(self.info.argv)
+
+
+def servers_of(
+    prefix: str, python: Optional[str], proc: str = "/proc"
+) -> Optional[Tuple[Server, ...]]:
+    """Return the Jupyter processes of an environment, in order of their pids.
+
+    None if this user may not see the processes of others (hidepid), or which program one of
+    them runs.
     """
     if not _can_see(proc):
         return None
-    old: List[Process] = []
-    for process in sorted(info for info in _running(proc) if info.started < when):
-        is_server = _is_server_of(process.argv, "%s/%d/exe" % (proc, process.pid), prefix, python)
+    servers: List[Server] = []
+    for process in sorted(_running(proc)):
+        path = "%s/%d" % (proc, process.pid)
+        is_server = _is_server_of(process.argv, path + "/exe", prefix, python)
         # Linux reports EACCES for a process that just exits, as for another user's process.
-        if is_server is None and os.path.exists("%s/%d" % (proc, process.pid)):
+        if is_server is None and os.path.exists(path):
             return None
         if is_server:
-            user = _user("%s/%d" % (proc, process.pid))
-            old.append(
-                Process(process.pid, _server_name(process.argv), iso(process.started), user)
-            )
-    return tuple(old)
+            servers.append(Server(process, path))
+    return tuple(servers)
+
+
+def older_than(when: float, servers: Iterable[Server]) -> Tuple[Process, ...]:
+    """Return the servers that started before ``when``, in seconds since the epoch."""
+    return tuple(
+        Process(server.info.pid, server.name, iso(server.info.started), _user(server.path))
+        for server in servers
+        if server.info.started < when
+    )
+
+
+def variables_of(server: Server) -> Optional[Dict[str, str]]:
+    """Return the variables that decide what a server's Python imports; None if it has -E or -I,
+    or if this user may not read them (proc(5), environ).
+    """
+    flags = [part for part in server.info.argv[1:3] if re.match(r"-[A-Za-z]+$", part)]
+    if any("I" in flag or "E" in flag for flag in flags):
+        return None
+    try:
+        with open(server.path + "/environ", "rb") as file:
+            pairs = [os.fsdecode(row).partition("=") for row in file.read(1 << 20).split(b"\0")]
+    except OSError:
+        return None
+    variables = {name: value for name, _, value in pairs}
+    if any("s" in flag for flag in flags):
+        variables["PYTHONNOUSERSITE"] = "1"
+    return {name: variables[name] for name in _VARIABLES if name in variables}
+
+
+def home_of(server: Server) -> str:
+    """Return the home directory of a server's user."""
+    import pwd
+
+    uids = _uids(server.path)
+    try:
+        return pwd.getpwuid(uids[0]).pw_dir if uids else "/"
+    except KeyError:
+        return "/"
 
 
 def _can_see(proc: str) -> bool:
@@ -107,6 +157,8 @@ def interpreters(proc: str = "/proc") -> Iterator[Tuple[str, int]]:
     """
     seen = set()
     for process in sorted(_running(proc)):
+        if not _is_server_or_python(process.argv[0]):
+            continue
         for part in process.argv[:2]:
             if part.startswith("/"):
                 is_python = os.path.basename(part).startswith("python")
@@ -145,6 +197,12 @@ def program_of(pid: int, proc: str = "/proc") -> Optional[str]:
     return argv[0] if argv[0].startswith("/") else None
 
 
+def described(pid: int, proc: str = "/proc") -> str:
+    """Return the pid of a process and the beginning of its command line, if that can be read."""
+    command = " ".join(_argv("%s/%d" % (proc, pid)) or ())
+    return "pid %d%s" % (pid, ": " + command[:200] if command else "")
+
+
 def _argv(process_path: str) -> Optional[Tuple[str, ...]]:
     line = _command_line(process_path)
     return None if line is None else _split_arguments(line)
@@ -175,6 +233,11 @@ def _is_server_name(part: str) -> bool:
     )
 
 
+def _is_server_or_python(program: str) -> bool:
+    """Return whether a program may be a server: not an editor or a shell with its name."""
+    return _is_server_name(program) or "python" in os.path.basename(program)
+
+
 def _is_server_of(
     argv: Tuple[str, ...], executable: str, prefix: str, python: Optional[str]
 ) -> Optional[bool]:
@@ -182,8 +245,8 @@ def _is_server_of(
 
     None if the arguments are ambiguous and the executable may not be read (proc(5)).
     """
-    if not (_is_server_name(argv[0]) or "python" in os.path.basename(argv[0])):
-        return False  # an editor of a server's file, say
+    if not _is_server_or_python(argv[0]):
+        return False
     prefixes = (prefix.rstrip("/") + "/", os.path.realpath(prefix).rstrip("/") + "/")
     absolute = [part for part in argv[:2] if part.startswith("/")]
     if absolute:

@@ -21,6 +21,7 @@ SIZE_CAP = 16 * 1024 * 1024
 _PATH_MAX, _NAME_MAX = 4096, 255  # bytes (limits.h)
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NOT_REMOVED = (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -80,8 +81,10 @@ class RootDir:
                 inner_fd = os.open(part, _DIRECTORY, dir_fd=fd)
             except OSError as error:
                 if error.errno in (errno.ELOOP, errno.ENOTDIR):
-                    raise UnsafePath(error.errno, "runs through a symlink or a file", path)
-                raise
+                    raise UnsafePath(
+                        error.errno, "a part of this path is a symlink or a file", path
+                    )
+                raise self._of_whole_path(error, path)
             finally:
                 os.close(fd)
             fd = inner_fd
@@ -94,6 +97,22 @@ class RootDir:
         directory_path, _, name = path.rpartition("/")
         return self.directory(directory_path), name
 
+    def nearest_parent(self, path: str) -> "Tuple[Dir, str]":
+        """Open the deepest existing directory above ``path``; return it and the rest of ``path``.
+
+        The rest has a ``/`` if directories are missing. Raises OSError, UnsafePath.
+        """
+        directory_path = path.rpartition("/")[0]
+        while is_relative(path):
+            try:
+                start = len(directory_path) + 1 if directory_path else 0
+                return self.directory(directory_path), path[start:]
+            except FileNotFoundError:
+                if not directory_path:
+                    raise
+                directory_path = directory_path.rpartition("/")[0]
+        raise UnsafePath(errno.EINVAL, "not a path beneath the site", path)
+
     def has_directory_of(self, path: str) -> bool:
         """Return whether the parent directory of ``path`` exists, without a symlink on the way."""
         try:
@@ -101,6 +120,16 @@ class RootDir:
                 return True
         except (FileNotFoundError, UnsafePath):
             return False
+
+    def mode_of(self, path: str) -> Optional[int]:
+        """Return the permissions of the file at ``path``; None if it is missing."""
+        try:
+            directory, name = self.parent(path)
+            with directory:
+                status = directory.lstat(name)
+        except (FileNotFoundError, UnsafePath):
+            return None
+        return stat.S_IMODE(status.st_mode) & 0o777 if status else None
 
     def read(self, path: str, cap: int = SIZE_CAP) -> Optional[FileContent]:
         """Read the regular file at ``path``; None if there is none. Raises OSError, UnsafePath."""
@@ -113,6 +142,12 @@ class RootDir:
                 return directory.read(name, cap)
             except UnsafePath as error:
                 raise UnsafePath(error.errno, error.strerror, path)
+            except OSError as error:
+                raise self._of_whole_path(error, path)
+
+    def _of_whole_path(self, error: OSError, path: str) -> OSError:
+        """Return the error of a system call on a part of ``path``, for a person to read."""
+        return OSError(error.errno, error.strerror, os.path.join(self.path, path))
 
 
 class Dir:
@@ -186,6 +221,14 @@ class Dir:
         except FileNotFoundError:
             return False
         return True
+
+    def rmdir_if_empty(self, name: str) -> None:
+        """Remove a directory; do nothing if it is missing, not empty or not a directory."""
+        try:
+            os.rmdir(name, dir_fd=self.fd)
+        except OSError as error:
+            if error.errno not in _NOT_REMOVED:
+                raise
 
     def copy_attributes(self, name: str, fd: int) -> None:
         """Set the extended attributes of the open file ``fd`` to exactly those of ``name``.

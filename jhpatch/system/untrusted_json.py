@@ -1,6 +1,6 @@
 """Strict parsing of JSON that jhpatch wrote and others may have changed: state and journal."""
 
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 _TEXT_CAP = 4096
 
@@ -30,7 +30,7 @@ def _object(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
 def refuse_repeated(names: List[str]) -> None:
     """Raise ValueError if a name occurs twice."""
     if len(set(names)) != len(names):
-        raise ValueError("something that stands twice")
+        raise ValueError("a repeated name")
 
 
 def text(value: Any) -> str:
@@ -51,4 +51,11 @@ def schema(document: Any) -> Tuple[Any, str]:
     """Return the schema of a document, and its text for a message. Raises KeyError, TypeError."""
     value = document["schema"]
     is_number = type(value) is int
-    return (value if is_number else None), (str(value) if is_number else "that is no number")
+    return (value if is_number else None), (str(value) if is_number else "that is not a number")
+
+
+def hint(schema: object, known: int) -> Optional[str]:
+    """Return the next step if a newer jhpatch wrote a document of this schema."""
+    if isinstance(schema, int) and schema > known:
+        return "run the newer jhpatch that wrote this file"
+    return None

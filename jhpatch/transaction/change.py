@@ -17,3 +17,5 @@ class FileChange(NamedTuple):
     before: Optional[bytes]
     after: Optional[bytes]
     guard: Optional[str] = None
+    mode: Optional[int] = None
+    """The permissions of a file that is created; by default 0644."""

@@ -12,7 +12,7 @@ from jhpatch.transaction.store import STATE_DIR
 def may_be_lost(site: str, error: OSError) -> Failed:
     """Return the error for a journal whose unlink may not be on the disk."""
     return Failed(
-        "the change was made, but may not outlast a power cut: %s" % message_of(error),
+        "the change was made, but can be lost in a power failure: %s" % message_of(error),
         path=os.path.join(site, STATE_DIR),
         next=jhpatch_command("status"),
     )
@@ -21,10 +21,9 @@ def may_be_lost(site: str, error: OSError) -> Failed:
 def cleanup_failed(site: str, error: OSError) -> Failed:
     """Return the error for files in .jhpatch that are unneeded and could not be removed."""
     return Failed(
-        "all is done, but what is no longer needed could not be taken away: %s"
-        % message_of(error),
+        "the change was made, but stale files could not be removed: %s" % message_of(error),
         path=os.path.join(site, STATE_DIR),
-        next="run the same command again: it tidies up",
+        next="run the same command again: it removes them",
     )
 
 
@@ -33,7 +32,7 @@ def changed_meanwhile(
 ) -> Failed:
     """Return the error for a file that no longer has the bytes that the plan expects."""
     return Failed(
-        "a file has changed since it was looked at; nothing was changed",
+        "a file has changed since it was inspected; nothing was changed",
         path=path,
         expected=_shown_data(before),
         found=_shown_data(content.data if content else None),
@@ -53,5 +52,5 @@ def message_of(error: BaseException) -> str:
 def shown(digest: Optional[str]) -> str:
     """Return the text of a result of ``staging.hash_of``, for a message."""
     if not digest:
-        return "no file" if digest is None else "no plain file"
+        return "no file" if digest is None else "not a regular file"
     return "sha256:" + digest

@@ -1,7 +1,8 @@
 """The undo journal of a transaction as a value: parsing, dumping, and its writer.
 
 The journal alone is enough to undo. It names each file, its SHA-256 before and after
-the change, and the temporary file beside it. Recovery needs neither the catalog nor the
+the change, and the temporary file beside it, and the directories that the change creates
+and removes. Recovery needs neither the catalog nor the
 state, so that a newer or an older jhpatch, without the patches, can recover.
 """
 
@@ -14,7 +15,9 @@ from jhpatch.namedtuple import NamedTuple
 from jhpatch.system import processes, untrusted_json
 from jhpatch.system.rooted_files import is_relative, is_sha256
 
-SCHEMA = 1
+SCHEMA = 2
+_WITHOUT_DIRECTORIES = 1
+"""The schema of a journal without directories, which a jhpatch that knows none can undo."""
 _TEMP = "[.]jhpatch-[0-9a-f]{16}-[0-9]{1,6}"
 
 
@@ -32,6 +35,16 @@ class Row(NamedTuple):
     """The file whose bytes identify the distribution (``FileChange.guard``)."""
 
 
+class Directory(NamedTuple):
+    """A directory that a transaction creates, or removes if ``is_new`` is false."""
+
+    path: str
+    mode: int
+    uid: int
+    gid: int
+    is_new: bool
+
+
 class Journal(NamedTuple):
     """A transaction that runs or was interrupted."""
 
@@ -42,12 +55,17 @@ class Journal(NamedTuple):
     host: str
     python: Optional[str]
     rows: Tuple[Row, ...]
+    directories: Tuple[Directory, ...] = ()
+    """Each after the one that it is in."""
 
 
-def of_this_process(python: Optional[str], rows: Tuple[Row, ...]) -> Journal:
+def of_this_process(
+    python: Optional[str], rows: Tuple[Row, ...], directories: Tuple[Directory, ...] = ()
+) -> Journal:
     """Return a journal with this process as its writer."""
     pid = os.getpid()
-    return Journal(pid, _start_time(pid) or "", _boot_id(), os.uname().nodename, python, rows)
+    started, host = _start_time(pid) or "", os.uname().nodename
+    return Journal(pid, started, _boot_id(), host, python, rows, directories)
 
 
 def is_writer_alive(journal: Journal) -> bool:
@@ -80,12 +98,35 @@ def is_undone(
     return row.guard is None or hash_of(row.guard) in guard_hashes
 
 
+def before_removal(
+    journal: Journal, has_directory_of: Callable[[str], bool]
+) -> Callable[[str], bool]:
+    """Return ``has_directory_of`` for the site as it was before ``journal`` removed directories.
+
+    The directory of a file counts as existing if the journal removed it from one that exists:
+    pip, which removes a distribution, removes that one too.
+    """
+    removed = {directory.path for directory in journal.directories if not directory.is_new}
+
+    def had_directory_of(path: str) -> bool:
+        parent = path.rpartition("/")[0]
+        while parent in removed:
+            path, parent = parent, parent.rpartition("/")[0]
+        return has_directory_of(path)
+
+    return had_directory_of
+
+
 def dump(journal: Journal) -> bytes:
     """Return the journal as JSON."""
     import json
 
     document = dict(journal._asdict(), schema=SCHEMA)
     document["rows"] = [row._asdict() for row in journal.rows]
+    document["directories"] = [directory._asdict() for directory in journal.directories]
+    if not journal.directories:
+        del document["directories"]
+        document["schema"] = _WITHOUT_DIRECTORIES
     return json.dumps(document, sort_keys=True).encode("utf-8") + b"\n"
 
 
@@ -96,8 +137,9 @@ def parse(data: bytes, path: str) -> Journal:
         schema, shown = untrusted_json.schema(document)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise _untrusted(path, "a journal of schema %d" % SCHEMA, "something else")
-    if schema != SCHEMA:
-        raise _untrusted(path, "schema %d" % SCHEMA, "schema " + shown)
+    if schema not in (_WITHOUT_DIRECTORIES, SCHEMA):
+        hint = untrusted_json.hint(schema, SCHEMA)
+        raise _untrusted(path, "schema %d" % SCHEMA, "schema " + shown, hint)
     try:
         journal = Journal(
             untrusted_json.number(document["pid"]),
@@ -107,7 +149,10 @@ def parse(data: bytes, path: str) -> Journal:
             None if document["python"] is None else untrusted_json.text(document["python"]),
             tuple(_row(row) for row in document["rows"]),
         )
-        untrusted_json.refuse_repeated([row.path for row in journal.rows])
+        if schema != _WITHOUT_DIRECTORIES:
+            directories = (_directory(row, journal.rows) for row in document["directories"])
+            journal = journal._replace(directories=tuple(sorted(directories)))
+        untrusted_json.refuse_repeated([row.path for row in journal.rows + journal.directories])
         return journal
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         found = (str(error) or type(error).__name__)[:200]
@@ -116,22 +161,39 @@ def parse(data: bytes, path: str) -> Journal:
 
 def _row(row: Dict[str, Any]) -> Row:
     if set(row) != set(Row._fields):
-        raise ValueError("a row with other fields than ours")
+        raise ValueError("a row with unknown fields")
     parsed = Row(**row)
     hashes = [value for value in (parsed.before, parsed.after) if value is not None]
     paths = [parsed.path] + ([] if parsed.guard is None else [parsed.guard])
     if not all(is_relative(untrusted_json.text(path)) for path in paths):
         raise ValueError("a path that is not beneath the site: %r" % (paths,))
     if not hashes or not all(map(is_sha256, hashes)):
-        raise ValueError("a hash that is none")
+        raise ValueError("not a hash")
     if not _is_temp(parsed.temp):
-        raise ValueError("a temporary name that is not ours: %.80r" % (parsed.temp,))
-    # chown(2) takes 2**32 - 1 as "no change"; more does not fit into a uid_t.
-    if not all(
-        untrusted_json.number(value) < 2**32 - 1 for value in (parsed.mode, parsed.uid, parsed.gid)
-    ):
-        raise ValueError("a mode or an owner that is none")
+        raise ValueError("an unknown temporary name: %.80r" % (parsed.temp,))
+    _refuse_metadata(parsed.mode, parsed.uid, parsed.gid)
     return parsed._replace(mode=parsed.mode & 0o777)
+
+
+def _directory(row: Dict[str, Any], rows: Tuple[Row, ...]) -> Directory:
+    if set(row) != set(Directory._fields):
+        raise ValueError("a directory with unknown fields")
+    parsed = Directory(**row)
+    path = untrusted_json.text(parsed.path)
+    if not is_relative(path) or path.split("/")[0] == ".jhpatch":
+        raise ValueError("a directory outside of the site: %.80r" % path)
+    if not any(row.path.startswith(path + "/") for row in rows):
+        raise ValueError("a directory without a file: %.80r" % path)
+    if not isinstance(parsed.is_new, bool):
+        raise ValueError("a directory that is neither created nor removed")
+    _refuse_metadata(parsed.mode, parsed.uid, parsed.gid)
+    return parsed._replace(mode=parsed.mode & 0o7777)
+
+
+def _refuse_metadata(*numbers: object) -> None:
+    # chown(2) takes 2**32 - 1 as "no change"; more does not fit into a uid_t.
+    if not all(untrusted_json.number(value) < 2**32 - 1 for value in numbers):
+        raise ValueError("an invalid mode or owner")
 
 
 def _is_temp(name: object) -> bool:
@@ -139,12 +201,13 @@ def _is_temp(name: object) -> bool:
     return isinstance(name, str) and bool(re.fullmatch(_TEMP, name))
 
 
-def _untrusted(path: str, expected: str, found: str) -> Untrusted:
+def _untrusted(path: str, expected: str, found: str, next_step: Optional[str] = None) -> Untrusted:
     return Untrusted(
-        "the journal of an interrupted run cannot be believed",
+        "the journal of an interrupted run is invalid",
         path=path,
         expected=expected,
         found=found,
+        next=next_step,
     )
 
 

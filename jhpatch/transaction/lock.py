@@ -8,14 +8,14 @@ import errno
 import fcntl
 import os
 import stat
-from typing import Callable, Optional
+from typing import Callable, Optional, Tuple
 
-from jhpatch.errors import Command, Failed, Locked, NextStep
+from jhpatch.errors import Failed, Locked, same_command
+from jhpatch.system import processes
 from jhpatch.system.rooted_files import Dir, RootDir, UnsafePath
 from jhpatch.transaction.store import STATE_DIR, not_ours, refuse_others, set_mode
 
 _POLL = 0.05  # seconds between two attempts
-_ISOLATED_COMMAND = NextStep(Command((), "jhpatch", flags=("-I",)))
 _NOT_REGULAR = (errno.ELOOP, errno.EISDIR, errno.ENXIO)
 
 
@@ -35,7 +35,8 @@ def acquire(
             raise Locked(
                 "another run holds the lock of this site",
                 path=os.path.join(root.path, STATE_DIR, "lock"),
-                next="wait for it, or give a longer --lock-timeout",
+                found=_holder(root),
+                next="wait until it ends, or run the same command with a longer --lock-timeout",
             )
         sleep(_POLL)
 
@@ -112,16 +113,46 @@ def _is_current(root: RootDir, fd: int) -> bool:
     return entry is not None and (entry.st_dev, entry.st_ino) == (locked.st_dev, locked.st_ino)
 
 
+def _holder(root: RootDir) -> Optional[str]:
+    """Return the process that holds the lock as text; None if /proc does not show it."""
+    try:
+        with root.directory(STATE_DIR) as state_dir:
+            entry = state_dir.lstat("lock")
+        with open("/proc/locks") as file:
+            pid = entry and holder_of(entry, file.read())
+    except OSError:
+        return None
+    return processes.described(pid) if pid else None
+
+
+def holder_of(status: os.stat_result, locks: str) -> Optional[int]:
+    """Return the pid that /proc/locks has for the flock(2) of a file (proc_locks(5)).
+
+    None if it has none, as on file systems with several devices, or if the process is in
+    another PID namespace.
+    """
+    numbers = os.major(status.st_dev), os.minor(status.st_dev), status.st_ino
+    for row in (line.split() for line in locks.splitlines()):
+        if row[1:2] == ["FLOCK"] and row[5:6] == ["%02x:%02x:%d" % numbers] and row[4].isdigit():
+            return int(row[4]) or None
+    return None
+
+
 def not_writable(path: str, status: os.stat_result, error: Optional[OSError] = None) -> Failed:
     """Return the error for a site in which this user cannot write."""
     denied = error is None or error.errno in (errno.EACCES, errno.EPERM)
     return Failed(
         "cannot write here: %s" % (error.strerror if error else "permission denied"),
         path=path,
-        expected="a folder that uid %d can write" % os.geteuid(),
-        found="owner uid %d, mode %o" % (status.st_uid, stat.S_IMODE(status.st_mode)),
-        next="run it as its owner, such as: sudo -H " + _ISOLATED_COMMAND + " …"
-        if denied and os.geteuid() != 0
-        else "make it writable (lsattr and findmnt tell what keeps root out), then run the same "
-        "command again",
+        expected="a directory that this user (uid %d) can write" % os.geteuid(),
+        found="owner uid %d, mode %04o" % (status.st_uid, stat.S_IMODE(status.st_mode)),
+        next=same_command("sudo", "-H", *user_of(status.st_uid))
+        if denied and os.geteuid() not in (0, status.st_uid)
+        else "make the directory writable (lsattr and findmnt show why it is not), then run the "
+        "same command again",
     )
+
+
+def user_of(uid: int) -> Tuple[str, ...]:
+    """Return the options of sudo that name a user; sudo's default is root."""
+    return ("-u", "#%d" % uid) if uid else ()

@@ -4,8 +4,8 @@ from typing import List, Optional, Tuple
 
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.system.rooted_files import RootDir
+from jhpatch.transaction import directories, staging, store
 from jhpatch.transaction import journal as journals
-from jhpatch.transaction import staging, store
 from jhpatch.transaction.journal import Journal, Row
 from jhpatch.transaction.staging import At
 from jhpatch.transaction.store import JOURNAL
@@ -16,6 +16,8 @@ class Recovery(NamedTuple):
 
     restored: Tuple[str, ...]
     foreign: Tuple[str, ...]
+    left: Tuple[str, ...] = ()
+    """Those of ``foreign`` that jhpatch had added."""
 
 
 def undo(root: RootDir, journal: Journal, at: At) -> Recovery:
@@ -28,10 +30,11 @@ def undo(root: RootDir, journal: Journal, at: At) -> Recovery:
     def hash_of(path: str) -> Optional[str]:
         return staging.hash_of(root, path)
 
+    had_directory_of = journals.before_removal(journal, root.has_directory_of)
     undone = {
         row.path
         for row in journal.rows
-        if journals.is_undone(rows, row, hash_of, root.has_directory_of)
+        if journals.is_undone(rows, row, hash_of, had_directory_of)
     }
     # Read and verify all of them before the first write.
     originals = {
@@ -39,8 +42,14 @@ def undo(root: RootDir, journal: Journal, at: At) -> Recovery:
         for row in journal.rows
         if row.path in undone and row.before is not None
     }
+    for directory in journal.directories:
+        inside = directory.path + "/"
+        if not directory.is_new and any(path.startswith(inside) for path in undone):
+            at("restore", directory.path)
+            directories.make_again(root, directory)
     restored: List[str] = []
     foreign: List[str] = []
+    left: List[str] = []
     for row in reversed(journal.rows):
         at("undo", row.path)
         staging.drop_temp(root, row)
@@ -50,14 +59,20 @@ def undo(root: RootDir, journal: Journal, at: At) -> Recovery:
             restored.append(row.path)
         elif content != row.before:
             foreign.append(row.path)
+            if content is not None and row.before is None:
+                left.append(row.path)
     staging.drop_bytecode(root, journal.rows, at)
-    staging.sync_directories(root, journal.rows, at)
+    for directory in reversed(journal.directories):
+        if directory.is_new:
+            at("undo", directory.path)
+            directories.remove(root, directory.path)
+    staging.sync_directories(root, journal.rows + journal.directories, at)
     # Our temporary files kept directories of a distribution that was removed since.
     staging.remove_empty_directories(root, (row.path for row in journal.rows if row.before))
     at("undone", JOURNAL)
     store.remove_journal(root)
     store.sync_journal(root, at)
-    return Recovery(tuple(restored), tuple(foreign))
+    return Recovery(tuple(restored), tuple(foreign), tuple(left))
 
 
 def _restore(root: RootDir, row: Row, data: Optional[bytes], at: At) -> None:

@@ -2,11 +2,11 @@
 
 import contextlib
 import os
-from typing import Callable, Dict, Iterable, List, Optional, Set
+from typing import Callable, Dict, Iterable, List, Optional, Set, Union
 
 from jhpatch.system.rooted_files import Dir, RootDir, UnsafePath
 from jhpatch.system.sha256 import sha256
-from jhpatch.transaction.journal import Row
+from jhpatch.transaction.journal import Directory, Row
 
 At = Callable[[str, str], None]
 """Receives each step and its path: for error messages and for the faults of tests."""
@@ -90,7 +90,7 @@ def _remove_empty(root: RootDir, path: str) -> bool:
             parent.sync()
     except FileNotFoundError:
         return True  # removed for an earlier path
-    except OSError:  # a symlink, or somebody has just created a file there
+    except OSError:  # a symlink, or another process has just created a file there
         return False
     return True
 
@@ -149,8 +149,8 @@ def drop_bytecode(root: RootDir, rows: Iterable[Row], at: At) -> List[str]:
     return dropped
 
 
-def sync_directories(root: RootDir, rows: Iterable[Row], at: At) -> None:
-    """Sync the renames of ``rows`` to the disk; skip directories that others have removed."""
+def sync_directories(root: RootDir, rows: Iterable[Union[Row, Directory]], at: At) -> None:
+    """Sync the changes of ``rows`` to the disk; skip directories that were removed."""
     for path in sorted({row.path.rpartition("/")[0] for row in rows}):
         at("sync", path)
         with contextlib.suppress(FileNotFoundError, UnsafePath), root.directory(path) as directory:

@@ -1,7 +1,6 @@
 """The files in ``.jhpatch``: trusted only if no other user can have written them."""
 
 import contextlib
-import errno
 import os
 import stat
 from typing import Callable, Collection, Iterable, Iterator, List, Optional
@@ -85,22 +84,30 @@ def _read_trusted(root: RootDir, path: str) -> Optional[FileContent]:
 def refuse_others(root: RootDir, status: os.stat_result, path: str) -> None:
     """Raise Untrusted unless only users who can write the site anyway can write a file.
 
-    These are root, the owner of the site and this user. As root, jhpatch can thus read the
-    state of a user's site; it writes there only after becoming that user.
+    These are root, the owner of the site and this user, and a group of these alone, as for the
+    site itself (``path_owners``): images give a group the owner's rights. As root, jhpatch can
+    thus read the state of a user's site; it writes there only after becoming that user.
     """
     with root.directory("") as site_dir:
         site_status = os.fstat(site_dir.fd)
     writers = {0, site_status.st_uid, os.geteuid()}
-    if status.st_uid not in writers or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise not_ours(path, "uid %d, mode %o" % (status.st_uid, stat.S_IMODE(status.st_mode)))
+    is_shared = bool(status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+    if is_shared:
+        from jhpatch.system import path_owners  # not needed where only the owner can write
+
+        is_shared = path_owners.can_others_write(status, writers)
+    if status.st_uid not in writers or is_shared:
+        raise not_ours(
+            path, "owner uid %d, mode %04o" % (status.st_uid, stat.S_IMODE(status.st_mode))
+        )
 
 
 def not_ours(path: str, found: str) -> Untrusted:
     """Return the error for a saved file that cannot be trusted."""
     return Untrusted(
-        "a saved file that somebody else can write",
+        "jhpatch does not trust this saved file or directory",
         path=path,
-        expected="a plain file or folder that only its owner can write",
+        expected="a regular file or directory that only root, the site's owner or you can write",
         found=found,
     )
 
@@ -214,7 +221,7 @@ def clean_up(root: RootDir) -> None:
         if is_recorded:
             return
         for path in (ORIGINALS, _FORCED):
-            _remove_empty(state_dir, path.rpartition("/")[2])
+            state_dir.rmdir_if_empty(path.rpartition("/")[2])
         if state_dir.names() != ["lock"]:
             return
         state_dir.unlink("lock")
@@ -237,14 +244,5 @@ def _original_names(root: RootDir) -> List[str]:
 
 def _remove_state_dir(root: RootDir) -> None:
     with root.directory("") as site_dir:
-        _remove_empty(site_dir, STATE_DIR)  # unless another run has locked a new file there
+        site_dir.rmdir_if_empty(STATE_DIR)  # unless another run has locked a new file there
         site_dir.sync()
-
-
-def _remove_empty(parent: Dir, name: str) -> None:
-    """Remove a directory if it is empty."""
-    try:
-        os.rmdir(name, dir_fd=parent.fd)
-    except OSError as error:
-        if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):
-            raise

@@ -21,6 +21,10 @@ in it, the directory of saved originals, and .jhpatch before it removes an origi
 that a restored journal would need. If nothing is left to do, it syncs that unlink
 before it reports success (``sync_finished``).
 
+The journal also names the directories that the change creates, before they are created,
+and those that it removes. A directory is removed before the unlink of the journal; an undo
+creates it again, with its mode and owner, and removes a new one if it is empty.
+
 An undo changes a file only if the file has bytes that this journal names. Other bytes
 were written since, by pip or by a person, and stay.
 
@@ -31,23 +35,25 @@ and conda hardlink it into other environments.
 import _signal  # type: ignore[import-not-found]  # signal.py needs 1 ms, to create its enums
 import contextlib
 import os
-import stat
 import time
 from typing import Callable, Collection, Iterable, Iterator, List, Optional, Tuple
 
 from jhpatch.errors import Failed, jhpatch_command
-from jhpatch.system.rooted_files import RootDir, is_relative
-from jhpatch.system.sha256 import sha256
-from jhpatch.transaction import failures, staging, store
+from jhpatch.system.rooted_files import RootDir
+from jhpatch.transaction import directories, failures, preparation, staging, store
 from jhpatch.transaction import journal as journals
 from jhpatch.transaction.change import FileChange
 from jhpatch.transaction.journal import Journal, Row
-from jhpatch.transaction.lock import acquire, not_writable
+from jhpatch.transaction.lock import acquire
 from jhpatch.transaction.recovery import Recovery, undo
 from jhpatch.transaction.store import JOURNAL, STATE_DIR
 
 _put = staging.rename_over  # tests inject faults here
 _HELD_SIGNALS = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP)
+_GRACE = 0.1
+"""Seconds between the last new file and the first removal. An import looks for a module, then
+opens what it has found: it must not find a file that another one has just replaced. A change
+that adds nothing does not wait."""
 
 
 Step = Callable[[str], None]
@@ -107,7 +113,7 @@ def locked(
     """
     with _opened(site) as root:
         lock = acquire(root, clock() + timeout, clock, sleep)
-        transaction = Transaction(root, step)
+        transaction = Transaction(root, step, sleep)
         try:
             transaction.recover()
             yield transaction
@@ -133,11 +139,14 @@ class Transaction:
     change of the site itself is then complete.
     """
 
-    def __init__(self, root: RootDir, step: Step = _nothing) -> None:
+    def __init__(
+        self, root: RootDir, step: Step = _nothing, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         self.root = root
         self.recovery: Optional[Recovery] = None
         self.cleanup_error: Optional[Failed] = None
         self._step = step
+        self._sleep = sleep
         self._path = ""  # of the current step, for error messages
 
     def recover(self) -> None:
@@ -149,7 +158,8 @@ class Transaction:
                     self.recovery = undo(self.root, journal, self._at)
         except OSError as error:
             raise Failed(
-                "a run had died here, and undoing it failed: %s" % (error.strerror or error),
+                "an earlier run was interrupted, and undoing it failed: %s"
+                % (error.strerror or error),
                 path=os.path.join(self.root.path, self._path or JOURNAL),
                 next="run the same command again: it recovers first",
             )
@@ -171,14 +181,15 @@ class Transaction:
     ) -> None:
         """Make all ``changes``, in their order, or none.
 
+        Missing directories are created; one that ``changes`` leave empty is removed.
         ``originals`` are bytes that a later revert needs; ``keep`` are the SHA-256 of all
         saved originals that stay. ``rebuild`` receives the .pyc files that were removed
         (paths from the site's root). Raises Failed; the site is then as before, unless the
-        message says that the change was made.
+        message reports that the change was made.
         """
         changes = tuple(changes)
-        rows = self._rows(changes)
-        journal = journals.of_this_process(python, rows + self._guards(rows))
+        journal = preparation.journal_of(self.root, changes, python)
+        rows = journal.rows[: len(changes)]
         new_originals: List[str] = []  # removed again if this run fails
         with _signals_held():
             try:
@@ -189,65 +200,28 @@ class Transaction:
                 self._stage(changes, journal)
                 self._replace(changes, rows)
                 dropped = staging.drop_bytecode(self.root, rows, self._at)
-                staging.sync_directories(self.root, rows, self._at)
+                self._remove(journal)
+                staging.sync_directories(self.root, rows + journal.directories, self._at)
                 self._at("commit", JOURNAL)
                 store.remove_journal(self.root)
             except BaseException as error:
                 raise self._roll_back(error, journal, new_originals)
-            self._finish(rows, set(keep))
+            self._finish(set(keep))
         if rebuild and dropped:
             # Without a .pyc, an import takes some milliseconds more: no reason to fail.
             with contextlib.suppress(Exception):
                 rebuild(dropped)
         self._verify(rows)
 
-    # Before the first write.
-
-    def _rows(self, changes: Tuple[FileChange, ...]) -> Tuple[Row, ...]:
-        paths = [change.path for change in changes]
-        if len(set(paths)) != len(paths) or not all(map(is_relative, paths)):
-            raise Failed("a plan that names a file twice, or one outside of the site")
-        token = os.urandom(8).hex()
-        return tuple(
-            self._row(change, ".jhpatch-%s-%d" % (token, number))
-            for number, change in enumerate(changes)
-        )
-
-    def _row(self, change: FileChange, temp: str) -> Row:
-        path = os.path.join(self.root.path, change.path)
-        try:
-            if change.path.startswith(STATE_DIR + "/"):
-                store.make_directories(self.root, change.path)
-            directory, name = self.root.parent(change.path)
-            with directory:
-                content = directory.read(name)
-                if (content and content.data) != change.before:
-                    raise failures.changed_meanwhile(path, change.before, content)
-                status = os.fstat(directory.fd)
-                if not os.access(".", os.W_OK | os.X_OK, dir_fd=directory.fd, effective_ids=True):
-                    raise not_writable(path, status)
-        except OSError as error:
-            raise Failed("cannot change a file: %s" % error.strerror, path=path)
-        if content:
-            status = content.stat
-        mode = stat.S_IMODE(status.st_mode) if content else 0o644
-        before, after = _sha256(change.before), _sha256(change.after)
-        return Row(
-            change.path, before, after, temp, mode, status.st_uid, status.st_gid, change.guard
-        )
-
-    def _guards(self, rows: Tuple[Row, ...]) -> Tuple[Row, ...]:
-        """Return rows, without a change, for the guards that are not among ``rows``."""
-        paths = {row.guard for row in rows if row.guard} - {row.path for row in rows}
-        hashes = [(path, staging.hash_of(self.root, path)) for path in sorted(paths)]
-        temp = rows[0].temp if rows else ""
-        return tuple(Row(p, h, h, temp, 0, 0, 0, None) for p, h in hashes if h)
-
     # Stage: originals, the journal, then every temporary file.
 
     def _stage(self, changes: Tuple[FileChange, ...], journal: Journal) -> None:
         self._at("journal", JOURNAL)
         store.write(self.root, JOURNAL, journals.dump(journal), self._step)
+        for directory in journal.directories:
+            if directory.is_new:
+                self._at("create", directory.path)
+                directories.make(self.root, directory)
         for change, row in zip(changes, journal.rows):
             if change.after is not None:
                 self._at("stage", row.path)
@@ -256,7 +230,11 @@ class Transaction:
     # Replace.
 
     def _replace(self, changes: Tuple[FileChange, ...], rows: Tuple[Row, ...]) -> None:
+        adds = any(c.before is None and not c.path.startswith(STATE_DIR + "/") for c in changes)
         for change, row in zip(changes, rows):
+            if adds and change.after is None:
+                adds = False
+                self._sleep(_GRACE)
             self._at("replace", row.path)
             directory, name = self.root.parent(row.path)
             with directory:
@@ -266,16 +244,19 @@ class Transaction:
                     raise failures.changed_meanwhile(path, change.before, content)
                 _put(directory, name, row.temp if change.after is not None else None)
 
-    def _finish(self, rows: Tuple[Row, ...], keep: Collection[str]) -> None:
-        """Sync the journal's unlink, then remove originals and directories that are unneeded."""
+    def _remove(self, journal: Journal) -> None:
+        for directory in reversed(journal.directories):
+            if not directory.is_new:
+                self._at("remove", directory.path)
+                directories.remove(self.root, directory.path)
+
+    def _finish(self, keep: Collection[str]) -> None:
+        """Sync the journal's unlink, then remove the originals that are unneeded."""
         try:
             store.sync_journal(self.root, self._at)
         except OSError as error:
             raise failures.may_be_lost(self.root.path, error)
         self.prune(keep)
-        # conda and dpkg leave a directory if it contains a helper that they do not know.
-        with contextlib.suppress(OSError):
-            staging.remove_empty_directories(self.root, (r.path for r in rows if r.after is None))
 
     def _verify(self, rows: Tuple[Row, ...]) -> None:
         """Read each file again: pip takes no lock of ours and may have changed one meanwhile."""
@@ -285,7 +266,7 @@ class Transaction:
                 digest = staging.hash_of(self.root, row.path)
             except OSError as error:
                 raise Failed(
-                    "the change was made, but could not be read again: %s"
+                    "the change was made, but this file could not be read again: %s"
                     % failures.message_of(error),
                     path=path,
                     next=jhpatch_command("status"),
@@ -310,7 +291,7 @@ class Transaction:
             undo(self.root, journal, self._at)
         except Exception as undo_error:
             return Failed(
-                "%s; putting the old files back failed too: %s"
+                "%s; restoring the old files failed too: %s"
                 % (failures.message_of(error), failures.message_of(undo_error)),
                 path=path,
                 next="run the same command again: it recovers first",
@@ -338,7 +319,3 @@ def _signals_held() -> Iterator[None]:
         yield
     finally:
         _signal.pthread_sigmask(_signal.SIG_SETMASK, old)
-
-
-def _sha256(data: Optional[bytes]) -> Optional[str]:
-    return None if data is None else sha256(data)

@@ -1,18 +1,26 @@
 """Checks are bounded in time, and one cannot hold up the others."""
 
+import re
 import threading
 import time
 
 from jhpatch.checks import runner
-from jhpatch.checks.finding import FindingTable, error
-from jhpatch.checks.runner import Check, Deadline
+from jhpatch.checks.finding import FindingTable, error, note, warning
+from jhpatch.checks.runner import Check, Deadline, NotRun
 
-finding = FindingTable({"broken": error("it fails"), "hung": error("it hangs")}).finding
+_KINDS = {"broken": error("it fails"), "hung": error("it hangs"), "bad": warning("it can fail")}
+finding = FindingTable(_KINDS).finding
+notes = FindingTable({"all-is-well": note("it works")}).finding
 
 
 def codes(*checks, **limits):
     """Return the codes of what the checks find."""
-    return [row.code for row in runner.run_checks(checks, **limits)]
+    return [row.code for row in found(*checks, **limits)]
+
+
+def found(*checks, **limits):
+    """Return what the checks find."""
+    return runner.findings_of(runner.run_checks(checks, **limits))
 
 
 def quick(deadline):
@@ -28,13 +36,13 @@ def hanging(deadline):
 
 def test_a_check_that_never_ends_is_given_up():
     """What it found until then is kept, and the next check runs."""
-    found = codes(Check("hanging", hanging), Check("quick", quick), each=0.3)
-    assert found == ["hung", "check-timeout", "broken"]
+    rows = codes(Check("hanging", hanging), Check("quick", quick), each=0.3)
+    assert rows == ["hung", "check-timeout", "broken"]
 
 
 def test_checks_for_which_no_time_is_left_are_named():
     """They are a warning, not a success."""
-    rows = runner.run_checks([Check("hanging", hanging), Check("quick", quick)], total=0.2)
+    rows = found(Check("hanging", hanging), Check("quick", quick), total=0.2)
     assert [row.code for row in rows] == ["hung", "check-timeout", "check-left-out"]
     assert rows[-1].message.startswith("quick:") and rows[-1].severity == "warning"
 
@@ -46,7 +54,7 @@ def test_an_exception_is_a_finding():
         yield finding("broken", "x")
         raise RuntimeError("oops")
 
-    rows = runner.run_checks([Check("faulty", broken), Check("quick", quick)])
+    rows = found(Check("faulty", broken), Check("quick", quick))
     assert [row.code for row in rows] == ["broken", "check-failed", "broken"]
     assert rows[1].message == "faulty: unexpected RuntimeError: oops"
 
@@ -73,7 +81,38 @@ def test_a_check_receives_its_own_deadline():
 
     runner.run_checks([Check("one", probe)], each=20, total=40)
     runner.run_checks([Check("one", probe)], each=20, total=10)
-    assert 10 < times[0] < 20 and times[1] < 10
+    runner.run_checks([Check("one", probe, 10)], each=20, total=40)
+    assert 10 < times[0] < 20 and times[1] < 10 and 20 < times[2] < 30
+
+
+def skipped(deadline):
+    """Find that there is nothing to check."""
+    raise NotRun
+
+
+def test_the_summary_adds_up():
+    """Each check counts once, by its worst finding; one that could not check is not run."""
+
+    def worse(deadline):
+        yield notes("all-is-well", "x")
+        yield finding("bad", "x")
+        yield finding("broken", "x")
+        yield finding("broken", "y")
+
+    checks = [Check("a", quick), Check("b", worse), Check("c", lambda deadline: [])]
+    checks += [Check("d", lambda deadline: [finding("bad", "x")]), Check("e", skipped)]
+    checks += [Check("f", lambda deadline: [notes("all-is-well", "x")])]
+    text = runner.summary(runner.run_checks(checks))
+    assert text == "6 checks: 2 passed, 2 with errors, 1 with warnings, 1 not run"
+    numbers = [int(number) for number in re.findall(r"\d+", text)]
+    assert numbers[0] == sum(numbers[1:]) == len(checks)
+
+
+def test_a_summary_names_no_result_that_no_check_has():
+    """One check is in the singular."""
+    assert runner.summary(runner.run_checks([Check("a", quick)])) == "1 check: 1 with errors"
+    left_out = runner.run_checks([Check("a", quick)], total=0)
+    assert runner.summary(left_out) == "1 check: 1 not run"
 
 
 def test_what_is_left_until_a_deadline():

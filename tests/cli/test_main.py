@@ -1,15 +1,14 @@
-"""The command line: what is parsed, one document for each outcome, help, version and quiet."""
+"""The command line: one document for each outcome, errors, quiet, and the next command."""
 
 import json
-import sys
+import os
+import subprocess
 
+import patch_ng
 import pytest
 
-from jhpatch import __version__
 from jhpatch.cli import main
-from jhpatch.commands import COMMANDS, EXAMPLES
-from jhpatch.errors import Usage
-from jhpatch.patchset import catalog
+from testing import ROOT
 from testing.commands import typed
 from testing.notebook_site import PAGE, append
 
@@ -71,38 +70,6 @@ def test_each_error_has_a_next_command(tmp_path):
     assert "expected 0 to 86400 seconds, found 'soon'" in text
 
 
-def test_the_help_names_every_command():
-    """``--help`` has the commands and the exit codes."""
-    done = typed("--help")
-    text = done.stdout.decode()
-    assert done.returncode == 0
-    assert all(name in text for name in COMMANDS) and "exit codes" in text
-
-
-@pytest.mark.parametrize("command", sorted(COMMANDS))
-def test_the_help_of_each_command_has_an_example(command, capsys):
-    """The help shows the example, and the parser takes it."""
-    with pytest.raises(SystemExit) as ended:
-        main.main([command, "--help"])
-    assert not ended.value.code
-    assert "python -m jhpatch " + EXAMPLES[command] in capsys.readouterr().out
-    words = EXAMPLES[command].split()
-    assert main.parser(command).parse_args(words).command == command
-
-
-def test_the_version_names_the_newest_releases(capsys):
-    """``--version`` has the tool, the Python and the newest release of each patch."""
-    with pytest.raises(SystemExit) as ended:
-        main.main(["--version"])
-    assert not ended.value.code
-    first, *rest = capsys.readouterr().out.splitlines()
-    assert first.startswith("jhpatch " + __version__) and sys.executable in first
-    newest = catalog.Catalog((catalog.own_patch_dir(),)).newest()
-    assert [tuple(line.split()) for line in rest] == [
-        (patch, "to", newest[patch]) for patch in sorted(newest)
-    ]
-
-
 def test_quiet_prints_errors_alone(env, capsys):
     """Nothing on standard output; an error on standard error; the exit code as always."""
     assert main.main(["apply", "-q", "--python", env.python]) == 0
@@ -114,14 +81,6 @@ def test_quiet_prints_errors_alone(env, capsys):
     assert out == "" and PAGE in talk
 
 
-@pytest.mark.parametrize("arguments", [[], ["--unknown"], ["nonsense"], ["apply", "--dry"]])
-def test_a_wrong_command_line_is_a_usage_error(arguments, capsys):
-    """Exit code 2 and a message with a next command; options are not abbreviated."""
-    assert main.main(arguments) == 2
-    out, talk = capsys.readouterr()
-    assert out == "" and "next:" in talk and "--help" in talk
-
-
 @pytest.mark.parametrize(
     "error, words",
     [
@@ -129,7 +88,7 @@ def test_a_wrong_command_line_is_a_usage_error(arguments, capsys):
         (KeyboardInterrupt(), "interrupted; nothing is left half done"),
         (MemoryError(), "out of memory; nothing is left half done"),
         (OSError(28, "No space left on device", "/x"), "No space left on device"),
-        (ImportError("no module"), "cannot load a part of Python: no module"),
+        (ImportError("no module"), "cannot import a module: no module"),
     ],
 )
 def test_any_exception_becomes_an_error(monkeypatch, capsys, error, words):
@@ -146,9 +105,85 @@ def test_any_exception_becomes_an_error(monkeypatch, capsys, error, words):
         assert ("Traceback" in talk) == bool(verbose)
 
 
-def test_a_command_is_parsed_alone():
-    """The parser of one command has its arguments; that of all knows their names."""
-    parsed = main.parser("apply").parse_args(["apply", "--allow-unlisted", "a/b"])
-    assert parsed.allow_unlisted and parsed.patch == ["a/b"]
-    with pytest.raises(Usage):
-        main.parser("apply").parse_args(["revert"])
+@pytest.mark.parametrize(
+    "command, module, step",
+    [
+        (["survey"], "survey", "-m jhpatch survey"),
+        (["rebase", "a/b", "--to", "1"], "rebase", "-m jhpatch rebase a/b --to 1"),
+        (["completion", "bash"], "completion", "-m jhpatch completion bash"),
+        (["status"], "status", "-m jhpatch status; run the same command with -v for a traceback"),
+        (["apply"], "apply", "-m jhpatch status; run the same command with -v for a traceback"),
+    ],
+)
+def test_the_next_step_after_an_interruption(monkeypatch, capsys, command, module, step):
+    """``status`` for a command that inspects sites; for any other, the command itself."""
+
+    def run(parsed):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("jhpatch.commands.%s.run" % module, run)
+    assert main.main(command) == 1
+    assert capsys.readouterr().err.endswith(step + "\n")
+
+
+def test_a_missing_package_is_named_as_one(monkeypatch, capsys):
+    """The next step installs the package, whichever module imports it; -v needs no traceback."""
+
+    def run(parsed):
+        raise ModuleNotFoundError("No module named 'packaging'", name="packaging.version")
+
+    monkeypatch.setattr("jhpatch.commands.completion.run", run)
+    assert main.main(["completion", "bash", "--json"]) == 1
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["code"] == "missing-module"
+    assert error["message"] == "a package that jhpatch needs is not installed: packaging"
+    assert "packaging" in error["next"] and "status" not in error["next"]
+
+
+def test_permission_denied_is_not_a_fault_of_jhpatch(monkeypatch, capsys):
+    """The error names the file, the user and who has to run the command."""
+
+    def run(parsed):
+        raise PermissionError(13, "Permission denied", "/x/RECORD")
+
+    monkeypatch.setattr("jhpatch.commands.completion.run", run)
+    assert main.main(["completion", "bash", "--json"]) == 1
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert (error["path"], error["found"]) == ("/x/RECORD", "permission denied")
+    assert error["expected"] == "a path that uid %d may use" % os.geteuid()
+    assert error["next"] == "run the same command as a user who may use it"
+
+
+@pytest.fixture
+def installed(tmp_path, make_site):
+    """An environment that has jhpatch, its patches and what it needs, and notebook 5.7.9."""
+    env = make_site(tmp_path, [("notebook", "5.7.9")], slim=True)
+    for name in ("jhpatch", "patches", "setup.py"):
+        os.symlink(os.path.join(ROOT, name), os.path.join(env.site, name))
+    os.symlink(patch_ng.__file__, os.path.join(env.site, "patch_ng.py"))
+    return env
+
+
+def next_of(env, *flags, **environ):
+    """The last line of status, run by that Python."""
+    argv = [env.python, *flags, "-m", "jhpatch", "status"]
+    environ = dict({"PATH": os.defpath}, **environ)
+    done = subprocess.run(argv, cwd="/", env=environ, stdout=subprocess.PIPE)
+    return done.stdout.decode().splitlines()[-1]
+
+
+def test_the_next_command_has_the_isolation_of_this_run(installed):
+    """With -I, or as root where -I finds jhpatch; typed as printed, it works."""
+    python = "next: %s " % installed.python
+    line = next_of(installed, "-I")
+    assert line == python + "-I -m jhpatch apply"
+    isolated = "-I " if os.geteuid() == 0 else ""
+    assert next_of(installed) == python + isolated + "-m jhpatch apply"
+    assert subprocess.call(line[len("next: ") :].split(), stdout=subprocess.DEVNULL) == 0
+
+
+def test_no_isolation_where_it_would_not_find_jhpatch(installed):
+    """A checkout in PYTHONPATH is not on the path of ``python -I``."""
+    os.unlink(os.path.join(installed.site, "jhpatch"))
+    line = next_of(installed, PYTHONPATH=ROOT)
+    assert line == "next: %s -m jhpatch apply" % installed.python

@@ -125,14 +125,16 @@ class Terminal(io.StringIO):
     "environ, style",
     [
         ({"COLUMNS": "100"}, (True, True, False, 100)),
-        ({"COLUMNS": "100", "NO_COLOR": ""}, (True, False, False, 100)),
+        ({"COLUMNS": "100", "NO_COLOR": "1"}, (True, False, False, 100)),
+        ({"COLUMNS": "100", "NO_COLOR": ""}, (True, True, False, 100)),
+        ({"COLUMNS": "100", "TERM": "dumb"}, (True, False, False, 100)),
         ({"COLUMNS": "0"}, (True, True, False, 80)),
         ({}, (True, True, False, 80)),
     ],
 )
 def test_the_style_of_a_terminal(monkeypatch, environ, style):
-    """Colour unless NO_COLOR is set; COLUMNS is the width, 80 where nobody knows it."""
-    for name in ("COLUMNS", "NO_COLOR"):
+    """Colour unless NO_COLOR is not empty or the terminal is dumb; COLUMNS is the width, or 80."""
+    for name in ("COLUMNS", "NO_COLOR", "TERM"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)

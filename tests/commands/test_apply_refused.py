@@ -15,6 +15,7 @@ from jhpatch.transaction import transaction
 from testing import ROOT
 from testing.notebook_site import (
     CONTENTS,
+    HELPERS,
     INFO,
     OPEN,
     PAGE,
@@ -40,17 +41,34 @@ def both(tmp_path, make_site):
     return make_site(tmp_path, [RELEASE, ("jupyterhub", "0.9.6")], slim=True)
 
 
-def test_a_modified_file(env, jhpatch):
-    """One byte other than the release's: exit code 5, a diff to read, nothing changed."""
+def test_a_modified_file(env, jhpatch, monkeypatch, tmp_path):
+    """One byte other than the release's: exit code 5, and nothing is changed."""
+    monkeypatch.setenv("PIP_CACHE_DIR", str(tmp_path / "cache"))
     append(env, CONTENTS, b"#")
     answer = unchanged(
         jhpatch, env, (3, "status"), (5, "apply"), (5, "revert", "--force"), (5, "diff")
     )
     assert answer.states == {OPEN: "pristine", SAVE: "modified"}
-    assert "@on_save" in answer.document["sites"][0]["diff"]
+    diff = answer.document["sites"][0]["diff"]
+    assert "+++ b/" + PAGE in diff and "+++ b/" + CONTENTS not in diff
+    assert "the original file was not found" in answer.error["message"]
     answer = jhpatch(env, "apply")
     assert "jhpatch diff " + SAVE in answer.next
     assert "jhpatch apply " + OPEN in answer.next
+
+
+def test_a_foreign_file_where_a_patch_adds_one(env, jhpatch):
+    """No reinstallation removes it: the next step is to move it, and then apply goes on."""
+    foreign = path(env, HELPERS[0])
+    os.mkdir(os.path.dirname(foreign))
+    with open(foreign, "w") as file:
+        file.write("# older\n")
+    answer = unchanged(jhpatch, env, (5, "apply"))
+    assert answer.error["path"] == foreign
+    assert answer.error["next"].startswith("move this file to another directory; then ")
+    os.rename(foreign, foreign + ".old")
+    assert jhpatch(env, "apply").code == 0 and jhpatch(env, "revert").code == 0
+    assert os.listdir(os.path.dirname(foreign)) == [os.path.basename(foreign) + ".old"]
 
 
 def test_unlisted_bytes_are_not_accepted(env, jhpatch):
@@ -177,8 +195,8 @@ def test_a_state_that_cannot_be_trusted(env, jhpatch, name, text):
     with open(path(env, ".jhpatch/" + name), "w") as file:
         file.write(text)
     answer = unchanged(jhpatch, env, (1, "status"), (1, "diff"), (1, "apply"), (1, "revert"))
-    assert "pip install --force-reinstall" in answer.error["next"]
-    assert "notebook==5.7.9" in answer.error["next"]
+    assert "reinstall notebook==5.7.9" in answer.error["next"]
+    assert "-name .jhpatch " in answer.error["next"]
 
 
 @ROOT_ONLY
@@ -202,7 +220,9 @@ def test_a_site_that_is_not_writable(env, jhpatch):
         document = json.loads(pipe.read())
     assert os.WEXITSTATUS(os.waitpid(pid, 0)[1]) == 1, document
     error = document["sites"][0]["error"]
-    assert "uid 0" in error["found"] and "sudo" in error["next"]
+    assert "uid 0" in error["found"]
+    words = " -m jhpatch apply --site %s --json" % env.site
+    assert error["next"].startswith("sudo -H " + sys.executable) and error["next"].endswith(words)
 
 
 def test_all_or_nothing(both, jhpatch):
@@ -216,19 +236,25 @@ def test_all_or_nothing(both, jhpatch):
     assert answer.error["next"].count(" --python " + both.python) == 2
 
 
-def test_the_next_command_works_as_it_is_typed(both, jhpatch):
+def test_the_next_command_works_as_it_is_typed(both, jhpatch, tmp_path):
     """From any directory, with nothing on PATH; the pip that it names is the site's own."""
+    os.mkdir(os.path.join(both.site, "pip"))
     with open(os.path.join(both.site, "jupyterhub/auth.py"), "a") as file:
         file.write("#")
     look, again = (
         jhpatch(both, "apply", "jupyterhub/kerberos-login").error["next"].split("; then ")
     )
     again = again.partition(";")[0]
-    assert again == both.python + " -m pip install --force-reinstall --no-deps jupyterhub==0.9.6"
-    done = subprocess.run(
-        ["/bin/sh", "-c", look], cwd="/", env={"PYTHONPATH": ROOT}, stdout=subprocess.PIPE
+    assert (
+        again == both.python + " -I -m pip install --force-reinstall --no-deps jupyterhub==0.9.6"
     )
-    assert done.returncode == 5 and b"+++ b/jupyterhub/auth.py" in done.stdout
+    done = subprocess.run(
+        ["/bin/sh", "-c", look],
+        cwd="/",
+        env={"PYTHONPATH": ROOT, "PIP_CACHE_DIR": str(tmp_path / "cache")},
+        stderr=subprocess.PIPE,
+    )
+    assert done.returncode == 5 and b"the original file was not found: jupyterhub/" in done.stderr
 
 
 def test_a_file_belongs_to_one_patch(tmp_path, make_site, jhpatch):

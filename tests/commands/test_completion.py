@@ -43,9 +43,33 @@ def test_bash_completes(words, wanted):
     assert set(done.stdout.decode().split()) == wanted, done.stderr.decode()
 
 
+@pytest.mark.skipif(not shutil.which("bash"), reason="no bash")
+@pytest.mark.parametrize(
+    "words, wanted",
+    [
+        ("-m jhpatch kern", {"kernelspec"}),
+        ("-I -m jhpatch apply --dr", {"--dry-run"}),
+        ("-m json kern", set()),
+        ("script.py -m jhpatch kern", set()),
+    ],
+)
+def test_bash_completes_the_module(words, wanted):
+    """``python -m jhpatch`` is completed as ``jhpatch``; any other python is left alone."""
+    script = 'eval "$("$0" -m jhpatch completion bash)"; COMP_WORDS=(python $1)\n'
+    script += "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _jhpatch_of_python; echo ${COMPREPLY[@]}\n"
+    done = subprocess.run(
+        ["bash", "--norc", "-c", script, sys.executable, words],
+        env={"PYTHONPATH": ROOT, "PATH": os.environ["PATH"]},
+        cwd="/",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert set(done.stdout.decode().split()) == wanted, done.stderr.decode()
+
+
 def test_a_missing_script_is_an_error(jhpatch, monkeypatch, tmp_path):
     """An incomplete installation: exit code 1, with the path and how to mend it."""
     monkeypatch.setattr(completion, "DIRECTORY", str(tmp_path))
     answer = jhpatch(None, "completion", "bash")
     assert (answer.code, answer.error["path"]) == (1, str(tmp_path / "jhpatch.bash"))
-    assert "--force-reinstall jhpatch" in answer.error["next"]
+    assert "reinstall jhpatch" in answer.error["next"]

@@ -1,6 +1,5 @@
 """``jhpatch doctor``: a whole answer, its text, and what it says of users and processes."""
 
-import argparse
 import os
 import re
 import signal
@@ -8,13 +7,15 @@ import subprocess
 import sys
 import time
 
-from jhpatch.commands import doctor
+import pytest
+
+from jhpatch.deployed.kerberos.settings import Settings, TicketSpec, dump
 from jhpatch.kerberos import findings
+from jhpatch.kerberos.next_steps import CHANGES
 from jhpatch.spark import checks as spark_checks
-from jhpatch.system import become_user
 from testing import ROOT
-from testing.doctor import USER, codes, finding
-from testing.pages import documented, table_of
+from testing.doctor import USER, as_nobody, codes, finding
+from testing.pages import documented, table_of, text_of
 from testing.trees import times
 from testing.users import NOBODY, ROOT_ONLY
 
@@ -59,7 +60,7 @@ def test_the_text_has_code_path_reason_and_next_step(kdc, users_keytab):
     where = "where: " + str(users_keytab)
     for words in ("error    keytab-missing", where, "why:   ", "next:  ls -l "):
         assert words in lines
-    assert re.search(r"^\d+ checks: 1 error, ", lines, re.M)
+    assert re.search(r"^\d+ checks: \d+ passed, 1 with errors, ", lines, re.M)
 
 
 @ROOT_ONLY
@@ -70,24 +71,56 @@ def test_users_that_get_no_ticket(doctor_of, kdc):
 
 
 @ROOT_ONLY
+def test_no_ticket_is_requested_below_min_uid(doctor_of, kdc):
+    """The service obtains none for root, whatever its keytab has."""
+    keytab = os.path.join(kdc.folder, "alice.keytab")
+    options = ["--keytab", keytab, "--principal", "alice/service", "--ccache", "/tmp/x_{uid}"]
+    answer = doctor_of("--user", "root", *options)
+    assert "below-min-uid" in codes(answer) and "kinit-works" not in codes(answer, "note")
+
+
+@ROOT_ONLY
 def test_as_a_user(doctor_of, kdc, users_keytab):
     """A user's own files are checked; another's need root, and that is no error."""
     arguments = ["--user", USER, "--user", "daemon", "--keytab", str(users_keytab)]
     arguments += ["--principal", "alice/service"]
     doctor_of(*arguments)  # loads all that the child will need
-
-    def job():
-        parser = argparse.ArgumentParser()
-        doctor.add_arguments(parser)
-        parsed = parser.parse_args(arguments)
-        parsed.environ = dict(kdc.env(), PATH=os.defpath)
-        parsed.step = len
-        result = doctor.run(parsed)
-        return [[row.code, row.user] for row in result.content.findings], result.exit_code
-
-    rows, _ = become_user.run_as(NOBODY, job)
+    rows, _ = as_nobody(kdc.env(), *arguments)
     assert ["kinit-works", USER] in rows and ["needs-root", "daemon"] in rows
     assert not [row for row in rows if row[1] == "daemon" and row[0] != "needs-root"]
+
+
+@ROOT_ONLY
+def test_a_user_checks_themselves(doctor_of, kdc, users_keytab):
+    """Without --user an ordinary user is the one who is checked; for root, no user is."""
+    arguments = ["--keytab", str(users_keytab), "--principal", "alice/service"]
+    answer = doctor_of(*arguments)
+    assert "no-user" in codes(answer, "note") and "kinit-works" not in codes(answer, "note")
+    assert re.search(r"^\d+ checks: \d+ passed, (.*, )?1 not run$", answer.document["notes"][0])
+    doctor_of("--user", USER, *arguments)  # loads all that the child will need
+    rows, summary = as_nobody(kdc.env(), *arguments)
+    assert ["kinit-works", USER] in rows and "no-user" not in dict(rows)
+    assert "not run" not in summary
+
+
+@ROOT_ONLY
+@pytest.mark.parametrize("is_central", [False, True])
+def test_a_user_in_the_terminal_of_their_server(doctor_of, kdc, users_keytab, is_central):
+    """It knows what the hub has set; a keytab that only root can read is not theirs to check."""
+    spec = TicketSpec("alice/service", str(users_keytab), "/tmp/x_{uid}", is_central)
+    environ = dict(kdc.env(), JHPATCH_KERBEROS=dump(Settings(), spec))
+    doctor_of("--user", USER)  # loads all that the child will need
+    rows, _ = as_nobody(environ)
+    assert (["kinit-works", USER] in rows) != is_central
+    assert (["no-settings", USER] in rows) == is_central
+
+
+@ROOT_ONLY
+def test_a_user_who_does_not_know_the_settings(doctor_of, kdc):
+    """Defaults are not the hub's settings: neither keytab-missing nor a cache to destroy."""
+    doctor_of("--user", USER)  # loads all that the child will need
+    rows, _ = as_nobody(kdc.env())
+    assert [row[0] for row in rows if row[1] == USER] == ["no-settings"]
 
 
 @ROOT_ONLY
@@ -119,6 +152,23 @@ def test_the_documented_table_is_the_code():
     assert table_of("doctor.md") == documented(KINDS)
 
 
+def test_the_documented_kinds_of_next_steps_are_the_code():
+    """A command or a line stands as code in docs/doctor.md, advice for a person as words."""
+    rows = re.findall(r"^\| `([\w-]+)` \| \w+ \| .+? \| (.+) \|$", text_of("docs/doctor.md"), re.M)
+    are_code = {code: step.startswith("`") for code, step in rows if code in KINDS and step}
+    assert are_code == {
+        code: not isinstance(kind.next, str) for code, kind in KINDS.items() if kind.next
+    }
+
+
+def test_the_documented_changes_are_the_code():
+    """docs/doctor.md has each command that changes a file, by the code of its finding."""
+    rows = re.findall(r"^\| `([\w-]+)` \| `([^`]+)` \| [^|]+ \|$", text_of("docs/doctor.md"), re.M)
+    assert rows == [
+        (code, " ".join(change.command)) for code, changes in CHANGES.items() for change in changes
+    ]
+
+
 def test_each_finding_can_be_found():
     """No row of the table is without code that finds it."""
     source = ""
@@ -130,3 +180,11 @@ def test_each_finding_can_be_found():
     for code in KINDS:
         last = code.replace("krb5-conf-", "", 1)
         assert '"%s"' % code in source or '"%s"' % last in source, code
+
+
+def test_a_user_without_a_name(jhpatch):
+    """It is a mistake in the command, as of a script whose variable is empty."""
+    answer = jhpatch(None, "doctor", "--user", "")
+    assert (
+        answer.code == 2 and "the name of a user expected" in answer.document["error"]["message"]
+    )

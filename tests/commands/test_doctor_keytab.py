@@ -2,10 +2,14 @@
 
 import os
 import shutil
+import subprocess
 import tempfile
 
 import pytest
 
+from jhpatch.deployed.kerberos.account import find_account
+from jhpatch.deployed.kerberos.kinit import Kinit
+from jhpatch.deployed.kerberos.settings import Settings, TicketSpec
 from testing.doctor import USER, codes, finding, krb5_conf
 from testing.users import NOBODY, ROOT_ONLY
 
@@ -55,6 +59,24 @@ def test_a_keytab_that_does_not_work(of_user, users_keytab, code):
     assert finding(answer, code)["path"] == str(where) and finding(answer, code)["user"] == USER
     works = code in ("keytab-exposed", "keytab-replaceable")
     assert ("kinit-works" in codes(answer, "note")) == works
+
+
+@pytest.mark.parametrize(
+    "code, mode, uid",
+    [("keytab-exposed", 0o644, NOBODY), ("keytab-replaceable", 0o620, NOBODY)]
+    + [("keytab-unreadable", 0o000, NOBODY)],
+)
+def test_a_command_that_changes_a_file_removes_the_fault(of_user, users_keytab, code, mode, uid):
+    """It is carried out as it is printed, by root: the finding is gone, and nothing else came."""
+    os.chown(str(users_keytab), uid, 1)
+    users_keytab.chmod(mode)
+    answer = of_user()
+    assert code in codes(answer)
+    command = finding(answer, code)["next"]
+    assert command.startswith("runuser -u nobody -- chmod ")
+    subprocess.run(command, shell=True, check=True, cwd="/")
+    assert codes(of_user()) == set()
+    assert os.stat(str(users_keytab)).st_uid == uid
 
 
 def test_a_keytab_without_the_principal(of_user, kdc, users_keytab):
@@ -129,7 +151,6 @@ def test_the_client_keytab(doctor_of, kdc, users_keytab, tmp_path, monkeypatch):
     [
         ("DIR:/tmp/krb5cc_{uid}_dir", "ccache-hidden-from-jvm"),
         ("KEYRING:persistent:{uid}", "ccache-hidden-from-jvm"),
-        ("KCM:", "ccache-hidden-from-jvm"),
         ("KEYRING:session:{uid}", "ccache-unsupported"),
         ("MEMORY:x", "ccache-unsupported"),
         ("/nowhere/at/all/{uid}", "ccache-folder"),
@@ -147,9 +168,10 @@ def test_a_cache_of_another_user(of_user, tmp_path):
     directory = tmp_path / "caches"
     directory.mkdir()
     directory.chmod(0o1777)
-    (directory / "cc").write_text("")
-    answer = of_user("--ccache", str(directory / "cc"))
+    (directory / ("cc%d" % NOBODY)).write_text("")
+    answer = of_user("--ccache", str(directory / "cc{uid}"))
     assert codes(answer) == {"ccache-foreign"}
+    assert "rm" not in finding(answer, "ccache-foreign")["next"].split()
 
 
 @pytest.mark.parametrize(
@@ -159,6 +181,8 @@ def test_a_cache_of_another_user(of_user, tmp_path):
         ("FILE:/var/tmp/krb5cc_%{uid}", "ccache-hidden-from-jvm"),
         ("DIR:/tmp/krb5cc_%{uid}_dir", "ccache-hidden-from-jvm"),
         ("KEYRING:persistent:%{uid}", "ccache-hidden-from-jvm"),
+        ("KEYRING:persistent", "ccache-unknown"),
+        ("FILE:/tmp/x_%{uid", "ccache-unknown"),
     ],
 )
 def test_the_default_cache(doctor_of, users_keytab, kdc, tmp_path, monkeypatch, name, code):
@@ -168,5 +192,25 @@ def test_the_default_cache(doctor_of, users_keytab, kdc, tmp_path, monkeypatch, 
     path = krb5_conf(tmp_path, text.replace("[libdefaults]\n", line))
     monkeypatch.setenv("KRB5_CONFIG", path)
     options = ["--keytab", str(users_keytab), "--principal", "alice/service"]
-    assert codes(doctor_of("--user", USER, *options)) == ({code} if code else set())
+    answer = doctor_of("--user", USER, *options)
+    assert codes(answer) == ({code} if code else set())
+    assert codes(answer, "error") == {code} - {None, "ccache-hidden-from-jvm"}
     assert not os.path.exists("/tmp/krb5cc_%d_dir" % NOBODY)  # klist would make it
+
+
+@pytest.mark.parametrize("name", ["svc account%d", "a%d\\@corp.example"])
+def test_a_principal_with_a_blank_or_an_escape(of_user, kdc, users_keytab, caches, name):
+    """With and without a realm; the ticket that the service has stored is of this principal."""
+    name %= os.getpid()
+    kdc._call("kadmin.local", "addprinc", "-randkey", name)
+    users_keytab.unlink()
+    kdc._call("kadmin.local", "ktadd", "-k", str(users_keytab), "-norandkey", name)
+    os.chown(str(users_keytab), NOBODY, NOBODY)
+    for number, principal in enumerate((name, name + "@" + kdc.realm)):
+        template = "FILE:%s/%d-{uid}" % (caches, number)
+        cache = template.format(uid=NOBODY)
+        Kinit(Settings(), kdc.env()).ensure(
+            find_account(USER), TicketSpec(principal, str(users_keytab), cache)
+        )
+        answer = of_user("--principal", principal, "--ccache", template)
+        assert codes(answer) == set() and "kinit-works" in codes(answer, "note")

@@ -3,17 +3,18 @@
 import json
 import os
 import stat
+import string
 import sys
 
 import pytest
 
-from jhpatch.spark import kernel_store
+from jhpatch.spark import kernel_store, kernelspec
 from testing.kernels import directory_of, kernel_json, started
-from testing.spark_homes import make_hadoop, make_java, make_spark, write
+from testing.spark_homes import make_hadoop, make_java, make_python, make_spark, write
 
 FILES = {
-    *("jhpatch_pyspark.py", "jhpatch_reasons.py", "kernel.json", "startup.py"),
-    *("logo-32x32.png", "logo-64x64.png"),
+    *("jhpatch_%s.py" % name for name in (*kernelspec.MODULES, "spark_child")),
+    *("kernel.json", "startup.py", "logo-32x32.png", "logo-64x64.png"),
 }
 
 
@@ -26,7 +27,7 @@ def content(folder):
 
 
 def test_installing_twice_changes_nothing_the_second_time(install, host):
-    """Six files that all can read, whatever the umask; then no byte, no mtime."""
+    """Files that all can read, whatever the umask; then no byte, no mtime."""
     old = os.umask(0o077)
     try:
         answer = install()
@@ -51,11 +52,44 @@ def test_what_is_written(install, host):
     assert env["PYSPARK_SUBMIT_ARGS"] == (
         "--master 'local[2]' --conf spark.x=1 --conf 'spark.yarn.queue=a b' pyspark-shell"
     )
-    assert env["PYTHONPATH"] == "%s/python:%s/python/lib/py4j-0.10.9.7-src.zip" % (spark, spark)
+    entries = ["%s/python", "%s/python/lib/py4j-0.10.9.7-src.zip"]
+    assert env["PYTHONPATH"].split(":") == [one % spark for one in entries] + ["${PYTHONPATH}"]
     assert env["PYSPARK_PYTHON"] == env["PYSPARK_DRIVER_PYTHON"] == sys.executable
     assert env["SPARK_HOME"] == spark and env["JAVA_HOME"] == str(host / "java")
     assert env["PYTHONSTARTUP"] == str(directory_of(host) / "startup.py")
     assert env["A"] == "${HOME}/x" and "HADOOP_CONF_DIR" not in env
+
+
+def test_what_the_user_adds_to_pythonpath_comes_after_pysparks(install, host):
+    """Neither --env nor the server's own PYTHONPATH takes its place."""
+    assert install("--env", "PYTHONPATH=/site/a:/site/b").code == 0
+    entries = kernel_json(host)["env"]["PYTHONPATH"].split(":")
+    assert entries[0] == str(host / "spark" / "python")
+    assert entries[2:] == ["/site/a", "/site/b", "${PYTHONPATH}"]
+
+
+def test_a_dollar_reaches_spark_as_it_was_typed(install, host):
+    """jupyter_client fills in variables in env: of a pair it leaves one."""
+    assert install("--conf", "spark.x=a$b${HOME}").code == 0
+    text = kernel_json(host)["env"]["PYSPARK_SUBMIT_ARGS"]
+    assert "'spark.x=a$b${HOME}'" in string.Template(text).safe_substitute({"HOME": "/home/u"})
+
+
+def test_the_next_command_repeats_the_options(install, host):
+    """Whoever types it gets the kernel that they asked for."""
+    more = ["--conf", "spark.x=1 2", "--lazy", "--name", "etl", "--java-home", "/nowhere"]
+    answer = install(*more)
+    assert answer.code == 5 and answer.error["next"].endswith(
+        "kernelspec install --spark-home %s --master 'local[2]' --name etl --conf 'spark.x=1 2'"
+        " --lazy --user --java-home DIR" % (host / "spark")
+    )
+
+
+def test_a_python_without_ipykernel_is_refused(install, host):
+    """With the command that installs it."""
+    python = make_python(str(host / "bare"), "3.11", modules=())
+    answer = install("--python", python)
+    assert answer.code == 5 and python + " -m pip install ipykernel" in answer.error["next"]
 
 
 @pytest.mark.parametrize("version, wanted", [("3.5.1", True), ("2.4.8", False)])
@@ -157,12 +191,17 @@ def test_a_write_that_fails_leaves_no_kernel(install, host, monkeypatch):
         (["--master", "nonsense"], 2, "--master"),
         (["--deploy-mode", "cluster"], 2, "driver"),
         (["--conf", "spark.x"], 2, "--conf"),
-        (["--conf", "x=1"], 2, "--conf"),
+        (["--conf", "x=1"], 2, "does not begin with spark."),
         (["--conf", "spark.x=1\nexport Y"], 2, "--conf"),
         (["--env", "1A=x"], 2, "--env"),
         (["--user", "--sys-prefix"], 2, "not allowed"),
         (["--spark-home", "/nowhere"], 5, "/nowhere"),
         (["--java-home", "/nowhere"], 5, "/nowhere"),
+        (["--python", "/nowhere/python"], 5, "/nowhere/python"),
+        (["--python", "venv/bin/python"], 5, "relative"),
+        (["--python", "/bin/false"], 5, "no Python"),
+        (["--worker-python", "bin/python"], 5, "relative"),
+        (["--worker-python", "/nowhere/python"], 5, "/nowhere/python"),
         (["--idle-stop", "-1"], 2, "idle"),
         (["--master", "yarn", "--hadoop-conf-dir", "/nowhere"], 5, "/nowhere"),
     ],
@@ -197,7 +236,7 @@ def test_workers_of_another_minor_python_are_refused(install, script):
 
 def test_a_worker_python_that_is_elsewhere_is_a_note(install):
     """It lies on the nodes, and not here."""
-    answer = install("--worker-python", "/opt/cluster/bin/python3")
+    answer = install("--worker-python", "/opt/cluster/bin/python3", master="spark://h:7077")
     assert answer.code == 0 and any("/opt/cluster" in note for note in answer.document["notes"])
 
 
@@ -213,8 +252,8 @@ def test_root_writes_no_kernel_where_a_user_can(install, host):
 
 def test_check_is_no_job_of_roots(install, jhpatch, monkeypatch):
     """Its ticket would be nobody's: the command that does it is said."""
-    monkeypatch.setattr("jhpatch.commands.kernelspec.os.geteuid", lambda: 0)
     install()
+    monkeypatch.setattr("jhpatch.commands.kernelspec.os.geteuid", lambda: 0)
     answer = jhpatch(None, "kernelspec", "check")
     assert answer.code == 1 and "runuser -u NAME" in answer.error["next"]
 

@@ -48,24 +48,24 @@ def test_a_sound_directory_has_no_finding(lint, patches):
 @pytest.mark.parametrize(
     "text, message",
     [
-        (patch_text(Colour="blue"), "no known field"),
-        (patch_text().replace("Origin: vendor", "Origin: vendor\nOrigin: us"), "stands twice"),
+        (patch_text(Colour="blue"), "not a known field"),
+        (patch_text().replace("Origin: vendor", "Origin: vendor\nOrigin: us"), "occurs twice"),
         (patch_text(versions=">=1.0"), "open-ended"),
         (patch_text(versions="==1.*"), "open-ended"),
         (patch_text(versions=">=1.0,<=2.3"), "two major versions"),
         (patch_text(versions=">=1.1,<=1.2"), "not named after its first release"),
         (patch_text(Description=""), "without a field"),
-        (patch_text(Package="other"), "folder of another distribution"),
+        (patch_text(Package="other"), "directory of another distribution"),
         (patch_text(Before=PATH), "hashes that cannot be read"),
         (patch_text(After=""), "do not name the same files"),
-        (patch_text(Adds="app/x.py < app/x.py"), "a source that is not there"),
+        (patch_text(Adds="app/x.py < app/x.py"), "a missing source"),
         (patch_text().replace("---\n", "", 1), "without the end of its header"),
         (patch_text().replace(" from tornado import web\n", "", 1), "cannot be parsed"),
         (patch_text().replace("-4,6 +4,7", "-4,6 +4,8", 1), "cannot be parsed"),
-        (patch_text().replace("+    @on_open", "+    @on_open "), "a blank at its end"),
+        (patch_text().replace("+    @on_open", "+    @on_open "), "trailing whitespace"),
         (patch_text().replace("+++ b/app/handlers.py", "+++ b/app/other.py"), "is renamed"),
-        (patch_text().replace("\n", "\r\n"), "without the end of its header"),
-        (patch_text(Not_Needed="because"), "one of the two"),
+        (patch_text().replace("\n", "\r\n"), "CRLF line ends"),
+        (patch_text(Not_Needed="because"), "either change files or state"),
         (patch_text(Not_Needed="because", Before="", After=""), "has a diff"),
     ],
 )
@@ -118,7 +118,7 @@ def test_overlaps_and_conflicts(lint, patches):
     put(patches, patch_text(versions="==1.2"), "1.2-hooks.patch")
     put(patches, patch_text(versions="==1.0"), "1.0-other.patch")
     found = messages(lint())
-    assert any("two editions of app/hooks" in message for message in found)
+    assert any("two patch files of app/hooks" in message for message in found)
     assert any("app/hooks" in message and "app/other" in message for message in found)
 
 

@@ -11,7 +11,7 @@ def test_a_patch_is_described_as_it_is_here(tmp_path, make_site, jhpatch):
     rows = {one["patch"]: one for one in jhpatch(env, "list").document["sites"][0]["patches"]}
     assert rows[LOGIN]["edition"] == "0.9.0-kerberos-login"
     assert "run_on_executor" in rows[LOGIN]["description"]
-    assert rows[OPEN]["description"].startswith("have a valid Kerberos ticket")
+    assert rows[OPEN]["description"].startswith("obtain a Kerberos ticket when a notebook page")
     assert rows[OPEN]["versions"].startswith(">=5.0.0,<=5.4.1 | >=5.5.0,<=5.7.9 | ")
 
 

@@ -119,8 +119,12 @@ def test_to_a_release(jhpatch, patches, tmp_path, monkeypatch):
     assert "Versions: ==2.0rc1\n" in answer.document["candidate"]["text"]
     assert absent.code == 1
     assert "app==2.0" in absent.error["message"] + absent.error["next"]
+    step = absent.error["next"].partition("; for an unpublished release: ")[2]
+    assert " rebase app/hooks --patches %s --to FILE " % patches in step
+    assert step.endswith(" --release 2.0")
 
 
+@pytest.mark.slow
 @needs_syntax_trees
 @pytest.mark.parametrize(
     "version, versions",
@@ -153,8 +157,8 @@ def test_a_range_does_not_grow_over_another_edition(rebase, newer, patches):
 
 
 METHOD = b'    @web.authenticated\n    async def get(self, path=""):\n'
-ABSENT, TWICE = "is there 0 times", "is there 2 times"
-OTHER, NOWHERE, BROKEN = "declared in another way", "no import that", "cannot parse"
+ABSENT, TWICE = "occurs 0 times", "occurs 2 times"
+OTHER, NOWHERE, BROKEN = "declared in another way", "no import before", "cannot parse"
 LATE = b"Handler = 1\n\n\nclass A:\n    pass\n\n\nfrom app.base import B"
 DOUBTFUL = {
     "renamed": (ABSENT, b"async def _save(", b"async def save("),
@@ -197,6 +201,21 @@ def test_what_is_doubtful_is_left_to_a_person(rebase, newer, patches, what):
 
 
 @needs_syntax_trees
+def test_each_doubtful_place_is_reported(rebase, newer):
+    """``findings`` has them all, the first of which is the error."""
+    data = UPSTREAM.replace(b"path)", b"path, *more)").replace(_SAVE, _SAVE + b"d")
+    data = data.replace(b"def get(", b"def got(").replace(b"def __init__", b"def __new__")
+    answer = rebase("--to", newer("1.3", data))
+    findings = answer.document["findings"]
+    assert [row["message"].partition(" ")[0] for row in findings] == [
+        "ContentsHandler.__init__",
+        "ContentsHandler.get",
+        "ContentsHandler._save",
+    ]
+    assert findings[0] == answer.error
+
+
+@needs_syntax_trees
 def test_a_release_that_needs_no_patch(rebase, newer, patches):
     """Nothing to do, and why."""
     text = "Package: app\nVersions: 3.*\nDescription: d\nNot-Needed: it is built in\n---\n"
@@ -215,24 +234,38 @@ def test_a_file_that_is_gone(rebase, patches, tmp_path):
 
 
 @needs_syntax_trees
-def test_a_patch_that_takes_lines_away_is_not_carried(rebase, newer, patches):
-    """Only what a patch adds has an anchor."""
-    put(patches, patch_text(after=patched(UPSTREAM).replace(b"        return path\n", b"", 1)))
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        (b"        return json.dumps(path)\n", b"        return json.dumps([path])\n"),
+        (b"        return json", b"        path += ''\n        return json"),
+        (b'        """A model."""\n', b""),
+    ],
+    ids=["changed", "in the middle", "removed"],
+)
+def test_changed_statements_are_carried(rebase, newer, patches, old, new):
+    """Besides the imports, decorators and calls of the same patch."""
+    assert UPSTREAM.count(old) == 1
+    put(patches, patch_text(after=patched(UPSTREAM).replace(old, new)))
     answer = rebase("--to", newer("1.3", moved_on()))
-    assert answer.code == 5
-    assert "takes lines away" in answer.error["message"]
+    assert answer.code == 0, answer
+    (edition,) = [one for one in catalog.editions([patches]) if one.fits("1.3")]
+    after = engine.after_of(edition, {PATH: moved_on()})[PATH]
+    assert after == patched(moved_on()).replace(old, new)
 
 
 @needs_syntax_trees
-def test_a_line_without_an_anchor_is_not_carried(rebase, newer, patches):
-    """A statement in the middle of a method is no decorator, import or last call."""
+def test_a_statement_that_the_release_has_no_more(rebase, newer, patches):
+    """It is refused with the function that lacks it."""
     after = patched(UPSTREAM).replace(
         b"        return json", b"        path += ''\n        return json"
     )
     put(patches, patch_text(after=after))
-    answer = rebase("--to", newer("1.3", moved_on()))
+    answer = rebase(
+        "--to", newer("1.3", moved_on().replace(b"json.dumps(path)", b"json.dumps(0)"))
+    )
     assert answer.code == 5
-    assert answer.error["found"] == "path += ''"
+    assert "occurs 0 times" in answer.error["message"]
 
 
 @needs_syntax_trees

@@ -45,6 +45,8 @@ def test_a_modified_file(env, jhpatch):
     after = tree(env.site)
     (kept,) = [name for name in after if name.startswith(".jhpatch/forced/")]
     assert data(env, kept) == edited
+    note = "saved the changed file as " + path(env, kept)
+    assert note in answer.document["sites"][0]["notes"]
     assert {k: v for k, v in after.items() if not k.startswith(".jhpatch")} == before
 
 
@@ -110,7 +112,7 @@ def test_any_record_comes_back(env, jhpatch, kind):
         file.write(odd)
     before = tree(env.site)
     assert jhpatch(env, "apply").code == 0
-    assert b"_jhpatch_kerberos.py" in data(env, RECORD)
+    assert b"_jhpatch_kerberos/__init__.py" in data(env, RECORD)
     assert jhpatch(env, "revert").code == 0
     assert tree(env.site) == before
 

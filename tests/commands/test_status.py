@@ -1,5 +1,7 @@
 """``jhpatch status``: the state of each patch; it only reads."""
 
+import os
+
 from testing.commands import typed
 from testing.notebook_site import OPEN, PAGE
 
@@ -31,3 +33,15 @@ def test_a_reason_comes_with_verbose_output(env):
     last = done.stdout.decode().splitlines()[-1]
     assert last.endswith(" -m jhpatch apply --python " + env.python)
     assert PAGE.encode() in typed("status", "-v", "--python", env.python).stdout
+
+
+def test_what_an_interrupted_pip_has_left_is_named(tmp_path, make_site, jhpatch):
+    """jupyterhub as ~upyterhub, beside a distribution that is whole: its row says so."""
+    env = make_site(tmp_path, [("jupyter_server", "2.21.1")], slim=True)
+    os.mkdir(os.path.join(env.site, "~upyterhub-6.1.1.dist-info"))
+    answer = jhpatch(env, "status")
+    rows = {row["patch"]: row for row in answer.document["sites"][0]["patches"]}
+    row = rows["jupyterhub/kerberos-login"]
+    assert row["state"] == "absent"
+    assert row["reason"] == "an interrupted pip has left ~upyterhub-6.1.1.dist-info"
+    assert rows["notebook/kerberos-open"]["reason"] is None

@@ -1,5 +1,6 @@
 """``jhpatch status --all``: the environments of running servers, each inspected as its owner."""
 
+import argparse
 import functools
 import os
 import pty
@@ -10,7 +11,10 @@ import sys
 import pytest
 
 from jhpatch.cli.main import main
-from jhpatch.system import processes
+from jhpatch.commands import status
+from jhpatch.patchset.catalog import Catalog, own_patch_dir
+from jhpatch.report import packing
+from jhpatch.system import become_user, processes
 from testing import ROOT
 
 NOBODY = 65534
@@ -159,7 +163,7 @@ def test_a_users_trap_is_their_row_and_no_more(two, run, jhpatch, trap):
 
 
 def test_an_environment_that_was_removed(two, run, jhpatch, tmp_path):
-    """An environment that was removed while its server runs is a row with an error."""
+    """It is a row with an error about that server, not about options that were not typed."""
     hub, own = two
     run(hub, "jupyterhub")
     run(own, "jupyterhub-singleuser")
@@ -167,7 +171,60 @@ def test_an_environment_that_was_removed(two, run, jhpatch, tmp_path):
     answer = jhpatch(None, "status", "--all")
     assert states(answer, hub)
     (row,) = [one for one in answer.document["sites"] if one["error"]]
-    assert row["site"] == own.python and answer.code in (1, 2)
+    assert row["site"] == row["error"]["path"] == own.python
+    assert row["error"]["code"] == "failed" and answer.code == row["exit_code"] == 1
+    assert "running server" in row["error"]["message"] and row["error"]["found"] == "nothing"
+    assert "restart" in row["error"]["next"] and "--" not in row["error"]["next"]
+
+
+def test_the_next_command_names_readable_environments(two, run, jhpatch, tmp_path, capsys):
+    """The next command leaves out an environment that could not be inspected."""
+    hub, own = two
+    run(hub, "jupyterhub")
+    run(own, "jupyterhub-singleuser")
+    shutil.move(own.prefix, str(tmp_path / "away"))
+    jhpatch(None, "status", "--all")
+    assert main(["status", "--all"]) == 1
+    out, err = capsys.readouterr()
+    assert own.python in err and "--python" not in err
+    steps = [line for line in out.splitlines() if line.startswith("next:")]
+    assert all(hub.python in line and own.python not in line for line in steps)
+
+
+def test_arguments_of_a_process_that_are_no_python(two, run, jhpatch, monkeypatch):
+    """What a process names instead is its row: exit code 2 is for what a user typed."""
+    hub, own = two
+    with open(own.python + "-config", "w") as file:
+        file.write("#!%s\n" % hub.python)
+    both = ((own.python + "-config", os.geteuid()), (hub.python, os.geteuid()))
+    monkeypatch.setattr(processes, "interpreters", lambda: iter(both))
+    answer = jhpatch(None, "status", "--all")
+    assert answer.code == 1 and states(answer, hub)
+    (row,) = [one for one in answer.document["sites"] if one["error"]]
+    assert row["error"]["code"] == "failed" and "--" not in row["error"]["message"]
+
+
+@ROOT_ONLY
+def test_an_environment_that_may_not_be_read(two, jhpatch, monkeypatch):
+    """Permission denied is its row, and the other environments are inspected."""
+    hub, own = two
+    os.chmod(own.prefix, 0o700)
+    both = ((own.python, 0), (hub.python, 0))
+    monkeypatch.setattr(processes, "interpreters", lambda: iter(both))
+    jhpatch(None, "status", "--all")  # loads what the child, who may not read it, needs
+    catalog = Catalog((own_patch_dir(),), whole=False)
+
+    def job():
+        rows = status._all_sites(argparse.Namespace(python=[]), catalog, frozenset())
+        return packing.packed(rows)
+
+    rows = packing.unpacked(become_user.run_as(NOBODY, job))
+    (failed,) = [row for row in rows if row.error]
+    assert (failed.site, failed.exit_code) == (own.python, 1)
+    assert failed.error.found == "permission denied" and failed.error.code == "failed"
+    assert failed.error.message == "an environment cannot be read"
+    (other,) = [row for row in rows if row.site == hub.site]
+    assert {patch.state for patch in other.patches} >= {"pristine"}
 
 
 def test_nothing_runs(jhpatch, monkeypatch):
@@ -206,7 +263,7 @@ def test_many_environments_are_one_table(tmp_path, make_site, capsys):
     capsys.readouterr()
     assert main(["status"] + where) == 3
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
-    assert [row[0] for row in rows[:-1]] == ["pristine"] * 2 + ["applied"] * 2 + ["pristine"] * 2
+    assert [row[0] for row in rows[:-1]] == ["unpatched"] * 2 + ["applied"] * 2 + ["unpatched"] * 2
     assert [row[3] for row in rows[:-1]] == [env.python for env in envs for _ in range(2)]
     assert all(env.python in rows[-1][0] for env in envs)
     master, slave = pty.openpty()

@@ -87,6 +87,21 @@ HOSTILE = {
     "a time that is none": _with(end=float("nan")),
     "a time beyond all calendars": _with(end=1e300),
     "a number of a million digits": _written(lambda old: old.replace(":", ":1" + "0" * 20000, 1)),
+    "a cache with a NUL": _with(ccache="FILE:/x\0"),
+    "a keytab with a NUL": _with(keytab="/\0"),
+    "a keytab with a lone surrogate": _with(keytab="/\ud800"),
+    "a cache of two lines": _with(ccache="FILE:/x\n/y"),
     "a field twice": _written(lambda old: old.replace("{", '{"schema": 1, ', 1)),
     "a field less": _written(lambda old: old.replace('"principal"', '"text"')),
 }
+
+
+@pytest.mark.parametrize("change", sorted(HOSTILE))
+def test_a_record_that_is_not_to_be_trusted(jhpatch, home, kinit, server, change):
+    """It does not count, with a note, and the user's own ticket is shown."""
+    kinit("default")
+    HOSTILE[change](put(home, server()))
+    answer = jhpatch(None, "ticket")
+    (row,) = answer.document["tickets"]
+    assert (answer.code, row["pid"], row["state"]) == (0, None, "valid")
+    assert len(answer.document["notes"]) == 1

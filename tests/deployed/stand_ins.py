@@ -6,25 +6,25 @@ import types
 from tornado import gen, ioloop
 from traitlets.config import Config, LoggingConfigurable
 
-from jhpatch.deployed import kerberos
+from jhpatch.deployed.kerberos import hub_face
 
 EXECUTOR = concurrent.futures.ThreadPoolExecutor(1)
 
 
 def in_loop(job):
-    """Runs a job that gives something to wait for, in an event loop of its own."""
+    """Run a job that returns something to wait for, in an event loop of its own."""
     loop = ioloop.IOLoop()
     loop.make_current()
 
     @gen.coroutine
     def run():
         result = job()
-        if kerberos._is_awaitable(result):
+        if hub_face.is_awaitable(result):
             result = yield result
         raise gen.Return(result)
 
     try:
-        return loop.run_sync(run, timeout=30)
+        return loop.run_sync(run, timeout=60)
     finally:
         loop.close()
 
@@ -56,47 +56,53 @@ class Authenticator(LoggingConfigurable):
         super().__init__(config=Config({"KerberosTicket": settings}))
         self.log = log
         self.calls = []
-        kerberos.on_start(self)
+        hub_face.on_start(self)
 
     def normalize_username(self, name):
         return name.lower()
 
-    @kerberos.on_login
+    @hub_face.on_login
     def authenticate(self, handler, data):
         self.calls.append("authenticate")
         if isinstance(self.answer, Exception):
             raise self.answer
         return KINDS[self.kind](self.answer)
 
-    @kerberos.on_spawn
+    @hub_face.on_spawn
     def pre_spawn_start(self, user, spawner):
         self.calls.append("pre_spawn_start")
         return KINDS[self.kind]("spawned")
 
-    @kerberos.on_stop
+    @hub_face.on_stop
     def post_spawn_stop(self, user, spawner):
         self.calls.append("post_spawn_stop")
         return KINDS[self.kind]("stopped")
 
 
-class LocalProcessSpawner:
-    """A spawner by the name that counts."""
+class Spawner:
+    """What all spawners have."""
 
     def __init__(self, **environment):
         self.environment = environment
         self.active = True
 
 
-class DockerSpawner:
-    """Not on this host."""
+class LocalProcessSpawner(Spawner):
+    """A spawner by the name that counts."""
 
-    def __init__(self):
-        self.environment = {}
+
+class DockerSpawner(Spawner):
+    """Not on this host."""
 
 
 def user(name="nobody", **spawners):
     """A hub's user."""
     return types.SimpleNamespace(name=name, spawners=spawners)
+
+
+def running(*names, **environment):
+    """Users with a running server each."""
+    return [user(name, one=LocalProcessSpawner(**environment)) for name in names]
 
 
 HANDLER = types.SimpleNamespace(request=types.SimpleNamespace(remote_ip="192.0.2.7"))
@@ -105,3 +111,29 @@ HANDLER = types.SimpleNamespace(request=types.SimpleNamespace(remote_ip="192.0.2
 def broken(*args, **kwargs):
     """A bug."""
     raise RuntimeError("a bug")
+
+
+class App(LoggingConfigurable):
+    """What the renewer needs of a hub."""
+
+    users = None
+    config_file = ""
+
+    def __init__(self, users, **settings):
+        super().__init__(config=Config({"KerberosTicket": settings}))
+        self.users = dict(enumerate(users))
+
+
+class WithHub(Authenticator):
+    """An authenticator of a hub that has users; ``parent`` may be one that wraps it."""
+
+    def __init__(self, parent, log):
+        LoggingConfigurable.__init__(self, parent=parent)
+        self.log = log
+        self.calls = []
+        hub_face.on_start(self)
+
+
+def program(text):
+    """Return the text of a program in kinit's place, which tells its version as MIT's does."""
+    return 'test "$1" = --version && { echo "Kerberos 5 version 1.20.1"; exit; }\n' + text

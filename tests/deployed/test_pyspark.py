@@ -1,66 +1,14 @@
 """A kernel as a notebook has it: ``spark`` and ``sc``, when Spark starts and when it stops."""
 
-import os
 import pathlib
 import re
-import shutil
 import sys
-import tempfile
 import time
 
 import pytest
 
-from testing.kernels import directory_of, started
+from testing.kernels import RunningKernel, directory_of, record_imports, started
 from testing.spark_homes import write
-
-
-class RunningKernel:
-    """A kernel as a notebook has it."""
-
-    def __init__(self, name):
-        from jupyter_client.manager import KernelManager
-
-        # By sockets in a folder: a TCP port that was free may be another's when the kernel asks.
-        self._folder = tempfile.mkdtemp()
-        ip = os.path.join(self._folder, "kernel")
-        self._manager = KernelManager(kernel_name=name, transport="ipc", ip=ip)
-        self._manager.start_kernel()
-        self._client = self._manager.client()
-        self._client.start_channels()
-        self._client.wait_for_ready(timeout=60)
-
-    def run(self, code):
-        """All that a cell shows."""
-        message_id, text = self._client.execute(code), ""
-        while True:
-            message = self._client.get_iopub_msg(timeout=60)
-            content = message["content"]
-            if message["parent_header"].get("msg_id") != message_id:
-                continue
-            if message["msg_type"] == "stream":
-                text += content["text"]
-            elif message["msg_type"] == "execute_result":
-                text += content["data"]["text/plain"]
-            elif message["msg_type"] == "display_data":
-                text += content["data"].get("text/plain", "")
-            elif message["msg_type"] == "error":
-                text += "\n".join(content["traceback"])
-            elif message["msg_type"] == "status" and content["execution_state"] == "idle":
-                return text
-
-    def complete(self, code):
-        """What Tab offers behind ``code``."""
-        message_id = self._client.complete(code, len(code))
-        while True:
-            reply = self._client.get_shell_msg(timeout=60)
-            if reply["parent_header"].get("msg_id") == message_id:
-                return reply["content"]["matches"]
-
-    def stop(self):
-        """As a server stops it."""
-        self._client.stop_channels()
-        self._manager.shutdown_kernel(now=True)
-        shutil.rmtree(self._folder)
 
 
 @pytest.fixture
@@ -187,12 +135,106 @@ def test_the_start_waits_for_ipython_and_no_longer(kernel, host):
     """The kernel's loop, whichever it is, says that it runs; not the end of our patience."""
 
     def without_end():
-        ours = directory_of(host) / "jhpatch_pyspark.py"
+        ours = directory_of(host) / "jhpatch_spark_start.py"
         text = ours.read_text()
         assert text.count("_READY = 10.0") == 1
         ours.write_text(text.replace("_READY = 10.0", "_READY = 1e6"))
 
     assert "5" in kernel(between=without_end).run("print(spark.range(5).count())")
+
+
+@pytest.mark.slow
+def test_no_thread_of_ours_imports_anything(kernel, host):
+    """Python breaks a deadlock of two threads' imports with a module that is half there."""
+    record_imports(str(host / "home" / ".ipython"))
+    notebook = kernel()
+    assert "5" in notebook.run("print(spark.range(5).count())")
+    threads = notebook.run("print({name for name, module in Recorder.imports})")
+    assert "MainThread" in threads and "jhpatch" not in threads
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [[], ["--lazy"]], ids=["at once", "lazy"])
+def test_code_that_asks_pyspark_for_the_session_meets_it(kernel, host, options):
+    """In the first cell, as libraries do."""
+    notebook = kernel(*options)
+    code = "from pyspark.sql import SparkSession as S; S.getActiveSession() is spark"
+    assert notebook.run(code).strip().endswith("True")
+    assert "True" in notebook.run("S.builder.getOrCreate() is spark and sc is spark.sparkContext")
+    assert len(started(host)) == 1
+
+
+@pytest.mark.slow
+def test_a_session_that_the_user_builds_is_the_kernels(kernel, host):
+    """``sc`` is its context; it is stopped when idle, and the user's name starts another."""
+    notebook = kernel("--lazy", "--idle-stop", "0.02")
+    code = "from pyspark.sql import SparkSession as S; mine = S.builder.getOrCreate()\n"
+    assert "True" in notebook.run(
+        code + "print(sc.applicationId, mine.sparkContext._jsc is sc._jsc)"
+    )
+    until(lambda: "stopped" in started(host))
+    until(lambda: "starts when it is used" in notebook.run("mine"))
+    assert "4" in notebook.run("print(mine.range(4).count())")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [[], ["--lazy"]], ids=["at once", "lazy"])
+def test_what_the_user_stops_starts_again(kernel, host, options):
+    """``spark.stop()``, and the next use has a new session, in the same cell and in the next."""
+    notebook = kernel(*options)
+    assert "3" in notebook.run("old = spark.range(2); spark.stop(); print(spark.range(3).count())")
+    notebook.run("spark.stop()")
+    assert "starts when it is used" in notebook.run("sc")
+    assert "4" in notebook.run("print(spark.range(4).count())")
+    assert len([line for line in started(host) if line.startswith("started")]) == 3
+    until(lambda: started(host).count("JVM ended") == 2)
+
+
+@pytest.mark.slow
+def test_a_jvm_that_ends_is_noticed(kernel, host):
+    """By the next cell; the use of ``spark`` starts another."""
+    notebook = kernel("--lazy")
+    notebook.run("spark.range(1)")
+    notebook.run("import sys; sys.modules['jhpatch_pyspark'].SESSION._jvm.stdin.close()")
+    until(lambda: "JVM has ended" in notebook.run("1"))
+    assert "4" in notebook.run("print(spark.range(4).count())")
+
+
+@pytest.mark.slow
+def test_an_interrupt_cancels_the_jobs_that_began_with_the_cell(kernel, host):
+    """Not those before it, and not those of a stream."""
+    notebook = kernel("--lazy")
+    notebook.run("spark.range(1).count()")
+    (host / "log.threads").write_text("[Thread[stream execution thread for m [runId = a run id]]]")
+    (host / "log.jobs").write_text("a job\n" * 11)
+    assert "KeyboardInterrupt" in notebook.run("raise KeyboardInterrupt")
+    lines = {line for line in started(host) if "cancelled" in line}
+    assert lines == {"cancelled %d" % job for job in range(5, 10)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [[], ["--lazy"]], ids=["at once", "lazy"])
+def test_a_python_that_pyspark_cannot_use_is_named_before_a_jvm_is_started(kernel, host, options):
+    """It pickles no function on a Python that is too new."""
+    (host / "log.unusable").write_text("")
+    notebook = kernel(*options)
+    text = notebook.run("spark.range(1)")
+    assert "[spark-python-unusable]" in text and "tuple index out of range" in text
+    assert started(host) == []
+
+
+_APPS = ("InteractiveShellApp", "IPKernelApp")
+
+
+@pytest.mark.slow
+def test_settings_of_the_users_ipython_do_not_take_spark_away(kernel, host):
+    """``exec_PYTHONSTARTUP = False`` in a profile; Spark Connect in the environment."""
+    folder = host / "home" / ".ipython" / "profile_default"
+    lines = ["c.%s.exec_PYTHONSTARTUP = False\n" % name for name in _APPS]
+    write(str(folder / "ipython_kernel_config.py"), "".join(lines))
+    notebook = kernel("--lazy", "--env", "SPARK_REMOTE=sc://nowhere")
+    assert "4" in notebook.run("print(spark.range(4).count())")
+    assert "True" in notebook.run("import os; print('SPARK_REMOTE' not in os.environ)")
 
 
 @pytest.mark.slow
@@ -207,13 +249,13 @@ def test_krb5_config_reaches_the_jvm(kernel, host, monkeypatch):
 def test_an_idle_session_stops_and_comes_back(kernel, host):
     """Not while a cell runs, nor while a job does; its names are lazy again."""
     notebook = kernel("--lazy", "--idle-stop", "0.02")
-    (host / "log.busy").write_text("")
+    (host / "log.busy").write_text("0")
     notebook.run("import time; spark.range(1).count(); time.sleep(2.5)")
     time.sleep(2.5)
     assert "stopped" not in started(host)
     (host / "log.busy").unlink()
     until(lambda: "stopped" in started(host))
-    until(lambda: "gateway shut down" in started(host))
+    until(lambda: "JVM ended" in started(host))
     assert "starts when it is used" in notebook.run("spark")
     assert "4" in notebook.run("print(spark.range(4).count())")
     assert len([line for line in started(host) if line.startswith("started")]) == 2
@@ -233,5 +275,5 @@ def test_the_application_ends_with_the_kernel(kernel, host):
     """Its shutdown stops the session."""
     notebook = kernel("--lazy")
     notebook.run("spark.range(1)")
-    notebook._client.shutdown()
+    notebook.shut_down()
     until(lambda: "stopped" in started(host))

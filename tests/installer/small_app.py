@@ -3,8 +3,8 @@
 import pytest
 
 from jhpatch.errors import Untrusted
-from jhpatch.installer.assessment import SiteSnapshot
 from jhpatch.installer.distribution import Distribution
+from jhpatch.installer.patch_status import SiteSnapshot
 from jhpatch.installer.state import AppliedPatch, DistributionState, FileHashes, State
 from jhpatch.patchset import catalog
 from jhpatch.patchset.edition import digest

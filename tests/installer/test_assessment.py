@@ -68,6 +68,25 @@ def test_modified(edition, module):
     assert status.files[0].state == "other" and status.files[0].expected == sha256(UPSTREAM)
 
 
+def test_another_version_of_a_shared_file(edition, helper):
+    """Added by an older version of another patch: this one is pristine, not another build."""
+    state = recorded(edition, helper, patch="app/other")
+    applied = state.distributions[0].applied[0]
+    files = tuple(
+        file._replace(after=sha256(b"older")) if file.path == HELPER else file
+        for file in applied.files
+    )
+    entry = state.distributions[0]._replace(applied=(applied._replace(files=files),))
+    view = snapshot(
+        {PATH: UPSTREAM, HELPER: b"older"}, state=state._replace(distributions=(entry,))
+    )
+    statuses = {status.patch: status for status in assessment.assess(view, [edition])}
+    assert statuses["app/hooks"].state == "pristine"
+    assert statuses["app/hooks"].added == {HELPER}
+    unrecorded = assessed(snapshot({PATH: UPSTREAM, HELPER: b"older"}), edition)
+    assert unrecorded.state == "modified"
+
+
 def test_another_build(edition):
     """Bytes that RECORD states are another build of the release, not an edit."""
     odd = UPSTREAM + b"# of a distributor\n"
@@ -78,13 +97,14 @@ def test_another_build(edition):
     assert status.state == "unsupported" and "another build" in reason(status)
 
 
-def test_an_unknown_release(edition):
+def test_an_unknown_release(edition, helper):
     """A release that no edition names is unsupported; known bytes can be accepted."""
     status = assessed(snapshot({PATH: UPSTREAM}, "1.3"), edition)
     assert status.state == "unsupported" and status.unlisted == edition
     assert "1.3 is not known" in reason(status) and "--allow-unlisted" in reason(status)
-    status = assessed(snapshot({PATH: b"other"}, "1.3"), edition)
-    assert status.state == "unsupported" and status.unlisted is None
+    for state in (None, recorded(edition, helper)):
+        status = assessed(snapshot({PATH: b"other"}, "1.3", state), edition)
+        assert status.state == "unsupported" and status.unlisted is None
 
 
 @pytest.mark.parametrize("layout", ["an editable install", "an egg"])

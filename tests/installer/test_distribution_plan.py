@@ -5,6 +5,7 @@ import pytest
 from jhpatch.errors import BadPatch, Refused
 from jhpatch.installer import assessment, record
 from jhpatch.installer.distribution_plan import FORCED, DistributionPlan
+from jhpatch.installer.state import FileHashes
 from jhpatch.system.sha256 import sha256
 from testing.patch_files import PATH, UPSTREAM
 from tests.installer.small_app import HELPER, INFO, PATCHED, recorded, snapshot
@@ -43,7 +44,7 @@ def test_an_apply_changes_files_and_record(edition, helper):
     assert record.stated(rows, PATH) == sha256(PATCHED)
     assert record.stated(rows, HELPER) == sha256(helper)
     assert set(plan.originals) == {UPSTREAM, ROW}
-    assert entry.record == (RECORD, sha256(ROW), sha256(made[RECORD]))
+    assert entry.record[:3] == (RECORD, sha256(ROW), sha256(made[RECORD]))
     (applied,) = entry.applied
     assert (applied.patch, applied.when) == ("app/hooks", WHEN)
     assert applied.files == recorded(edition, helper).patches()[0].files
@@ -84,6 +85,62 @@ def test_a_forced_revert_keeps_a_copy_of_an_edit(edition, helper):
     made = after(planned(saving(view, UPSTREAM), edition, reverting=True)[0])
     copy = "%s/%s-%s" % (FORCED, sha256(edited)[:16], PATH.replace("/", "-"))
     assert made == {copy: edited, PATH: UPSTREAM, HELPER: None}
+
+
+@pytest.mark.parametrize("edited", [False, True], ids=["ours", "edited"])
+def test_files_of_an_older_version_go(edition, helper, edited):
+    """What the patch no longer adds is removed, unless somebody has changed it since."""
+    old, text = "app/_older.py", b"older = 1\n"
+    state = recorded(edition, helper, digest="f" * 64)
+    applied = state.distributions[0].applied[0]
+    files = (*applied.files, FileHashes(old, None, sha256(text)))
+    entry = state.distributions[0]._replace(applied=(applied._replace(files=files),))
+    found = {PATH: PATCHED, HELPER: helper, old: b"edited\n" if edited else text}
+    view = saving(snapshot(found, state=state._replace(distributions=(entry,))), UPSTREAM)
+    plan, entry = planned(view, edition)
+    assert after(plan) == ({} if edited else {old: None})
+    assert old not in {file.path for file in entry.applied[0].files}
+
+
+def test_added_files_are_removed_in_reverse(edition, helper):
+    """A file goes before those that it imports."""
+    state = recorded(edition, helper)
+    applied = state.distributions[0].applied[0]
+    more = {"app/n%d.py" % number: b"%d\n" % number for number in (2, 1, 3)}
+    files = applied.files + tuple(FileHashes(p, None, sha256(data)) for p, data in more.items())
+    entry = state.distributions[0]._replace(applied=(applied._replace(files=files),))
+    view = snapshot(dict(more, **{PATH: PATCHED, HELPER: helper}))
+    view = saving(view._replace(state=state._replace(distributions=(entry,))), UPSTREAM)
+    plan, _ = planned(view, None, reverting=True)
+    removed = [change.path for change in plan.changes if change.after is None]
+    assert removed == ["app/n3.py", "app/n1.py", "app/n2.py", HELPER]
+
+
+def test_a_module_that_is_no_longer_patched_is_restored(edition, helper):
+    """The older version changed it; its original is saved."""
+    old, before, text = "app/older.py", b"older = 1\n", b"older = 2\n"
+    state = recorded(edition, helper, digest="f" * 64)
+    applied = state.distributions[0].applied[0]
+    files = (*applied.files, FileHashes(old, sha256(before), sha256(text)))
+    entry = state.distributions[0]._replace(applied=(applied._replace(files=files),))
+    view = snapshot({PATH: PATCHED, HELPER: helper, old: text})
+    view = saving(view._replace(state=state._replace(distributions=(entry,))), UPSTREAM, before)
+    assert after(planned(view, edition)[0]) == {old: before}
+
+
+def test_a_patch_that_stays_takes_over_what_it_needs(edition, helper):
+    """A shared file that was recorded for the other patch alone is not removed with it."""
+    state = recorded(edition, helper)
+    applied = state.distributions[0].applied[0]
+    module, added = applied.files
+    other = applied._replace(patch="app/other", files=(added,))
+    entry = state.distributions[0]._replace(applied=(applied._replace(files=(module,)), other))
+    view = snapshot({PATH: PATCHED, HELPER: helper}, state=state._replace(distributions=(entry,)))
+    statuses = list(assessment.assess(view, [edition]))
+    plan = DistributionPlan(view, "app", statuses)
+    entry = plan.run([], {"app/other"}, WHEN)
+    assert after(plan) == {}
+    assert entry.applied == (applied,)
 
 
 def test_a_patch_that_stays_is_not_touched(edition, helper):

@@ -1,7 +1,8 @@
 """Refusals, from values: the message, what was expected and found, and the next step."""
 
-from jhpatch.errors import Refused, jhpatch_command, python_command, reinstall_command
+from jhpatch.errors import NextStep, Refused, jhpatch_command, python_command
 from jhpatch.installer import assessment, refusals
+from jhpatch.installer.distribution import Distribution
 from jhpatch.patchset import catalog
 from jhpatch.system.sha256 import sha256
 from testing.patch_files import PATH, UPSTREAM, patch_text, put
@@ -41,12 +42,12 @@ def test_what_fits_is_not_refused(edition, helper):
 def test_an_edited_file_is_shown_and_reinstalled(edition):
     """``diff`` shows the edit; pip of the site's own Python restores the release."""
     error = apply(snapshot({PATH: EDITED}), edition)
-    assert error.message == "app/hooks: %s has bytes that no patch knows" % PATH
+    assert error.message == "app/hooks: %s was modified" % PATH
     assert parts(error) == (
         "/site/" + PATH,
         "sha256:" + sha256(UPSTREAM),
         "sha256:" + sha256(EDITED),
-        DIFF + reinstall_command("app==1.0"),
+        DIFF + "reinstall it",
     )
 
 
@@ -104,16 +105,17 @@ def test_a_revert_of_an_egg(edition, helper):
     view = snapshot({PATH: PATCHED}, state=recorded(edition, helper), layout="an egg")
     error = revert(view, edition)
     assert error.message == "app/hooks does not fit: layout: an egg"
-    release = "a release that a patch was made for"
-    assert parts(error) == ("/site", release, "app 1.0", jhpatch_command("list"))
+    assert error.path == "/site" and error.found == "an egg" and "app" in error.expected
+    assert error.next == "install the release, unpacked: " + NextStep("reinstall it")
 
 
 def test_an_added_file_without_a_directory(edition):
-    """jhpatch creates no directory in a site."""
+    """jhpatch creates directories in a package that is there, and no package."""
     view = snapshot({PATH: UPSTREAM})
     statuses = list(assessment.assess(view, [edition]))
     assert refusals.of_additions(view, statuses) == []
-    view = view._replace(has_directory_of=lambda path: False)
+    asked = []
+    view = view._replace(has_directory_of=asked.append)
     ((patch, error),) = refusals.of_additions(view, statuses)
     assert patch == "app/hooks"
     assert (error.path, error.found, error.next) == (
@@ -121,6 +123,43 @@ def test_an_added_file_without_a_directory(edition):
         "none",
         jhpatch_command("lint"),
     )
+    deep = edition.adds[0]._replace(path="app/new/deep/x.py")
+    refusals.of_additions(view, [statuses[0]._replace(edition=edition._replace(adds=(deep,)))])
+    assert asked == [HELPER, "app/new"]  # its parent is app
+
+
+def test_two_patches_that_add_different_files(edition):
+    """The second is refused with both names; the same bytes are no conflict."""
+    view = snapshot({PATH: UPSTREAM})
+    (status,) = assessment.assess(view, [edition])
+    same = status._replace(patch="app/other")
+    assert refusals.of_additions(view, [status, same]) == []
+    added = edition.adds[0]._replace(content=b"other\n")
+    other = same._replace(edition=edition._replace(adds=(added,)))
+    ((patch, error),) = refusals.of_additions(view, [status, other])
+    assert patch == "app/other"
+    assert error.message == "two patches differ in a file that both add: app/hooks and app/other"
+    assert (error.path, error.next) == ("/site/" + HELPER, jhpatch_command("lint"))
+
+
+def test_an_added_file_that_an_applied_patch_needs(edition, helper):
+    """It must not change under a patch that cannot be updated; unchanged, it is no reason."""
+    view = snapshot({PATH: PATCHED, HELPER: b"older\n"}, state=recorded(edition, helper))
+    (sibling,) = assessment.assess(view, [edition])
+    status = sibling._replace(patch="app/other")
+    error = refusals.of_sibling(view, status, sibling, None)
+    assert error.message.startswith("app/other changes a file that app/hooks needs")
+    assert parts(error) == (
+        "/site/" + HELPER,
+        "sha256:" + sha256(helper),
+        "sha256:" + sha256(b"older\n"),
+        jhpatch_command("revert", "app/hooks"),
+    )
+    reason = Refused("edited", next="a command")
+    error = refusals.of_sibling(view, status, sibling, reason)
+    assert error.message.endswith(": edited") and error.next == reason.next
+    for files in ({HELPER: helper}, {}):
+        assert refusals.of_sibling(snapshot(files), status, sibling, reason) is None
 
 
 def test_two_patches_of_one_file(edition, helper, tmp_path):
@@ -136,3 +175,13 @@ def test_two_patches_of_one_file(edition, helper, tmp_path):
         assert patch == "app/other"
         assert error.message == "two patches change the same file: app/hooks and app/other"
         assert (error.path, error.next) == ("/site/" + PATH, step)
+
+
+def test_a_named_patch_whose_distribution_an_interrupted_pip_has_left():
+    """What is left is named, and the distribution is installed again."""
+    left = Distribution("app", "1.0", "~pp-1.0.dist-info", None, "pip")
+    view = snapshot({}, None)._replace(abandoned=(left,))
+    status = assessment.absent("app/hooks", view.abandoned)
+    error = refusals.of_apply(view, status, True, "0.1.0")
+    assert error.found == "an interrupted pip has left ~pp-1.0.dist-info"
+    assert error.next == NextStep("reinstall it")

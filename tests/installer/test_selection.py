@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from jhpatch.errors import Refused, Usage
+from jhpatch.errors import Refused, Usage, command_alone
 from jhpatch.installer import environment, selection
 from jhpatch.installer.inspection import inspect
 from jhpatch.installer.plan import Operation
@@ -53,6 +53,25 @@ def test_a_hidden_copy_is_not_changed(tmp_path, make_site):
     assert second.is_shadowed(OPEN) and selection.changeable(second, operation) == ()
 
 
+@pytest.mark.parametrize("version, needs_work", [("5.7.9", True), ("7.6.5", False)])
+def test_a_site_outside_of_the_environment(tmp_path, make_site, version, needs_work):
+    """It is refused where a patch would change it, with --site; else nothing is in reach."""
+    base = make_site(tmp_path, [("notebook", version)], name="base", slim=True)
+    venv = make_site(tmp_path, name="venv")
+    with open(os.path.join(venv.prefix, "pyvenv.cfg"), "w") as file:
+        file.write("home = %s/bin\ninclude-system-site-packages = true\n" % base.prefix)
+        file.write("version = %d.%d.0\n" % sys.version_info[:2])
+    _, outside = inspect(environment.environment_of(venv.python), Catalog((own_patch_dir(),)))
+    operation = Operation("apply", frozenset(), "0.1.0")
+    assert not outside.site.inside
+    if not needs_work:
+        assert selection.changeable(outside, operation) == ()
+        return
+    with pytest.raises(Refused) as refused:
+        selection.changeable(outside, operation)
+    assert refused.value.next == command_alone("apply", "--site", base.site)
+
+
 def test_nothing_to_patch_names_what_pip_abandoned(tmp_path, make_site):
     """A distribution that pip renamed and never removed is named, with the way to mend it."""
     env = make_site(tmp_path)
@@ -88,8 +107,11 @@ def test_root_refuses_patches_that_others_can_write(safe, env, jhpatch, command)
     before = tree(env.site)
     answer = jhpatch(env, command, "--patches", str(safe / "patches"))
     assert (answer.code, answer.error["path"]) == (5, str(patch)), answer
-    assert answer.error["found"] == "owner uid 1234, mode 644"
-    assert str(patch) in answer.error["next"] and tree(env.site) == before
+    assert answer.error["found"] == "owner uid 1234, mode 0644"
+    assert (
+        "chown -R -h root %s && " % (safe / "patches") in answer.error["next"]
+        and tree(env.site) == before
+    )
 
 
 @ROOT_ONLY

@@ -4,10 +4,11 @@ import pytest
 
 from jhpatch.errors import Failed, Refused
 from jhpatch.installer import site_report
-from jhpatch.installer.assessment import PatchStatus, Reason, SiteSnapshot
 from jhpatch.installer.distribution import Distribution
 from jhpatch.installer.environment import Environment, Site
+from jhpatch.installer.import_path import Shadows
 from jhpatch.installer.inspection import Inspection
+from jhpatch.installer.patch_status import PatchStatus, Reason, SiteSnapshot
 from jhpatch.installer.state import AppliedPatch, DistributionState, State
 from jhpatch.system import processes
 from testing.results import HUB
@@ -54,6 +55,10 @@ def test_a_journal_is_the_state_of_each_patch(journal, code):
     report = site_report.site_report(inspection(ONE, ONE, journal=journal))
     assert {patch.state for patch in report.patches} == {journal}
     assert (report.journal, report.exit_code) == (journal, code)
+    if journal == "busy":
+        assert report.error.code == "locked" and report.error.path == "/env/site"
+    else:
+        assert report.error is None
 
 
 def test_an_error_decides_the_exit_code():
@@ -79,9 +84,14 @@ def test_what_was_changed_is_marked():
 
 def test_reasons_of_copies_that_are_out_of_reach():
     """A hidden copy, and one outside of the environment, say so; a hidden one is no finding."""
-    hidden = inspection(ONE, shadowed=frozenset({"app"}))
-    assert site_report.reason_of(hidden, ONE).startswith("shadowed")
+    hidden = inspection(ONE, shadows=Shadows({"app": "/other"}))
+    assert site_report.reason_of(hidden, ONE) == "shadowed: Python imports /other"
+    assert site_report.site_report(hidden).patches[0].state == "shadowed"
     assert site_report.status_code(hidden) == 0
+    unseen = Shadows({"app": "/other/app"}, frozenset({"app"}))
+    for state, code in (("applied", 3), ("pristine", 0), ("absent", 0)):
+        status = ONE._replace(state=state)
+        assert site_report.status_code(inspection(status, shadows=unseen)) == code
     outside = inspection(ONE, inside=False)
     assert "--site" in site_report.reason_of(outside, ONE)
     assert site_report.reason_of(inspection(ONE), ONE._replace(reason=Reason("why"))) == "why"
@@ -91,6 +101,8 @@ def test_reasons_of_copies_that_are_out_of_reach():
 def test_processes_are_looked_for_where_something_is_ours(monkeypatch, found):
     """Since the last change; None says that they are hidden, and why."""
     asked = []
+    servers = None if found is None else ()
+    monkeypatch.setattr(processes, "servers_of", lambda *asks: asked.append(asks) or servers)
     monkeypatch.setattr(processes, "older_than", lambda *asks: asked.append(asks) or found)
     assert site_report.site_report(inspection(ONE), restart=True).restart == ()
     assert not asked
@@ -99,4 +111,5 @@ def test_processes_are_looked_for_where_something_is_ours(monkeypatch, found):
     here = here._replace(snapshot=here.snapshot._replace(state=State("0.1.0", (entry,))))
     report = site_report.site_report(here, restart=True)
     assert report.restart == found and bool(report.restart_reason) == (found is None)
-    assert asked == [(1767225600.0, "/env", "/env/bin/python")]
+    older = [] if found is None else [(1767225600.0, ())]
+    assert asked == [("/env", "/env/bin/python"), *older]

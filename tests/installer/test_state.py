@@ -69,7 +69,7 @@ def changed(**fields):
         changed(path=None),
         changed(before="A" * 64),
         changed(before="../" + A[3:]),
-        changed(after=None),
+        changed(before=None, after=None),
         changed(after=7),
         changed(version="9" * 5000),
     ],

@@ -6,9 +6,11 @@ import threading
 import pytest
 
 from jhpatch.checks import runner
-from jhpatch.kerberos import checks, krb5_conf
+from jhpatch.deployed.kerberos.account import Account
+from jhpatch.kerberos import checks, facts, krb5_conf
 from jhpatch.kerberos.facts import DoctorOptions
 from jhpatch.kerberos.krb5_conf import Profile
+from jhpatch.kerberos.krb5_conf_text import ConfigFile, ParsedText
 
 HOST = ["krb5.conf", "KDC", "kinit", "configuration"]
 
@@ -19,16 +21,16 @@ def options(tmp_path):
     return DoctorOptions(
         environ={"KRB5_CONFIG": str(tmp_path / "krb5.conf")},
         unit_directories=(str(tmp_path),),
-        resolv_conf=str(tmp_path / "resolv.conf"),
     )
 
 
 def test_without_a_user_the_host_is_checked(options):
-    """A note says what was left out."""
+    """A note says that no user was checked, and that check does not count as passed."""
     rows = checks.checks(options)
     assert [check.name for check in rows] == [*HOST, "unit", "user"]
-    (note,) = rows[-1].probe(runner.Deadline(5))
-    assert (note.code, note.severity) == ("no-user", "note")
+    (row,) = runner.run_checks(rows[-1:])
+    assert [(one.code, one.severity) for one in row.findings] == [("no-user", "note")]
+    assert not row.is_run
 
 
 def test_each_user_has_checks_of_their_own(options):
@@ -42,17 +44,82 @@ def test_each_user_has_checks_of_their_own(options):
 def test_a_user_who_cannot_be_checked_has_one_finding(options):
     """An unknown user has no finding about a keytab, a cache or a ticket."""
     rows = checks.checks(options._replace(users=("no-such-user",)))
-    found = {check.name: list(check.probe(runner.Deadline(5))) for check in rows[4:8]}
-    assert [row.code for row in found.pop("user no-such-user")] == ["no-account"]
-    assert set(map(tuple, found.values())) == {()}
+    first, *others = runner.run_checks(rows[4:8])
+    assert [row.code for row in first.findings] == ["no-account"]
+    assert [(row.findings, row.is_run) for row in others] == [((), False)] * 3
+
+
+def test_what_a_user_name_means_is_checked(options, monkeypatch):
+    """A full name of SSSD, with the default principal."""
+    account = Account("alice@corp.example.test", os.geteuid(), os.getegid(), "/home/alice")
+    monkeypatch.setattr(facts, "_find_account", lambda name: account)
+    check = checks.checks(options._replace(users=(account.name,)))[4]
+    codes = [row.code for row in runner.findings_of(runner.run_checks([check]))]
+    assert "user-name-has-domain" in codes
+
+
+@pytest.mark.parametrize(
+    "setting, first",
+    [
+        ("c.KerberosTicket.keytab = lambda name: name", 5),
+        ("c.KerberosTicket.principal = find()", 5),
+        ("c.KerberosTicket.ccache = find()", 6),
+    ],
+)
+def test_an_unknown_setting_gives_no_error(options, monkeypatch, tmp_path, setting, first):
+    """What depends on it is not checked; a note says why."""
+    account = Account("alice", os.geteuid(), os.getegid(), str(tmp_path))
+    monkeypatch.setattr(facts, "_find_account", lambda name: account)
+    (tmp_path / "c.py").write_text(setting + "\n")
+    chosen = options._replace(users=("alice",), config_paths=(str(tmp_path / "c.py"),))
+    rows = checks.checks(chosen)
+    (configuration,) = runner.run_checks(rows[3:4])
+    assert [row.code for row in configuration.findings] == ["setting-not-literal"]
+    done = runner.run_checks(rows[first:8])
+    assert not any(row.is_run or row.findings for row in done)
+
+
+@pytest.mark.parametrize("printed, shown", [("", "nothing"), (" a\n  b", "a b")])
+def test_neither_the_settings_nor_klist_name_a_keytab(
+    options, monkeypatch, tmp_path, printed, shown
+):
+    """The finding has what klist printed, on one line."""
+    account = Account("alice", os.geteuid(), os.getegid(), str(tmp_path))
+    monkeypatch.setattr(facts, "_find_account", lambda name: account)
+    for name, text in (("kinit", ""), ("klist", "printf '%s'" % printed)):
+        (tmp_path / name).write_text("#!/bin/sh\n" + text)
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "c.py").write_text("c.KerberosTicket.kinit = %r\n" % str(tmp_path / "kinit"))
+    chosen = options._replace(users=("alice",), config_paths=(str(tmp_path / "c.py"),))
+    (row,) = runner.findings_of(runner.run_checks(checks.checks(chosen)[5:6]))
+    assert (row.code, row.user) == ("keytab-missing", "alice")
+    assert row.message == "alice: no keytab is set, and klist names none: " + shown
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root can become every user")
 def test_another_user_needs_root(options):
     """That is a note, and nothing of theirs is checked."""
     rows = checks.checks(options._replace(users=("root",)))
-    found = [row.code for check in rows[4:8] for row in check.probe(runner.Deadline(5))]
+    found = [row.code for row in runner.findings_of(runner.run_checks(rows[4:8]))]
     assert found == ["below-min-uid", "needs-root"]
+
+
+@pytest.mark.parametrize(
+    "line, words",
+    [
+        (None, "was used"),
+        ("PassEnvironment=KRB5_CONFIG", "was used"),
+        ("User=root", "was not used"),
+        ("Environment=KRB5_CONFIG=/other", "was not used"),
+    ],
+)
+def test_krb5_config_of_the_shell_is_named(options, tmp_path, line, words):
+    """It can stand in for the hub's: whether it does is a note."""
+    if line:
+        (tmp_path / "jupyterhub.service").write_text("[Service]\n%s\n" % line)
+    rows = runner.findings_of(runner.run_checks(checks.checks(options)[4:5]))
+    (message,) = [row.message for row in rows if row.code == "shell-krb5-config"]
+    assert message.startswith("KRB5_CONFIG=%s of this shell %s" % (tmp_path / "krb5.conf", words))
 
 
 @pytest.mark.slow
@@ -64,7 +131,7 @@ def test_a_read_that_hangs_ends_each_check_at_its_own_limit(options, monkeypatch
     def read_profile(environ):
         reads.append(environ)
         release.wait()
-        return Profile(files=("/late",))
+        return Profile(sources=(ConfigFile("/late", ParsedText(())),))
 
     def begin(name):
         names.append(name)
@@ -73,7 +140,7 @@ def test_a_read_that_hangs_ends_each_check_at_its_own_limit(options, monkeypatch
 
     monkeypatch.setattr(krb5_conf, "read_profile", read_profile)
     rows = [check for check in checks.checks(options) if check.name != "unit"]
-    findings = runner.run_checks([*rows, *rows[:1]], each=0.5, step=begin)
+    findings = runner.findings_of(runner.run_checks([*rows, *rows[:1]], each=0.5, step=begin))
     late = [row.message.partition(":")[0] for row in findings if row.code == "check-timeout"]
     assert late == (["krb5.conf"] if is_late else ["krb5.conf", "KDC", "krb5.conf"])
     assert ("no-default-realm" in [row.code for row in findings]) == is_late

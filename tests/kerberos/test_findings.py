@@ -8,7 +8,9 @@ from jhpatch.errors import NextStep
 from jhpatch.kerberos.findings import TABLE, finding
 from jhpatch.report.next_command import Runner
 
-FIELDS = dict.fromkeys(("realm", "host", "port", "name", "principal", "command", "line"), "c d")
+FIELDS = dict.fromkeys(
+    ("realm", "host", "port", "protocol", "name", "principal", "command", "line"), "c d"
+)
 
 
 @pytest.mark.parametrize("code", sorted(TABLE.kinds))
@@ -25,6 +27,6 @@ def test_each_next_step_can_be_filled_in(code):
     filled = finding(code, "x", "/a b", "u v", **FIELDS)
     assert (filled.next is None) == (not TABLE.kinds[code].next)
     for part in filled.next.parts if filled.next else ():
-        if not isinstance(part, str):
+        if not isinstance(part, str) and not part.again:
             shown = Runner().shown(NextStep(part))
             assert tuple(shlex.split(shown)[-len(part.arguments) :]) == part.arguments

@@ -27,6 +27,24 @@ MESSAGES = [
     ("kinit: Pre-authentication failed: Unsupported key table format", "keytab-malformed"),
     ("kinit: Pre-authentication failed: Key table file '/x' not found", "keytab-missing"),
     ("kinit: Generic preauthentication failure while", "kinit-failed"),
+    ("kinit: Invalid argument while getting initial credentials", "kinit-no-kdc"),
+    (
+        "kinit: Improper format of Kerberos configuration file while initializing Kerberos 5 "
+        "library",
+        "krb5-init-failed",
+    ),
+    ("klist: Permission denied while initializing krb5", "krb5-init-failed"),
+    (kinit_messages.UNTRUSTED, "krb5-init-failed"),
+    ("kinit: Included profile file could not be read while initializing", "krb5-init-failed"),
+    ("kinit: Included profile directory could not be read while", "krb5-init-failed"),
+    ("kinit: Extra closing brace in profile while initializing", "krb5-init-failed"),
+    ("kinit: Invalid format of Kerberos lifetime or clock skew string while", "krb5-init-failed"),
+    ("kinit: Invalid integer value while getting initial credentials", "krb5-init-failed"),
+    ("kinit: No supported encryption types (config file error?) while", "krb5-init-failed"),
+    ("setpriv: failed to execute /opt/kinit: Permission denied", "kinit-not-started"),
+    ("jhpatch: 70: /opt/kinit: Permission denied", "kinit-not-started"),
+    ("/bin/sh: line 85: /opt/keytab/kinit: No such file or directory", "kinit-not-started"),
+    ("cannot run /opt/kinit: Permission denied", "kinit-not-started"),
     ("no answer within 4.0 s", "kinit-timeout"),
     ("kinit: something new", "kinit-failed"),
 ]
@@ -42,3 +60,25 @@ def test_a_message_is_classified(message, code):
 def test_each_code_is_known():
     """No pattern stands for a finding that the table lacks."""
     assert {code for _, code in kinit_messages._PATTERNS} <= set(TABLE.kinds)
+
+
+@pytest.mark.parametrize(
+    "message, code",
+    [
+        (
+            "klist: Unsupported key table format version number while starting keytab scan",
+            "keytab-malformed",
+        ),
+        ("klist: Bad format in keytab while scanning keytab", "keytab-malformed"),
+        ("klist: Key table file '/k' not found while starting keytab scan", "keytab-missing"),
+        ("klist: Permission denied while starting keytab scan", "keytab-unreadable"),
+        ("klist: Permission denied while initializing krb5", "krb5-init-failed"),
+        ("no answer within 2.0 s", "keytab-not-listed"),
+        ("setpriv: failed to execute /opt/keytab/klist: Permission denied", "keytab-not-listed"),
+        ("klist: something new", "keytab-not-listed"),
+    ],
+)
+def test_why_klist_listed_no_keys(message, code):
+    """The keytab is blamed only if klist reports that of the keytab."""
+    assert kinit_messages.classify_listing(message) == code
+    assert code in TABLE.kinds

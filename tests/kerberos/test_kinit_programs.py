@@ -34,6 +34,12 @@ def test_which_kinit_is_used(kinits, expected):
     assert codes(kinit_programs.check_kinits(kinits)) == expected
 
 
+@pytest.mark.parametrize("kinits", [(MIT, CONDA), (MIT, HEIMDAL), (CONDA, MIT)])
+def test_a_kinit_that_is_set_is_the_one(kinits):
+    """The administrator has done what the next step says."""
+    assert "kinit-several" not in codes(kinit_programs.check_kinits(kinits, True))
+
+
 def test_the_next_step_names_the_kinit_that_is_used():
     """Of several, the line to write makes users run the hub's."""
     *_, several = kinit_programs.check_kinits((MIT, CONDA))
@@ -62,8 +68,8 @@ def test_kinits_are_found_in_order(program, tmp_path):
     search_path = "%s:relative:%s" % (os.path.dirname(one), tmp_path / "three")
     found = kinit_programs.find_kinits(two, search_path)
     assert found[:2] == (two, one) and str(tmp_path / "three/kinit") not in found
-    found = kinit_programs.find_kinits("/nowhere/kinit", search_path)
-    assert found[0] == one
+    assert kinit_programs.find_kinits("", search_path)[-1] == one
+    assert kinit_programs.find_kinits("/nowhere/kinit", search_path) == ()
 
 
 def test_usr_bin_comes_first_unless_another_is_configured(program):

@@ -1,127 +1,152 @@
-"""krb5.conf is read as libkrb5 reads it: klist is asked about each text."""
+"""krb5.conf is what libkrb5 says it is; jhpatch's own reading is for where none can be loaded."""
 
 import os
-import shutil
-import subprocess
 
 import pytest
 
-from jhpatch.kerberos import krb5_conf
-from jhpatch.kerberos.krb5_conf import KdcAddress
+from jhpatch.kerberos import krb5_conf, libkrb5
+from jhpatch.kerberos.krb5_conf import Profile, read_profile
+from testing.users import NOBODY, ROOT_ONLY
 
-TEXTS = {
-    "plain": "[libdefaults]\n default_realm = X\n",
-    "before any section": "default_realm = X\n",
-    "a bracket is missing": "[libdefaults\n default_realm = X\n",
-    "no equals sign": "[libdefaults]\n default_realm\n",
-    "no tag": "[libdefaults]\n = X\n",
-    "two tags": "[libdefaults]\n a b = X\n",
-    "a brace is left open at the end": "[realms]\n X = {\n kdc = a\n",
-    "a brace is left open before a section": "[realms]\n X = {\n[libdefaults]\n a = b\n",
-    "a brace too many": "[realms]\n }\n",
-    "a brace too many after one": "[realms]\n X = {\n }\n }\n",
-    "a brace on the next line": "[realms]\n X =\n {\n kdc = a\n }\n",
-    "no brace on the next line": "[realms]\n X =\n kdc = a\n",
-    "braces in braces": "[a]\n b = {\n c = {\n d = e\n }\n f = g\n }\n h = i\n",
-    "all on one line": "[realms]\n X = { kdc = a }\n",
-    "words behind a value": "[libdefaults]\n default_realm = X ; y\n",
-    "words behind a section": "[libdefaults] x\n",
-    "words behind a brace": "[realms]\n X = {\n } x\n",
-    "final marks": "[libdefaults]*\n a* = X\n[realms]\n X = {\n kdc = a\n }*\n",
-    "a value in quotes": '[libdefaults]\n default_realm = "X"\n',
-    "quotes without an end": '[libdefaults]\n default_realm = "X\n',
-    "no value": "[libdefaults]\n a =\n",
-    "an included file is missing": "include /nowhere/x\n[libdefaults]\n",
-    "an included directory is missing": "includedir /nowhere\n[libdefaults]\n",
-    "an include in a section": "[libdefaults]\ninclude /nowhere/x\n",
-    "an include that is indented": "[libdefaults]\n include /nowhere/x\n",
-    "CRLF": "[libdefaults]\r\n default_realm = X\r\n",
-    "a byte order mark": "\ufeff[libdefaults]\n default_realm = X\n",
-    "comments": " # x\n; y\n[libdefaults]\n # a\n",
-    "nothing": "",
-}
+READERS = ("libkrb5", "model")
+
+
+@pytest.fixture(params=READERS)
+def reader(request, monkeypatch):
+    """Both who can read: libkrb5, and jhpatch itself without it."""
+    if request.param == "model":
+        monkeypatch.setattr(libkrb5, "_LIBRARY", "libnone.so")
+    elif not libkrb5.is_available():
+        pytest.skip("no libkrb5")
+    return request.param
 
 
 def put(tmp_path, text, name="krb5.conf"):
-    """Write a file; return the environment that names it."""
+    """Write a file; return its path."""
     path = tmp_path / name
-    path.write_bytes(text.encode("utf-8"))
+    path.write_text(text)
     path.chmod(0o644)
-    return {"KRB5_CONFIG": str(path)}
+    return str(path)
 
 
-@pytest.mark.skipif(not shutil.which("klist"), reason="takes klist")
-@pytest.mark.parametrize("name", sorted(TEXTS))
-def test_what_libkrb5_refuses_is_an_error(tmp_path, name):
-    """And nothing else is: klist reads the same text."""
-    environ = put(tmp_path, TEXTS[name])
-    completed = subprocess.run(
-        ["klist", "-c", "FILE:/nowhere/at/all"],
-        env=dict(environ, PATH=os.defpath, LC_ALL="C"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    refused = b"while initializing krb5" in completed.stdout
-    assert bool(krb5_conf.read_profile(environ).errors) == refused
+def kinds(profile):
+    """The kinds of a profile's errors."""
+    return [error.kind for error in profile.errors]
 
 
 def test_the_first_value_counts():
-    """All values of a tag are kept in their order, over all files of KRB5_CONFIG."""
-    profile = krb5_conf.Profile(((("a", "b"), "1"), (("a", "b"), "2")))
+    """All values of a tag are kept in their order."""
+    profile = Profile(((("a", "b"), "1"), (("a", "b"), "2")))
     assert (profile.value("a", "b"), profile.values("a", "b")) == ("1", ("1", "2"))
     assert profile.value("a") is None
 
 
-def test_several_files(tmp_path):
-    """Those that are there count; the errors of each are named."""
-    first = put(tmp_path, "[libdefaults]\n default_realm = ONE\n", "one")["KRB5_CONFIG"]
-    second = put(tmp_path, "[libdefaults]\n default_realm = TWO\n x\n", "two")["KRB5_CONFIG"]
-    profile = krb5_conf.read_profile({"KRB5_CONFIG": "/nowhere:%s:%s" % (first, second)})
-    assert profile.realm == "ONE" and [error.path for error in profile.errors] == [second]
-    assert profile.files == (first, second)
-    assert krb5_conf.read_profile({"KRB5_CONFIG": "/nowhere:/nothing"}).errors[0].kind == "missing"
+def test_who_has_read_it(tmp_path, reader):
+    """The profile tells whether its values are libkrb5's."""
+    environ = {"KRB5_CONFIG": put(tmp_path, "[libdefaults]\n default_realm = X\n")}
+    profile = read_profile(environ)
+    assert (profile.realm, profile.is_model) == ("X", reader == "model")
+    assert profile.files == (environ["KRB5_CONFIG"],)
+
+
+def test_several_files(tmp_path, reader):
+    """Those that do not exist are skipped; with an error in one nothing is read at all."""
+    first = put(tmp_path, "[libdefaults]\n default_realm = ONE\n", "one")
+    second = put(tmp_path, "[libdefaults]\n default_realm = TWO\n", "two")
+    profile = read_profile({"KRB5_CONFIG": "/nowhere:%s:%s" % (first, second)})
+    assert (profile.values("libdefaults", "default_realm"), profile.errors) == (("ONE", "TWO"), ())
+    put(tmp_path, "[libdefaults]\n x\n", "two")
+    profile = read_profile({"KRB5_CONFIG": "/nowhere:%s:%s" % (first, second)})
+    assert (profile.realm, kinds(profile)) == (None, ["syntax"])
+    assert profile.errors[0].path == second and "line 2" in profile.errors[0].message
+    assert kinds(read_profile({"KRB5_CONFIG": "/nowhere:/nothing"})) == ["missing"]
+
+
+def test_an_empty_name_ends_the_list(tmp_path, reader):
+    """Nothing is read behind it, and no file at all if it is the first."""
+    path = put(tmp_path, "[libdefaults]\n default_realm = X\n")
+    assert read_profile({"KRB5_CONFIG": ""}) == ((), (), (), reader == "model")
+    assert read_profile({"KRB5_CONFIG": "%s::/nowhere/x" % path}).realm == "X"
+
+
+def test_a_directory_and_its_subdirectories(tmp_path, reader):
+    """KRB5_CONFIG may name a directory; one below it is no error."""
+    put(tmp_path, "[libdefaults]\n default_realm = X\n", "a.conf")
+    put(tmp_path, "[broken", "a.conf.rpmsave")
+    (tmp_path / "old").mkdir()
+    profile = read_profile({"KRB5_CONFIG": str(tmp_path)})
+    assert (profile.realm, profile.errors) == ("X", ())
+    path = put(tmp_path, "includedir %s/old\ninclude %s/old\n" % (tmp_path, tmp_path), "x.y")
+    (tmp_path / "old/sub").mkdir()
+    assert read_profile({"KRB5_CONFIG": path}).errors == ()
+
+
+def test_more_files_than_anybody_has(tmp_path, reader):
+    """A hundred included files are no error."""
+    (tmp_path / "d").mkdir()
+    for number in range(100):
+        put(tmp_path / "d", "[s]\n t = %d\n" % number, "%03d.conf" % number)
+    path = put(tmp_path, "includedir %s/d\n" % tmp_path)
+    profile = read_profile({"KRB5_CONFIG": path})
+    assert profile.values("s", "t") == tuple(map(str, range(100)))
 
 
 @pytest.mark.parametrize("text", ["include {0}\n", "includedir {1}\n"])
-def test_a_file_that_includes_itself(tmp_path, text):
-    """Reading ends, with an error."""
+def test_a_file_that_includes_itself(tmp_path, reader, text):
+    """Reading ends, with an error, and libkrb5 is not asked."""
     path = str(tmp_path / "krb5.conf")
-    profile = krb5_conf.read_profile(put(tmp_path, text.format(path, str(tmp_path)) * 3))
-    assert [error.kind for error in profile.errors] == ["include"]
+    put(tmp_path, text.format(path, str(tmp_path)) * 3)
+    profile = read_profile({"KRB5_CONFIG": path})
+    assert set(kinds(profile)) == {"include"} and "itself" in profile.errors[0].message
 
 
-def test_what_is_no_file_of_a_sensible_size(tmp_path):
-    """A FIFO, a directory and a gigabyte are errors, and are not waited for."""
+def test_a_fifo_is_not_waited_for(tmp_path, reader):
+    """It is an error, and libkrb5 is not asked; a large file is for libkrb5 to read."""
     os.mkfifo(str(tmp_path / "fifo"), 0o644)
-    (tmp_path / "directory").mkdir()
-    with open(str(tmp_path / "huge"), "wb") as file:
-        file.truncate(1 << 30)
-    for name in ("fifo", "directory", "huge"):
-        profile = krb5_conf.read_profile({"KRB5_CONFIG": str(tmp_path / name)})
-        assert [error.kind for error in profile.errors] == ["unreadable"], name
+    assert kinds(read_profile({"KRB5_CONFIG": str(tmp_path / "fifo")})) == ["unreadable"]
+    with open(str(tmp_path / "large"), "wb") as file:
+        file.truncate(3 << 20)
+    large = read_profile({"KRB5_CONFIG": str(tmp_path / "large")})
+    assert kinds(large) == (["unreadable"] if reader == "model" else [])
 
 
+@ROOT_ONLY
 @pytest.mark.parametrize(
-    "text, kdc",
-    [
-        ("kdc.example.com", KdcAddress("kdc.example.com")),
-        ("kdc.example.com:750", KdcAddress("kdc.example.com", 750)),
-        ("tcp/kdc.example.com", KdcAddress("kdc.example.com", 88, True)),
-        ("udp/kdc.example.com:750", KdcAddress("kdc.example.com", 750)),
-        ("[::1]:750", KdcAddress("::1", 750)),
-        ("[2001:db8::1]", KdcAddress("2001:db8::1")),
-    ],
+    "uid, mode, is_wrong",
+    [(0, 0o644, False), (998, 0o644, False), (NOBODY, 0o644, True), (0, 0o646, True)],
 )
-def test_a_kdc(text, kdc):
-    """Name, port and protocol are read; a KDC behind HTTPS is left out."""
-    lines = ((("realms", "X", "kdc"), text), (("realms", "X", "kdc"), "https://proxy/KdcProxy"))
-    assert krb5_conf.listed_kdcs(krb5_conf.Profile(lines), "X") == (kdc,)
+def test_who_may_write(tmp_path, reader, uid, mode, is_wrong):
+    """A service's account may, as sssd's does; a file of an ordinary user is not read by root."""
+    (tmp_path / "d").mkdir()
+    path = put(tmp_path / "d", "[libdefaults]\n default_realm = X\n", "x.conf")
+    for name in (str(tmp_path / "d"), path):
+        os.chown(name, uid, uid)
+    os.chmod(path, mode)
+    main = put(tmp_path, "includedir %s/d\n" % tmp_path)
+    profile = read_profile({"KRB5_CONFIG": main})
+    assert kinds(profile) == (["writable"] if is_wrong else [])
+    assert (profile.realm, profile.is_trusted) == ((None, False) if is_wrong else ("X", True))
 
 
-def test_booleans_and_numbers():
-    """They are read as libkrb5 reads them; any other word is the default."""
-    for text, value in (("no", False), ("OFF", False), ("1", True), ("maybe", True)):
-        profile = krb5_conf.Profile(((("libdefaults", "x"), text), (("libdefaults", "y"), "")))
-        assert profile.is_set("x", True) is value
-    assert krb5_conf.Profile().clock_skew == 300
-    assert krb5_conf.Profile(((("libdefaults", "clockskew"), "60"),)).clock_skew == 60
+def test_system_accounts(tmp_path):
+    """Their uids are below UID_MIN of login.defs, 1000 if it has none."""
+    path = tmp_path / "login.defs"
+    path.write_text("#UID_MIN 5\nSYS_UID_MIN\t\t 3\nUID_MIN\t\t\t  500\n")
+    assert krb5_conf.is_system_account(499, str(path))
+    assert not krb5_conf.is_system_account(500, str(path))
+    assert krb5_conf.is_system_account(999, str(tmp_path / "none"))
+    assert not krb5_conf.is_system_account(NOBODY, str(tmp_path / "none"))
+
+
+@ROOT_ONLY
+def test_what_not_everybody_can_read(tmp_path):
+    """It is named: the file, or the directory that keeps others from it."""
+    directory = tmp_path / "d"
+    directory.mkdir()
+    path = put(directory, "[libdefaults]\n")
+    os.chmod(path, 0o600)
+    profile = read_profile({"KRB5_CONFIG": path})
+    assert list(krb5_conf.private_paths(profile)) == [(path, path)]
+    os.chmod(path, 0o644)
+    directory.chmod(0o700)
+    assert list(krb5_conf.private_paths(profile)) == [(path, str(directory))]

@@ -57,6 +57,11 @@ def test_this_host_has_a_root():
     assert mounts.find_mount("/no/such/path", mounts.read_mounts("/proc/mounts")).path == "/"
 
 
+def test_a_line_without_the_last_fields():
+    """They say nothing about the mount (fstab(5): both can be left out)."""
+    assert mounts.parse_mounts("nas:/x /x nfs ro\n") == (Mount("/x", "nfs", ("ro",)),)
+
+
 def test_a_line_that_is_no_mount(tmp_path):
     """It is ignored; a path that is not UTF-8 is read."""
     path = tmp_path / "mounts"

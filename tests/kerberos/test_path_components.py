@@ -3,11 +3,12 @@
 import functools
 import os
 import stat
+import struct
 
 import pytest
 
-from jhpatch.checks.accounts import Account, account_of
 from jhpatch.checks.runner import Deadline
+from jhpatch.deployed.kerberos.account import Account, find_account
 from jhpatch.kerberos import path_components, programs
 from jhpatch.kerberos.path_components import PathComponent
 from testing.users import make_reachable
@@ -20,9 +21,9 @@ def run(argv, seconds, account):
 
 def test_the_script_output_is_parsed():
     """Each component counts once; spaces belong to its name."""
-    text = "81a4 0 0 .r /a b/c\n41ed 0 0 .rx /a b\n- - - - /a b/gone\n41ed 0 0 .rx /a b\n"
+    text = "81a4 0 0 .r+ /a b/c\n41ed 0 0 .rx /a b\n- - - - /a b/gone\n41ed 0 0 .rx /a b\n"
     assert path_components.parse_components(text) == (
-        PathComponent("/a b/c", 0o100644, 0, 0, "r"),
+        PathComponent("/a b/c", 0o100644, 0, 0, "r", True),
         PathComponent("/a b", 0o40755, 0, 0, "rx"),
         PathComponent("/a b/gone", None),
     )
@@ -35,11 +36,32 @@ def test_a_path_is_read_from_its_end(tmp_path, is_missing):
     if not is_missing:
         path.write_text("")
         path.chmod(0o640)
-    account = account_of("root")._replace(uid=os.geteuid())
+    account = find_account("root")._replace(uid=os.geteuid())
     components = path_components.read_components(str(path), account, run, Deadline(10))
     assert [component.path for component in components[:2]] == [str(path), str(tmp_path)]
     assert components[-1].path == "/" and components[0].is_regular != is_missing
     assert components[0].mode == (None if is_missing else stat.S_IFREG | 0o640)
+
+
+def test_an_access_control_list(tmp_path):
+    """A file of the same mode with and without one."""
+    entries = ((1, 6, -1), (2, 4, 1), (4, 0, -1), (16, 4, -1), (32, 0, -1))  # acl(5): user 1 reads
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
+    account = find_account("root")._replace(uid=os.geteuid())
+    has_acl = {}
+    for name in ("with", "without"):
+        path = tmp_path / name
+        path.write_text("")
+        path.chmod(0o640)
+        if name == "with":
+            try:
+                os.setxattr(str(path), "system.posix_acl_access", acl)
+            except OSError as error:
+                pytest.skip("no access control lists here: %s" % error)
+        file = path_components.read_components(str(path), account, run, Deadline(10))[0]
+        assert stat.S_IMODE(file.mode) == 0o640
+        has_acl[name] = file.has_acl
+    assert has_acl == {"with": True, "without": False}
 
 
 def test_a_link_is_followed(tmp_path):
@@ -47,7 +69,7 @@ def test_a_link_is_followed(tmp_path):
     (tmp_path / "target").mkdir()
     (tmp_path / "link").symlink_to("target")
     path = str(tmp_path / "link/file")
-    account = account_of("root")._replace(uid=os.geteuid())
+    account = find_account("root")._replace(uid=os.geteuid())
     components = path_components.read_components(path, account, run, Deadline(10))
     paths = [component.path for component in components]
     assert paths[0] == str(tmp_path / "target/file") and {path, str(tmp_path / "link")} < set(
@@ -64,15 +86,15 @@ def test_the_rights_are_the_users(tmp_path):
     make_reachable(str(tmp_path))
     path = str(tmp_path / "closed/file")
     read = functools.partial(path_components.read_components, path)
-    file, directory = read(account_of("nobody"), run, Deadline(10))[:2]
+    file, directory = read(find_account("nobody"), run, Deadline(10))[:2]
     assert (file.mode, directory.rights) == (None, "")
-    file, directory = read(account_of("root"), run, Deadline(10))[:2]
+    file, directory = read(find_account("root"), run, Deadline(10))[:2]
     assert file.is_regular and "r" in file.rights and directory.rights == "rwx"
 
 
 def test_a_program_that_does_not_end_reads_nothing():
     """The result is empty, as no component is known."""
-    account = Account("alice", os.geteuid(), 0, "/", ())
+    account = Account("alice", os.geteuid(), 0, "/")
 
     def hanging(argv, seconds, account):
         return programs.Completed(None, "", "no answer within 3.0 s")

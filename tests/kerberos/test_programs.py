@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from jhpatch.checks.accounts import account_of
+from jhpatch.deployed.kerberos.account import find_account
 from jhpatch.kerberos import programs
 
 
@@ -13,7 +13,7 @@ def test_a_program_is_killed_with_its_children(tmp_path):
     """At its limit the whole session ends."""
     script = "sleep 41 & echo $! > %s/pid; sleep 41" % tmp_path
     completed = programs.run_program(["/bin/sh", "-c", script], {}, 0.3)
-    assert completed == (None, "", "no answer within 0.3 s")
+    assert completed[:2] == (None, "") and completed[2].startswith("no answer within ")
     stat = "/proc/%s/stat" % (tmp_path / "pid").read_text().strip()
     end = time.monotonic() + 30
     while os.path.exists(stat) and open(stat).read().rpartition(")")[2].split()[0] != "Z":
@@ -30,7 +30,7 @@ def test_what_a_program_printed():
     """Both streams and the exit code; as a message they are one line."""
     script = "printf 'a\\n b\\n'; printf 'c\\377\\n' >&2; exit 3"
     completed = programs.run_program(["/bin/sh", "-c", script], {}, 5)
-    assert completed == (3, "a\n b\n", "c\ufffd\n")
+    assert completed == (3, "a\n b\n", "c\ufffd")
     assert completed.message == "c\ufffd a b"
 
 
@@ -40,12 +40,12 @@ def test_the_environment_is_clean():
     lines = programs.run_program(["/usr/bin/env"], environ, 5).stdout.split("\n")
     assert {"KRB5_CONFIG=/k", "LC_ALL=C", "PATH=" + programs.SEARCH_PATH} <= set(lines)
     names = {line.partition("=")[0] for line in lines}
-    assert not names & {"SECRET", "KRB5CCNAME", "LD_PRELOAD", "HOME"}
+    assert not names & {"SECRET", "KRB5CCNAME", "LD_PRELOAD"}
 
 
 def test_the_users_own_variables_are_kept():
     """A program that runs as the caller has the caller's cache, client keytab and home."""
-    account = account_of("root")._replace(uid=os.geteuid(), home="/h")
+    account = find_account("root")._replace(uid=os.geteuid(), home="/h")
     environ = {"KRB5CCNAME": "FILE:/r", "KRB5_CLIENT_KTNAME": "/k"}
     lines = programs.run_program(["/usr/bin/env"], environ, 5, account).stdout.split("\n")
     assert {"KRB5CCNAME=FILE:/r", "KRB5_CLIENT_KTNAME=/k", "HOME=/h"} <= set(lines)
@@ -54,18 +54,19 @@ def test_the_users_own_variables_are_kept():
 @pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
 def test_a_program_becomes_the_user():
     """It has the user's uid, gid and groups, and cannot gain privileges again."""
-    account = account_of("nobody")
+    account = find_account("nobody")
     text = programs.run_program(["/bin/cat", "/proc/self/status"], {}, 5, account).stdout
     fields = dict(line.split(":", 1) for line in text.split("\n") if ":" in line)
     assert set(fields["Uid"].split()) == {str(account.uid)}
     assert set(fields["Gid"].split()) == {str(account.gid)}
-    assert fields["Groups"].split() == [str(gid) for gid in account.groups]
+    groups = {int(gid) for gid in fields["Groups"].split()}
+    assert groups == set(os.getgrouplist(account.name, account.gid))
     assert (fields["NoNewPrivs"].strip(), int(fields["CapEff"], 16)) == ("1", 0)
 
 
 def test_whom_a_process_can_become():
     """Root can become every user, another user themselves alone."""
-    account = account_of("root")._replace(uid=os.geteuid())
+    account = find_account("root")._replace(uid=os.geteuid())
     assert programs.can_become(account)
     assert programs.can_become(account._replace(uid=54321)) == (os.geteuid() == 0)
 

@@ -60,6 +60,40 @@ def test_what_a_unit_hides(settings, keytab, cache, expected):
     assert codes(systemd_unit.check_unit(unit, (keytab,), (cache,))) == expected
 
 
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("InaccessiblePaths=/home\nInaccessiblePaths=/srv\n", "InaccessiblePaths=/home /srv"),
+        ("PrivateNetwork=on\nPrivateUsers=off\n", "PrivateNetwork=on"),
+        ("TemporaryFileSystem=/home:ro\nReadOnlyPaths=\n", "TemporaryFileSystem=/home:ro"),
+        ("PrivateNetwork=0\nNoNewPrivileges=yes\n", None),
+    ],
+)
+def test_what_doctor_cannot_try(text, words):
+    """A restriction whose effect is not known is a note."""
+    unit = Unit("x.service", systemd_unit.parse_unit_files(["[Service]\n" + text]))
+    rows = [row for row in systemd_unit.check_unit(unit, (), ()) if row.code != "unit"]
+    assert [(row.code, row.severity, row.message) for row in rows] == (
+        [("unit-restricted", "note", "x.service: " + words)] if words else []
+    )
+
+
+@pytest.mark.parametrize(
+    "cache, directory",
+    [
+        ("/run/jhpatch/1001/cc", "/run"),  # /run/jhpatch is gone after a reboot
+        ("/var/cache/none/1001/cc", "/var/cache"),
+        ("/none/1001/cc", "/none/1001"),
+        ("/cc", "/"),
+    ],
+)
+def test_a_directory_to_write_in(cache, directory):
+    """It exists when the unit starts, or systemd would not start it."""
+    unit = Unit("x.service", {"ProtectSystem": "strict"})
+    rows = systemd_unit.check_unit(unit, (), (cache,))
+    assert [row.path for row in rows if row.code == "unit-protect-system"] == [directory]
+
+
 def test_each_path_is_named_once():
     """Users with the same paths do not repeat a finding."""
     unit = Unit("x.service", {"ProtectHome": "yes", "ProtectSystem": "strict"})
@@ -112,3 +146,55 @@ def test_systemd_is_asked(directories, monkeypatch, state):
     unit = systemd_unit.read_unit("x", show, Deadline(5), directories)
     assert commands[0][:3] == ["/bin/systemctl", "show", "-p"] and commands[0][-1] == "x.service"
     assert unit.settings["User"] == ("systemd" if state == "loaded" else "first")
+
+
+@pytest.mark.parametrize(
+    "text, value",
+    [
+        ("Environment=KRB5_CONFIG=/a\n", "/a"),
+        ('Environment=A=b "KRB5_CONFIG=/a:/b" C=d\nEnvironment=E=f\n', "/a:/b"),
+        ("Environment=KRB5_CONFIG=/a\nEnvironment=\n", None),
+        ("Environment=KRB5_CONFIG=/a\nEnvironment=KRB5_CONFIG=/b\n", "/b"),
+        ("Environment=KRB5_CONFIG=/a\nEnvironmentFile=-{0}/file\n", "/c"),
+        ("EnvironmentFile=-{0}/none\n", None),
+        ('Environment="unbalanced KRB5_CONFIG=/a\n', "/a"),
+        ("", None),
+    ],
+)
+def test_krb5_config(tmp_path, text, value):
+    """The variable is read from Environment= and from files of variables, which come last."""
+    (tmp_path / "file").write_text("# x\nKRB5_CONFIG='/c'\n")
+    settings = systemd_unit.parse_unit_files(["[Service]\n" + text.format(tmp_path)])
+    assert systemd_unit.Unit("x.service", settings).krb5_config == value
+
+
+def test_variables_that_systemd_names(tmp_path, monkeypatch):
+    """It names files of variables by another property; no variable but this one is shown."""
+    (tmp_path / "one").write_text("KRB5_CONFIG=/one\n")
+    output = (
+        "LoadState=loaded\nEnvironment=SECRET=x KRB5_CONFIG=/two\n"
+        "EnvironmentFiles=%s/none (ignore_errors=yes)\n"
+        "EnvironmentFiles=%s/one (ignore_errors=no)\n" % (tmp_path, tmp_path)
+    )
+    monkeypatch.setattr("jhpatch.kerberos.programs.find_program", lambda name: "/bin/systemctl")
+    run = lambda argv, seconds, account: Completed(0, output, "")  # noqa: E731
+    unit = systemd_unit.read_unit("x", run, Deadline(5))
+    assert unit.krb5_config == "/one"
+    (note,) = systemd_unit.check_unit(unit, (), ())
+    assert note.message == "x.service: KRB5_CONFIG=/one"
+
+
+@pytest.mark.parametrize(
+    "settings, is_known",
+    [
+        ({}, True),
+        ({"Environment": "KRB5_CONFIG=/x"}, True),
+        ({"EnvironmentFile": "-/no/such/file"}, True),
+        ({"EnvironmentFile": "/proc/self/mem"}, False),
+        ({"PassEnvironment": "LANG KRB5_CONFIG"}, False),
+        ({"PassEnvironment": "KRB5_CONFIG", "Environment": "KRB5_CONFIG=/x"}, True),
+    ],
+)
+def test_whether_krb5_config_is_known(settings, is_known):
+    """A file that cannot be read may set it, and systemd may pass its own on."""
+    assert Unit("x.service", settings).knows_krb5_config == is_known

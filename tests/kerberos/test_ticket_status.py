@@ -7,8 +7,10 @@ import time
 
 import pytest
 
+from jhpatch.deployed.kerberos.errors import clock
 from jhpatch.kerberos import ticket_status
-from jhpatch.kerberos.ticket_status import Record
+from jhpatch.kerberos.ticket_status import Record, assess_ticket
+from jhpatch.report.result import OtherTicket
 
 NAME = "alice@EXAMPLE.TEST"
 NOW = 1e9
@@ -68,10 +70,10 @@ def test_a_renewer_without_a_ticket_has_no_times(tmp_path, write, server):
 @pytest.mark.parametrize(
     "changes, note",
     [
-        ({"schema": 2}, "no record of a keeper (schema 2, not 1)"),
-        ({"pid": 1}, "no record of a keeper (the pid of another)"),
-        ({"central": 0}, "no record of a keeper (central is no boolean)"),
-        ({"end": float("inf")}, "no record of a keeper (no time)"),
+        ({"schema": 2}, "no record of a renewal thread (schema 2, not 1)"),
+        ({"pid": 1}, "no record of a renewal thread (another process has its pid)"),
+        ({"central": 0}, "no record of a renewal thread (central is not a boolean)"),
+        ({"end": float("inf")}, "no record of a renewal thread (no time)"),
         ({"written": 1.0}, "its server has ended"),
     ],
 )
@@ -130,6 +132,64 @@ def test_an_absent_ticket_has_a_reason():
     record = Record(1, NAME, "FILE:/c", "", False, None, None, None, None, "refused", NOW)
     report = ticket_status.assess_ticket(record, "FILE:/c", None, NOW, "not supported")
     assert (report.error, report.principal, report.start) == ("refused", NAME, None)
+
+
+OTHER = OtherTicket("FILE:/tmp/krb5cc_7_x", NAME, "2001-09-09T02:46:40Z")
+UNSEEN = "no server reports that it renews it"
+SERVER = Record(1, NAME, "FILE:/c", "", False, None, None, None, None, None, NOW)
+
+
+@pytest.mark.parametrize(
+    "record, renew_till, has_keytab, words",
+    [
+        (None, 0, False, "expires at %s; no keytab: run kinit again before then"),
+        (None, 0, True, "expires at %s; " + UNSEEN + ": run kinit again before then"),
+        (None, 9e9, False, "expires at %s; " + UNSEEN + ", and the hub may: kinit -R renews it"),
+        (None, 9e9, True, "expires at %s; " + UNSEEN + ", and the hub may: kinit -R renews it"),
+        (SERVER, 0, False, "expires at %s; no keytab: run kinit again before then"),
+        (SERVER, 0, True, None),
+        (SERVER._replace(central=True), 0, False, None),
+    ],
+)
+def test_a_ticket_that_nothing_renews(record, renew_till, has_keytab, words):
+    """Its end is an absolute time, and what to do before it."""
+    ticket = (NAME, NOW, NOW + 3600, renew_till)
+    report = assess_ticket(record, "FILE:/c", ticket, NOW, has_keytab=has_keytab)
+    assert report.advice == (words and words % clock(NOW + 3600))
+
+
+def test_a_renewable_ticket_without_a_keytab():
+    """A server renews it until it is not renewable any longer."""
+    ticket = (NAME, NOW, NOW + 3600, NOW + 9000)
+    report = assess_ticket(SERVER, "FILE:/c", ticket, NOW, has_keytab=False)
+    assert report.advice.startswith("renewable until %s; no keytab" % clock(NOW + 9000))
+
+
+def test_a_refresh_that_will_fail_does_not_count():
+    """Without a keytab, a ticket by password is expiring although its renewer has a plan."""
+    record = SERVER._replace(next=NOW + 10)
+    ticket = (NAME, NOW - 3500, NOW + 100, 0)
+    states = [
+        assess_ticket(record, "FILE:/c", ticket, NOW, has_keytab=has_keytab).state
+        for has_keytab in (True, False)
+    ]
+    assert states == ["valid", "expiring"]
+
+
+@pytest.mark.parametrize(
+    "record, has_keytab, others, words",
+    [
+        (None, True, (), "log in to JupyterHub, or run kinit"),
+        (None, False, (), "log in to JupyterHub, or run kinit"),
+        (SERVER, False, (), "no keytab: run kinit"),
+        (SERVER, True, (), None),
+        (SERVER, True, (OTHER,), "to use the other cache, set KRB5CCNAME=FILE:/tmp/krb5cc_7_x"),
+    ],
+)
+def test_what_to_do_without_a_ticket(record, has_keytab, others, words):
+    """Another cache comes first; a server with a keytab obtains the ticket itself."""
+    report = assess_ticket(record, "FILE:/c", None, NOW, "it is empty", has_keytab, others)
+    assert (report.advice, report.others) == (words, others)
 
 
 @pytest.mark.parametrize("renew_till, is_shown", [(0, False), (NOW, False), (NOW + 9000, True)])

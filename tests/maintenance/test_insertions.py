@@ -42,6 +42,21 @@ def test_they_move_with_their_anchor():
     assert insertions.insert(of_patch(), newer, PATH) == patched(newer)
 
 
+SAVE = b'''\
+    async def _save(self, model, path):
+        """Saves a model."""
+        return path
+'''
+GET = b"    @web.authenticated\n    async def get"
+
+
+def test_the_order_of_methods_does_not_matter():
+    """``_save`` above ``get``: the same insertions, in another order."""
+    newer = UPSTREAM.replace(b"\n" + SAVE, b"").replace(GET, SAVE + b"\n" + GET)
+    assert newer.count(b"def _save") == newer.count(b"def get(self, path=") == 1
+    assert insertions.insert(of_patch(), newer, PATH) == patched(newer)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -57,19 +72,60 @@ def test_the_result_is_parsed_again(change):
         insertions.insert((import_, call, get._replace(**change), save), UPSTREAM, PATH)
 
 
+def test_a_result_that_is_not_equivalent_is_named():
+    """The line, and what was expected and found there."""
+    import_, call, get, save = of_patch()
+    twice = get._replace(text="@on_open\n    @on_save")
+    with pytest.raises(Refused) as refused:
+        insertions.insert((import_, call, twice, save), UPSTREAM, PATH)
+    error = refused.value
+    assert "not equivalent" in error.message
+    line = patched(UPSTREAM).split(b"\n").index(b"    @on_open") + 1
+    assert error.path == "%s, line %d" % (PATH, line)
+    assert error.expected == "@on_open\n    @on_save at ContentsHandler.get"
+    assert error.found == "@on_open at ContentsHandler.get"
+
+
+def test_each_uncertain_place_is_named():
+    """The first as the error, the others with it, each with its line."""
+    newer = UPSTREAM.replace(b"_save(self, model, path)", b"_save(self, model, path, force)")
+    newer = newer.replace(b"settings = settings\n", b"settings = settings\n        more()\n")
+    newer = newer.replace(b"import Handler", b"import Handler, B")
+    with pytest.raises(Refused) as refused:
+        insertions.insert(of_patch(), newer, PATH)
+    errors = [refused.value, *refused.value.further]
+    assert [error.message.partition(" ")[0] for error in errors] == [
+        "ContentsHandler.__init__",
+        "ContentsHandler._save",
+    ]
+    assert all(error.path.startswith(PATH + ", line ") for error in errors)
+
+
 @pytest.mark.parametrize(
     "old, new, message",
     [
-        (b"import json\n", b"", "takes lines away"),
-        (b"import json\n", b"import json\nimport os\n", "no import, decorator or last call"),
+        (b"import json\n", b"", "removes lines"),
+        (
+            b"import json\n",
+            b"import json\nimport os\n",
+            "not an import, a decorator or a last call",
+        ),
         (b"from app.base", b"from app.base import B\nfrom app.base", None),
-        (b"import Handler\n", b"import Handler\nfrom app.b import B\n", "no import, decorator or"),
+        (
+            b"import Handler\n",
+            b"import Handler\nfrom app.b import B\n",
+            "not an import, a decorator or",
+        ),
         (b"        return path\n", b"        return path\n        f()\n", None),
-        (b"        return json", b"        f()\n        return json", "no import, decorator or"),
+        (
+            b"        return json",
+            b"        f()\n        return json",
+            "not an import, a decorator or",
+        ),
         (
             b"    def get(",
             b"    @f(\n        1)\n    def get(",
-            "no import, decorator or last call",
+            "not an import, a decorator or a last call",
         ),
     ],
 )

@@ -4,10 +4,11 @@ import sys
 
 import pytest
 
-from jhpatch.errors import BadPatch, Refused, Usage
+from jhpatch.errors import BadPatch, Failed, Refused, Usage
 from jhpatch.maintenance import rebase
 from jhpatch.maintenance.release_files import ReleaseFiles
 from jhpatch.patchset.edition import read_edition
+from jhpatch.report.next_command import Runner
 from testing.index import made_wheel
 from testing.patch_files import PATH, UPSTREAM, patch_text, put
 
@@ -36,10 +37,50 @@ def edition(directory, versions, name="1.0-hooks.patch"):
         ("==1.0 | >=1.2,<=1.3", "1.4", [], "==1.0 | >=1.2,<=1.4"),
     ],
 )
-def test_extended_versions(tmp_path, versions, version, others, expected):
+def test_extended_versions(tmp_path, released, versions, version, others, expected):
     """A range grows to the next release of its major version, over no other edition's."""
+    released(version, "1.2", "1.0")
     rest = [edition(tmp_path / "o", text, "%d-hooks.patch" % at) for at, text in enumerate(others)]
-    assert rebase.extend_versions(edition(tmp_path / "e", versions), version, rest) == expected
+    made = edition(tmp_path / "e", versions)
+    assert rebase.extend_versions(made, version, rest, str(tmp_path)) == expected
+
+
+@pytest.fixture
+def released(monkeypatch, tmp_path):
+    """``released("1.3", …, yanked=…)``: the releases on the index; None if there is no index."""
+
+    def call(*versions, yanked=()):
+        def listed(name):
+            if versions == (None,):
+                raise Failed("pip did not run")
+            return list(versions)
+
+        monkeypatch.setattr(rebase.wheels, "released_versions", listed)
+        monkeypatch.setattr(rebase.wheels, "yanked_versions", lambda name: list(yanked))
+
+    return call
+
+
+@pytest.mark.parametrize(
+    "versions, data, yanked, expected",
+    [
+        (["1.4", "1.3", "1.2"], UPSTREAM, [], ">=1.0,<=1.4"),
+        (["1.4", "1.3", "1.2"], NEWER, [], ">=1.0,<=1.2 | ==1.4"),
+        (["1.4", "1.2"], NEWER, ["1.3"], ">=1.0,<=1.2 | ==1.4"),
+        (["1.4", "1.2"], UPSTREAM, ["1.3"], ">=1.0,<=1.4"),
+        (["1.4", "1.3", "1.2"], None, [], ">=1.0,<=1.2 | ==1.4"),
+        ([None], UPSTREAM, [], ">=1.0,<=1.2 | ==1.4"),
+    ],
+    ids=["same", "other", "yanked, other", "yanked, same", "no such file", "no index"],
+)
+def test_a_range_never_spans_an_unseen_release(
+    tmp_path, released, versions, data, yanked, expected
+):
+    """A release in between has other bytes, or cannot be read: the new one is named alone."""
+    released(*versions, yanked=yanked)
+    made_wheel(str(tmp_path / "w"), "app", "1.3", {PATH: data} if data else {})
+    made = edition(tmp_path, ">=1.0,<=1.2")
+    assert rebase.extend_versions(made, "1.4", [], str(tmp_path / "w")) == expected
 
 
 def test_the_editions_of_a_patch(tmp_path):
@@ -65,7 +106,7 @@ def test_which_edition_is_ported(tmp_path):
         target = ReleaseFiles(version, {PATH: NEWER})
         rebased = rebase.rebase(editions, target, wheel, str(tmp_path))
         assert (rebased.edition.name, rebased.port) == (name, version + "-hooks")
-        assert rebased.note == "%s: carried from %s" % (version, name)
+        assert rebased.note == "%s: ported from %s" % (version, name)
         assert rebased.text == patch_text(NEWER, versions="==" + version)
 
 
@@ -91,3 +132,17 @@ def test_a_port_is_refused(tmp_path):
     assert refused.value.path == PATH
     with pytest.raises(BadPatch):
         rebase.port(ours, {PATH: UPSTREAM.replace(b"tornado", b"flask")}, {PATH: NEWER}, "1.3")
+
+
+@pytest.mark.parametrize("row, verb", [("Before", "creates"), ("After", "removes")])
+def test_a_patch_of_whole_files_is_refused(tmp_path, row, verb):
+    """With the reason, and the command that makes it of the same diff in the other release."""
+    text = patch_text()
+    line = next(line for line in text.splitlines() if line.startswith(row + ":"))
+    whole = read_edition(put(str(tmp_path), text.replace(line, "%s: %s none" % (row, PATH))))
+    with pytest.raises(Refused, match="the patch %s a file" % verb) as refused:
+        rebase.port(whole, {PATH: UPSTREAM}, {PATH: UPSTREAM}, "1.3")
+    assert refused.value.path == PATH
+    step = Runner("py").shown(refused.value.next)
+    assert step.startswith("install app==1.3 into the environment of a PYTHON")
+    assert " py -m jhpatch create app/hooks --from %s --python PYTHON " % whole.file in step

@@ -1,6 +1,7 @@
 """Wheels: their names, their files, and pip that downloads them."""
 
 import os
+import subprocess
 
 import pytest
 
@@ -75,9 +76,74 @@ def test_what_pip_does_not_find(tmp_path, monkeypatch):
     assert os.listdir(str(tmp_path / "kept")) == []
 
 
+@pytest.mark.slow
+def test_yanked_releases(tmp_path, monkeypatch):
+    """pip leaves them out of its list, and names them where it finds none that is asked for."""
+    for version in ("1.0", "1.1", "1.2"):
+        made_wheel(str(tmp_path / "served"), "app", version, {})
+    with serving(str(tmp_path / "served"), yanked=["1.1"]) as address:
+        monkeypatch.setenv("PIP_INDEX_URL", address)
+        assert wheels.released_versions("app") == ["1.2", "1.0"]
+        assert wheels.yanked_versions("app") == ["1.1"]
+    with serving(str(tmp_path / "served")) as address:
+        monkeypatch.setenv("PIP_INDEX_URL", address)
+        assert wheels.yanked_versions("app") == []
+
+
+def test_a_pip_that_does_not_know_the_option(tmp_path, monkeypatch):
+    """18.1, which Python 3.6 brings along, refuses it: the wheel is downloaded without it."""
+    calls = []
+
+    def run_pip(*arguments):
+        calls.append(arguments)
+        if "--ignore-requires-python" in arguments:
+            refused = b"Usage: ...\n\nno such option: --ignore-requires-python\n"
+            return subprocess.CompletedProcess(arguments, 2, b"", refused)
+        made_wheel(arguments[arguments.index("--dest") + 1], "app", "1.0", {})
+        return subprocess.CompletedProcess(arguments, 0, b"", b"")
+
+    monkeypatch.setattr(wheels, "_run_pip", run_pip)
+    assert wheels.fetch("app", "1.0", str(tmp_path)) == str(tmp_path / "app-1.0-py3-none-any.whl")
+    assert len(calls) == 2 and calls[1][:2] == ("download", "--no-deps")
+
+
+def test_where_wheels_install(tmp_path):
+    """Packages, of ``.data/purelib`` too; a single module has no directory."""
+    files = {"app/a.py": b"1\n", "app-1.0.data/purelib/more/b.py": b"2\n", "one.py": b"3\n"}
+    wheel = made_wheel(str(tmp_path), "app", "1.0", files)
+    assert wheels.top_directories(wheel) == {"app", "more", "app-1.0.dist-info"}
+    assert wheels.read_files(wheel, ["more/b.py", "one.py", "x"]) == {
+        "more/b.py": b"2\n",
+        "one.py": b"3\n",
+    }
+
+
 def test_the_directory_is_a_file(tmp_path):
     """An error that names it."""
     (tmp_path / "file").write_text("")
     with pytest.raises(Failed) as failed:
         wheels.fetch("app", "1.0", str(tmp_path / "file"))
     assert failed.value.path == str(tmp_path / "file")
+
+
+def test_pip_runs_no_module_of_the_current_directory(tmp_path, monkeypatch):
+    """The directory, or PYTHONPATH, may be another user's, and jhpatch may run as root."""
+    for name in ("here", "path"):
+        (tmp_path / name).mkdir()
+        for module in ("pip.py", "sitecustomize.py"):
+            text = "open(%r, 'w')\n" % str(tmp_path / "was_run")
+            (tmp_path / name / module).write_text(text)
+    monkeypatch.chdir(str(tmp_path / "here"))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "path"))
+    assert os.path.isabs(wheels.cache_directory())
+    assert not (tmp_path / "was_run").exists()
+
+
+def test_relative_paths(tmp_path, monkeypatch):
+    """Those of the directory and of pip's variables are from the current directory."""
+    made_wheel(str(tmp_path / "served"), "app", "1.0", {"a.py": b"a"})
+    monkeypatch.chdir(str(tmp_path))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", "served nowhere")
+    assert wheels.fetch("app", "1.0", "kept") == "kept/app-1.0-py3-none-any.whl"
+    assert os.listdir(str(tmp_path / "kept")) == ["app-1.0-py3-none-any.whl"]

@@ -1,8 +1,14 @@
 """Certificates that a real nginx can load."""
 
+import os
+
 import pytest
 
-from testing.nginx import certificate
+from jhpatch.nginx import version
+from testing.nginx import NGINX, certificate
+
+if os.environ.get("JHPATCH_NGINX"):
+    version.PROGRAMS = (NGINX,)
 
 
 @pytest.fixture(scope="session")

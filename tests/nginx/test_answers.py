@@ -17,6 +17,7 @@ ANSWERS = [
     ("right", (426,), (426,), (426,), "upgrade-lost"),
     ("right", (400, b'Can "Upgrade" only to'), (400,), (400,), "upgrade-lost"),
     ("foreign", (403, PAGE), (403,), (403,), "origin-refused"),
+    ("foreign", (403, PAGE.replace(b"nginx", b"openresty")), (403,), (403,), "origin-refused"),
     ("foreign", (403,), (101,), (101,), "origin-refused"),
     ("foreign", (None,), (101,), (101,), "origin-refused"),
     ("foreign", (403,), (403,), (403,), "origin-not-told-apart"),

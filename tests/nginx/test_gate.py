@@ -1,8 +1,6 @@
 """What render writes, in a real nginx: who is let through, to what, and as what."""
 
 import contextlib
-import json
-import re
 import socket
 import ssl
 
@@ -13,76 +11,9 @@ from jhpatch.nginx.site_file import render
 from testing import ports
 from testing.nginx import Upstream, running, with_nginx
 from tests.nginx.cases import HUB, TLS
+from tests.nginx.proxies import UPGRADE, Proxy, proxy_of
 
 pytestmark = with_nginx
-UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket"}
-
-
-def whole(data):
-    """Whether an answer is all there."""
-    head, end, body = data.partition(b"\r\n\r\n")
-    length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
-    return bool(end) and (b" 101 " in head[:14] or (length and len(body) >= int(length.group(1))))
-
-
-class Proxy:
-    """A running reverse proxy, and its upstream."""
-
-    def __init__(self, upstream, port, tls=True):
-        self.upstream = upstream
-        self.port = port
-        self.own = "hub.example.org:%d" % port
-        self._tls = tls
-
-    def ask(self, path="/hub/home", method="GET", host=None, body=b"", sni=None, **headers):
-        """Status and body; status None where the connection was closed without an answer."""
-        rows = ["%s %s HTTP/1.1" % (method, path), "Host: " + (host or self.own)]
-        rows += ["%s: %s" % (name.replace("_", "-"), value) for name, value in headers.items()]
-        rows += ["Content-Length: %d" % len(body)]
-        rows += [] if "Connection" in headers else ["Connection: close"]
-        try:
-            with contextlib.closing(self._connection(sni or "hub.example.org")) as made:
-                made.sendall(("\r\n".join(rows) + "\r\n\r\n").encode() + body)
-                data = b""
-                while not whole(data):
-                    block = made.recv(65536)
-                    if not block:
-                        break
-                    data += block
-        except (ssl.SSLError, ConnectionError):
-            return None, b""
-        head, _, rest = data.partition(b"\r\n\r\n")
-        return (int(head.split()[1]), rest) if head else (None, b"")
-
-    def _connection(self, name):
-        plain = socket.create_connection(("127.0.0.1", self.port), 10)
-        if not self._tls:
-            return plain
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context.wrap_socket(plain, server_hostname=name)
-
-    def seen(self, **arguments):
-        """The headers that the upstream got."""
-        status, body = self.ask(**arguments)
-        assert status == 200, (status, body)
-        return json.loads(body.decode())
-
-
-@contextlib.contextmanager
-def proxy_of(folder, tls, **values):
-    """A reverse proxy of the case HUB with other values, on a free port."""
-    (port,) = ports.free(1)
-    with Upstream() as upstream:
-        site = HUB._replace(
-            server_names=("hub.example.org", "notebooks.example.com"),
-            listens=("127.0.0.1:%d" % port,),
-            upstreams=("127.0.0.1:%d" % upstream.port,),
-            version=version.installed(),
-        )._replace(**values)
-        with running(render(site).replace(TLS, tls), folder, port):
-            yield Proxy(upstream, port, bool(site.certificates))
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +123,8 @@ def test_a_large_save_passes_and_a_larger_one_does_not(proxy, tmp_path, certific
     path = "/user/a/api/contents/x"
     assert proxy.ask(path, "PUT", body=body, Origin=origin)[0] == 200
     assert proxy.upstream.requests[-1][2] == body
-    with proxy_of(tmp_path, certificates, max_body="1k") as other:
+    values = {"max_body": "10m", "wrap": lambda text: text.replace("_size 10m", "_size 1k")}
+    with proxy_of(tmp_path, certificates, **values) as other:
         assert other.ask(path, "PUT", body=body[:2000])[0] == 413
 
 

@@ -34,17 +34,25 @@ HOSTILE = [
         ("upstream_ca", lambda value: value),
         ("stapling", lambda value: value),
         ("external_scheme", lambda value: value),
+        ("trusted_proxies", lambda value: (value,)),
+        ("trusted_proxies", lambda value: ("192.0.2.0/%s" % value,)),
+        ("acme_webroot", lambda value: "/" + value),
+        ("proxy_read_timeout", lambda value: value),
+        ("allow_origins", lambda value: ("https://" + value,)),
+        ("auth_request", lambda value: "http://" + value),
+        ("snippet", lambda value: value),
         ("version", lambda value: value),
     ],
 )
 def test_no_value_breaks_out(field, wrap, value):
     """It is refused, or stands in the file as the plain word that it is."""
+    base = HUB._replace(redirect_http=True)
     try:
-        text = render(HUB._replace(**{field: wrap(value)}))
+        text = render(base._replace(**{field: wrap(value)}))
     except ValueError:
         return
     assert re.fullmatch("[a-z]*", value), (field, value)
-    harmless = render(HUB._replace(**{field: wrap("word")}))
+    harmless = render(base._replace(**{field: wrap("word")}))
     assert all(text.count(sign) == harmless.count(sign) for sign in ";{}$\n"), (field, value)
 
 
@@ -60,17 +68,30 @@ def test_no_value_breaks_out(field, wrap, value):
         (HUB._replace(certificates=(), external_scheme="http", hsts=1), "over https alone"),
         (
             HUB._replace(certificates=(), external_scheme="https", redirect_http=True),
-            "--redirect-http and --stapling need --certificate",
+            "--redirect-http, --stapling and --http3 need --certificate",
         ),
         (
             HUB._replace(certificates=(), external_scheme="https", stapling="192.0.2.1"),
-            "--redirect-http and --stapling need --certificate",
+            "--redirect-http, --stapling and --http3 need --certificate",
         ),
         (HUB._replace(upstreams=("a:1", "https://b:1")), "https:// for all or for none"),
         (
             HUB._replace(redirect_http=True, listens=("443", "8443")),
             "one port to send browsers to",
         ),
+        (HUB._replace(listens=("*:443", "443")), "--listen: the same twice"),
+        (HUB._replace(listens=("0.0.0.0:443", "443")), "--listen: the same twice"),
+        (HUB._replace(listens=("[::1]:443", "[0:0::1]:443")), "--listen: the same twice"),
+        (HUB._replace(listens=("[127.0.0.1]:443",)), "--listen: "),
+        (HUB._replace(upstreams=("256.1.1.1:80",)), "--upstream: "),
+        (HUB._replace(auth_request="http://256.1.1.1"), "--auth-request: "),
+        (HUB._replace(auth_request="http://a:65536"), "--auth-request: expected a port"),
+        (
+            HUB._replace(auth_request="http://a:1", base_url="/oauth2/"),
+            "--base-url: with --auth-request",
+        ),
+        (HUB._replace(proxy_read_timeout="5s"), "--proxy-read-timeout: expected more than"),
+        (HUB._replace(max_body="1k"), "--max-body: expected 10m"),
         (HUB._replace(redirect_http=True, listens=("80",)), "port 80 is one of --listen"),
     ],
 )
@@ -79,6 +100,16 @@ def test_values_that_rule_each_other_out(site, message):
     with pytest.raises(ValueError) as error:
         options.check(site)
     assert message in str(error.value)
+
+
+def test_what_is_the_same_when_it_is_parsed():
+    """Names in any case, and a base URL with or without its last slash."""
+    one = HUB._replace(server_names=("Hub.Example.org",), base_url="/jupyter")
+    assert render(one) == render(HUB._replace(base_url="/jupyter/"))
+    for name in ("_", "\u212a.example"):
+        with pytest.raises(ValueError):
+            render(HUB._replace(server_names=(name,)))
+    assert "my_hub.example.org" in render(HUB._replace(server_names=("my_hub.example.org",)))
 
 
 def test_the_parsed_values():
@@ -100,4 +131,4 @@ def test_the_parsed_values():
 def test_the_prefix_is_short(name, label):
     """nginx's hash tables have small buckets: at most 25 characters, and the name's own."""
     prefix = options.check(HUB._replace(server_names=(name,))).prefix
-    assert re.fullmatch("front_%s_[0-9a-f]{6}" % label, prefix)
+    assert re.fullmatch("site_%s_[0-9a-f]{6}" % label, prefix)

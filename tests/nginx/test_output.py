@@ -25,6 +25,26 @@ def test_a_new_file(tmp_path):
     assert os.listdir(str(tmp_path)) == ["hub.conf"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_root_writes_in_a_users_directory_as_the_user(tmp_path):
+    """The file is theirs; a directory that everybody can write is refused."""
+    for above in [tmp_path, *tmp_path.parents]:
+        if above != above.parent:
+            above.chmod(above.stat().st_mode | 0o055)
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    os.chown(str(folder), 4321, 4321)
+    path = folder / "hub.conf"
+    output.write(str(path), b"one", output.read(str(path)))
+    assert (path.read_bytes(), path.stat().st_uid) == (b"one", 4321)
+    output.write(str(path), b"two", output.read(str(path)))
+    assert (path.read_bytes(), path.stat().st_uid) == (b"two", 4321)
+    os.chown(str(folder), 0, 0)
+    folder.chmod(0o777)
+    with pytest.raises(Refused):
+        output.write(str(path), b"three", b"two")
+
+
 @pytest.mark.parametrize("before", [None, b"ours"])
 def test_a_concurrent_change_is_not_overwritten(tmp_path, before):
     """Between the read and the write somebody else has created or changed the file."""

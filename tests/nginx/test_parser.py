@@ -6,31 +6,19 @@ import sys
 import pytest
 
 from jhpatch.nginx import parser
-from tests.nginx.cases import CORPUS, arrows, places
+from tests.nginx.cases import CORPUS, arrows, judged, places, places_of
 
 pytest.importorskip("crossplane")
 
 
 def test_a_tree(tmp_path):
-    """Of the http block alone, each directive with its place; a site file is a part of one."""
+    """Each directive with its place, and those that a block contains."""
     path = tmp_path / "site.conf"
-    path.write_text("events {}\nhttp {\n  server {\n    listen 80 default;\n  }\n}\ngzip on;\n")
-    server, gzip = parser.read(str(path)).directives
+    path.write_text("server {\n  listen 80 default;\n}\ngzip on;\n")
+    server, gzip = parser.read([str(path)], str(tmp_path)).directives
     (listen,) = server.children("listen")
     assert (server.name, gzip.name, list(server.children("root"))) == ("server", "gzip", [])
-    assert (listen.args, listen.place) == (("80", "default"), "%s:4" % path)
-
-
-def test_a_directory_without_backups(tmp_path):
-    """Its files in order, but for editors' and dpkg's copies; nginx.conf alone where it is."""
-    for name in ("b", "a.conf", "a.conf.bak", ".hidden", "#x#", "c.dpkg-old", "d~"):
-        (tmp_path / name).write_text("gzip on;")
-    files = parser.read(str(tmp_path)).files
-    assert [os.path.basename(file) for file in files] == ["a.conf", "b"]
-    (tmp_path / "nginx.conf").write_text("http { include a.conf; include a.conf; }")
-    configuration = parser.read(str(tmp_path))
-    assert [os.path.basename(file) for file in configuration.files] == ["nginx.conf", "a.conf"]
-    assert len(configuration.directives) == 2
+    assert (listen.args, listen.place) == (("80", "default"), "%s:2" % path)
 
 
 def test_includes_are_followed(jhpatch):
@@ -50,7 +38,6 @@ BROKEN = {
     "an end too many": ("server { listen 80; location / { proxy_pass http://a; } } }", 1),
     "a quote without an end": ('server { server_name "a; }', 1),
     "includes itself": ("include broken.conf; server { location / { proxy_pass http://a; } }", 1),
-    "includes nothing": ("include nowhere.conf;\n", 1),
 }
 
 
@@ -86,6 +73,35 @@ def test_where_there_is_nothing_to_judge(jhpatch, tmp_path, kind):
     assert answer.code == (3 if kind == "deep" else 1), answer
     if kind != "deep":
         assert answer.error["path"] == str(path) and answer.error["next"]
+
+
+def test_an_include_that_cannot_be_read(jhpatch, tmp_path):
+    """A note, and what the file could have set is not judged; 1 where nothing else is there."""
+    path = tmp_path / "site.conf"
+    path.write_text("include nowhere.conf;\n")
+    assert jhpatch(None, "nginx", "check", str(path)).code == 1
+    path.write_text("server { listen 8443; include no.conf; location / { proxy_pass http://h; } }")
+    rows = {row.code for row in judged(path)}
+    assert "not-known" in rows and not rows & {"host-replaced", "body-limit", "no-upgrade"}
+
+
+def test_a_copy_that_is_included(tmp_path):
+    """nginx reads sites-enabled/hub.bak as it reads sites-enabled/hub."""
+    for name in ("hub", "hub.bak"):
+        (tmp_path / name).write_text("server { location / { proxy_pass http://127.0.0.1:1; } }")
+    main = tmp_path / "nginx.conf"
+    main.write_text("events {}\nhttp {\n include hub*;\n}\n")
+    assert ("backup-included", "%s:3" % main) in places_of(judged(main))
+
+
+def test_the_table_of_arguments(tmp_path):
+    """What crossplane knows of directives, for hosts without an nginx."""
+    path = tmp_path / "site.conf"
+    path.write_text("server { listen ;\n root a b; }\nroot;\nevents {}\n")
+    tree = parser.read([str(path)], str(tmp_path))
+    errors = list(parser.argument_errors(tree.directives, ("http",)))
+    assert [place.rpartition(":")[2] for _, place in errors] == ["1", "2", "3", "4"]
+    assert "not allowed here" in errors[-1][0]
 
 
 def test_without_crossplane_it_says_what_to_install(jhpatch, monkeypatch):

@@ -34,14 +34,19 @@ def test_a_changed_file_is_noticed():
 def test_what_makes_it_safe_is_in_each():
     """Host whole, Origin untouched, the gate, HTTP/1.1, and long timeouts in one place alone."""
     for name, site in CASES.items():
+        if site.snippet is not None:
+            continue  # a part of one
         text = re.sub("(?m)#.*$", "", render(site))
         servers = 2 if len(site.certificates) > 1 else 1
-        assert text.count("proxy_set_header Host $http_host;") == servers, name
-        assert "proxy_set_header Origin" not in text and "$host;" not in text
+        assert len(re.findall(r"proxy_set_header Host \$(http_host|site_\w+_host);", text)) == (
+            servers + 2 * bool(site.auth_request)
+        ), name
+        assert "proxy_set_header Origin" not in text and "Host $host;" not in text
         assert len(re.findall(r"if \(\$\w+_refused\) \{\s+return 403;", text)) == servers
         assert text.count("proxy_http_version 1.1;") == servers
-        assert text.count("proxy_read_timeout") == servers
-        blocks = re.findall(r"location @\w+_websocket \{([^}]*)\}", text)
+        timeouts = servers * (2 if site.proxy_read_timeout else 1)
+        assert text.count("proxy_read_timeout") == timeouts
+        blocks = re.findall(r"location @\w+_long \{([^}]*)\}", text)
         assert len(blocks) == servers and all("proxy_read_timeout" in block for block in blocks)
 
 
@@ -67,7 +72,7 @@ def test_two_hubs_share_an_nginx():
     """Nothing that one file names is named by another, of another name or port."""
     other = HUB._replace(server_names=("hub.example.com",))
     names = [
-        set(re.findall(r"\bfront_\w+", render(site)))
+        set(re.findall(r"\bsite_\w+", render(site)))
         for site in (HUB, other, HUB._replace(listens=("8443",)))
     ]
     assert not names[0] & names[1] and not names[0] & names[2]
@@ -77,11 +82,12 @@ def test_two_hubs_share_an_nginx():
 
 
 @with_nginx
-@pytest.mark.parametrize("name", sorted(CASES))
+@pytest.mark.parametrize("name", sorted(set(CASES) - {"http3", "locations"}))
 def test_nginx_takes_it(name, tmp_path, certificates):
     """nginx -t on each file, as for the nginx that is here; without a warning."""
     site = CASES[name]._replace(version=version.installed())
-    result = judged_by_nginx(render(site).replace(TLS, certificates), tmp_path)
+    text = render(site).replace(TLS, certificates).replace("/run/nginx", str(tmp_path))
+    result = judged_by_nginx(text, tmp_path)
     assert result == (0, []), result
 
 

@@ -1,5 +1,6 @@
 """Patch directories: which patches there are, and which edition fits a release."""
 
+import errno
 import os
 import shutil
 
@@ -94,6 +95,21 @@ def test_a_patch_directory_that_cannot_be_read(tmp_path, kind):
     with pytest.raises(BadPatch) as refused:
         catalog.distribution_dirs(str(path))
     assert refused.value.path == str(path)
+
+
+def test_a_directory_of_a_distribution_that_cannot_be_read(tree, monkeypatch):
+    """The directory and the expected layout are named, as for the patch directory itself."""
+    real = os.listdir
+
+    def listdir(path):
+        if path == os.path.join(tree, "app"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return real(path)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    with pytest.raises(BadPatch) as refused:
+        catalog.refuse_empty(tree)
+    assert (refused.value.path, refused.value.expected) == (tree + "/app", catalog.LAYOUT)
 
 
 def test_reading_few_headers_finds_what_reading_all_finds():

@@ -110,6 +110,14 @@ def test_the_name_of_a_patch_file(tmp_path, name):
         read(tmp_path, name=name)
 
 
+@pytest.mark.parametrize("path", ["../../../share/app/page.html", "/etc/app.conf", "app/../b.py"])
+def test_a_file_outside_of_the_site_is_refused_with_the_reason(tmp_path, path):
+    """The data files of a distribution lie there; jhpatch changes files of a site only."""
+    with pytest.raises(BadPatch, match="a file outside of the site") as failed:
+        read(tmp_path, HEADER.replace("app/a.py", path))
+    assert failed.value.found == path
+
+
 def test_a_patch_may_change_a_thousand_files(tmp_path):
     """A header of two thousand hashes is read."""
     rows = [

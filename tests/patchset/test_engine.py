@@ -9,7 +9,7 @@ import zipfile
 
 import pytest
 
-from jhpatch.errors import BadPatch
+from jhpatch.errors import BadPatch, MissingModule, install_command
 from jhpatch.patchset import catalog, engine
 from testing import ROOT
 
@@ -170,3 +170,12 @@ print(engine._parser() is parser)
         [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     assert done.stdout.decode() == "[]\nTrue True 30\nTrue\n"
+
+
+def test_a_missing_package_is_no_broken_patch(tmp_path, monkeypatch):
+    """Without patch-ng the error names it and the command that installs it."""
+    monkeypatch.setitem(sys.modules, "patch_ng", None)
+    with pytest.raises(MissingModule) as failed:
+        engine.after_of(edition_of(tmp_path), {"app/a.py": BEFORE})
+    assert failed.value.code == "missing-module" and failed.value.exit_code == 1
+    assert failed.value.next == install_command("patch-ng")

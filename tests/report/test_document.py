@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from jhpatch.errors import jhpatch_command, reinstall_command
+from jhpatch.errors import jhpatch_command
 from jhpatch.report.document import document
 from jhpatch.report.result import Candidate, PatchErrors, RebasedPatch, Result, Script, Tickets
 from testing.results import HUB, OPEN, PAGE, RUNNER, error, result, site
@@ -31,13 +31,6 @@ def test_a_site_is_its_fields():
     assert [file["found"] for file in shown["files"]] == ["sha256:" + "0" * 64, None]
     assert row["restart"] == [dict(HUB._asdict())]
     assert row["error"]["next"].startswith("/opt/python -m jhpatch diff --python ")
-
-
-def test_the_next_command_of_a_site_has_the_sites_own_python():
-    """A reinstallation is typed with the Python of the site that the error is about."""
-    report = site(python="/theirs/python", error=error(next=reinstall_command("a==1")))
-    (row,) = document(result("apply", report), RUNNER)["sites"]
-    assert row["error"]["next"].startswith("/theirs/python -m pip install ")
 
 
 def test_one_changed_site_is_a_change():

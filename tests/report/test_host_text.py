@@ -12,6 +12,7 @@ from jhpatch.report.result import (
     Findings,
     KernelReport,
     Kernels,
+    OtherTicket,
     RenderedSite,
     Result,
     SiteFile,
@@ -42,6 +43,18 @@ def test_a_ticket_is_a_line_with_tabs_in_a_pipe():
     line += "\t2026-01-01T10:00:00Z\t-\t-\t-"
     assert shown(Tickets((TICKET,))) == [line]
     assert shown(Tickets((TICKET._replace(error="a\tb\n"),)))[0].endswith("\ta\\tb\\n")
+
+
+def test_a_terminal_has_the_reason_the_other_caches_and_the_advice():
+    """What to do comes last; without a server the error is the reason."""
+    other = OtherTicket("FILE:/tmp/krb5cc_7_x", "alice@EXAMPLE.TEST", "2026-01-01T10:00:00Z")
+    absent = TICKET._replace(pid=None, state="absent", error="it is empty", others=(other,))
+    lines = shown(Tickets((absent._replace(advice="run kinit"),)), TERMINAL)
+    assert lines[1].split() == ["renewed", "by", "-"]
+    assert lines[-3].split() == ["reason", "it", "is", "empty"]
+    assert lines[-2].split()[2:4] == ["FILE:/tmp/krb5cc_7_x", "alice@EXAMPLE.TEST,"]
+    assert lines[-1].split() == ["next", "run", "kinit"]
+    assert "last error" in shown(Tickets((absent._replace(pid=7),)), TERMINAL)[-2]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from jhpatch.errors import jhpatch_command, reinstall_command
+from jhpatch.errors import command_alone, jhpatch_command, same_command
 from jhpatch.report.packing import packed, unpacked
 from testing.results import HUB, OPEN, PAGE, error, site
 
@@ -12,8 +12,8 @@ REPORTS = (
     site(),
     site(restart=(HUB,), notes=("a note",), diff="--- a/x\n", changed=True),
     site(restart=None, restart_reason="hidden", patches=(OPEN._replace(files=(PAGE,)),)),
-    site(error=error(next="do " + jhpatch_command("diff") + "; " + reinstall_command("a==1"))),
-    site(error=error(), exit_code=5, patches=()),
+    site(error=error(next="do " + jhpatch_command("diff") + "; " + same_command("sudo"))),
+    site(error=error(next=command_alone("apply", "--site", "/s")), exit_code=5, patches=()),
 )
 
 

@@ -3,7 +3,15 @@
 import pytest
 
 from jhpatch.errors import Refused, jhpatch_command, shell_command
-from jhpatch.report.result import Finding, PatchErrors, Result, checked, error_of, with_fallbacks
+from jhpatch.report.result import (
+    Finding,
+    PatchErrors,
+    Result,
+    checked,
+    error_of,
+    with_fallbacks,
+    worst_first,
+)
 from testing.results import error, result, site
 
 
@@ -50,6 +58,7 @@ def test_an_exception_becomes_a_value():
         ("apply", "usage", "/p", jhpatch_command("apply", "--help")),
         (None, "usage", None, jhpatch_command("--help")),
         ("status", "bad-patch", "/p", jhpatch_command("lint")),
+        ("status", "bad-patch", "/p/a/1.patch", jhpatch_command("lint", "--patches", "/p")),
         ("lint", "bad-patch", "/p", None),
         ("apply", "failed", "/p", shell_command("ls", "-ld", "/p")),
         ("apply", "failed", None, None),
@@ -69,3 +78,12 @@ def test_a_next_step_that_is_there_stays():
     assert with_fallbacks(result("apply", site(error=own), error=own)) == result(
         "apply", site(error=own), error=own
     )
+
+
+def test_findings_are_ordered_by_severity():
+    """Errors come first, notes last; findings of the same severity keep their order."""
+    rows = [
+        Finding(code, severity, "", None, "", None)
+        for code, severity in (("a", "note"), ("b", "warning"), ("c", "error"), ("d", "warning"))
+    ]
+    assert [row.code for row in worst_first(rows)] == ["c", "b", "d", "a"]

@@ -22,9 +22,15 @@ def test_a_pipe_gets_a_line_a_patch_with_tabs():
     shown = lines(result("status", site(patches=(OPEN._replace(reason="why"), SAVE))))
     assert shown == [
         "/site (pip)",
-        "notebook/kerberos-open\t5.7.9\tpristine\twhy",
+        "notebook/kerberos-open\t5.7.9\tunpatched\twhy",
         "notebook/kerberos-save\t5.7.9\tapplied\t",
     ]
+
+
+def test_who_installed_a_site_is_escaped():
+    """The file INSTALLER is the installer's: its bytes must not control a terminal."""
+    (first, *_) = lines(result("status", site(owner="\x1b[31m")))
+    assert first == "/site (\\x1b[31m)"
 
 
 def test_verbose_text_has_the_files():
@@ -47,7 +53,7 @@ def test_no_row_is_wider_than_the_terminal(width):
 def test_colour_comes_with_a_terminal_that_wants_it():
     """The state of a patch is painted, and nothing without colour."""
     value = result("status")
-    assert "\033[33mpristine" in text(value, TERMINAL._replace(colour=True), RUNNER)
+    assert "\033[33munpatched" in text(value, TERMINAL._replace(colour=True), RUNNER)
     assert "\033" not in text(value, TERMINAL, RUNNER)
 
 
@@ -57,8 +63,8 @@ def test_three_environments_are_one_table():
     sites += [site(python="/py2", patches=()), site(python="/py3", patches=(), error=error())]
     shown = lines(result("status", *sites))
     assert shown == [
-        "pristine\t5.7.9\tnotebook/kerberos-open\t/py0",
-        "pristine\t5.7.9\tnotebook/kerberos-open\t/py1",
+        "unpatched\t5.7.9\tnotebook/kerberos-open\t/py0",
+        "unpatched\t5.7.9\tnotebook/kerberos-open\t/py1",
         "nothing\t-\t-\t/py2",
         "failed\t-\t-\t/py3",
     ]
@@ -80,6 +86,18 @@ def test_status_ends_with_the_next_command(patches, command):
     assert lines(value)[-1] == "next: py -m jhpatch " + command
 
 
+def test_status_of_a_shadowed_copy_ends_with_words():
+    """No command changes a package that Python finds elsewhere, without metadata."""
+    shadowed = OPEN._replace(state="shadowed")
+    absent = SAVE._replace(state="absent")
+    value = result("status", site(patches=(shadowed, absent), exit_code=3))
+    assert lines(value)[-1] == "next: remove the copy that Python imports, or patch that copy"
+    value = result(
+        "status", site(patches=(shadowed, SAVE._replace(state="pristine")), exit_code=3)
+    )
+    assert lines(value)[-1] == "next: py -m jhpatch apply"
+
+
 @pytest.mark.parametrize(
     "command, report, dry, words",
     [
@@ -91,6 +109,12 @@ def test_status_ends_with_the_next_command(patches, command):
             site(patches=(OPEN._replace(changed=True), SAVE._replace(changed=True))),
             False,
             "2 patches reverted",
+        ),
+        (
+            "apply",
+            site(patches=(OPEN._replace(changed=True, state="absent"),)),
+            False,
+            "1 record removed",
         ),
         ("apply", site(would_change=True), True, "would change the files above"),
         ("apply", site(), True, "nothing to do"),
@@ -116,7 +140,7 @@ def test_list_shows_the_first_and_the_last_release():
     patch = OPEN._replace(versions=">=5.0.0,<=5.4.1 | ==6.5.7", description="what for")
     assert lines(result("list", site(patches=(patch,)))) == [
         "/site (pip)",
-        "notebook/kerberos-open\t5.0.0 to 6.5.7\tpristine\twhat for",
+        "notebook/kerberos-open\t5.0.0 to 6.5.7\tunpatched\twhat for",
     ]
 
 

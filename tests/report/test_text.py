@@ -2,7 +2,7 @@
 
 import pytest
 
-from jhpatch.errors import jhpatch_command, reinstall_command
+from jhpatch.errors import jhpatch_command, same_command
 from jhpatch.report.next_command import Runner
 from jhpatch.report.result import Result
 from jhpatch.report.text import (
@@ -40,11 +40,23 @@ def test_a_field_that_an_error_lacks_has_no_line():
 
 def test_each_error_is_told_once():
     """The command's error and those of its sites; the same text twice is one."""
-    step = reinstall_command("a==1")
+    step = same_command("sudo", "-H")
     sites = [site(error=error(next=step)), site(error=error(next=step)), site()]
     text = errors_text(result("apply", *sites, error=error(message="first")), RUNNER)
     assert text.count("jhpatch: ") == 2 and text.startswith("jhpatch: first\n")
-    assert "'/opt/my env/bin/python' -m pip install" in text
+    assert text.count("sudo -H ") == 1
+
+
+def test_errors_that_are_reported_together():
+    """Each with its fields, in order; the next step is at the end."""
+    further = (error(message="second", next=jhpatch_command("list")),)
+    first = error(message="first", next=jhpatch_command("diff"))
+    text = errors_text(Result("rebase", error=first, further=further), RUNNER)
+    assert [line for line in text.splitlines() if not line.startswith("  ")] == [
+        "jhpatch: first",
+        "jhpatch: second",
+    ]
+    assert text.count("next:") == 1 and text.endswith("  next:     py -m jhpatch diff\n")
 
 
 def test_the_ending_has_notes_and_the_next_step():

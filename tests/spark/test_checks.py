@@ -39,7 +39,7 @@ def environ(tmp_path, monkeypatch):
 
 def rows_of(environ, *users):
     """The findings, by code."""
-    found = runner.run_checks(checks.checks(environ, users))
+    found = runner.findings_of(runner.run_checks(checks.checks(environ, users)))
     return {row.code: row for row in found}
 
 

@@ -1,13 +1,15 @@
 """What ``kernelspec install`` finds by itself: Spark, Java, Hadoop's configuration, Pythons."""
 
+import json
 import os
 import sys
 
 import pytest
 
 from jhpatch.errors import Refused
+from jhpatch.report.next_command import Runner
 from jhpatch.spark import discovery
-from testing.spark_homes import make_hadoop, make_java, make_python, make_spark
+from testing.spark_homes import make_hadoop, make_java, make_python, make_spark, write
 
 
 @pytest.fixture
@@ -106,19 +108,53 @@ def test_where_hadoops_configuration_is(tmp_path):
     """The argument, HADOOP_CONF_DIR, YARN_CONF_DIR; one that is broken is refused."""
     one = make_hadoop(str(tmp_path / "one"), {}, {})
     two = make_hadoop(str(tmp_path / "two"), {}, {})
-    assert discovery.find_hadoop_conf(one, {"HADOOP_CONF_DIR": two}) == one
-    assert discovery.find_hadoop_conf(None, {"HADOOP_CONF_DIR": two, "YARN_CONF_DIR": one}) == two
-    assert discovery.find_hadoop_conf(None, {"YARN_CONF_DIR": one}) == one
+    find = discovery.find_hadoop_conf
+    assert find(one, None, {"HADOOP_CONF_DIR": two}) == (one, one)
+    assert find(None, None, {"HADOOP_CONF_DIR": two, "YARN_CONF_DIR": one}) == (two, one)
+    assert find(None, None, {"YARN_CONF_DIR": one}) == (one, one)
     with pytest.raises(Refused):
-        discovery.find_hadoop_conf(str(tmp_path), {})
+        find(str(tmp_path), None, {})
+
+
+def test_hadoops_and_yarns_configuration_in_two_directories(tmp_path):
+    """core-site.xml in the one, yarn-site.xml in the other."""
+    hadoop = make_hadoop(str(tmp_path / "hadoop"), {}, {})
+    yarn = make_hadoop(str(tmp_path / "yarn"), {}, {})
+    os.unlink(hadoop + "/yarn-site.xml")
+    os.unlink(yarn + "/core-site.xml")
+    assert discovery.find_hadoop_conf(hadoop, yarn, {}) == (hadoop, yarn)
+    with pytest.raises(Refused):
+        discovery.find_hadoop_conf(hadoop, None, {})
+
+
+@pytest.mark.skipif(os.path.exists("/etc/hadoop/conf"), reason="this host has one")
+def test_a_host_without_hadoop_may_run_spark_alone():
+    """Where no directory was named, the next step offers local[*] too."""
+    with pytest.raises(Refused) as refused:
+        discovery.find_hadoop_conf(None, None, {})
+    assert "--master 'local[*]'" in Runner().shown(refused.value.next)
+
+
+def test_a_python_by_its_name_on_path(tmp_path):
+    """As a shell finds it; a relative path, or a name that is not there, is refused."""
+    python = make_python(str(tmp_path / "bin" / "python3.9"), "3.9")
+    environ = {"PATH": str(tmp_path / "bin")}
+    assert discovery.path_of("python3.9", "--python", environ) == python
+    assert discovery.path_of("/opt/python", "--python", environ) == "/opt/python"
+    for name in ("venv/bin/python", "./python", "python3.99"):
+        with pytest.raises(Refused) as refused:
+            discovery.path_of(name, "--worker-python", environ)
+        assert "--worker-python " + name in refused.value.message
 
 
 def test_what_a_python_says_of_itself(tmp_path):
     """Its minor release; a reason where there is none to be had."""
-    assert discovery.python_release(sys.executable, os.environ)[0] in (sys.version_info[:2], ())
-    assert discovery.python_release("/nowhere/python", {}) == (
-        (),
+    python, reason, _ = discovery.ask_python(sys.executable, os.environ)
+    assert python is None or (python.release, reason) == (sys.version_info[:2], "")
+    assert discovery.ask_python("/nowhere/python", {}) == (
+        None,
         "/nowhere/python is no program of this host",
+        False,
     )
 
 
@@ -129,17 +165,44 @@ def test_root_runs_no_python_that_a_user_can_write(tmp_path):
     path.write_text("#!/bin/sh\ntouch %s\necho 3.11\n" % seen)
     path.chmod(0o755)
     os.chown(str(path), 65534, 65534)
-    release, reason = discovery.python_release(str(path), os.environ)
-    assert release == () and "can be written by another user" in reason and not seen.exists()
+    python, reason, is_there = discovery.ask_python(str(path), os.environ)
+    assert python is None and is_there
+    assert "can be written by another user" in reason and not seen.exists()
+
+
+def found(driver, worker, is_local=False):
+    """The codes of the faults, and the notes, of a kernel with these Pythons."""
+    pythons = discovery.find_pythons("3.5.1", driver, worker, is_local, os.environ)
+    return [fault.code for fault in pythons.faults], list(pythons.unknown)
 
 
 def test_the_pythons_of_a_kernel(tmp_path):
-    """Two minors are a fault; a Python that is not on this host is said, and is no fault."""
+    """Two minors are a fault; workers on other hosts may have a Python that is not here."""
     old = make_python(str(tmp_path / "old"), "3.8")
     new = make_python(str(tmp_path / "new"), "3.9")
-    (fault,), unknown = discovery.check_pythons("3.5.1", old, new, os.environ)
-    assert (fault.code, unknown) == ("spark-python-mismatch", [])
-    faults, unknown = discovery.check_pythons("3.5.1", new, "/nowhere/python", os.environ)
-    assert (faults, unknown) == ([], ["/nowhere/python is no program of this host"])
-    faults, unknown = discovery.check_pythons("3.5.1", new, new, os.environ)
-    assert (faults, unknown) == ([], [])
+    assert found(new, new) == ([], [])
+    assert found(old, new) == (["spark-python-mismatch"], [])
+    absent = "/nowhere/python is no program of this host"
+    assert found(new, "/nowhere/python") == ([], [absent])
+    assert found(new, "/nowhere/python", is_local=True) == (["kernel-python"], [])
+    assert found("/nowhere/python", new)[0] == ["kernel-python"]
+
+
+def test_a_python_that_cannot_run_a_kernel(tmp_path):
+    """Python 2.7, one without ipykernel, and a program that is no Python."""
+    two = make_python(str(tmp_path / "two"), "2.7")
+    bare = make_python(str(tmp_path / "bare"), "3.9", modules=())
+    assert found(two, two)[0][0] == "kernel-python"
+    assert found(bare, bare)[0] == ["kernel-no-ipykernel"]
+    assert found("/bin/false", "/bin/false")[0] == ["kernel-python"]
+
+
+def test_pips_pyspark_of_the_users_site_packages(root, tmp_path):
+    """Python is asked where it imports pyspark from."""
+    package = make_spark(str(tmp_path / "user" / "pyspark"))
+    found = {"ipykernel": ["", ""], "pyspark": [package, "3.5.1"]}
+    answer = json.dumps({"release": [3, 11], "found": found})
+    python = write(
+        str(tmp_path / "python"), "#!/bin/sh\necho 'jhpatch_probe %s'\n" % answer, 0o755
+    )
+    assert discovery.find_spark(None, {}, python, root).home == package

@@ -49,9 +49,9 @@ def test_a_kernel_on_yarn(options, host):
     assert notes == ["/cluster/python is no program of this host"]
     make_spark(str(host / "spark"), "2.4.8")
     make_java(str(host / "java"), "1.8.0_402")
-    old = yarn._replace(python="/nowhere/python", worker_python=None)
+    two = make_python(str(host / "python"), "3.7")
+    old = yarn._replace(python=two, worker_python=None)
     assert kernel_options.resolve(old, {"PATH": "/nowhere"})[1] == [
-        "/nowhere/python is no program of this host",
         "Spark 2.4.8 takes no new tickets: see docs/pyspark.md",
     ]
 
@@ -59,13 +59,13 @@ def test_a_kernel_on_yarn(options, host):
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"name": "a/b"}, "--name is none for a kernel"),
-        ({"name": ""}, "--name is none for a kernel"),
-        ({"master": "yarn;x"}, "--master names no cluster"),
-        ({"master": "spark://$HOST"}, "--master names no cluster"),
+        ({"name": "a/b"}, "--name is not a valid kernel name"),
+        ({"name": ""}, "--name is not a valid kernel name"),
+        ({"master": "yarn;x"}, "--master is not a supported cluster URL"),
+        ({"master": "spark://$HOST"}, "--master is not a supported cluster URL"),
         ({"deploy_mode": "cluster"}, "a notebook is the driver"),
         ({"conf": ("spark.x",)}, "--conf cannot be read"),
-        ({"conf": ("x=1",)}, "--conf cannot be read"),
+        ({"conf": ("x=1",)}, "does not begin with spark."),
         ({"conf": ("spark.x=1\n2",)}, "--conf cannot be read"),
         ({"env": ("1A=x",)}, "--env cannot be read"),
         ({"env": ("A=\0",)}, "--env cannot be read"),

@@ -2,12 +2,28 @@
 
 import json
 import sys
-import time
 
 import pytest
 
+from jhpatch.deployed import causes, first_job
+from jhpatch.deployed.causes import Fault
+from jhpatch.spark import kernel_run
 from testing.kernels import directory_of, kernel_json
 from testing.spark_homes import write
+
+PATIENCE = "400"  # seconds, that only a hang reaches
+
+
+def errors_of(answer):
+    """The codes of its errors: that the Python of these tests is too new is a warning."""
+    found = answer.document["findings"]
+    return [row["code"] for row in found if row["severity"] == "error"]
+
+
+def changed(host, **changes):
+    """Rewrite the kernel.json as another's hand would."""
+    document = dict(kernel_json(host), **changes)
+    write(str(directory_of(host) / "kernel.json"), json.dumps(document))
 
 
 @pytest.mark.slow
@@ -22,16 +38,18 @@ from testing.spark_homes import write
 )
 def test_check_names_what_happens(install, jhpatch, host, script, as_user, spoil, code):
     """A kernel that dies, one that never answers, Spark's own words, or nothing: bounded."""
-    install(*(["--python", script("echo broken >&2; exit 3\n")] if spoil == "python" else []))
+    install()
+    if spoil == "python":
+        changed(host, argv=[script("echo broken >&2; exit 3\n"), "{connection_file}"])
     if spoil == "hang":
         write(str(directory_of(host) / "startup.py"), "import time\ntime.sleep(600)\n")
     if spoil == "queue":
         (host / "log.fault").write_text("x to unknown queue: nosuch\n")
-    began = time.monotonic()
-    answer = jhpatch(None, "kernelspec", "check", "--timeout", "8" if spoil else "60")
-    found = answer.document["findings"]
-    assert [row["code"] for row in found] == ([code] if code else []), found
-    assert answer.code == (3 if code else 0) and time.monotonic() - began < 40
+    answer = jhpatch(
+        None, "kernelspec", "check", "--timeout", "8" if spoil == "hang" else PATIENCE
+    )
+    assert errors_of(answer) == ([code] if code else []), answer
+    assert answer.code == (3 if code else 0)
     notes = answer.document["notes"]
     assert [note for note in notes if "application_1_0001" in note] or spoil
 
@@ -64,22 +82,102 @@ def test_check_of_a_kernel_whose_port_is_taken(
     first = [sys.executable, script, "{connection_file}", str(marks), str(often)]
     document["argv"] = first + document["argv"]
     write(str(directory_of(host) / "kernel.json"), json.dumps(document))
-    answer = jhpatch(None, "kernelspec", "check", "--timeout", "60")
-    assert [row["code"] for row in answer.document["findings"]] == ([code] if code else [])
+    answer = jhpatch(None, "kernelspec", "check", "--timeout", PATIENCE)
+    assert errors_of(answer) == ([code] if code else [])
     assert marks.read_text() == "x" * starts
 
 
 @pytest.mark.slow
-def test_check_of_a_kernel_that_jhpatch_did_not_write(install, jhpatch, host, as_user):
-    """It has ``spark`` of some start-up of its own: counted, or its error put into words."""
+@pytest.mark.parametrize(
+    "startup, session",
+    [
+        ("import pyspark.sql\n", "the job's"),
+        ("import pyspark\nsc = pyspark.SparkContext()\n", "the kernel's"),
+        (
+            "import pyspark.sql as s\nspark = s.SparkSession.builder.getOrCreate()\n",
+            "the kernel's",
+        ),
+        ("raise RuntimeError('no licence')\n", "the job's"),
+    ],
+    ids=["no names", "sc alone", "spark", "a start-up file that fails"],
+)
+def test_check_of_a_kernel_that_jhpatch_did_not_write(
+    install, jhpatch, host, as_user, startup, session
+):
+    """A first job decides, never the name ``spark``: it builds a session where there is none."""
     install()
-    document = kernel_json(host)
-    del document["metadata"]
-    startup = write(str(host / "own.py"), "import pyspark.sql as s\n")
-    document["env"]["PYTHONSTARTUP"] = startup
-    write(str(directory_of(host) / "kernel.json"), json.dumps(document))
-    answer = jhpatch(None, "kernelspec", "check", "--timeout", "60")
+    environment = dict(kernel_json(host)["env"], PYTHONSTARTUP=str(host / "own.py"))
+    write(str(host / "own.py"), startup)
+    changed(host, metadata={}, env=environment)
+    answer = jhpatch(None, "kernelspec", "check", "--timeout", PATIENCE)
+    assert answer.code == 0 and answer.document["findings"] == []
+    assert "session " + session in answer.document["notes"][0]
+
+
+@pytest.mark.slow
+def test_the_cause_is_in_what_the_jvm_has_printed(install, jhpatch, host, as_user):
+    """py4j only says that the gateway exited; its child has said why, on standard error."""
+    install()
+    environment = dict(kernel_json(host)["env"])
+    del environment["PYTHONSTARTUP"]
+    changed(host, metadata={}, env=environment)
+    (host / "log.fault").write_text("Invalid maximum heap size: -Xmxabc\nError: no VM\n")
+    answer = jhpatch(None, "kernelspec", "check", "--timeout", PATIENCE)
     (finding,) = answer.document["findings"]
-    assert finding["code"] == "spark-failed" and "NameError" in finding["message"]
-    write(startup, "import pyspark.sql as s\nspark = s.SparkSession.builder.getOrCreate()\n")
-    assert jhpatch(None, "kernelspec", "check", "--timeout", "60").code == 0
+    assert answer.code == 3 and finding["code"] == "spark-driver-memory"
+    assert finding["message"] == "Invalid maximum heap size: -Xmxabc"
+
+
+@pytest.mark.parametrize(
+    "changes, code, word",
+    [
+        ({"argv": ["/nowhere/run.sh", "{connection_file}"]}, "kernel-program", "/nowhere/run.sh"),
+        ({"argv": ["/etc/passwd", "{connection_file}"]}, "kernel-program", "/etc/passwd"),
+        ({"language": "scala"}, "kernel-language", "scala"),
+        ({"argv": []}, "kernel-json", "argv"),
+    ],
+)
+def test_what_cannot_be_started_is_a_finding(install, jhpatch, host, as_user, changes, code, word):
+    """Exit code 3 and the cause, no error of the command's own."""
+    install()
+    changed(host, **changes)
+    answer = jhpatch(None, "kernelspec", "check", "--timeout", "20")
+    found = answer.document["findings"]
+    assert answer.code == 3 and found[0]["code"] == code and word in found[0]["message"]
+
+
+def outcome(streams, printed="", ended=None, result=()):
+    """The fault of a run with this output."""
+    every = dict({"stdout": "", "stderr": ""}, **streams)
+    return kernel_run.fault_of(dict(result), ended, printed, every)
+
+
+def test_no_progress_and_no_json_is_part_of_a_message():
+    """What a kernel prints beside its result is not its cause."""
+    progress = "\rSpark is starting (local[2]): 4 s" + " " * 30
+    mark = '\n%s {"seconds": 1}\n' % first_job.CHECKED
+    error = "Traceback:\n  File x\nRuntimeError: the disk is full\n"
+    found = outcome({"stdout": mark, "stderr": progress}, result={"error": error})
+    assert found == Fault("spark-failed", "RuntimeError: the disk is full")
+    found = outcome({"stdout": progress + mark, "stderr": progress}, result={"error": ""})
+    assert first_job.CHECKED not in found.message and "{" not in found.message
+
+
+def test_a_fault_of_jhpatchs_own_kernel_counts():
+    """It is passed on as it is; one that names no cause gives way to the JVM's words."""
+    own = Fault("spark-no-ticket", "no ticket in FILE:/x", "/x")
+    assert outcome({}, result={"fault": causes.packed(own)}) == own
+    vague = causes.packed(Fault("spark-failed", "gateway exited"))
+    said = {"stderr": "Unsupported class file major version 65\n"}
+    assert outcome(said, result={"fault": vague}).code == "spark-java-unfit"
+
+
+def test_a_kernel_that_died_is_named_by_its_last_words():
+    """In the message itself: nobody looks for a log first."""
+    ended = kernel_run.Ended("kernel-died", "the kernel's process ended")
+    found = outcome({}, "x: error: bad interpreter\n", ended)
+    assert found.code == "kernel-died" and found.message.startswith("the kernel's process ended: ")
+    assert outcome({}, "", ended).message == "the kernel's process ended"
+    assert outcome({}, "/v/bin/python: No module named ipykernel_launcher\n", ended) == Fault(
+        "kernel-no-ipykernel", "/v/bin/python: No module named ipykernel_launcher"
+    )

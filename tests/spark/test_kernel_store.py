@@ -6,13 +6,13 @@ import os
 import pytest
 
 from jhpatch.errors import Failed, Refused
-from jhpatch.spark import kernel_store
+from jhpatch.spark import kernel_store, kernelspec
 from testing.kernels import directory_of
 from testing.spark_homes import write
 from tests.spark.one_kernel import ONE
 
-NAMES = ["jhpatch_pyspark.py", "jhpatch_reasons.py", "logo-32x32.png", "logo-64x64.png"]
-NAMES += ["startup.py", "kernel.json"]
+MODULES = {"jhpatch_%s.py" % name for name in kernelspec.MODULES} | {"jhpatch_spark_child.py"}
+NAMES = sorted(MODULES | {"logo-32x32.png", "logo-64x64.png"}) + ["startup.py", "kernel.json"]
 
 
 @pytest.fixture
@@ -111,3 +111,17 @@ def test_a_directory_that_cannot_be_written(directory, files, host):
     with pytest.raises(Failed) as failed:
         kernel_store.write(directory, files)
     assert failed.value.path.startswith(str(host)) and "--user" in failed.value.next.parts[0]
+
+
+def test_a_user_without_an_account_and_a_home(monkeypatch):
+    """jupyter_core raises RuntimeError; the caller has an error that it expects."""
+
+    class Manager:
+        @property
+        def kernel_dirs(self):
+            raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(kernel_store, "_jupyter", lambda: (Manager(), None))
+    with pytest.raises(Failed) as failed:
+        list(kernel_store.kernels())
+    assert "Could not determine home directory" in failed.value.message

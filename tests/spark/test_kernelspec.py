@@ -39,37 +39,11 @@ def test_no_value_breaks_out_of_its_setting(value):
     assert words[words.index("--conf") + 1 : -1].count("spark.x=" + value) == 1
 
 
-def test_what_is_written_is_parsed_again():
-    """As jhpatch's own; the same file without jhpatch's metadata is another's."""
-    spec = kernelspec.parse(kernelspec.kernel_json(ONE))
-    assert spec.ours and spec.spark == "3.5.1" and spec.python == ONE.python
-    assert spec.environment == kernelspec.environment(ONE)
-    document = json.loads(kernelspec.kernel_json(ONE))
-    spec = kernelspec.parse(json.dumps(dict(document, metadata={})))
-    assert (spec.ours, spec.spark, spec.display_name) == (False, "", ONE.display_name)
-
-
-@pytest.mark.parametrize(
-    "document",
-    [
-        None,
-        [],
-        {},
-        {"argv": [], "display_name": "x", "env": {"SPARK_HOME": "/s"}},
-        {"argv": ["p"], "display_name": "x"},
-        {"argv": ["p"], "display_name": "x", "env": []},
-        {"argv": ["p"], "display_name": "x", "env": {"SPARK_HOME": "/s"}, "metadata": 1},
-    ],
-)
-def test_what_is_not_a_pyspark_kernel(document):
-    """No kernelspec at all, or one without a Spark."""
-    assert kernelspec.parse(json.dumps(document)) is None
-
-
-@pytest.mark.parametrize("text", ["", "{", "[" * 10**5, "\0"])
-def test_what_is_not_json(text):
-    """A broken file, or a hostile one."""
-    assert kernelspec.parse(text) is None
+def test_jupyterlab_shows_the_debugger_where_the_kernel_has_one():
+    """``metadata.debugger``, as jupyter_client passes it on."""
+    for debugger in (True, False):
+        document = json.loads(kernelspec.kernel_json(ONE._replace(debugger=debugger)))
+        assert document["metadata"].get("debugger", False) is debugger
 
 
 def test_the_startup_file_is_python_whatever_the_directory():

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from jhpatch.errors import Failed, Refused, jhpatch_command
+from jhpatch.errors import Failed, NextStep, Refused, jhpatch_command
 from jhpatch.system import become_user
 from testing.users import NOBODY, ROOT_ONLY
 
@@ -54,8 +54,32 @@ def test_a_child_without_an_answer_is_an_error(job):
         become_user.run_as(NOBODY, job)
 
 
-def test_an_unknown_uid_is_an_error():
-    """A uid without an entry in the password database cannot be become."""
-    with pytest.raises(Failed) as failed:
-        become_user.run_as(4242424, lambda: None)
-    assert failed.value.found == "none"
+def test_a_uid_without_an_account():
+    """An image's uid may have no entry here: the child has its numbers, and no other group."""
+
+    def job():
+        return [os.getresuid(), os.getresgid(), os.getgroups(), os.environ["HOME"]]
+
+    uid = 4242424
+    assert become_user.run_as(uid, job) == [[uid] * 3, [uid] * 3, [uid], "/"]
+    assert become_user.run_as(uid, job, 100) == [[uid] * 3, [100] * 3, [100], "/"]
+
+
+def test_a_group_by_number():
+    """The group of a tree from elsewhere is added; the user's own groups stay."""
+    own = become_user.run_as(NOBODY, os.getgroups)
+    assert set(become_user.run_as(NOBODY, os.getgroups, 4242)) == {*own, 4242}
+    assert become_user.run_as(NOBODY, os.getgid, 4242) == become_user.run_as(NOBODY, os.getgid)
+
+
+def test_a_user_who_cannot_be_become(monkeypatch):
+    """A user namespace without that uid: refused with the reason, not a bare errno."""
+
+    def denied(*numbers):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "setresuid", denied)
+    with pytest.raises(Refused) as refused:
+        become_user.run_as(NOBODY, lambda: None)
+    assert "Operation not permitted" in refused.value.message
+    assert refused.value.next == NextStep("run jhpatch as uid %d" % NOBODY)

@@ -1,11 +1,15 @@
 """Who else can write a path, and what root does about it."""
 
+import grp
 import os
+import pwd
+import subprocess
 import threading
 
 import pytest
 
 from jhpatch.errors import Failed, Refused
+from jhpatch.report.next_command import Runner
 from jhpatch.system import path_owners
 from testing.users import ROOT_ONLY
 
@@ -111,7 +115,7 @@ def test_files_may_come_and_go_meanwhile(safe):
 
 @pytest.mark.parametrize("how", ["owner", "mode", "directory", "above", "link"])
 def test_a_part_that_others_can_write_is_refused(safe, how):
-    """The refusal names the part, its owner and its mode, and the command that mends it."""
+    """The refusal names the part, its owner and its mode; one command mends the directory."""
     directory = safe / "mine" / "patches"
     (directory / "app").mkdir(parents=True)
     part = directory / "app" / "1.patch"
@@ -134,4 +138,104 @@ def test_a_part_that_others_can_write_is_refused(safe, how):
         path_owners.refuse_foreign(str(directory))
     assert refused.value.path == str(part)
     assert "owner uid" in refused.value.found and "mode" in refused.value.found
-    assert refused.value.next.parts[0].arguments == ("chown", "-h", "root", str(part))
+    if how == "above":  # not ours to change
+        assert refused.value.next.parts[0].startswith("copy %s to " % directory)
+        return
+    subprocess.run(Runner().shown(refused.value.next), shell=True, check=True)
+    path_owners.refuse_foreign(str(directory))
+
+
+def test_a_checkout_of_a_user_takes_one_command(safe):
+    """The whole checkout, with its package and its patches, not a file a run."""
+    checkout = safe / "checkout"
+    for name in ("jhpatch/cli", "patches/app", ".git"):
+        (checkout / name).mkdir(parents=True)
+        (checkout / name / "file").write_text("")
+    (checkout / "setup.py").write_text("")
+    subprocess.run(["chown", "-R", str(OTHER), str(checkout)], check=True)
+    with pytest.raises(Refused) as refused:
+        path_owners.refuse_foreign(str(checkout / "jhpatch"))
+    line = Runner().shown(refused.value.next)
+    assert line == f"chown -R -h root {checkout} && chmod -R go-w {checkout}"
+    subprocess.run(line, shell=True, check=True)
+    for name in ("jhpatch", "patches"):
+        path_owners.refuse_foreign(str(checkout / name))
+
+
+def test_a_checkout_in_a_home_is_copied(safe):
+    """The home directory stays its user's: it is words, and names no chown of it."""
+    checkout = safe / "home" / "checkout"
+    (checkout / "jhpatch").mkdir(parents=True)
+    (checkout / "setup.py").write_text("")
+    subprocess.run(["chown", "-R", str(OTHER), str(safe / "home")], check=True)
+    with pytest.raises(Refused) as refused:
+        path_owners.refuse_foreign(str(checkout / "jhpatch"))
+    assert refused.value.path == str(safe / "home")
+    assert "chown" not in Runner().shown(refused.value.next)
+
+
+@pytest.mark.parametrize("kind", ["sticky", "home"])
+def test_a_directory_with_other_uses_is_not_changed_as_a_whole(safe, monkeypatch, kind):
+    """chown -R of /tmp or of a user's home would break the host: words instead."""
+    shared = safe / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777 if kind == "sticky" else 0o777)
+    if kind == "home":
+        entry = pwd.struct_passwd(("a", "x", OTHER, OTHER, "", str(shared), "/bin/sh"))
+        monkeypatch.setattr(pwd, "getpwall", lambda: [entry])
+    with pytest.raises(Refused) as refused:
+        path_owners.refuse_foreign(str(shared))
+    step = Runner().shown(refused.value.next)
+    assert "chown" not in step and "chmod" not in step and str(shared) in step
+
+
+def test_all_open_parts_are_in_one_command(safe):
+    """A path that a group can write at several places takes one chmod."""
+    site = safe / "env/lib/site"
+    site.mkdir(parents=True)
+    for part in (safe / "env", site):
+        part.chmod(0o777)
+    with pytest.raises(Refused) as refused:
+        path_owners.owner_to_become([str(site)])
+    line = Runner().shown(refused.value.next)
+    assert line == "chmod go-w %s %s" % (safe / "env", site)
+    subprocess.run(line, shell=True, check=True)
+    assert path_owners.owner_to_become([str(site)]) is None
+
+
+def test_a_system_directory_is_in_no_command(safe, monkeypatch):
+    """A chmod of / or /opt is never printed."""
+    writers = [path_owners.Writer("/opt", 0, 0o777)]
+    monkeypatch.setattr(path_owners, "_writers_of", lambda path: iter(writers))
+    with pytest.raises(Refused) as refused:
+        path_owners.owner_to_become([str(safe)])
+    assert "chmod" not in Runner().shown(refused.value.next)
+
+
+def test_who_else_can_write_by_a_group(safe):
+    """Root's group is root; the group of a single user is that user; else its members count."""
+    path = safe / "file"
+    path.write_text("")
+    path.chmod(0o664)
+    for gid, users, others in ((0, {0}, False), (4242, {0}, False)):
+        os.chown(str(path), 0, gid)
+        assert path_owners.can_others_write(os.stat(str(path)), users) == others
+    entry = next(entry for entry in pwd.getpwall() if entry.pw_uid and entry.pw_gid)
+    os.chown(str(path), 0, entry.pw_gid)
+    assert path_owners.can_others_write(os.stat(str(path)), {0})
+    members = {one.pw_uid for one in pwd.getpwall() if one.pw_gid == entry.pw_gid}
+    names = grp.getgrgid(entry.pw_gid).gr_mem
+    members |= {pwd.getpwnam(name).pw_uid for name in names}
+    assert not path_owners.can_others_write(os.stat(str(path)), {0, *members})
+    path.chmod(0o666)
+    assert path_owners.can_others_write(os.stat(str(path)), {0, *members})
+
+
+def test_who_counts_as_root_does(safe):
+    """A service's account may be trusted; a member of its group who is not one counts."""
+    (safe / "sssd").mkdir()
+    os.chown(str(safe / "sssd"), OTHER, OTHER)
+    assert path_owners.writer_of(str(safe / "sssd")).uid == OTHER
+    assert path_owners.writer_of(str(safe / "sssd"), lambda uid: uid == OTHER) is None
+    (safe / "sssd").chmod(0o777)
+    assert path_owners.writer_of(str(safe / "sssd"), lambda uid: uid == OTHER).mode == 0o777

@@ -32,7 +32,7 @@ def server(tmp_path):
 
 def test_a_server_that_started_before_is_listed(tmp_path, server):
     """An older server is listed with pid, name and start, without its arguments."""
-    (process,) = processes.older_than(time.time(), str(tmp_path), None)
+    (process,) = processes.older_than(time.time(), processes.servers_of(str(tmp_path), None))
     assert (process.pid, process.command) == (server.pid, "jupyterhub")
     started = timestamps.seconds_of(process.started)
     assert server.began - 2 < started < time.time() + 2
@@ -40,12 +40,12 @@ def test_a_server_that_started_before_is_listed(tmp_path, server):
 
 def test_a_server_that_started_after_is_not_listed(tmp_path, server):
     """A server that started after the change runs the new code and is not listed."""
-    assert processes.older_than(time.time() - 60, str(tmp_path), None) == ()
+    assert processes.older_than(time.time() - 60, processes.servers_of(str(tmp_path), None)) == ()
 
 
 def test_a_server_of_another_environment_is_not_listed(tmp_path, server):
     """A prefix is a whole directory name, not the start of one."""
-    assert processes.older_than(time.time(), str(tmp_path)[:-1], None) == ()
+    assert processes.servers_of(str(tmp_path)[:-1], None) == ()
 
 
 @pytest.fixture
@@ -73,8 +73,8 @@ def test_the_executable_decides_for_a_name_without_a_path(tmp_path, nameless):
     os.symlink(shell, str(tmp_path / str(nameless.pid) / "exe"))
 
     def pids(python):
-        answer = processes.older_than(time.time() + 60, "/nowhere", python, str(tmp_path))
-        return [process.pid for process in answer]
+        answer = processes.servers_of("/nowhere", python, str(tmp_path))
+        return [server.info.pid for server in answer]
 
     assert pids(shell) == [nameless.pid]
     assert pids(sys.executable) == pids(None) == []
@@ -86,7 +86,7 @@ _AS_NOBODY = """
 import sys, time
 from jhpatch.system import processes
 from jhpatch.system.become_user import run_as
-look = lambda: processes.older_than(time.time(), "/nowhere", sys.executable)
+look = lambda: processes.servers_of("/nowhere", sys.executable)
 print(look() is None, run_as(65534, look) is None, run_as(65534, lambda: 1))
 """
 
@@ -117,6 +117,20 @@ def test_interpreters_of_running_servers(tmp_path, server):
     proc.mkdir()
     (proc / str(server.pid)).symlink_to("/proc/%d" % server.pid)
     assert list(processes.interpreters(str(proc))) == [(sys.executable, os.getuid())]
+
+
+def test_another_program_with_a_servers_name_has_no_interpreter(tmp_path):
+    """A shell or an editor with a server's file among its arguments names no environment."""
+    proc = tmp_path / "proc"
+    proc.mkdir()
+    argv = ["/bin/sh", "-c", "echo up; read line", "jupyterhub"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(argv, **pipes) as shell:
+        assert shell.stdout.readline() == b"up\n"
+        (proc / str(shell.pid)).symlink_to("/proc/%d" % shell.pid)
+        found = list(processes.interpreters(str(proc)))
+        shell.communicate(b"\n")
+    assert found == []
 
 
 def test_the_program_of_a_process(server, nameless):

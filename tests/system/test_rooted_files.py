@@ -8,6 +8,7 @@ import pytest
 from jhpatch.system import rooted_files
 from jhpatch.system.rooted_files import RootDir, UnsafePath, is_relative, is_sha256
 from testing.trees import tree
+from testing.users import NOBODY, ROOT_ONLY
 
 
 @pytest.fixture
@@ -70,6 +71,41 @@ def test_no_symlink_is_followed(root, site, kind):
     assert root.has_directory_of(path) == (kind == "a file")
 
 
+@pytest.mark.parametrize(
+    "path, above, rest",
+    [
+        ("app/a.py", "app", "a.py"),
+        ("app/new/a.py", "app", "new/a.py"),
+        ("new/deep/a.py", "", "new/deep/a.py"),
+        ("a.py", "", "a.py"),
+    ],
+)
+def test_the_nearest_directory_that_exists(root, site, path, above, rest):
+    """It is opened, and what is below it is returned."""
+    directory, found = root.nearest_parent(path)
+    with directory:
+        status = os.stat(str(site / above))
+        assert os.path.samestat(os.fstat(directory.fd), status) and found == rest
+
+
+@pytest.mark.parametrize("path", ["../x/a.py", "/x/a.py", "app/../x/a.py", "", "app/a.py/x/y"])
+def test_the_nearest_directory_is_never_outside(root, path):
+    """A path that leaves the root, or runs through a file, is refused."""
+    with pytest.raises(UnsafePath):
+        root.nearest_parent(path)
+
+
+def test_only_an_empty_directory_is_removed(root, site):
+    """One with a file, a file and a missing one are no error."""
+    (site / "empty").mkdir()
+    (site / "file").touch()
+    with root.directory("") as directory:
+        for name in ("empty", "app", "file", "gone"):
+            directory.rmdir_if_empty(name)
+    assert not (site / "empty").exists()
+    assert (site / "app/a.py").exists() and (site / "file").exists()
+
+
 def test_a_directory_that_turns_into_a_symlink_leads_nowhere(root, site):
     """A directory that was opened stays that directory when its name is replaced."""
     directory, name = root.parent("app/a.py")
@@ -107,9 +143,11 @@ def test_a_file_above_the_cap_is_not_read(root, site):
 
 def test_a_file_that_grows_is_cut_off(root, site, monkeypatch):
     """A file that grows while it is read ends as too large, not in endless reading."""
-    real = os.read
+    real, reads = os.read, []
 
     def grows(fd, size):
+        reads.append(size)
+        assert len(reads) < 100
         with open(str(site / "app/a.py"), "ab") as file:
             file.write(b"#" * 4096)
         return real(fd, size)
@@ -160,3 +198,17 @@ def test_a_root_may_be_closed_twice(site):
     with open(str(site / "app/a.py"), "rb") as file:  # takes the descriptor
         root.close()
         assert file.read() == b"a = 1\n"
+
+
+@ROOT_ONLY
+@pytest.mark.parametrize("closed", ["app", "app/a.py"])
+def test_an_error_of_the_system_names_the_whole_path(site, root, closed):
+    """Not the last part of it, which is relative to a directory that the reader cannot know."""
+    (site / closed).chmod(0)
+    os.seteuid(NOBODY)
+    try:
+        with pytest.raises(PermissionError) as error:
+            root.read("app/a.py")
+    finally:
+        os.seteuid(0)
+    assert error.value.filename == str(site / closed)

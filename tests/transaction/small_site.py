@@ -14,18 +14,24 @@ OLD = {
 NEW = {
     RECORD: b"app/a.py,sha256=y,2\r\napp/helper.py,sha256=z,3\r\n",
     "app/helper.py": b"helper = 1\n",
-    "app/a.py": b"from app import helper\na = 'new'\n",
+    "app/new/part.py": b"part = 1\n",
+    "app/new/deep/data.txt": b"data\n",
+    "app/new/__init__.py": b"from app.new import part\n",
+    "app/a.py": b"from app import helper, new\na = 'new'\n",
     "app/sub/b.py": b"from app import helper\nb = 'new'\n",
     ".jhpatch/state.json": b"{}\n",
 }
-APPLY = [RECORD, "app/helper.py", "app/a.py", "app/sub/b.py", ".jhpatch/state.json"]
-REVERT = ["app/a.py", "app/sub/b.py", "app/helper.py", RECORD, ".jhpatch/state.json"]
+PACKAGE = ["app/new/part.py", "app/new/deep/data.txt", "app/new/__init__.py"]
+"""Files in directories that the change creates."""
+APPLY = [RECORD, "app/helper.py", *PACKAGE, "app/a.py", "app/sub/b.py", ".jhpatch/state.json"]
+REVERT = ["app/a.py", "app/sub/b.py", *PACKAGE[::-1], "app/helper.py", RECORD]
+REVERT += [".jhpatch/state.json"]
 KEEP = [hashlib.sha256(data).hexdigest() for data in OLD.values()]
 
 
 def changes(order, before, after):
     """The FileChanges from one state of the files to another."""
-    guards = {"app/helper.py": RECORD}
+    guards = dict.fromkeys(["app/helper.py", *PACKAGE], RECORD)
     return [FileChange(p, before.get(p), after.get(p), guards.get(p)) for p in order]
 
 
@@ -39,9 +45,15 @@ def write(site, files):
 
 
 def contents(site):
-    """All files of a site; of .jhpatch the state alone."""
+    """All files of a site, and its empty directories, which end in ``/``.
+
+    Of .jhpatch the state alone.
+    """
     files = {}
-    for directory, _, names in os.walk(str(site)):
+    for directory, inner, names in os.walk(str(site)):
+        path = os.path.relpath(directory, str(site))
+        if not inner and not names and not path.startswith(".jhpatch") and "__p" not in path:
+            files[path + "/"] = b""
         for name in names:
             path = os.path.relpath(os.path.join(directory, name), str(site))
             if not path.startswith(".jhpatch/") or path == ".jhpatch/state.json":

@@ -25,7 +25,7 @@ def test_a_failed_cleanup_is_repeated_by_the_same_command():
     error = failures.cleanup_failed("/site", NO_SPACE)
     assert error.message.endswith(os.strerror(errno.ENOSPC))
     assert error.path == "/site/.jhpatch"
-    assert error.next == NextStep("run the same command again: it tidies up")
+    assert error.next == NextStep("run the same command again: it removes them")
 
 
 @pytest.mark.parametrize("before", [b"old", None])
@@ -44,7 +44,7 @@ def _shown(data):
 
 
 @pytest.mark.parametrize(
-    "digest, text", [(None, "no file"), ("", "no plain file"), ("12", "sha256:12")]
+    "digest, text", [(None, "no file"), ("", "not a regular file"), ("12", "sha256:12")]
 )
 def test_what_is_shown_of_a_hash(digest, text):
     """No file and a file of another kind are told apart."""

@@ -58,7 +58,7 @@ def test_a_kill_between_two_steps_recovers(tmp_path, job, start, end, stride):
         site = made("site-%d" % number)
         assert killed_at(number, job, site)
         for path, data in contents(site).items():
-            if not os.path.basename(path).startswith(".jhpatch-"):
+            if not os.path.basename(path).startswith(".jhpatch-") and not path.endswith("/"):
                 assert data in (start.get(path), end.get(path)), (steps[number], path)
         recover(site)
         assert contents(site) in (start, end), steps[number]
@@ -154,9 +154,30 @@ def test_recovery_leaves_what_pip_put_there_in_between(site):
     (site / RECORD).unlink()
     with locked(str(site)) as transaction:
         assert set(transaction.recovery.foreign) == {"app/a.py", RECORD}
+        assert transaction.recovery.left == ()
     assert (site / "app/a.py").read_bytes() == b"a = 'of a newer release'\n"
     assert not (site / RECORD).exists()
     assert not (site / "app/helper.py").exists()
+
+
+def test_recovery_names_a_file_of_ours_that_it_leaves(site):
+    """An added file with other bytes than jhpatch's is not removed."""
+    interrupt(site)
+    (site / "app/helper.py").write_bytes(b"edited\n")
+    with locked(str(site)) as transaction:
+        assert transaction.recovery.left == ("app/helper.py",)
+        assert transaction.recovery.foreign == ("app/helper.py",)
+    assert (site / "app/helper.py").read_bytes() == b"edited\n"
+
+
+def test_recovery_removes_bytecode_of_what_it_restores(site):
+    """A .pyc that Python made of the new bytes meanwhile is removed with them."""
+    interrupt(site)
+    (site / "app/__pycache__").mkdir()
+    for name in ("a.cpython-36.pyc", "other.cpython-36.pyc"):
+        (site / "app/__pycache__" / name).touch()
+    recover(site)
+    assert os.listdir(str(site / "app/__pycache__")) == ["other.cpython-36.pyc"]
 
 
 def test_recovery_creates_no_directory(site):

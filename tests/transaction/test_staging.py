@@ -28,7 +28,7 @@ def row_of(path, mode=0o644):
 
 
 def test_the_hash_of_a_file(root, site):
-    """A file gives its SHA-256, a missing one None, and what is no regular file the empty text."""
+    """A file gives its SHA-256, a missing one None, and anything else the empty text."""
     (site / "link").symlink_to("app/a.py")
     assert staging.hash_of(root, "app/a.py") == sha256((site / "app/a.py").read_bytes())
     assert staging.hash_of(root, "app/gone.py") is None
@@ -85,9 +85,14 @@ def test_empty_directories_are_removed_upwards(root, site):
     assert (site / "kept/file").exists()
 
 
-def test_directories_of_rows_are_synced_once(root):
+def test_directories_of_rows_are_synced_once(root, site, monkeypatch):
     """In order, each once; the root is the empty text, and one that is gone is passed over."""
-    rows = [row_of("b/a.py"), row_of("b/c.py"), row_of("a.py")]
-    seen = []
+    rows = [row_of("b/a.py"), row_of("b/c.py"), row_of("a.py"), row_of("gone/a.py")]
+    (site / "b").mkdir(exist_ok=True)
+    seen, synced = [], []
+    monkeypatch.setattr(
+        os, "fsync", lambda fd: synced.append(os.readlink("/proc/self/fd/%d" % fd))
+    )
     staging.sync_directories(root, rows, lambda doing, path: seen.append((doing, path)))
-    assert seen == [("sync", ""), ("sync", "b")]
+    assert seen == [("sync", ""), ("sync", "b"), ("sync", "gone")]
+    assert synced == [str(site), str(site / "b")]

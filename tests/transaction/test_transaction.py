@@ -209,6 +209,19 @@ def test_rebuild_gets_what_was_removed_and_may_fail(site):
     assert contents(site) == NEW
 
 
+@pytest.mark.parametrize("adds", [False, True])
+def test_a_file_that_another_one_replaces_is_removed_later(site, adds):
+    """An import that has found the old file can still open it; a mere removal does not wait."""
+    apply(site)
+    seen = []
+    change = [FileChange("app/other.py", None, b"other = 1\n")] if adds else []
+    change.append(FileChange("app/helper.py", NEW["app/helper.py"], None))
+    with locked(str(site), step=seen.append, sleep=lambda seconds: seen.append("wait")) as run:
+        run.commit(change)
+    steps = [label for label in seen if label.startswith(("replace", "wait"))]
+    assert steps == ["replace app/other.py", "wait", "replace app/helper.py"][0 if adds else 2 :]
+
+
 def test_a_finished_site_can_be_synced(site):
     """``sync_finished`` takes a patched site, an unpatched one and one that is gone."""
     for path in (site, site.parent / "gone"):
@@ -216,3 +229,19 @@ def test_a_finished_site_can_be_synced(site):
     apply(site)
     sync_finished(str(site))
     assert contents(site) == NEW
+
+
+@pytest.mark.parametrize("change", [apply, revert])
+def test_the_end_of_the_journal_is_synced(site, monkeypatch, change):
+    """A power cut after a change that has ended does not undo it: its journal is gone."""
+    if change is revert:
+        apply(site)
+    directory, synced = str(site / ".jhpatch"), []
+
+    def fsync(fd):
+        if os.path.realpath("/proc/self/fd/%d" % fd) == directory:
+            synced.append(os.path.exists(directory + "/journal.json"))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    change(site)
+    assert synced[-1] is False

@@ -14,7 +14,7 @@ from integration.faults.fuzz import driver
 
 def target():
     """Gives the check."""
-    from jhpatch.deployed.kerberos import Malformed, Ticket, read_cache
+    from jhpatch.deployed.kerberos.ccache import Malformed, Ticket, read_cache
 
     def check(data):
         try:
@@ -25,7 +25,7 @@ def target():
             return
         assert isinstance(found, Ticket) and "@" in found.principal
         # A time of 32 bits and an offset of 31 either way.
-        for moment in found[1:]:
+        for moment in found[1:4]:
             assert -(2**32) < moment < 2**33
         # What lies behind a whole cache cuts it short, and never changes what was found.
         try:
@@ -37,4 +37,4 @@ def target():
 
 
 if __name__ == "__main__":
-    driver.fuzz(target, ["jhpatch.deployed.kerberos"])
+    driver.fuzz(target, ["jhpatch.deployed.kerberos.ccache"])

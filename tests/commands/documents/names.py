@@ -68,7 +68,7 @@ class Names:
         if text.startswith("one of "):
             words = text[len("one of ") :].split(", ")
             text = "one of " + ", ".join(word for word in words if not _is_own(word))
-        return re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(Z| UTC)", _recent, text)
+        return re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(Z| UTC)?", _recent, text)
 
     def in_text(self, text):
         """What a command has said, without the rows of jhpatch's own patches."""
@@ -85,7 +85,7 @@ class Names:
                     line = expected.group(1) + self.plain(expected.group(2))
                 lines.append(self.plain(line))
         text = "\n".join(lines)
-        text = re.sub(r"  restart: cannot tell: .*\n", "", text)
+        text = re.sub(r"  restart: cannot tell: .*\n|  found:    pid \$PID: .*\n", "", text)
         return _known(text) if "findings" in self._hides else text
 
     def in_document(self, document):
@@ -99,6 +99,9 @@ class Names:
             rows = document["findings"]
             document["findings"] = [row for row in rows if row["code"] in CODES]
             document["notes"] = [_COUNTS.sub("$COUNTS", note) for note in document["notes"]]
+        for row in (document, *document["sites"]):
+            if row["error"] and row["error"]["code"] == "locked":
+                row["error"]["found"] = None  # the test's own process, if /proc/locks has it
         if self._argparse and document["error"]:
             document["error"]["message"] = "$ARGPARSE"
         if "script" in self._hides:
@@ -132,7 +135,7 @@ class Names:
 
 
 _TIME = "%Y-%m-%d %H:%M:%S"
-_COUNTS = re.compile(r"\d+ checks: \d+ errors?, \d+ warnings?, \d+ notes?")
+_COUNTS = re.compile(r"\d+ checks?: \d+ [a-z ]+(, \d+ [a-z ]+)*")
 
 
 def _is_own(row):

@@ -108,7 +108,7 @@ add("ticket/a time that is none", "ticket --watch soon", kind="argparse")
 
 REALM = "[libdefaults]\n default_realm = EXAMPLE.TEST\n dns_lookup_kdc = false\n"
 KDC = REALM + "[realms]\n EXAMPLE.TEST = {\n  kdc = 127.0.0.1:1\n }\n"
-PROXIED = REALM + "[realms]\n EXAMPLE.TEST = {\n  kdc = https://127.0.0.1/KdcProxy\n }\n"
+PROXIED = REALM + "[realms]\n EXAMPLE.TEST = {\n  kdc = https://127.0.0.1:1/KdcProxy\n }\n"
 UNIT = ["--unit", "jhpatch-no-such-unit"]
 
 
@@ -164,6 +164,7 @@ def spark_kernel(scene):
 def doctor(name, words, *steps, **options):
     """A scenario that looks at a site in which nothing is to be restarted."""
     options.setdefault("hides", "findings")
+    options["needs"] = (options.get("needs", "") + " klist").strip()
     words = words.split() if isinstance(words, str) else words
     words = ["doctor"] + UNIT + options.pop("where", WHERE) + words
     add("doctor/" + name, words, then("tree"), then("app"), then("jupyter"), *steps, **options)
@@ -263,8 +264,8 @@ def spark_host(scene):
     scene.spark()
     scene.java()
     scene.hadoop()
-    scene.write("python", "#!/bin/sh\necho 3.9\n", 0o755)
-    scene.write("python2", "#!/bin/sh\necho 3.2\n", 0o755)
+    scene.interpreter("python", (3, 9))
+    scene.interpreter("python2", (3, 2))
     scene.jupyter()
 
 
@@ -276,6 +277,9 @@ def written(name, master="local[2]", ours=True, lazy=False, more=None):
             "SPARK_HOME": scene.path("spark"),
             "JAVA_HOME": scene.path("java"),
             "PYSPARK_PYTHON": sys.executable,
+            "PYTHONPATH": "{0}/python:{0}/python/lib/py4j-0.10.9.7-src.zip".format(
+                scene.path("spark")
+            ),
             "PYSPARK_SUBMIT_ARGS": "--master '%s' pyspark-shell" % master,
         }
         if lazy:
@@ -323,7 +327,7 @@ def spark_2(scene):
     """Spark 2.4 on Java 8."""
     scene.spark("2.4.8")
     scene.java("1.8.0_402")
-    scene.write("python", "#!/bin/sh\necho 3.7\n", 0o755)
+    scene.interpreter("python", (3, 7))
 
 
 def with_another_file(scene):
@@ -369,7 +373,7 @@ kernelspec(
 )
 kernelspec("install on YARN", YARN)
 kernelspec("install Spark 2 on YARN", YARN, spark_2)
-kernelspec("install, workers elsewhere", LOCAL + "--worker-python /opt/cluster/bin/python3")
+kernelspec("install, workers elsewhere", YARN + "--worker-python /opt/cluster/bin/python3")
 kernelspec("install, by SPARK_HOME", LOCAL.replace("--spark-home {0}/spark", ""), spark_home)
 for _name, _words, _steps in (
     ("a name that is none", LOCAL + "--name a/b", ()),
@@ -385,6 +389,8 @@ for _name, _words, _steps in (
     ("no Java", LOCAL.replace("{0}/java", "/nowhere"), ()),
     ("an unfit Java", LOCAL, (then("java", "1.7.0_80"),)),
     ("no Hadoop", YARN.replace("{0}/conf", "/nowhere"), ()),
+    ("a relative Python", LOCAL.replace("{0}/python", "bin/python"), ()),
+    ("a Python that is not there", LOCAL.replace("{0}/python", "/nowhere/python"), ()),
     ("workers of another Python", LOCAL + "--worker-python {0}/python2", ()),
 ):
     kernelspec("install refused, " + _name, _words, *_steps)
@@ -415,6 +421,7 @@ kernelspec("check, static, verbose", "check --static -v", ours, unreleased, with
 TLS = "--certificate /etc/tls/hub.pem --certificate-key /etc/tls/hub.key "
 PLAIN = "--server-name hub.example.org --upstream 127.0.0.1:8000 " + TLS
 OF_1_22 = "nginx render --nginx-version 1.22.1 "
+CHECK = "nginx check --nginx-version 1.21.0 "  # no host's own: its nginx is not asked
 EVERYTHING = (
     "nginx render --nginx-version 1.28.0 --server-name hub.example.org --server-name "
     "*.example.com --listen 127.0.0.2:8443 --listen [::1]:8443 --upstream https://192.0.2.10:8000 "
@@ -505,7 +512,7 @@ add("nginx/render, seconds that are none", OF_1_22 + PLAIN + "--hsts soon", kind
 
 def check(name, words, *steps, **options):
     """A scenario that reads configurations."""
-    add("nginx/check " + name, "nginx check " + words, *steps, needs="crossplane", **options)
+    add("nginx/check " + name, CHECK + words, *steps, needs="crossplane", **options)
 
 
 ALL = ("widespread.conf", "body-limit.conf", "frames.conf", "next-upstream.conf", "good.conf")

@@ -1,7 +1,7 @@
 """lint, rebase, survey: with wheels, and a package index, that are made here."""
 
 from tests.commands.documents import scenes
-from tests.commands.documents.scenes import HANDLERS, HOOKS, A, body, hooked
+from tests.commands.documents.scenes import HANDLERS, HOOKS, A, B, body, hooked
 from tests.commands.documents.states import tree
 from tests.commands.documents.table import TREE, add, put_off, then
 
@@ -115,6 +115,31 @@ add(
 )
 add("lint/installed", "lint --installed")
 add("lint/an unknown option", "lint --nonsense", kind="argparse")
+
+# create
+
+
+def edited_site(scene):
+    """A site with ``app``, one of whose modules was edited, and the wheel of its release."""
+    files = {A: body("a"), B: body("b"), "app/__init__.py": b""}
+    scene.dist(files)
+    scene.wheel("app", "1.0", files)
+    scene.write("site/" + A, body("a").replace(b"# 3\n", b"# three\n"))
+
+
+def create(name, *more, **options):
+    """A scenario of ``app/try``."""
+    words = ["create", "app/try", "--site", "{0}/site"] + TREE
+    words += ["--wheel", WHEEL, "--description", "what it does, and why", *more]
+    add("create/" + name, words, options.pop("prepare", edited_site), **options)
+
+
+create("made")
+create("made, dry run", "--dry-run")
+create("made, dry run, on a terminal", "--dry-run", kind="terminal")
+create("made, quiet", "-q")
+create("refused, nothing is edited", prepare=lambda scene: scene.dist({A: body("a")}))
+create("an unknown option", "--nonsense", kind="argparse")
 
 # rebase
 

@@ -300,7 +300,7 @@ BAD = [
     ("no field Package", scenes.patch("app", "==1.0", _CHANGE, Package=None)),
     ("another distribution", scenes.patch("other", "==1.0", _CHANGE)),
     ("open-ended", scenes.patch("app", ">=1.0", _CHANGE)),
-    ("a hash that is none", _TEXT.replace("sha256:", "sha256:x", 1)),
+    ("not a hash", _TEXT.replace("sha256:", "sha256:x", 1)),
     ("no After", "\n".join(row for row in _TEXT.split("\n") if row[:6] != "After:")),
     ("a path that is not beneath", _TEXT.replace("app/a.py", "../a.py")),
     ("another After", _TEXT.replace(scenes.sha(hooked(body("a"))), "0" * 64)),
@@ -311,7 +311,7 @@ BAD = [
     ("a source outside", scenes.patch("app", "==1.0", _CHANGE, ["app/x.py < ../x.py"])),
 ]
 _TWO = scenes.patch("app", "==1.0", {A: (body("a"), hooked(body("a"), "twin = 1\n"))})
-_FOLDER = scenes.patch("app", "==1.0", _CHANGE, ["app/sub/_face.py < app/_face.py"])
+_FOLDER = scenes.patch("app", "==1.0", _CHANGE, ["none/sub/_face.py < app/_face.py"])
 _BROKEN = scenes.patch("app", "==1.0", {A: (body("a"), hooked(body("a"), "x = = 1\n"))})
 
 for _name, _text in BAD:

@@ -123,7 +123,7 @@ def with_hooks(data):
 def hooks_patch(before=HANDLERS, after=None, versions=">=1.0,<=1.2", **fields):
     """The text of the patch ``app/hooks``."""
     changes = {HOOKS: (before, with_hooks(before) if after is None else after)}
-    return patch("app", versions, changes, ["app/_helper.py < helper:kerberos"], **fields)
+    return patch("app", versions, changes, ["app/_helper.py < _added/helper.txt"], **fields)
 
 
 def ccache(start, end, renew_till=0):
@@ -244,6 +244,8 @@ class Scene:
         os.makedirs(self.path(name), exist_ok=True)
         for path, text in (tree_files() if files is None else files).items():
             self.write("%s/%s" % (name, path), text)
+            if "_added/helper.txt" in text:
+                self.write("%s/_added/helper.txt" % name, "helper = 1\n")
 
     def dist(self, files, name="app", version="1.0", where="site", installer="pip\n"):
         """A distribution of these modules."""
@@ -371,7 +373,18 @@ class Scene:
         self.write("spark/RELEASE", "Spark %s built for Hadoop 3.3.4\n" % version)
         self.write("spark/bin/spark-submit", "#!/bin/sh\n", 0o755)
         self.write("spark/python/pyspark/__init__.py", "")
-        self.write("spark/python/lib/py4j-%s-src.zip" % py4j, "")
+        path = self.path("spark/python/lib/py4j-%s-src.zip" % py4j)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("py4j/__init__.py", "")
+
+    def interpreter(self, name, release):
+        """A program that answers as a Python with ipykernel."""
+        found = {"release": list(release), "found": {"ipykernel": ["", ""]}}
+        question = "*jhpatch_probe*) echo 'jhpatch_probe %s' ;;" % json.dumps(found)
+        short = "%d.%d" % release
+        text = '#!/bin/sh\ncase "$*" in\n%s\n*) echo %s ;;\nesac\n' % (question, short)
+        self.write(name, text, 0o755)
 
     def java(self, version="17.0.15"):
         """The folder "java", a JAVA_HOME without a JVM in it."""
@@ -396,9 +409,9 @@ class Scene:
 
     def pip(self, versions):
         """A pip that knows these releases of each distribution, and brings wheels of "index"."""
-        text = _PIP % (versions, self.path("index"))
-        self.import_first("pip/__main__.py", text)
-        self.import_first("pip/__init__.py", "")
+        self.write("pip.py", _PIP % (versions, self.path("index")))
+        # jhpatch runs pip with -I, which finds no module of the scene.
+        self.import_first("sitecustomize.py", _RUN_PIP % self.path("pip.py"))
 
 
 _PIP = """\
@@ -417,6 +430,20 @@ elif words[0] == "download":
     shutil.copy(path, words[words.index("--dest") + 1])
 else:
     sys.exit("ERROR: the index does not answer")
+"""
+_RUN_PIP = """\
+import subprocess
+
+run = subprocess.run
+
+
+def run_pip(argv, **more):
+    if argv[1:4] == ["-I", "-m", "pip"]:
+        argv = [argv[0], "-I", %r] + argv[4:]
+    return run(argv, **more)
+
+
+subprocess.run = run_pip
 """
 _KERNELSPEC = """\
 class KernelSpecManager:

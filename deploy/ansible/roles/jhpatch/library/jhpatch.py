@@ -9,8 +9,8 @@ DOCUMENTATION = r"""
 module: jhpatch
 short_description: Apply, check or revert jhpatch's patches to installed Jupyter servers
 description:
-  - Runs jhpatch on the host and tells what it did by its JSON document.
-  - All environments that are named are one run. One refusal, and none of them is changed.
+  - Runs jhpatch on the host and returns its JSON document.
+  - Changes all named environments in one run. If one is refused, none changes.
 options:
   python:
     description: The Pythons of the environments, as jhpatch's C(--python).
@@ -18,14 +18,14 @@ options:
     elements: path
     default: []
   site:
-    description: Site-packages folders by themselves, as jhpatch's C(--site).
+    description: Site-packages directories without their Python, as jhpatch's C(--site).
     type: list
     elements: path
     default: []
   state:
     description:
-      - V(applied) and V(reverted) change what is not so yet.
-      - V(checked) changes nothing, and fails where a patch is not as it should be.
+      - V(applied) applies and V(reverted) reverts the patches where necessary.
+      - V(checked) changes nothing, and fails if a patch must be applied or is refused.
     type: str
     choices: [applied, reverted, checked]
     default: applied
@@ -35,25 +35,31 @@ options:
     elements: str
     default: []
   trees:
-    description: Folders with patches of one's own, as jhpatch's C(--patches).
+    description: Patch directories of your own, as jhpatch's C(--patches).
     type: list
     elements: path
     default: []
+  only_patches:
+    description: Ignore the patches that come with jhpatch, as its C(--only-patches).
+    type: bool
+    default: false
   allow_unlisted:
-    description: Also a release that no patch names, where its bytes are those of a known one.
+    description: Also patch an untested release whose files are identical to those of a tested one.
     type: bool
     default: false
   force:
-    description: Revert also a file that was changed since; its bytes are kept beside.
+    description:
+      - Also restore files that were changed after apply.
+      - The changed files are saved in C(.jhpatch/forced) of the site.
     type: bool
     default: false
   lock_timeout:
-    description: The seconds to wait for another run to end.
+    description: Wait at most this many seconds for another run to end.
     type: float
     default: 10
   runner:
     description:
-      - The Python that has jhpatch installed.
+      - The Python in which jhpatch is installed.
       - By default the first of O(python).
     type: path
 attributes:
@@ -81,7 +87,7 @@ EXAMPLES = r"""
 RETURN = r"""
 document:
   description: What jhpatch printed with C(--json); docs/json.md has its fields.
-  returned: where jhpatch could be run
+  returned: if jhpatch ran
   type: dict
 touched_patches:
   description: The patches that this run has changed; none in check mode.
@@ -89,13 +95,13 @@ touched_patches:
   type: list
   elements: str
 touched_pythons:
-  description: The environments in which it has changed them.
+  description: The environments in which this run has changed patches.
   returned: always
   type: list
   elements: str
 restart:
   description: The processes that run the old code until they are restarted.
-  returned: where jhpatch could be run
+  returned: if jhpatch ran
   type: list
   elements: dict
 """
@@ -116,6 +122,7 @@ def main():
             "state": {"choices": ["applied", "reverted", "checked"], "default": "applied"},
             "patches": {"type": "list", "elements": "str", "default": []},
             "trees": {"type": "list", "elements": "path", "default": []},
+            "only_patches": {"type": "bool", "default": False},
             "allow_unlisted": {"type": "bool", "default": False},
             "force": {"type": "bool", "default": False},
             "lock_timeout": {"type": "float", "default": 10},
@@ -128,7 +135,7 @@ def main():
     if not (params["python"] or params["site"]):
         module.fail_json(msg="no environment is named: give python, or site and runner")
     if not (params["python"] or params["runner"]):
-        module.fail_json(msg="nothing says where jhpatch is: give runner beside site")
+        module.fail_json(msg="site needs runner: the Python in which jhpatch is installed")
     try:
         if module.params["state"] == "checked":
             checked(module)
@@ -176,6 +183,8 @@ def line(module, command, *options):
     words += options
     for option, values in (("python", "python"), ("site", "site"), ("patches", "trees")):
         words += [word for value in params[values] for word in ("--" + option, value)]
+    if params["only_patches"]:
+        words.append("--only-patches")
     if command in ("apply", "revert"):
         words += ["--lock-timeout", str(params["lock_timeout"])]
     if command == "apply" and params["allow_unlisted"]:
@@ -201,7 +210,8 @@ def run(module, command, *options):
     if code == 1 and "No module named jhpatch" in talk:
         raise Missing(words[0])
     module.fail_json(
-        msg="%s gave no document: exit code %s: %s" % (" ".join(words), code, talk.strip()),
+        msg="%s printed no JSON document: exit code %s: %s"
+        % (" ".join(words), code, talk.strip()),
         touched_patches=[],
         touched_pythons=[],
     )
@@ -254,7 +264,7 @@ def finding(document, named):
             if wanted and one["state"] not in ("applied", "not-needed", "absent"):
                 reason = " (%s)" % one["reason"] if one["reason"] else ""
                 words.append("%s is %s%s" % (one["patch"], one["state"], reason))
-    return "; ".join(words) or "something of ours is left where its distribution has gone"
+    return "; ".join(words) or "files of a patch remain, but its distribution is not installed"
 
 
 def without_jhpatch(module, runner):
@@ -263,7 +273,7 @@ def without_jhpatch(module, runner):
     nothing = {"touched_patches": [], "touched_pythons": []}
     if not module.check_mode or module.params["state"] == "checked":
         module.fail_json(msg=words + "; next: %s -m pip install jhpatch" % runner, **nothing)
-    words += " yet: what it would change can be told once it is"
+    words += " yet: check mode cannot report changes before it is installed"
     module.warn(words)
     module.exit_json(changed=True, msg=words, **nothing)
 

@@ -1,0 +1,1 @@
+"""Patches: ``<distribution>/<first release>-<slug>.patch``. `jhpatch create` writes them here."""

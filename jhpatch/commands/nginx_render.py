@@ -1,0 +1,238 @@
+"""``jhpatch nginx render``: write the site file of the reverse proxy."""
+
+import argparse
+import os
+from typing import Any, Dict
+
+from jhpatch.errors import NextStep, Usage, jhpatch_command, shell_command
+from jhpatch.nginx.site import CA_FILE, ProxySite
+from jhpatch.patchset import unified_diff
+from jhpatch.report.result import Error, RenderedSite, Result, SiteFile
+
+_TWO_YEARS = 63072000  # seconds; Mozilla's recommendation for HSTS
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``nginx render``."""
+    add = parser.add_argument
+    repeatable: Dict[str, Any] = {"action": "append", "default": []}
+    add(
+        "--server-name",
+        metavar="NAME",
+        help="A name of the site; can be given more than once",
+        **repeatable,
+    )
+    add(
+        "--listen",
+        metavar="PORT|ADDRESS:PORT",
+        help="Listen on this port or address, such as 443, [::]:443 or unix:/PATH; can be given "
+        "more than once (default: 443 and [::]:443)",
+        **repeatable,
+    )
+    add(
+        "--upstream",
+        metavar="HOST:PORT",
+        help="The address of the hub's proxy, https://HOST:PORT if it uses TLS, or unix:/PATH; "
+        "can be given more than once: nginx uses a later one if an earlier one does not answer",
+        **repeatable,
+    )
+    add(
+        "--certificate",
+        metavar="FILE",
+        help="The certificate for all names, or one for each; can be given more than once",
+        **repeatable,
+    )
+    add(
+        "--certificate-key",
+        metavar="FILE",
+        help="The key of each --certificate; can be given more than once",
+        **repeatable,
+    )
+    add(
+        "--external-scheme",
+        metavar="http|https",
+        help="The scheme that browsers use, if another proxy terminates TLS before nginx",
+    )
+    add("--redirect-http", action="store_true", help="Redirect requests to port 80 to https")
+    add(
+        "--hsts",
+        nargs="?",
+        type=int,
+        const=_TWO_YEARS,
+        metavar="SECONDS",
+        help="Have browsers refuse plain http for this long (default without a value: two years)",
+    )
+    add(
+        "--stapling",
+        metavar="RESOLVER",
+        help="Use OCSP stapling with the name server at this address",
+    )
+    add(
+        "--max-body",
+        default="100m",
+        metavar="SIZE",
+        help="Accept notebooks of up to this size (default: 100m)",
+    )
+    add(
+        "--read-timeout",
+        default="1d",
+        metavar="TIME",
+        help="Close an idle websocket after this time (default: 1d)",
+    )
+    add(
+        "--base-url",
+        default="/",
+        metavar="PATH",
+        help="The c.JupyterHub.base_url of the hub (default: /)",
+    )
+    add(
+        "--proxy-read-timeout",
+        metavar="TIME",
+        help="Wait this long for the answer to any other request (default: nginx's 60s)",
+    )
+    add(
+        "--snippet",
+        metavar="maps|locations",
+        help="Write only a part: maps for the http block, or locations for an existing server",
+    )
+    add(
+        "--trusted-proxy",
+        metavar="ADDRESS|CIDR",
+        help="Trust the client address that this host or network in front of nginx reports; can "
+        "be given more than once",
+        **repeatable,
+    )
+    add(
+        "--proxy-protocol",
+        action="store_true",
+        help="Accept the PROXY protocol from each --trusted-proxy",
+    )
+    add(
+        "--health-check",
+        metavar="PATH",
+        help="Answer this path for any name, for a load balancer that checks by address",
+    )
+    add("--http3", action="store_true", help="Accept HTTP/3 too, on the same ports")
+    add(
+        "--acme-webroot",
+        metavar="DIR",
+        help="With --redirect-http: serve /.well-known/acme-challenge/ from this directory",
+    )
+    add(
+        "--allow-origin",
+        metavar="ORIGIN",
+        help="Let pages of this other origin use the hub, as c.ServerApp.allow_origin does; can "
+        "be given more than once",
+        **repeatable,
+    )
+    add(
+        "--auth-request",
+        metavar="URL",
+        help="Authenticate each request with oauth2-proxy at http://HOST:PORT",
+    )
+    add(
+        "--upstream-ca",
+        default=CA_FILE,
+        metavar="FILE",
+        help="Verify an https:// upstream with the authorities in this file (default: %s)"
+        % CA_FILE,
+    )
+    add(
+        "--no-default-server",
+        action="store_true",
+        help="Write no default server: another file refuses requests for unknown names",
+    )
+    add(
+        "--nginx-version",
+        metavar="VERSION",
+        help="Write for this version of nginx (default: the installed one)",
+    )
+    add(
+        "--output",
+        metavar="FILE",
+        help="Write the file here; never over a file that jhpatch did not write (default: "
+        "standard output)",
+    )
+    add("--dry-run", action="store_true", help="With --output: show the diff; write nothing")
+
+
+def run(arguments: argparse.Namespace) -> Result:
+    """Exit code 5: the file is not jhpatch's, or was changed."""
+    from jhpatch.nginx import output, site_file
+
+    path, dry_run = arguments.output, arguments.dry_run
+    if dry_run and not path:
+        raise _usage("--dry-run: expected --output too")
+    try:
+        text = site_file.render(site_of(arguments))
+    except ValueError as error:
+        raise _usage(str(error))
+    if path is None:
+        return Result("nginx", RenderedSite(SiteFile(None, text, "")))
+    before, after = output.read(path), text.encode("ascii")
+    diff = unified_diff.diff(os.path.basename(path), before, after)
+    result = Result("nginx", RenderedSite(SiteFile(path, text, diff)), dry_run=dry_run)
+    if before == after:
+        return result._replace(notes=("nothing to do: %s is up to date" % path,))
+    if before is not None and not site_file.is_unchanged(before):
+        return result._replace(own_exit_code=5, error=_not_ours(path))
+    if dry_run:
+        return result._replace(would_change=True, notes=("would write %s" % path,))
+    output.write(path, after, before)
+    reload = NextStep("nginx -t && systemctl reload nginx")
+    return result._replace(changed=True, notes=("wrote %s" % path,), next=reload)
+
+
+def _not_ours(path: str) -> Error:
+    return Error(
+        "refused",
+        "will not overwrite a file that jhpatch did not write, or that was changed: the diff "
+        "shows what would have changed",
+        path,
+        "a file that nginx render wrote",
+        "another",
+        shell_command("mv", path, path + ".old") + ", then run the same command again",
+    )
+
+
+def site_of(arguments: argparse.Namespace) -> ProxySite:
+    """Return the values as they were typed."""
+    version = arguments.nginx_version
+    if version is None:
+        from jhpatch.nginx import version as nginx_version
+
+        version = nginx_version.installed()
+        if version is None:
+            others = "".join("; not run: " + row for row in nginx_version.untrusted())
+            raise _usage("the version of nginx is unknown%s: expected --nginx-version" % others)
+    if len(arguments.certificate) != len(arguments.certificate_key):
+        raise _usage("expected as many --certificate-key as --certificate")
+    return ProxySite(
+        server_names=tuple(arguments.server_name),
+        upstreams=tuple(arguments.upstream),
+        version=version,
+        listens=tuple(arguments.listen) or ("443", "[::]:443"),
+        certificates=tuple(zip(arguments.certificate, arguments.certificate_key)),
+        external_scheme=arguments.external_scheme,
+        redirect_http=arguments.redirect_http,
+        hsts=arguments.hsts,
+        stapling=arguments.stapling,
+        max_body=arguments.max_body,
+        read_timeout=arguments.read_timeout,
+        base_url=arguments.base_url,
+        upstream_ca=arguments.upstream_ca,
+        default_server=not arguments.no_default_server,
+        snippet=arguments.snippet,
+        trusted_proxies=tuple(arguments.trusted_proxy),
+        proxy_protocol=arguments.proxy_protocol,
+        http3=arguments.http3,
+        acme_webroot=arguments.acme_webroot,
+        proxy_read_timeout=arguments.proxy_read_timeout,
+        allow_origins=tuple(arguments.allow_origin),
+        auth_request=arguments.auth_request,
+        health_check=arguments.health_check,
+    )
+
+
+def _usage(message: str) -> Usage:
+    return Usage(message, next=jhpatch_command("nginx", "render", "--help"))

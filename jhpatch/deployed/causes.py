@@ -1,0 +1,231 @@
+"""Why Spark does not start, in one set of words: the code, what it means, the next step.
+
+``jhpatch kernelspec``, ``doctor`` and a kernel of jhpatch's show them; docs/pyspark.md has the
+table. Copied into a kernelspec's directory as ``jhpatch_causes.py``. Standard library alone,
+Python 3.6 and later, as all modules that are copied there.
+"""
+
+import os
+from typing import Any, Dict, Mapping, NamedTuple
+
+_INSTALL = "jhpatch kernelspec install"
+
+
+class Cause(NamedTuple):
+    """Why there is no session: ``next`` is a command or a line; {names} are filled in."""
+
+    severity: str
+    why: str
+    next: str
+
+
+CAUSES: Dict[str, Cause] = {
+    "kernel-json": Cause(
+        "error",
+        "Jupyter reads kernel.json by Python's json module, and skips what it cannot read",
+        "correct that line of {path}",
+    ),
+    "kernel-language": Cause(
+        "error",
+        "check runs a Python job; a Scala or R kernel does not run PySpark",
+        "python -m jhpatch kernelspec list",
+    ),
+    "kernel-program": Cause(
+        "error",
+        "Jupyter starts the program that argv names, and a wrapper the programs that it names",
+        "correct argv in {path}",
+    ),
+    "kernel-no-ipykernel": Cause(
+        "error",
+        "a Jupyter server talks to ipykernel in the kernel's Python",
+        "{python} -m pip install ipykernel",
+    ),
+    "kernel-startup": Cause(
+        "warning",
+        "the file that PYTHONSTARTUP names defines spark and sc in a notebook",
+        "correct PYTHONSTARTUP in {path}",
+    ),
+    "kernel-variable": Cause(
+        "warning",
+        "Jupyter fills in $NAME in env from the server's environment, not from env itself",
+        "write the value itself in {path}",
+    ),
+    "spark-home-missing": Cause(
+        "error",
+        "a PySpark kernel runs the Spark that lies at SPARK_HOME",
+        "python -m jhpatch kernelspec install --spark-home DIR",
+    ),
+    "spark-no-pyspark": Cause(
+        "error",
+        "Spark's Python part must be on PYTHONPATH: SPARK_HOME/python, or its pyspark.zip",
+        "python -m jhpatch kernelspec install --spark-home DIR",
+    ),
+    "spark-py4j": Cause(
+        "error",
+        "pyspark talks to Java through the one py4j of its own release",
+        "python -m jhpatch kernelspec install --spark-home DIR",
+    ),
+    "spark-mixed": Cause(
+        "error",
+        "pyspark and the Spark at SPARK_HOME must be of the same minor release",
+        "python -m jhpatch kernelspec install --spark-home DIR",
+    ),
+    "spark-submit-args": Cause(
+        "error",
+        "pyspark starts its JVM by spark-submit with PYSPARK_SUBMIT_ARGS, which ends in"
+        " pyspark-shell",
+        "python -m jhpatch kernelspec install --spark-home DIR",
+    ),
+    "spark-driver-memory": Cause(
+        "error",
+        "the driver's JVM takes its heap from this host, and accepts sizes such as 512m and 2g",
+        "python -m jhpatch kernelspec install --conf spark.driver.memory=1g",
+    ),
+    "spark-package": Cause(
+        "error",
+        "spark-submit loads what --packages and --jars name before Spark starts",
+        "correct --packages or --jars in PYSPARK_SUBMIT_ARGS",
+    ),
+    "spark-master": Cause(
+        "error",
+        "Spark asks its master for executors",
+        "correct --master in PYSPARK_SUBMIT_ARGS, or start that master",
+    ),
+    "spark-worker-python": Cause(
+        "error",
+        "a Python function of a notebook runs in the workers' Python (PYSPARK_PYTHON)",
+        "python -m jhpatch kernelspec install --worker-python PATH",
+    ),
+    "spark-java-missing": Cause(
+        "error",
+        "Spark runs in a JVM",
+        "python -m jhpatch kernelspec install --java-home DIR",
+    ),
+    "spark-java-unfit": Cause(
+        "error",
+        "each Spark runs on some releases of Java and on no other",
+        "python -m jhpatch kernelspec install --java-home DIR",
+    ),
+    "spark-python-mismatch": Cause(
+        "error",
+        "PySpark requires the same minor version of Python for the notebook and the workers",
+        "install one Python at the same path on all nodes, and name it with --python",
+    ),
+    "kernel-python": Cause(
+        "error",
+        "a kernel that jhpatch writes runs on Python 3.6 or later, at an absolute path",
+        "python -m jhpatch kernelspec install --python PATH",
+    ),
+    "spark-python-unfit": Cause(
+        "warning",
+        "this Spark was released for other Pythons: functions may not reach the workers",
+        "python -m jhpatch kernelspec install --python PATH",
+    ),
+    "spark-python-unusable": Cause(
+        "error",
+        "pyspark pickles each function that it sends to a worker, and does not do so here",
+        "python -m jhpatch kernelspec install --python PATH",
+    ),
+    "hadoop-conf-unreadable": Cause(
+        "error",
+        "Spark learns from HADOOP_CONF_DIR where YARN and HDFS are",
+        "python -m jhpatch kernelspec install --hadoop-conf-dir DIR",
+    ),
+    "spark-no-ticket": Cause(
+        "error",
+        "a Kerberized cluster authenticates each user by a ticket",
+        "run kinit in a terminal to obtain one",
+    ),
+    "spark-ticket-expired": Cause(
+        "error",
+        "a Kerberized cluster does not accept an expired ticket",
+        "run kinit in a terminal to obtain a new ticket",
+    ),
+    "spark-cache-unseen": Cause(
+        "error",
+        "Java reads a FILE cache at /tmp/krb5cc_UID, or the one that KRB5CCNAME names",
+        "c.KerberosTicket.ccache = '/tmp/krb5cc_{{uid}}' in jupyterhub_config.py",
+    ),
+    "spark-token-expired": Cause(
+        "error",
+        "a delegation token has a maximum life, and Spark is not configured to obtain new ones",
+        "python -m jhpatch kernelspec install --conf spark.kerberos.renewal.credentials=ccache",
+    ),
+    "yarn-unreachable": Cause(
+        "error",
+        "Spark asks the ResourceManager for its executors",
+        "nc -vz {address}",
+    ),
+    "yarn-queue": Cause(
+        "error",
+        "YARN runs an application in an existing queue that its user may use",
+        "python -m jhpatch kernelspec install --conf spark.yarn.queue=QUEUE",
+    ),
+    "yarn-memory": Cause(
+        "error",
+        "YARN gives no container larger than yarn.scheduler.maximum-allocation-mb",
+        "python -m jhpatch kernelspec install --conf spark.executor.memory=1g",
+    ),
+    "hdfs-permission": Cause(
+        "error",
+        "HDFS checks the owner, the group and the mode of each file",
+        "hdfs dfs -ls -d {path}",
+    ),
+    "spark-timeout": Cause(
+        "error",
+        "Spark may wait for resources of its queue, or for a host that does not respond",
+        "yarn application -list -appStates ACCEPTED",
+    ),
+    "kernel-died": Cause(
+        "error",
+        "Jupyter needs the process that argv starts for as long as the notebook is open",
+        "read the log of the Jupyter server, or the output of kernelspec check --verbose",
+    ),
+    "spark-failed": Cause(
+        "error",
+        "the message is Spark's own",
+        "read the log of the Jupyter server, or the output of kernelspec check --verbose",
+    ),
+}
+
+
+class Fault(NamedTuple):
+    """Something that keeps Spark from starting: a code of CAUSES, what was found, and where.
+
+    ``fill``: what the next step's {names} stand for.
+    """
+
+    code: str
+    message: str
+    path: str = ""
+    fill: Mapping[str, str] = {}
+
+    @property
+    def next(self) -> str:
+        """What to type, or to write."""
+        fill = {"path": self.path or "kernel.json", "python": "PYTHON"}
+        fill.update(self.fill)
+        return CAUSES[self.code].next.format(**fill)
+
+
+def told(fault: Fault) -> str:
+    """Describe a fault to the user of a notebook, in three lines."""
+    step = fault.next
+    # This module lies in the kernel's directory: only who can write there installs it again.
+    if _INSTALL in step and not os.access(os.path.dirname(os.path.abspath(__file__)), os.W_OK):
+        step = "ask the administrator of this host to run: " + step
+    words = (fault.message, fault.code, CAUSES[fault.code].why, step)
+    return "There is no Spark here: %s  [%s]\n  why:  %s\n  next: %s" % words
+
+
+def packed(fault: Fault) -> Dict[str, Any]:
+    """As JSON takes it."""
+    return dict(fault._asdict(), fill=dict(fault.fill))
+
+
+def unpacked(row: Mapping[str, Any]) -> Fault:
+    """A fault as it was packed. Raises KeyError, TypeError, ValueError."""
+    fill = {str(key): str(value) for key, value in dict(row["fill"]).items()}
+    if row["code"] not in CAUSES:
+        raise ValueError("no such cause")
+    return Fault(str(row["code"]), str(row["message"]), str(row["path"]), fill)

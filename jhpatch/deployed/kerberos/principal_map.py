@@ -1,0 +1,83 @@
+"""The principals of users whose principal differs from the template: ``principal_map``."""
+
+import os
+import stat
+from typing import Callable, Dict, Optional, Tuple
+
+from .errors import Problem
+
+_CAP = 16 * 1024 * 1024  # bytes; 100,000 users fit
+
+
+class _Unreadable(Problem):
+    """A file that cannot be read now."""
+
+
+def read_map(path: str) -> Dict[str, str]:
+    """Return the principals of a ``principal_map`` by user name. Raises Problem with the line.
+
+    Whoever can write it could obtain any user's tickets: root must own it (or, in a process
+    that is not root, its own user).
+    """
+    try:
+        with open(path, "rb", opener=_open_at_once) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise ValueError("not a regular file")
+            if status.st_size > _CAP:
+                raise ValueError("larger than %d bytes" % _CAP)
+            lines = file.read(_CAP).decode("utf-8").split("\n")
+    except OSError as error:
+        raise _Unreadable("%s: %s" % (path, error.strerror))
+    except ValueError as error:
+        raise Problem("%s: %s" % (path, error))
+    if status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022:
+        raise Problem("%s: others can write it (mode %04o)" % (path, stat.S_IMODE(status.st_mode)))
+    principals: Dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
+        words = line.partition("#")[0].split()
+        if words and (len(words) != 2 or words[0] in principals or "\0" in line):
+            expected = "a user name, once, and a principal"
+            raise Problem("%s:%d: %s; not %r" % (path, number, expected, line))
+        if words:
+            principals[words[0]] = words[1]
+    return principals
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file; a FIFO does not wait for its other end."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+class PrincipalMap:
+    """The principal_map of a hub: read again when it changes, kept while it is unreadable.
+
+    For one reader at a time; ``warn`` is called once for each new problem.
+    """
+
+    def __init__(self, path: str, warn: Callable[[str], None]) -> None:
+        self._path = path
+        self._warn = warn
+        self._stamp: Optional[Tuple[int, int, int, int]] = None
+        self._problem = ""
+        self._principals: Dict[str, str] = {}
+
+    def read(self) -> Dict[str, str]:
+        """Return the principals by user name."""
+        if not self._path:
+            return {}
+        try:
+            status = os.stat(self._path)
+            # Mode and ctime too: a repaired mode or owner counts as a change.
+            stamp = status.st_ino, status.st_ctime_ns, status.st_size, status.st_mode
+            if stamp != self._stamp:
+                self._stamp = stamp  # also of a wrong map, which is not read again as it is
+                self._principals = read_map(self._path)
+                self._problem = ""
+        except (OSError, Problem) as error:
+            if isinstance(error, (OSError, _Unreadable)):
+                self._stamp = None
+            if str(error) != self._problem:
+                self._problem = str(error)
+                self._warn("the principals stay as they were: %s" % error)
+        return self._principals

@@ -1,0 +1,46 @@
+"""Children that cannot be killed: a file system that never answers holds them."""
+
+import contextlib
+import time
+from typing import Dict, Iterator, List, Tuple
+
+from .account import Account
+from .errors import Problem
+from .process import Child
+
+_MOST = 3
+"""Of a user; a user can mount such a file system themselves (FUSE)."""
+_KEPT = 3600  # seconds; then their ids may be those of other processes
+
+
+class StuckChildren:
+    """Counts them by uid, and allows no more: they are in the hub's cgroup, without limit."""
+
+    def __init__(self) -> None:
+        self._children: Dict[int, List[Tuple[float, Child]]] = {}
+
+    @contextlib.contextmanager
+    def watched(self, account: Account, child: Child) -> Iterator[None]:
+        """Have a child killed at the end, and remember it if that has not ended it yet."""
+        try:
+            with child:
+                yield
+        finally:
+            if child.is_ending() or child.is_stuck():
+                self._children.setdefault(account.uid, []).append((time.monotonic(), child))
+
+    def refuse(self, account: Account) -> None:
+        """Raise Problem if some children of the user cannot be killed."""
+        if len(self._children.get(account.uid, ())) < _MOST:
+            return  # most of them have ended since
+        now = time.monotonic()
+        stuck = [
+            (since, child)
+            for since, child in self._children.pop(account.uid)
+            if now - since < _KEPT and child.is_stuck()
+        ]
+        if stuck:
+            self._children[account.uid] = stuck
+        if len(stuck) >= _MOST:
+            message = "%d processes of %s cannot be ended: does a file server not answer?"
+            raise Problem(message % (len(stuck), account.name))

@@ -1,0 +1,75 @@
+"""Whose files a patch changes: those of its own distribution alone.
+
+A change of another distribution's file would make that one's RECORD untrue, and its next
+upgrade would remove the patch without a message.
+"""
+
+from typing import Iterable, List, Optional
+
+from jhpatch.errors import Refused
+from jhpatch.installer.distribution import is_listed
+from jhpatch.installer.patch_status import PatchStatus, SiteSnapshot
+from jhpatch.installer.refusals import Refusals
+
+
+def refusals_of(snapshot: SiteSnapshot, statuses: List[PatchStatus]) -> Refusals:
+    """Refuse patches of which a file is not of their distribution."""
+    found: Refusals = []
+    for status in statuses:
+        error = _refusal(snapshot, status)
+        if error:
+            found.append((status.patch, error))
+    return found
+
+
+def _refusal(snapshot: SiteSnapshot, status: PatchStatus) -> Optional[Refused]:
+    edition, distribution = status.edition, status.distribution
+    if edition is None or distribution is None:
+        return None
+    record = snapshot.read(distribution.record) if distribution.record else None
+    content = record or b""
+    for change in edition.changes:
+        if change.before is not None and not is_listed(content, change.path):
+            owner = snapshot.other_owner(change.path, distribution.info)
+            if owner:
+                return _refused(snapshot, status, change.path, owner)
+    created = [change.path for change in edition.changes if change.before is None]
+    new = created + [addition.path for addition in edition.adds]
+    # status decides this too: once for each directory.
+    for path in {path.rpartition("/")[0]: path for path in reversed(new)}.values():
+        directory = _nearest_directory(snapshot, path)
+        if not directory:
+            return _refused(snapshot, status, path, None)
+        if record is None or not is_listed(content, directory + "/"):
+            owner = snapshot.other_owner(directory + "/", distribution.info)
+            if owner:
+                return _refused(snapshot, status, path, owner)
+    return None
+
+
+def _nearest_directory(snapshot: SiteSnapshot, path: str) -> str:
+    """Return the deepest existing directory above a path; "" for the site itself."""
+    for directory in _directories_above(path):
+        if snapshot.has_directory_of(directory + "/x"):
+            return directory
+    return ""
+
+
+def _directories_above(path: str) -> Iterable[str]:
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
+
+
+def _refused(
+    snapshot: SiteSnapshot, status: PatchStatus, path: str, owner: Optional[str]
+) -> Refused:
+    name = status.patch.partition("/")[0]
+    of = owner.rpartition(".")[0].rpartition("-")[0] if owner else "no distribution"
+    return Refused(
+        "%s changes a file that is not of %s" % (status.patch, name),
+        path="%s/%s" % (snapshot.path, path),
+        expected="a file of %s, or a new one in its package" % name,
+        found="one of %s" % of if owner else "a new file in the site itself",
+        next="make a patch of %s for it" % of if owner else "move it into the package",
+    )

@@ -1,0 +1,155 @@
+"""Whether a hub's authenticator runs the patched methods, and its spawner is served."""
+
+from typing import Any, Iterator, List, Optional, Set, Tuple
+
+from jhpatch.kerberos import hub_classes
+from jhpatch.kerberos.class_definition import ClassDefinition
+from jhpatch.kerberos.findings import finding
+from jhpatch.kerberos.hub_classes import Ancestor, WrongName
+from jhpatch.kerberos.hub_config import HubConfig, Unread
+from jhpatch.report.result import Finding
+
+_LOCAL = {hub_classes.LOCAL, hub_classes.SYSTEMD, hub_classes.SUDO}
+_SIMPLE = {hub_classes.SIMPLE, "simplespawner.SimpleLocalProcessSpawner"}
+_OWN_TMP = ("isolate_tmp", "dynamic_users")
+_OWN_NAMES = "username_template"
+_PATCHED = {"__init__": "the service does not start", "authenticate": "no ticket at a login"}
+_PATCHED["pre_spawn_start"] = "no ticket at a spawn, and servers start without settings"
+_SPAWNER = "JupyterHub.spawner_class"
+_AUTHENTICATOR = "JupyterHub.authenticator_class"
+
+
+def spawner_order(config: HubConfig) -> Tuple[Ancestor, ...]:
+    """Return the classes of the spawner, the most specific first; none if it is not known."""
+    if _SPAWNER in config.computed:
+        return ()
+    value = config.settings.get(_SPAWNER, hub_classes.LOCAL)
+    try:
+        return hub_classes.ancestors(value, hub_classes.SPAWNER_ENTRY_POINTS)
+    except WrongName:
+        return ()
+
+
+def spawner_setting(config: HubConfig, name: str) -> Any:
+    """Return a trait of the spawner by traitlets' inheritance: None if it is not set.
+
+    An ``Unread`` if it is not known.
+    """
+    value = None
+    for section in hub_classes.sections(spawner_order(config)):
+        setting = "%s.%s" % (section, name)
+        value = config.computed.get(setting, config.settings.get(setting, value))
+    return value
+
+
+def is_served(config: HubConfig) -> bool:
+    """Return whether it is certain that servers run as their users on this host, in its /tmp."""
+    return bool(spawner_order(config)) and not any(check_spawner(config))
+
+
+def check_spawner(config: HubConfig) -> Iterator[Finding]:
+    """Check that the servers of the spawner share this host and its caches."""
+    if _SPAWNER in config.computed:
+        return
+    value, path = config.settings.get(_SPAWNER, hub_classes.LOCAL), config.place(_SPAWNER)
+    name = _name(value)
+    try:
+        order = hub_classes.ancestors(value, hub_classes.SPAWNER_ENTRY_POINTS)
+    except WrongName as error:
+        yield finding("class-name-wrong", str(error), path, name="spawner_class")
+        return
+    names = {ancestor.name for ancestor in order}
+    if names & _SIMPLE:
+        message = "%s runs every server as the hub's own user" % name
+        yield finding("spawner-not-covered", message, path)
+    elif not names & _LOCAL:
+        unknown = [ancestor.name for ancestor in order if not ancestor.is_known]
+        code = "spawner-unknown" if unknown else "spawner-not-covered"
+        yield finding(code, _message(name, unknown), path)
+    else:
+        yield from _check_local(config, name, order, path)
+
+
+def _check_local(
+    config: HubConfig, name: str, order: Tuple[Ancestor, ...], path: Optional[str]
+) -> Iterator[Finding]:
+    own = {key for row in order if row.definition for key in row.definition.attributes}
+    for key in (*_OWN_TMP, _OWN_NAMES):
+        value = spawner_setting(config, key)
+        is_unknown = isinstance(value, Unread) or (value is None and key in own)
+        if is_unknown:
+            yield finding("spawner-unknown", "%s: %s is not known" % (name, key), path)
+        elif key == _OWN_NAMES and value not in (None, "{USERNAME}"):
+            message = "%s with username_template: servers run as other users" % name
+            yield finding("spawner-not-covered", message, path)
+        elif key != _OWN_NAMES and value:
+            message = "%s with %s: its servers have a /tmp of their own" % (name, key)
+            yield finding("spawner-not-covered", message, path)
+
+
+def check_authenticator(config: HubConfig) -> Iterator[Finding]:
+    """Check that logins and spawns run the patched methods of PAMAuthenticator."""
+    if _AUTHENTICATOR not in config.settings:  # PAMAuthenticator is the default
+        return
+    value, path = config.settings[_AUTHENTICATOR], config.place(_AUTHENTICATOR)
+    name = _name(value)
+    try:
+        order = hub_classes.ancestors(value, hub_classes.ENTRY_POINTS)
+    except WrongName as error:
+        yield finding("class-name-wrong", str(error), path, name="authenticator_class")
+        return
+    names = [ancestor.name for ancestor in order]
+    above = order[: names.index(hub_classes.PAM)] if hub_classes.PAM in names else order
+    unknown = [row.name for row in above if row.definition is None and not row.is_known]
+    foreign = [row.name for row in above if row.definition is None and row.is_known]
+    if hub_classes.MULTI in names:
+        message = "%s wraps other authenticators" % name
+        yield finding("authenticator-unknown", message, path)
+    elif unknown or (hub_classes.PAM in names and foreign):
+        yield finding("authenticator-unknown", _message(name, unknown or foreign), path)
+    elif hub_classes.PAM not in names:
+        yield finding("authenticator-bypasses-pam", name, path)
+    else:
+        yield from _check_methods(name, above, {ancestor.section for ancestor in order})
+
+
+def _check_methods(name: str, above: Tuple[Ancestor, ...], classes: Set[str]) -> Iterator[Finding]:
+    """Check the methods of the classes that come before PAMAuthenticator."""
+    lost: List[str] = []
+    for ancestor in above:
+        definition = ancestor.definition
+        if definition is None:
+            continue
+        for method, effect in _PATCHED.items():
+            row = definition.methods.get(method)
+            if method in definition.attributes or (row and not row.runs(method, classes)):
+                line = row.line if row else definition.place.line
+                place = definition.place._replace(line=line)
+                message = "%s.%s does not call super(): %s" % (definition.name, method, effect)
+                lost.append(method)
+                yield finding("authenticator-overrides", message, str(place), name=method)
+        row = definition.methods.get("get_authenticated_user")
+        if (
+            row
+            and not row.runs("get_authenticated_user", classes)
+            and "authenticate" not in row.own_calls
+        ):
+            place = definition.place._replace(line=row.line)
+            message = "%s.get_authenticated_user calls no authenticate(): no ticket at a login"
+            message %= definition.name
+            yield finding(
+                "authenticator-overrides", message, str(place), name="get_authenticated_user"
+            )
+    if {"authenticate", "pre_spawn_start"} <= set(lost) or "__init__" in lost:
+        path = str(above[0].definition.place) if above[0].definition else None
+        yield finding("authenticator-bypasses-pam", name, path)
+
+
+def _name(value: Any) -> str:
+    return value.name if isinstance(value, ClassDefinition) else str(value)
+
+
+def _message(name: str, others: List[str]) -> str:
+    """Return the name of a class, and of the others that decide about it."""
+    rest = [other for other in others if other != name]
+    return "%s: %s" % (name, ", ".join(rest)) if rest else name

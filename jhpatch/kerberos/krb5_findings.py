@@ -1,0 +1,96 @@
+"""The findings about krb5.conf and KDCs: code, severity, why it matters, the next step."""
+
+from typing import Dict
+
+from jhpatch.checks.finding import FindingKind, Line, error, note, warning
+from jhpatch.errors import shell_command
+
+KINDS: Dict[str, FindingKind] = {
+    # krb5.conf
+    "krb5-conf-missing": warning(
+        "without krb5.conf, kinit has no default realm and finds KDCs only through DNS",
+        "copy krb5.conf from a host that works",
+    ),
+    "krb5-conf-unreadable": error(
+        "each user's kinit reads this file, as that user",
+        "let every user read krb5.conf and enter its directory: {path}",
+    ),
+    "krb5-conf-skipped": warning(
+        "libkrb5 skips this path of KRB5_CONFIG for users who cannot read it: their settings "
+        "differ",
+        "let every user read {path}, or remove it from KRB5_CONFIG",
+    ),
+    "krb5-conf-writable": error(
+        "a user who writes it can send all kinits, root's too, to their own KDC",
+        "let only root write {path}, or move krb5.conf to a directory that only root can write",
+    ),
+    "krb5-conf-syntax": error(
+        "libkrb5 does not start with such a line: every kinit fails",
+        "edit {path}",
+    ),
+    "krb5-conf-include": error(
+        "libkrb5 does not start if an included file or directory cannot be read",
+        "create {path}, or remove its include line",
+    ),
+    "krb5-conf-module": warning(
+        "libkrb5 takes its configuration from the module, and doctor reads none of it",
+        "remove the module line of {path} if no such module is installed",
+    ),
+    "krb5-init-failed": error(
+        "libkrb5 does not start, or refuses a value: every kinit fails, whatever the keytab",
+        "correct krb5.conf as the message describes",
+    ),
+    "krb5-conf-ignored": warning(
+        "libkrb5 reads a section only if the bracket is the first character of its line",
+        "correct line {line} of {path}",
+    ),
+    "krb5-conf-line": warning(
+        "libkrb5 accepts the line, but with another meaning",
+        "correct line {line} of {path}",
+    ),
+    "krb5-conf-model": note(
+        "the findings about krb5.conf come from jhpatch's own model of libkrb5's parser",
+        "install libkrb5 (Debian: libkrb5-3; RHEL: krb5-libs)",
+    ),
+    "no-default-realm": warning(
+        "a principal without @REALM, such as the default {username}, has no realm then",
+        Line("default_realm = REALM", "in the [libdefaults] section of krb5.conf"),
+    ),
+    # KDCs
+    "no-kdc": error(
+        "libkrb5 finds no KDC of the realm in krb5.conf, in DNS or through a plugin",
+        Line("kdc = HOST", "in the braces of {realm} in the [realms] section of krb5.conf"),
+    ),
+    "kdc-name-unknown": warning(
+        "each kinit waits for the name service before it asks another KDC",
+        shell_command("getent", "hosts", "{host}"),
+    ),
+    "kdc-unreachable": error(
+        "kinit contacts no KDC of the realm: no user can obtain or renew a ticket",
+        "see whether a firewall drops UDP and TCP to port {port} of {host}, such as by "
+        "nc -vz {host} {port}",
+    ),
+    "kdc-tls-missing": error(
+        "kinit needs the plugin k5tls to ask a KDC behind HTTPS",
+        "install it (Debian: krb5-k5tls; RHEL: krb5-libs)",
+    ),
+    "kdc-silent": warning(
+        "another KDC of the realm answers, but kinit waits for this one first",
+        "see whether a firewall drops {protocol} to port {port} of {host}",
+    ),
+    "kdc-udp-blocked": warning(
+        "kinit asks by UDP first and waits a second or more before it uses TCP",
+        Line("udp_preference_limit = 1", "in the [libdefaults] section of krb5.conf"),
+    ),
+    "kdc-tcp-blocked": warning(
+        "an answer too large for UDP (a user of many groups) comes by TCP only",
+        "see whether a firewall drops TCP to port {port} of {host}, such as by "
+        "nc -vz {host} {port}",
+    ),
+    "kdc-wrong-realm": error(
+        "this server serves another realm",
+        "edit the kdc lines of {realm} in krb5.conf",
+    ),
+    "kdc-answers": note("this KDC answers kinit"),
+    "kdc-proxied": note("this KDC answers kinit by HTTPS (MS-KKDCP)"),
+}

@@ -1,0 +1,68 @@
+"""Whether certificates and keys belong together, where nginx's own account cannot read them.
+
+Root's nginx reads keys as root. jhpatch asks it as another account, from which keys are kept:
+root compares them itself, under the rule that it reads as root what root alone can write.
+"""
+
+import os
+import ssl
+import stat
+from typing import Iterator, List, Optional, Sequence, Tuple
+
+from jhpatch.errors import JhpatchError
+from jhpatch.nginx.directives import Directive, in_force
+from jhpatch.nginx.servers import Server
+from jhpatch.system import become_user, path_owners
+
+_SIZE = 1 << 20  # bytes; a chain of certificates has some 10000
+
+Pair = Tuple[Directive, Directive]
+"""A certificate and its key."""
+
+
+def pairs_of(servers: Sequence[Server]) -> List[Pair]:
+    """Return the pairs that nginx loads, each once."""
+    pairs = {}
+    for server in servers:
+        rows = [in_force(server.levels, "ssl_certificate" + end) for end in ("", "_key")]
+        for certificate, key in zip(*rows):
+            pairs[certificate.args[0], key.args[0]] = (certificate, key)
+    return list(pairs.values())
+
+
+def mismatches(pairs: Sequence[Pair], prefix: str) -> Iterator[Tuple[Directive, str]]:
+    """Return the keys that are not those of their certificates. Raises ValueError if unknown."""
+    for certificate, key in pairs:
+        paths = [os.path.join(prefix, one.args[0]) for one in (certificate, key)]
+        if any("$" in path or ":" in path for path in paths):
+            raise ValueError("not a file: %s" % " ".join(paths))
+        verdict = _compared(paths)
+        if verdict is None:
+            raise ValueError("cannot be compared: %s" % " ".join(paths))
+        if verdict:
+            yield key, "%s is not the key of %s" % (key.args[0], certificate.args[0])
+
+
+def _compared(paths: List[str]) -> Optional[str]:
+    """Return what is wrong, empty if nothing is, None if that is unknown."""
+    try:
+        uid = path_owners.owner_to_become(paths)
+        if uid is None:
+            return _loaded(paths)
+        answer = become_user.run_as(uid, lambda: _loaded(paths))
+    except (JhpatchError, OSError):
+        return None
+    return None if answer is None else str(answer)
+
+
+def _loaded(paths: List[str]) -> Optional[str]:
+    for path in paths:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _SIZE:
+            return None
+    try:
+        # Without a passphrase OpenSSL asks for one at the terminal.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(paths[0], paths[1], "")
+    except ssl.SSLError as error:
+        return "mismatch" if "KEY_VALUES_MISMATCH" in str(error) else None
+    return ""

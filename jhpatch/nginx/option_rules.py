@@ -1,0 +1,86 @@
+"""Which values of a site rule each other out, and what a version of nginx does not have."""
+
+from typing import Tuple
+
+from jhpatch.nginx.site import Listen, ProxySite, Upstream
+
+
+def check(
+    site: ProxySite,
+    version: Tuple[int, ...],
+    listens: Tuple[Listen, ...],
+    upstreams: Tuple[Upstream, ...],
+) -> None:
+    """Raise ValueError, whose message names the option."""
+    if site.snippet is not None:
+        _check_snippet(site)
+    else:
+        _check_tls(site, listens)
+        _check_parts(site, version, listens)
+    _check_lists(site, listens, upstreams)
+
+
+def _check_lists(
+    site: ProxySite, listens: Tuple[Listen, ...], upstreams: Tuple[Upstream, ...]
+) -> None:
+    names = site.server_names
+    for option, values in (("server-name", names), ("upstream", upstreams), ("listen", listens)):
+        if not values:
+            raise ValueError("--%s: expected at least one" % option)
+        if len(set(values)) != len(values):
+            raise ValueError("--%s: the same twice" % option)
+    if len({upstream.tls for upstream in upstreams}) > 1:
+        raise ValueError("--upstream: expected https:// for all or for none")
+
+
+def _check_tls(site: ProxySite, listens: Tuple[Listen, ...]) -> None:
+    names = site.server_names
+    if site.certificates and len(site.certificates) not in (1, len(names)):
+        raise ValueError("--certificate: expected one, or one for each of %d names" % len(names))
+    if not site.certificates:
+        if site.external_scheme is None:
+            raise ValueError("expected --certificate, or --external-scheme for a TLS terminator")
+        if site.redirect_http or site.stapling or site.http3:
+            raise ValueError("--redirect-http, --stapling and --http3 need --certificate")
+    if site.hsts is not None and not site.certificates and site.external_scheme != "https":
+        raise ValueError("--hsts: browsers heed it over https alone")
+    if site.redirect_http:
+        ports = {listen.port for listen in listens if listen.port}
+        if 80 in ports:
+            raise ValueError("--redirect-http: port 80 is one of --listen")
+        if len(ports) != 1:
+            raise ValueError("--redirect-http: expected one port to send browsers to")
+    elif site.acme_webroot is not None:
+        raise ValueError("--acme-webroot: expected --redirect-http, whose server answers there")
+
+
+def _check_parts(site: ProxySite, version: Tuple[int, ...], listens: Tuple[Listen, ...]) -> None:
+    if site.http3 and version < (1, 25, 0):
+        raise ValueError("--http3: expected nginx 1.25 or later")
+    if site.http3 and not any(listen.port for listen in listens):
+        raise ValueError("--http3: expected a port in --listen")
+    if site.http3 and site.proxy_protocol:
+        raise ValueError("--http3: the PROXY protocol is for TCP alone")
+    if site.proxy_protocol and not site.trusted_proxies:
+        raise ValueError("--proxy-protocol requires --trusted-proxy, the address of the sender")
+    if site.health_check is not None and (site.certificates or not site.default_server):
+        raise ValueError(
+            "--health-check: expected a default server without --certificate: a check by address "
+            "has no name that a certificate is for"
+        )
+
+
+def _check_snippet(site: ProxySite) -> None:
+    """The server that exists has these."""
+    for option, value in (
+        ("--certificate", site.certificates),
+        ("--redirect-http", site.redirect_http),
+        ("--hsts", site.hsts is not None),
+        ("--stapling", site.stapling),
+        ("--acme-webroot", site.acme_webroot),
+        ("--health-check", site.health_check),
+        ("--proxy-protocol", site.proxy_protocol),
+        ("--trusted-proxy", site.trusted_proxies),
+    ):
+        if value:
+            raise ValueError("--snippet: %s belongs in the server that exists" % option)

@@ -1,0 +1,91 @@
+"""What a site has in the http block: maps, which decide about requests, and the upstream."""
+
+from jhpatch.nginx.site import CheckedSite
+
+_MAPS = r"""# Belongs in the http block: a file of its own in sites-enabled or conf.d.
+# jhpatch uses the line above to detect later changes to the file.
+
+# Websockets, and no other upgrade (h2c) that a client may ask for.
+map $http_upgrade $%(prefix)s_upgrade {
+    default '';
+    ~*^websocket$ websocket;
+}
+map $http_upgrade $%(prefix)s_connection {
+    default '';  # no header: connections to the hub are kept and used again
+    ~*^websocket$ upgrade;
+}
+# What may be quiet for days: websockets, and streams of events (progress, output).
+map "$%(prefix)s_upgrade $http_accept" $%(prefix)s_long {
+    default '';
+    '~^websocket ' 1;
+    '~*^ .*text/event-stream' 1;
+}
+%(host_map)s
+# Whether a page of another origin asks. The hub exempts websockets from its XSRF
+# check: with Origin cleared, any page runs code in a logged-in user's kernel. Scripts
+# with a token send no Origin.
+map "%(scheme)s://%(host)s $http_origin" $%(prefix)s_foreign {
+    default 1;
+    '~^[^ ]* $' 0;
+    '~*^([^ ]+) \1$' 0;
+%(origins)s}
+# Where such a page could do harm: upgrades, and the API of users' servers, its path
+# as sent or decoded. Not elsewhere: form posts of single sign-on have foreign origins.
+map $request_uri $%(prefix)s_api_as_sent {
+    default 0;
+    '~^[^?]*/user/[^?]+/api(?:[/?]|$)' 1;
+}
+map $uri $%(prefix)s_api {
+    default $%(prefix)s_api_as_sent;
+    '~/user/.+/api(?:/|$)' 1;
+}
+map $http_upgrade $%(prefix)s_guarded {
+    default 1;
+    '' $%(prefix)s_api;
+}
+map $%(prefix)s_guarded$%(prefix)s_foreign $%(prefix)s_refused {
+    default 0;
+    11 1;
+}
+"""
+_HOST_MAP = """\
+# A request of HTTP/3 has no Host header: the name and the port that it was sent to.
+map $server_port $%(prefix)s_port {
+    default ':$server_port';
+    443 '';
+}
+map $http_host $%(prefix)s_host {
+    default $http_host;
+    '' $host$%(prefix)s_port;
+}
+"""
+_UPSTREAM = """
+upstream %s {
+%s    keepalive 16;
+    # The hub's proxy closes idle connections after 5 s: nginx must be first, or a POST
+    # that meets the end of a connection fails with 502.
+    keepalive_timeout 4s;
+}
+"""
+
+
+def maps(checked: CheckedSite) -> str:
+    """Return the maps and the upstream."""
+    patterns = [origin.replace(".", "\\.") for origin in checked.site.allow_origins]
+    origins = ["    '~*^[^ ]+ %s$' 0;\n" % pattern for pattern in patterns]
+    host_map = _HOST_MAP % {"prefix": checked.prefix} if checked.site.http3 else ""
+    text = _MAPS % {
+        "prefix": checked.prefix,
+        "scheme": checked.scheme,
+        "host": checked.host,
+        "host_map": host_map,
+        "origins": "".join(origins),
+    }
+    return text + _upstream(checked)
+
+
+def _upstream(checked: CheckedSite) -> str:
+    addresses = [upstream.address for upstream in checked.upstreams]
+    addresses[1:] = [address + " backup" for address in addresses[1:]]
+    servers = "".join("    server %s;\n" % address for address in addresses)
+    return _UPSTREAM % (checked.prefix, servers)

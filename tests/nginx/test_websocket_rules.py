@@ -1,0 +1,85 @@
+"""Websockets: both headers, on all paths, by HTTP/1.1, for longer than a ping."""
+
+import pytest
+
+from tests.nginx.cases import HEADERS, codes, judged
+
+pytest.importorskip("crossplane")
+
+UPGRADE = "Upgrade $http_upgrade"
+LIST = 'Connection "keep-alive, Upgrade"'
+
+
+@pytest.mark.parametrize(
+    "parts, found",
+    [
+        ({"headers": HEADERS.replace(UPGRADE, "Upgrade ''")}, ["no-upgrade"]),
+        ({"headers": HEADERS.replace(UPGRADE, "X-A b")}, ["no-upgrade"]),
+        ({"headers": HEADERS.replace("Connection upgrade", "X-A b")}, ["no-upgrade"]),
+        ({"headers": HEADERS.replace("Connection upgrade", "Connection close")}, ["no-upgrade"]),
+        ({"headers": HEADERS.replace("Connection upgrade", LIST)}, []),
+        ({"headers": HEADERS.replace("Connection upgrade", "Connection $x")}, []),
+        ({"headers": HEADERS.replace(UPGRADE, "Upgrade websocket")}, ["upgrade-always"]),
+        ({"location": "proxy_http_version 1.0;"}, ["http-1.0"]),
+        ({"location": "proxy_http_version 2;", "deployment": {"version": None}}, ["http-1.0"]),
+        ({"location": "proxy_read_timeout 20s;"}, ["timeout-below-ping"]),
+        ({"location": "proxy_send_timeout 20s;"}, ["timeout-below-ping"]),
+        ({"location": "proxy_read_timeout 1h;"}, []),
+        ({"server": "proxy_read_timeout $x;"}, []),
+    ],
+    ids=str,
+)
+def test_it_is_found(tmp_path, parts, found):
+    """And nothing else."""
+    assert codes(tmp_path, **parts) == found
+
+
+def test_all_that_is_wrong_is_reported_at_once(tmp_path):
+    """Also where Upgrade is missing: who adds it would find the rest later."""
+    headers = HEADERS.replace(UPGRADE, "X-A b")
+    rows = codes(tmp_path, headers=headers, location="proxy_read_timeout 20s;")
+    assert rows == ["no-upgrade", "timeout-below-ping"]
+
+
+def test_each_location_that_passes_upgrades_is_checked(tmp_path):
+    """Not the first one alone."""
+    place = "location /user/ { %s proxy_pass http://127.0.0.1:8000; proxy_read_timeout 20s; }"
+    assert codes(tmp_path, server=place % HEADERS) == ["timeout-below-ping"]
+
+
+@pytest.mark.parametrize(
+    "path, is_found",
+    [("~ /channels", False), ("~ /terminals/websocket", False), ("@ws", False), ("~ /api", True)],
+)
+def test_a_location_for_websockets_alone(tmp_path, path, is_found):
+    """Each of its requests is one: Upgrade can be the word itself."""
+    headers = HEADERS.replace(UPGRADE, "Upgrade websocket")
+    assert ("upgrade-always" in codes(tmp_path, path=path, headers=headers)) == is_found
+
+
+def test_http_1_1_is_a_default(tmp_path):
+    """Since nginx 1.29.7."""
+    path = tmp_path / "a.conf"
+    path.write_text(
+        "server { location / { proxy_pass http://a; proxy_set_header Upgrade $http_upgrade; } }"
+    )
+    for version, is_found in (((1, 29, 7), False), ((1, 29, 6), True), (None, True)):
+        assert ("http-1.0" in {row.code for row in judged(path, version=version)}) is is_found
+
+
+def test_a_stream_that_cuts_websockets(tmp_path):
+    """It passes whole connections on, and ends those that are quiet."""
+    path = tmp_path / "nginx.conf"
+    text = "stream { server { listen 443; proxy_pass a:1; proxy_timeout %s; } }"
+    path.write_text(text % "20s")
+    assert [row.code for row in judged(path)] == ["timeout-below-ping"]
+
+
+def test_the_map_is_told_where_it_is_missing(tmp_path):
+    """And only there."""
+    path = tmp_path / "a.conf"
+    site = "server { location / { proxy_pass http://a; } }"
+    for text, is_told in (("", True), ("map $http_upgrade $connection_upgrade { '' ''; }", False)):
+        path.write_text(text + site)
+        (row,) = [row for row in judged(path) if row.code == "no-upgrade"]
+        assert ("map $http_upgrade" in "".join(row.next.parts)) is is_told

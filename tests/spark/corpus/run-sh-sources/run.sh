@@ -1,0 +1,3 @@
+#!/bin/sh
+. <HERE>/site.sh
+exec <PYTHON> -m ipykernel_launcher "$@"

@@ -1,0 +1,3 @@
+import pyspark
+
+sc = pyspark.SparkContext()
