@@ -128,7 +128,7 @@ class RunningKernel:
         """Return what Tab offers behind ``code``."""
         message_id = self._client.complete(code, len(code))
         while True:
-            reply = self._client.get_shell_msg(timeout=60)
+            reply = self._client.get_shell_msg(timeout=300)
             if reply["parent_header"].get("msg_id") == message_id:
                 return reply["content"]["matches"]
 

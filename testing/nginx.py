@@ -107,7 +107,7 @@ def running(text, folder, port):
         yield child
     finally:
         child.terminate()
-        child.wait(20)
+        child.wait(300)
 
 
 def _is_open(port):

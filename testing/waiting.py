@@ -3,7 +3,7 @@
 import time
 from typing import Callable
 
-LIMIT = 60.0  # seconds
+LIMIT = 300.0  # seconds
 
 
 def until(condition: Callable[[], object], seconds: float = LIMIT) -> None:

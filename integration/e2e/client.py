@@ -54,14 +54,14 @@ class Browser:
 
     def spawn(self) -> None:
         """Starts the user's server; returns when it answers."""
-        self._session.get(self._hub.url + "/hub/spawn", timeout=60)
+        self._session.get(self._hub.url + "/hub/spawn", timeout=300)
         self.arrive()
 
     def arrive(self) -> None:
         """Returns when the server that somebody has started answers."""
         deadline = time.monotonic() + 180
         while True:
-            page = self._session.get(self._base + "tree", timeout=60)
+            page = self._session.get(self._base + "tree", timeout=300)
             if page.status_code == 200 and "/user/" in page.url:
                 return
             assert time.monotonic() < deadline, "no server: %s %s" % (page.status_code, page.url)
@@ -78,17 +78,17 @@ class Browser:
 
     def open(self, path: str) -> None:
         """The notebook's page, then its contents, as the front end asks for them."""
-        page = self._session.get(self._base + "notebooks/" + path, timeout=60)
+        page = self._session.get(self._base + "notebooks/" + path, timeout=300)
         assert page.status_code == 200, page.text[-400:]
         if self._hub.stack.serves_lab:
-            page = self._session.get(self._base + "lab/tree/" + path, timeout=60)
+            page = self._session.get(self._base + "lab/tree/" + path, timeout=300)
             assert page.status_code == 200, page.text[-400:]
         model = self.api("GET", "contents/%s?content=1" % path)
         assert model["type"] == "notebook"
 
     def get(self, path: str) -> requests.Response:
         """A page of the user's server."""
-        return self._session.get(self._base + path, timeout=60)
+        return self._session.get(self._base + path, timeout=300)
 
     def run(self, code: str) -> str:
         """What a cell prints."""
@@ -143,7 +143,7 @@ class Browser:
         if ours or token:
             headers["X-XSRFToken"] = (ours or token)[0]
         answer = self._session.request(
-            method, self._base + "api/" + path, json=body, headers=headers, timeout=60
+            method, self._base + "api/" + path, json=body, headers=headers, timeout=300
         )
         assert answer.status_code < 300, "%s %s: %d %s" % (
             method,

@@ -139,7 +139,7 @@ class Hub:
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
             try:
-                self._process.wait(20)
+                self._process.wait(300)
             except subprocess.TimeoutExpired:
                 pass
         subprocess.run(["pkill", "-9", "-f", "configurable-http-proxy.* %d" % self._ports[0]])

@@ -23,7 +23,7 @@ class Pages(threading.Thread):
         """One at a time."""
         while not self._over.wait(0.1):
             began = time.monotonic()
-            assert requests.get(self._hub.url + "/hub/login", timeout=60).status_code == 200
+            assert requests.get(self._hub.url + "/hub/login", timeout=300).status_code == 200
             self._took.append(time.monotonic() - began)
 
     def stop(self) -> Tuple[int, float]:

@@ -41,7 +41,7 @@ def directory(patched: Stack, scratch: str) -> Iterator[None]:
 
 def answers(hub: Hub) -> None:
     """A page comes. Raises requests.Timeout if the loop stands still."""
-    assert requests.get(hub.url + "/hub/login", timeout=60).status_code == 200
+    assert requests.get(hub.url + "/hub/login", timeout=300).status_code == 200
 
 
 # Some modules of a login's usual stack look up groups themselves, as upstream has it.

@@ -84,11 +84,11 @@ def statuses(hub: Hub, folder: str, trusted: Tuple[str, ...]) -> List[int]:
         text += _BALANCER % (port, NGINX, address)
     with running(text, folder, NGINX), requests.Session() as session:
         urls = ["http://127.0.0.1:%d/jupyter/hub/login" % port for port in BALANCERS.values()]
-        page = session.get(urls[0], timeout=60)
+        page = session.get(urls[0], timeout=300)
         form = {"username": "alice", "password": PASSWORDS["alice"]}
         hidden = re.search(r'name="_xsrf" value="([^"]+)"', page.text)
         form.update({"_xsrf": hidden.group(1)} if hidden else {})
-        answer = session.post(urls[1], data=form, timeout=60, allow_redirects=False)
+        answer = session.post(urls[1], data=form, timeout=300, allow_redirects=False)
         return [page.status_code, answer.status_code]
 
 
@@ -115,7 +115,7 @@ def test_a_hub_below_a_path_of_another_site(hub: Hub, scratch: str) -> None:
         browser.spawn()
         browser.save("below.ipynb")
         assert browser.run("print(6 * 7)") == "42\n"
-        assert requests.get(origin + "/about", timeout=60).text == "the site"
-        page = requests.get(origin + "/jupyter/hub/login", timeout=60).text
+        assert requests.get(origin + "/about", timeout=300).text == "the site"
+        page = requests.get(origin + "/jupyter/hub/login", timeout=300).text
         style = re.search(r'href="([^"]+[.]css[^"]*)"', page)
-        assert style and requests.get(origin + style.group(1), timeout=60).status_code == 200
+        assert style and requests.get(origin + style.group(1), timeout=300).status_code == 200

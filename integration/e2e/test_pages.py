@@ -76,8 +76,7 @@ ELSEWHERE = {
     r"\S*python (-I )?-m jhpatch nginx check --url": "tests/nginx/test_probe.py",
     r"python -m jhpatch survey": "tests/commands/test_survey.py",
     r"\S*python (-I )?-m jhpatch rebase": "tests/commands/test_rebase.py",
-    r"python -m jhpatch lint --fix-hashes": "tests/commands/test_lint.py",
-    r"python -m jhpatch lint --wheels": "integration/releases/test_lint.py",
+    r"python -m jhpatch lint --(fix-hashes|wheels)": "tests/commands/test_lint.py",
     r"(python -m pip download|cd cut|diff -u --label)": "by hand: it is about a release to come",
 }
 # These say by their exit code what they have found; whether that is so is for other tests.
@@ -193,7 +192,7 @@ def typed(line: str, folder: str, environment: Dict[str, str]) -> Tuple[int, str
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=120,
+        timeout=300,
     )
     return done.returncode, done.stdout.decode(errors="replace")
 

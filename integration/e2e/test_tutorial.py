@@ -58,7 +58,7 @@ class Terminal:
             env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            timeout=120,
+            timeout=300,
         )
         return done.stdout.decode().replace("\r", "")
 

@@ -54,7 +54,7 @@ class Place(NamedTuple):
         """The command, run to its end; its talk and its output are bytes."""
         options.setdefault("stdout", subprocess.PIPE)
         options.setdefault("stderr", subprocess.PIPE)
-        return subprocess.run(self.argv(command, *more), cwd="/", timeout=240, **options)
+        return subprocess.run(self.argv(command, *more), cwd="/", timeout=300, **options)
 
     def picture(self):
         """All that a revert gives back, ``.jhpatch`` included."""

@@ -39,7 +39,7 @@ def recorded(command: str, site: str, log: str, umask: int, *options: str) -> Li
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd="/",
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
     return list(_parsed(log, site))

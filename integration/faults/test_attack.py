@@ -281,7 +281,7 @@ def test_metadata_that_never_ends_does_not_hold_root_up(victim, path, what, tall
         env={"PYTHONPATH": ROOT, "PATH": os.defpath},
         cwd="/",
         stdout=subprocess.DEVNULL,
-        timeout=20,
+        timeout=300,
     )
     assert done.returncode == 3
     tally("attack on a user's site")

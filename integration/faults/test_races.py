@@ -271,7 +271,7 @@ def test_two_sites_in_opposite_order(tmp_path, tally, thorough):
             quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
             children.append(subprocess.Popen(argv, cwd="/", **quiet))
         for child in children:
-            _, talk = child.communicate(timeout=120)
+            _, talk = child.communicate(timeout=300)
             assert (child.returncode, talk) == (0, b"")
         assert is_applied(first.site) == is_applied(second.site) == (number % 2 == 0)
         tally("race: two sites")
@@ -300,7 +300,7 @@ def test_a_revert_that_takes_the_lock_away(place, tally, thorough):
             for command in commands
         ]
         for child in children:
-            out, _ = child.communicate(timeout=120)
+            out, _ = child.communicate(timeout=300)
             assert child.returncode == 0, out.decode()
         is_applied(place.site)
         succeeded(place, "revert")
@@ -339,7 +339,7 @@ def installed(pip, wheels, version, *more):
 
 def finished(child):
     """A pip that has ended: whether it worked."""
-    out, _ = child.communicate(timeout=120)
+    out, _ = child.communicate(timeout=300)
     return child.returncode == 0, out.decode(errors="replace")
 
 

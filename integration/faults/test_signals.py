@@ -85,7 +85,7 @@ class Sender:
             if child.poll() is not None:
                 break
             (os.killpg if group else os.kill)(child.pid, number)
-        out, talk = child.communicate(timeout=120)
+        out, talk = child.communicate(timeout=300)
         return child.returncode, out.decode(), talk.decode()
 
     def _most(self, turn, journal):
@@ -226,7 +226,7 @@ def test_a_holder_that_stands_still(place, pictures, tally, thorough):
             assert answered(place, "status").code in (0, 3, 4)
         finally:
             os.kill(holder.pid, signal.SIGCONT)
-            _, talk = holder.communicate(timeout=120)
+            _, talk = holder.communicate(timeout=300)
         assert (holder.returncode, talk) == (0, b"")
         assert whole(place, pictures)
         succeeded(place, "revert")
@@ -296,7 +296,7 @@ def test_closed_descriptors(ready, tally, words):
             cwd="/",
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            timeout=120,
+            timeout=300,
         )
         assert (done.returncode, done.stderr) == (_code(words), b""), (closed, done)
         assert bool(done.stdout) == (1 not in closed), (closed, done)
@@ -312,7 +312,7 @@ def test_a_full_output(ready, tally, words):
         with open("/dev/full", "wb") as device:
             streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
             streams.update(dict.fromkeys(full, device))
-            done = subprocess.run(_argv(place, words), cwd="/", timeout=120, **streams)
+            done = subprocess.run(_argv(place, words), cwd="/", timeout=300, **streams)
         assert done.returncode == (1 if "stdout" in full else _code(words)), (full, done)
         if full == ("stdout",):
             assert b"cannot write the result: No space left" in done.stderr, done
@@ -338,7 +338,7 @@ def test_a_reader_that_dies(ready, tally, words):
         os.close(writer)
         os.read(reader, taken)
         os.close(reader)
-        _, talk = child.communicate(timeout=120)
+        _, talk = child.communicate(timeout=300)
         assert (child.returncode, talk) == (_code(words), b"")
         _as_it_should_be(place, pictures, words)
         tally("reader that dies")

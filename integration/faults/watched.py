@@ -16,7 +16,7 @@ import stat
 from testing.commands import Answer
 from testing.trees import times
 
-SECONDS = 10
+SECONDS = 120
 _ROOM = 768 * 1024 * 1024  # a file of a gigabyte that is read whole does not fit
 CODES = {0, 1, 2, 3, 4, 5}
 WAY_BACK = "-name .jhpatch -o "

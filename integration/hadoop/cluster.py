@@ -225,7 +225,7 @@ class Cluster:
     def applications(self) -> List["Application"]:
         """All that were ever submitted, as the ResourceManager tells of them, in order."""
         url = "http://localhost:8088/ws/v1/cluster/apps?user.name=yarn"
-        answer = requests.get(url, headers={"Accept": "application/json"}, timeout=30)
+        answer = requests.get(url, headers={"Accept": "application/json"}, timeout=300)
         assert answer.status_code == 200, answer.text[-400:]
         rows = (answer.json()["apps"] or {}).get("app", [])
         rows.sort(key=lambda row: row["id"])

@@ -317,7 +317,7 @@ def test_an_import_never_finds_half_a_package(app, run, tmp_path):
     finally:
         open(stop, "w").close()
     for child in children:
-        out, errors = child.communicate(timeout=60)
+        out, errors = child.communicate(timeout=300)
         assert child.returncode == 0, errors.decode()
         assert int(out) > 100
     assert tree(app.site) == before

@@ -102,7 +102,7 @@ def loop():
 
     thread = threading.Thread(target=run)
     thread.start()
-    assert started.wait(10)
+    assert started.wait(300)
     made[0].thread = thread
     yield made[0]
     made[0].add_callback(made[0].stop)

@@ -24,7 +24,7 @@ def in_loop(job):
         raise gen.Return(result)
 
     try:
-        return loop.run_sync(run, timeout=60)
+        return loop.run_sync(run, timeout=300)
     finally:
         loop.close()
 

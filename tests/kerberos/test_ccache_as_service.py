@@ -42,7 +42,7 @@ def verdicts(kdc, keytab, directory, name="cc"):
         return run_program(argv, kdc.env(), seconds, account)
 
     path = str(directory / name)
-    components = read_components(path, NOBODY, run, Deadline(5))
+    components = read_components(path, NOBODY, run, Deadline(300))
     is_well = not codes(check_cache_path(NOBODY, path, components), "error")
     try:
         Kinit(Settings(), kdc.env()).ensure(NOBODY, wanted(keytab, directory, name=name))

@@ -121,7 +121,7 @@ def test_klist_is_run_once(facts, account, log):
     """Two checks that need a user's keytab and its keys run klist twice, not four times."""
     spec = TicketSpec("alice@X", "", "")
     for _ in range(2):
-        keytab, output = facts.keytab(account, spec, Deadline(10))
+        keytab, output = facts.keytab(account, spec, Deadline(300))
         assert keytab.path == str(log) + ".keytab" and output.startswith("Keytab name")
         assert facts.keytab_listing(keytab, 5).exit_code == 0
     assert log.read_text().split("\n")[:-1] == ["-k -i", "-ke %s.keytab" % log]
@@ -148,7 +148,7 @@ def test_a_program_that_was_killed_is_run_again(facts, tmp_path, account):
 def test_a_keytab_that_is_set_needs_no_klist(facts, account, log, tmp_path):
     """The setting comes before krb5.conf's client keytab."""
     spec = TicketSpec("alice@X", str(tmp_path / "set.keytab"), "", False)
-    keytab, output = facts.keytab(account, spec, Deadline(10))
+    keytab, output = facts.keytab(account, spec, Deadline(300))
     assert (keytab.path, output) == (spec.keytab, "") and log.read_text() == ""
 
 
@@ -156,13 +156,13 @@ def test_klist_that_names_no_keytab(facts, account, tmp_path):
     """There is no keytab then, and what klist printed is known."""
     (tmp_path / "bin/klist").write_text("#!/bin/sh\necho nothing\n")
     spec = TicketSpec("alice@X", "", "")
-    assert facts.keytab(account, spec, Deadline(10)) == (None, "nothing\n")
+    assert facts.keytab(account, spec, Deadline(300)) == (None, "nothing\n")
 
 
 def test_klist_lies_beside_the_kinit_that_is_used(facts, tmp_path):
     """So it has the same libkrb5; without a kinit it is searched for."""
     assert facts.krb5_program("klist") == str(tmp_path / "bin/klist")
-    assert facts.kinits(Deadline(10))[0].path == str(tmp_path / "bin/kinit")
+    assert facts.kinits(Deadline(300))[0].path == str(tmp_path / "bin/kinit")
 
 
 def test_a_wrapper_of_kinit_lies_alone(facts, tmp_path):
@@ -193,7 +193,7 @@ def test_root_runs_no_klist_beside_a_kinit_that_others_can_write(facts, tmp_path
 def test_the_unit_is_the_one_that_is_asked_for(facts, tmp_path):
     """Its files are read in the directories of the options."""
     (tmp_path / "test.service").write_text("[Service]\nUser=root\n")
-    assert facts.unit(Deadline(10)).settings == {"User": "root"}
+    assert facts.unit(Deadline(300)).settings == {"User": "root"}
 
 
 def test_krb5_config_of_the_unit_counts(facts, tmp_path):
@@ -238,7 +238,7 @@ def test_a_cache_that_krb5_conf_names(facts, account, log, tmp_path):
     (tmp_path / "krb5.conf").write_text(text)
     name = "FILE:/tmp/%d" % account.uid
     spec = TicketSpec("alice", "", "")
-    assert facts.cache_name(account, spec, Deadline(10)) == (name, False, "")
+    assert facts.cache_name(account, spec, Deadline(300)) == (name, False, "")
     assert log.read_text() == ""
 
 
@@ -262,11 +262,11 @@ def test_a_ticket_is_requested_once_with_the_settings(kdc, keytab, account, tmp_
     options = DoctorOptions(environ=kdc.env(), config_paths=(str(tmp_path / "config.py"),))
     facts = Facts(options)
     arguments = (account, TicketSpec("alice/service", keytab, ""), cache_of("/x/cc", 1))
-    answer = facts.ticket_answer(*arguments, Deadline(10))
+    answer = facts.ticket_answer(*arguments, Deadline(300))
     # kinit asks for an end, and the KDC, later, sets the start: its default would be hours more.
     assert 3000 < answer.ticket.end - answer.ticket.start <= 3600
     assert "Getting initial credentials" in answer.trace
-    assert facts.ticket_answer(*arguments, Deadline(10)) is answer
+    assert facts.ticket_answer(*arguments, Deadline(300)) is answer
 
 
 def test_a_request_that_had_no_time_is_made_again(account, tmp_path):
@@ -281,4 +281,4 @@ def test_a_request_that_had_no_time_is_made_again(account, tmp_path):
         subprocess.run(["ktutil"], input=text.encode(), check=True, stdout=subprocess.DEVNULL)
         arguments = account, TicketSpec("alice", str(keytab), ""), cache_of("/x/cc", 1)
         assert facts.ticket_answer(*arguments, Deadline(0.5)) is None
-        assert facts.ticket_answer(*arguments, Deadline(60)) is not None
+        assert facts.ticket_answer(*arguments, Deadline(300)) is not None

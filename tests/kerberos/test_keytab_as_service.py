@@ -55,7 +55,7 @@ def test_every_owner_and_mode(kdc, keytab, top, caches, directory_owner, directo
             principal="alice/service", keytab=path, ccache="%s/cc%d" % (caches, number)
         )
         spec = spec_of(values, account, identity.can_read)
-        found, _ = facts.keytab(account, spec, Deadline(5))
+        found, _ = facts.keytab(account, spec, Deadline(300))
         is_usable = not codes(check_keytab_place(account, found, True)) & UNUSABLE
         try:
             Kinit(values, kdc.env()).ensure(account, spec)

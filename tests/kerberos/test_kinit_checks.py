@@ -66,7 +66,7 @@ def ticket(facts, seconds=60):
 
 def test_one_run_answers_both(facts, runs):
     """The KDC's check has the user's ticket tried, and their own check has the same run."""
-    assert codes(kinit_checks.probe_kdcs(facts, Deadline(60)), "note") == {"kdc-answers"}
+    assert codes(kinit_checks.probe_kdcs(facts, Deadline(300)), "note") == {"kdc-answers"}
     assert codes(ticket(facts), "note") == {"kinit-works"}
     assert runs == ["ticket"]
 
@@ -74,7 +74,7 @@ def test_one_run_answers_both(facts, runs):
 def test_without_a_key_a_principal_of_no_realm_is_tried(facts, runs, kdc, keytab):
     """So a request is sent in any case, as nobody."""
     keytab.unlink()
-    assert codes(kinit_checks.probe_kdcs(facts, Deadline(60)), "note") == {"kdc-answers"}
+    assert codes(kinit_checks.probe_kdcs(facts, Deadline(300)), "note") == {"kdc-answers"}
     assert runs == ["probe"]
     with pytest.raises(NotRun):
         ticket(facts)
@@ -83,7 +83,7 @@ def test_without_a_key_a_principal_of_no_realm_is_tried(facts, runs, kdc, keytab
 def test_a_keytab_that_is_of_no_use(facts, runs, kdc, keytab):
     """kinit asks no KDC then, and the other principal is tried too."""
     keytab.write_bytes(b"\x05\x02")
-    assert codes(kinit_checks.probe_kdcs(facts, Deadline(60)), "note") == {"kdc-answers"}
+    assert codes(kinit_checks.probe_kdcs(facts, Deadline(300)), "note") == {"kdc-answers"}
     assert runs == ["ticket", "probe"]
 
 
@@ -102,8 +102,8 @@ def test_root_runs_no_kinit_by_a_users_krb5_conf(facts, runs, kdc, keytab, tmp_p
     account = find_account("nobody")
     spec = facts.ticket_spec(account)[0]._replace(central=True)
     with pytest.raises(NotRun):
-        list(kinit_checks.probe_ticket(facts, account, spec, Deadline(60)))
-    keytab, _ = facts.keytab(account, spec, Deadline(60))
+        list(kinit_checks.probe_ticket(facts, account, spec, Deadline(300)))
+    keytab, _ = facts.keytab(account, spec, Deadline(300))
     assert "root starts no libkrb5" in facts.keytab_listing(keytab, 60).stderr
     assert runs == ["ticket"]
 

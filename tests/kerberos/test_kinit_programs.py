@@ -99,7 +99,7 @@ def test_a_kinit_is_identified(program, tmp_path, klist, kinit, is_conda, expect
     def run(argv, seconds, account):
         return programs.run_program(argv, {}, 5, account)
 
-    identified = kinit_programs.identify(path, run, Deadline(10))
+    identified = kinit_programs.identify(path, run, Deadline(300))
     assert (identified.path, identified.kind, identified.version) == (path, *expected)
 
 
@@ -112,6 +112,6 @@ def test_root_runs_no_kinit_that_others_can_write(program):
     def run(argv, seconds, account):
         raise AssertionError("%s was run" % argv[0])
 
-    identified = kinit_programs.identify(path, run, Deadline(10))
+    identified = kinit_programs.identify(path, run, Deadline(300))
     assert (identified.kind, identified.writer) == ("untrusted", Writer(path, 0, 0o777))
     assert not kinit_programs.is_trusted(path)

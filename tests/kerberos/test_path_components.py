@@ -37,7 +37,7 @@ def test_a_path_is_read_from_its_end(tmp_path, is_missing):
         path.write_text("")
         path.chmod(0o640)
     account = find_account("root")._replace(uid=os.geteuid())
-    components = path_components.read_components(str(path), account, run, Deadline(10))
+    components = path_components.read_components(str(path), account, run, Deadline(300))
     assert [component.path for component in components[:2]] == [str(path), str(tmp_path)]
     assert components[-1].path == "/" and components[0].is_regular != is_missing
     assert components[0].mode == (None if is_missing else stat.S_IFREG | 0o640)
@@ -58,7 +58,7 @@ def test_an_access_control_list(tmp_path):
                 os.setxattr(str(path), "system.posix_acl_access", acl)
             except OSError as error:
                 pytest.skip("no access control lists here: %s" % error)
-        file = path_components.read_components(str(path), account, run, Deadline(10))[0]
+        file = path_components.read_components(str(path), account, run, Deadline(300))[0]
         assert stat.S_IMODE(file.mode) == 0o640
         has_acl[name] = file.has_acl
     assert has_acl == {"with": True, "without": False}
@@ -70,7 +70,7 @@ def test_a_link_is_followed(tmp_path):
     (tmp_path / "link").symlink_to("target")
     path = str(tmp_path / "link/file")
     account = find_account("root")._replace(uid=os.geteuid())
-    components = path_components.read_components(path, account, run, Deadline(10))
+    components = path_components.read_components(path, account, run, Deadline(300))
     paths = [component.path for component in components]
     assert paths[0] == str(tmp_path / "target/file") and {path, str(tmp_path / "link")} < set(
         paths
@@ -86,9 +86,9 @@ def test_the_rights_are_the_users(tmp_path):
     make_reachable(str(tmp_path))
     path = str(tmp_path / "closed/file")
     read = functools.partial(path_components.read_components, path)
-    file, directory = read(find_account("nobody"), run, Deadline(10))[:2]
+    file, directory = read(find_account("nobody"), run, Deadline(300))[:2]
     assert (file.mode, directory.rights) == (None, "")
-    file, directory = read(find_account("root"), run, Deadline(10))[:2]
+    file, directory = read(find_account("root"), run, Deadline(300))[:2]
     assert file.is_regular and "r" in file.rights and directory.rights == "rwx"
 
 
@@ -99,7 +99,7 @@ def test_a_program_that_does_not_end_reads_nothing():
     def hanging(argv, seconds, account):
         return programs.Completed(None, "", "no answer within 3.0 s")
 
-    assert path_components.read_components("/a", account, hanging, Deadline(10)) == ()
+    assert path_components.read_components("/a", account, hanging, Deadline(300)) == ()
 
 
 def test_kinds_of_components():

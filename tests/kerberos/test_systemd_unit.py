@@ -124,13 +124,13 @@ def refuse(argv, seconds, account):
 @pytest.mark.parametrize("name", ["x", "x.service"])
 def test_without_systemd_the_files_are_read(directories, name):
     """The first directory counts, and the drop-ins of all, ordered by name."""
-    unit = systemd_unit.read_unit(name, refuse, Deadline(5), directories)
+    unit = systemd_unit.read_unit(name, refuse, Deadline(300), directories)
     assert unit == Unit("x.service", {"User": "first", "PrivateTmp": "no"})
 
 
 def test_a_unit_that_is_not_there(directories):
     """There is no unit then, not an empty one."""
-    assert systemd_unit.read_unit("y", refuse, Deadline(5), directories) is None
+    assert systemd_unit.read_unit("y", refuse, Deadline(300), directories) is None
 
 
 @pytest.mark.parametrize("state", ["loaded", "not-found"])
@@ -143,7 +143,7 @@ def test_systemd_is_asked(directories, monkeypatch, state):
         commands.append(argv)
         return Completed(0, "User=systemd\nProtectHome=yes\nLoadState=%s\n" % state, "")
 
-    unit = systemd_unit.read_unit("x", show, Deadline(5), directories)
+    unit = systemd_unit.read_unit("x", show, Deadline(300), directories)
     assert commands[0][:3] == ["/bin/systemctl", "show", "-p"] and commands[0][-1] == "x.service"
     assert unit.settings["User"] == ("systemd" if state == "loaded" else "first")
 
@@ -178,7 +178,7 @@ def test_variables_that_systemd_names(tmp_path, monkeypatch):
     )
     monkeypatch.setattr("jhpatch.kerberos.programs.find_program", lambda name: "/bin/systemctl")
     run = lambda argv, seconds, account: Completed(0, output, "")  # noqa: E731
-    unit = systemd_unit.read_unit("x", run, Deadline(5))
+    unit = systemd_unit.read_unit("x", run, Deadline(300))
     assert unit.krb5_config == "/one"
     (note,) = systemd_unit.check_unit(unit, (), ())
     assert note.message == "x.service: KRB5_CONFIG=/one"

@@ -113,7 +113,7 @@ def test_requests_that_are_ended(request_of, tmp_path, caches):
     """kinit waits for the KDC no longer, and the directories are removed."""
     answers = []
     with SilentKdc(str(tmp_path)) as silent:
-        environ, settings = {"KRB5_CONFIG": silent.krb5_conf}, Settings(timeout=60)
+        environ, settings = {"KRB5_CONFIG": silent.krb5_conf}, Settings(timeout=300)
         thread = threading.Thread(
             target=lambda: answers.append(request_of(settings=settings, environ=environ))
         )

@@ -79,7 +79,7 @@ def test_nginx_chooses_the_same(tmp_path):
     (port,) = ports.free(1)
     with running(SERVER % port, tmp_path, port):
         for path, answer in PATHS.items():
-            asked = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            asked = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
             asked.request("GET", path)
             assert asked.getresponse().read().decode() == answer, path
             asked.close()

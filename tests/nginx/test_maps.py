@@ -67,7 +67,7 @@ def test_nginx_looks_up_the_same(maps, tmp_path):
     server = 'server { listen 127.0.0.1:%d; return 200 "%s"; }' % (port, answer)
     with running(MAPS + server, tmp_path, port):
         for upgrade, connection in REQUESTS:
-            asked = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            asked = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
             asked.request("GET", "/", headers={"Upgrade": upgrade, "Connection": connection})
             got = asked.getresponse().read().decode().split("|")
             assert got == values(maps, upgrade, connection), (upgrade, connection)

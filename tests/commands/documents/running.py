@@ -66,5 +66,5 @@ def first_of(argv, environ):
     )
     line = child.stdout.readline()
     child.send_signal(signal.SIGINT)
-    rest, talk = child.communicate(timeout=30)
+    rest, talk = child.communicate(timeout=300)
     return Said(child.returncode, line + rest, talk)

@@ -23,7 +23,7 @@ def served():
     argv = [sys.executable, "-I", "-S", forked_process._PROGRAM]
     process = subprocess.Popen(argv, stdin=theirs.fileno())
     theirs.close()
-    ours.settimeout(60)  # a hang
+    ours.settimeout(300)  # a hang
     yield ours, process
     ours.close()
     assert process.wait() == 0

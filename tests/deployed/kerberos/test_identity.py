@@ -21,7 +21,7 @@ from jhpatch.deployed.kerberos.account import account_of
 process.PATH = sys.argv[1] + process.PATH
 account = account_of("nobody", 1)
 environment = identity.environment_of(account, {})
-done = process.run(identity.become(account, 60) + sys.argv[2:], environment, 60)
+done = process.run(identity.become(account, 300) + sys.argv[2:], environment, 300)
 print(done.out.decode() + done.err)
 """
 
@@ -107,7 +107,7 @@ def test_ids_have_a_sign_and_groups_are_not_looked_up_here(monkeypatch, old_setp
     monkeypatch.setattr(
         process, "PATH", old_setpriv + ":" + process.PATH if is_old else process.PATH
     )
-    argv = identity.become(NOBODY, 60)
+    argv = identity.become(NOBODY, 300)
     assert "--reuid=+65534" in argv and "--regid=+65534" in argv
     (groups,) = [word for word in argv if "groups" in word]
     assert groups == ("--groups=+65534" if is_old else "--init-groups")
@@ -117,7 +117,7 @@ def test_ids_have_a_sign_and_groups_are_not_looked_up_here(monkeypatch, old_setp
 def test_groups_that_cannot_be_had_are_a_problem(monkeypatch, old_setpriv):
     """It names the user and the reason, and says nothing about a KDC."""
     monkeypatch.setattr(process, "PATH", old_setpriv + ":" + process.PATH)
-    identity.become(NOBODY, 60)
+    identity.become(NOBODY, 300)
     with pytest.raises(Problem) as problem:
         identity.become(Account("no such user", 4242, 4242, "/"), 60)
     assert "the groups of no such user" in str(problem.value)
@@ -129,10 +129,10 @@ def test_groups_that_cannot_be_had_are_a_problem(monkeypatch, old_setpriv):
 def test_a_process_of_the_user_becomes_nobody_else(monkeypatch):
     """The user's own server runs programs as they are; a hub that is no root has a reason."""
     own = Account("me", os.geteuid(), os.getegid(), "/")
-    assert identity.become(own, 60) == []
+    assert identity.become(own, 300) == []
     monkeypatch.setattr(process.os, "geteuid", lambda: 4242)
     with pytest.raises(Problem) as problem:
-        identity.become(NOBODY, 60)
+        identity.become(NOBODY, 300)
     assert "not root" in str(problem.value)
 
 
@@ -141,7 +141,7 @@ def test_a_host_without_setpriv_has_a_reason(monkeypatch):
     """The package that it is in."""
     monkeypatch.setattr(process, "PATH", "/nowhere")
     with pytest.raises(Problem) as problem:
-        identity.become(NOBODY, 60)
+        identity.become(NOBODY, 300)
     assert "util-linux" in str(problem.value)
 
 

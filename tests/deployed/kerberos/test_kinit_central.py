@@ -71,7 +71,7 @@ def test_nothing_of_roots_is_left_after_a_failure(
     if how == "no cache":
         settings = Settings(kinit=script("exit 0\n"))
     elif how == "flood":
-        settings = Settings(kinit=script("echo >cc; tr '\\0' x </dev/zero\n"), timeout=60.0)
+        settings = Settings(kinit=script("echo >cc; tr '\\0' x </dev/zero\n"), timeout=300.0)
     with SilentKdc(str(tmp_path)) as silent:
         if how == "silent":
             environ = {"KRB5_CONFIG": silent.krb5_conf}
@@ -112,7 +112,7 @@ def test_the_user_never_sees_a_central_keytab(central, caches, kdc):
         "from jhpatch.deployed.kerberos.account import Account\n"
         "from jhpatch.deployed.kerberos.kinit import Kinit\n"
         "from jhpatch.deployed.kerberos.settings import Settings, TicketSpec\n"
-        "Kinit(Settings(timeout=60.0), {'KRB5_CONFIG': %r}).ensure(\n"
+        "Kinit(Settings(timeout=300.0), {'KRB5_CONFIG': %r}).ensure(\n"
         "    Account('nobody', 65534, 65534, '/'),\n"
         "    TicketSpec('alice/service', %r, 'FILE:%s', True))"
         % (kdc.krb5_conf, central, str(caches / "cc"))

@@ -226,7 +226,7 @@ def test_a_child_that_floods_while_kinit_is_awaited(caches, script, to):
     """The cap ends it; nothing is left."""
     kinit = script("tr '\\0' x </dev/zero >&%s\n" % to)
     with pytest.raises(TooMuchOutput):
-        Kinit(Settings(kinit=kinit, timeout=60.0), {}).ensure(NOBODY, wanted("/k", caches))
+        Kinit(Settings(kinit=kinit, timeout=300.0), {}).ensure(NOBODY, wanted("/k", caches))
     assert os.listdir(str(caches)) == []
 
 
@@ -250,7 +250,7 @@ def test_a_user_who_writes_into_the_pipe_fills_no_hub(caches, script, tmp_path):
     code.chmod(0o644)
     kinit = script("/usr/bin/python3 %s || exit; exec sleep 600\n" % code)
     with pytest.raises(Problem) as problem:
-        Kinit(Settings(kinit=kinit, timeout=60.0), {}).ensure(NOBODY, wanted("/k", caches))
+        Kinit(Settings(kinit=kinit, timeout=300.0), {}).ensure(NOBODY, wanted("/k", caches))
     if "no pidfd_getfd" in str(problem.value):
         pytest.skip("Linux before 5.6, or Yama")
     assert isinstance(problem.value, TooMuchOutput)

@@ -179,4 +179,4 @@ def test_a_klist_that_floods_is_capped(script, piece):
     for ccache in ("KCM:", ""):
         with pytest.raises(Problem):
             spec = SPEC._replace(ccache=ccache)
-            Kinit(Settings(kinit=path, timeout=60.0), {}).ensure(NOBODY, spec)
+            Kinit(Settings(kinit=path, timeout=300.0), {}).ensure(NOBODY, spec)

@@ -120,7 +120,7 @@ sys.path.insert(0, %r)
 from jhpatch.deployed.kerberos.account import Account
 from jhpatch.deployed.kerberos.kinit import Kinit
 from jhpatch.deployed.kerberos.settings import Settings, TicketSpec
-service = Kinit(Settings(renewable="", timeout=60.0), {"KRB5_CONFIG": %r})
+service = Kinit(Settings(renewable="", timeout=300.0), {"KRB5_CONFIG": %r})
 sys.stdin.readline()
 account = Account("nobody", 65534, 65534, "/")
 print(service.ensure(account, TicketSpec("alice/service", %r, %r), float(sys.argv[1])).is_new)

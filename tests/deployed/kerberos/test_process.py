@@ -272,7 +272,7 @@ def test_the_hubs_end_kills_every_child():
     until(lambda: len(process._running) == len(texts))
     process.kill_all()
     for thread in threads:
-        thread.join(60)
+        thread.join(300)
     assert len(ended) == len(texts) and all(code < 0 for code in ended)
 
 

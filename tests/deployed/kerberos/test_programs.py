@@ -21,7 +21,7 @@ HEIMDAL = os.environ.get("JHPATCH_HEIMDAL") or shutil.which("kinit.heimdal") or 
 
 def at(path):
     """The programs of a kinit."""
-    return Programs(Settings(kinit=str(path), timeout=60.0), {})
+    return Programs(Settings(kinit=str(path), timeout=300.0), {})
 
 
 def test_a_kinit_that_cannot_be_run_tells_nothing_about_a_kdc():
@@ -99,7 +99,7 @@ def test_the_default_realm_is_libkrb5s(kdc, tmp_path):
     """Of krb5.conf, whether its KDC answers or not."""
     assert Programs(Settings(), kdc.env()).default_realm() == "EXAMPLE.TEST"
     with SilentKdc(str(tmp_path), "SILENT.TEST") as silent:
-        programs = Programs(Settings(timeout=60.0), {"KRB5_CONFIG": silent.krb5_conf})
+        programs = Programs(Settings(timeout=300.0), {"KRB5_CONFIG": silent.krb5_conf})
         assert programs.default_realm() == "SILENT.TEST"
 
 

@@ -68,7 +68,7 @@ def opened(cache, kinit="printf new >cc", after_mkdir=None):
     kind = type("Store", (Interrupted if after_mkdir else Store,), {})
     if after_mkdir:
         kind.after_mkdir = staticmethod(after_mkdir)
-    return kind(NOBODY, str(cache), "", argv, environment, time.monotonic() + 60)
+    return kind(NOBODY, str(cache), "", argv, environment, time.monotonic() + 300)
 
 
 def replaced_by(directory):
