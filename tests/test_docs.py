@@ -12,6 +12,7 @@ import pytest
 from jhpatch.cli import parser
 from testing import ROOT
 from testing.layering import ARROWS
+from testing.page_commands import ELSEWHERE, LINES
 from testing.pages import PAGES, blocks, code, commands, text_of
 
 _COMMAND = re.compile(r"(?:(?:^|\s)\S*python\S* (?:-I )?-m|^) ?jhpatch +([^|;&#`]*)")
@@ -224,3 +225,14 @@ def test_a_link_without_a_target_is_found(tmp_path):
         "a.html: no anchor b.html#none",
         "a.html: no file c.html",
     ]
+
+
+def test_each_command_of_a_page_is_run_somewhere():
+    """Each row of the table is about a line of some page, and names a file that is there, or
+    says why not."""
+    lines = [line for page in LINES for line in LINES[page]]
+    for pattern, where in ELSEWHERE.items():
+        assert any(re.match(pattern, line.shown) for line in lines), pattern
+        assert where.startswith("by hand: ") or os.path.exists(os.path.join(ROOT, where)), where
+    for line in lines:
+        assert sum(bool(re.match(pattern, line.shown)) for pattern in ELSEWHERE) < 2, line
