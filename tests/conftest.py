@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import zlib
 
 import pytest
 
@@ -24,6 +25,28 @@ __all__ = [
     "unsynced",
     "wheel",
 ]
+
+
+def pytest_addoption(parser):
+    """``--part 2/3``: of the tests outside of ``deployed``, the second third."""
+    parser.addoption("--part", metavar="K/N", help="a part of the tests, and all of deployed/")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    """Deselect the other parts. A test's part depends on its name alone."""
+    if not config.getoption("--part"):
+        return
+    part, parts = map(int, config.getoption("--part").split("/"))
+    others = [
+        item
+        for item in items
+        if not item.get_closest_marker("deployed")
+        and zlib.crc32(item.nodeid.encode("utf-8", "replace")) % parts != part - 1
+    ]
+    left_out = set(others)
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.hookimpl(tryfirst=True)
