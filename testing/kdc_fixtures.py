@@ -39,8 +39,12 @@ def keytab(kdc: kdcs.Kdc) -> str:
 
 
 @pytest.fixture
-def caches(tmp_path: Any) -> Any:
-    """A sticky directory that everybody can write, like /tmp."""
+def caches(tmp_path: Any, monkeypatch: Any) -> Any:
+    """A sticky directory that everybody can write, like /tmp.
+
+    On a busy host too, a child that is killed has the time to remove what it made there.
+    """
+    monkeypatch.setattr("jhpatch.deployed.kerberos.process._GRACE", 20.0)
     directory = tmp_path / "caches"
     directory.mkdir()
     directory.chmod(0o1777)

@@ -9,6 +9,7 @@ import pytest
 
 from testing.kernels import RunningKernel, directory_of, record_imports, started
 from testing.spark_homes import write
+from testing.waiting import until
 
 
 @pytest.fixture
@@ -25,14 +26,6 @@ def kernel(install):
     yield start
     for kernel in running:
         kernel.stop()
-
-
-def until(holds, seconds=20):
-    """Waits for something that comes by itself."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def test_spark_and_sc_are_there(kernel, host):
