@@ -21,8 +21,9 @@ spark.executor.memory            512m
 spark.executor.memoryOverhead    128m
 spark.executor.instances         1
 spark.executor.cores             2
-spark.yarn.am.extraJavaOptions   -XX:+UseSerialGC
-spark.executor.extraJavaOptions  -XX:+UseSerialGC
+spark.driver.extraJavaOptions    -XX:+UseSerialGC -XX:TieredStopAtLevel=1
+spark.yarn.am.extraJavaOptions   -XX:+UseSerialGC -XX:TieredStopAtLevel=1
+spark.executor.extraJavaOptions  -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 spark.sql.shuffle.partitions     2
 """
 LOCAL = {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_HOSTNAME": "localhost"}

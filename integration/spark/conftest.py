@@ -12,6 +12,8 @@ from integration.e2e.inner import skipped
 from integration.spark import parts
 from testing.kernels import RunningKernel, record_imports
 
+_QUICK = "driver.extraJavaOptions=-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+
 
 def pytest_cmdline_main(config: Any) -> Optional[int]:
     """Build what the tests need before them: a download is not part of a test."""
@@ -37,8 +39,9 @@ def install(jhpatch: Any, tmp_path: Any, monkeypatch: Any) -> Callable[..., None
     def install(spark: parts.Spark, minor: str, *options: str) -> None:
         arguments = ["--spark-home", spark.home, "--java-home", spark.java_home, "--user"]
         arguments += ["--python", parts.python_of(minor), "--master", "local[1]"]
-        for setting in ("spark.ui.enabled=false", "spark.sql.catalogImplementation=in-memory"):
-            arguments += ["--conf", setting]  # a Hive of their own would take most of the time
+        # A Hive of their own would take most of the time, and the second compiler half of it.
+        for setting in ("ui.enabled=false", "sql.catalogImplementation=in-memory", _QUICK):
+            arguments += ["--conf", "spark." + setting]
         result = jhpatch(None, "kernelspec", "install", *arguments + list(options))
         assert result.code == 0, result
 
