@@ -28,7 +28,7 @@ __all__ = [
 
 
 def pytest_addoption(parser):
-    """``--part 2/3``: of the tests outside of ``deployed``, the second third."""
+    """``--part 2/6``: of the tests outside of ``deployed``, the second sixth."""
     parser.addoption("--part", metavar="K/N", help="a part of the tests, and all of deployed/")
 
 

@@ -3,7 +3,7 @@
 Each test takes its share of the calls, so that the shares run side by side. Without
 ``--long`` only the calls that change something count: a kill at any other leaves what
 the next of these leaves. Of the files of an added package the first two and the last count, of
-the calls of a small site every third, of those of a recovery or a real release every twelfth.
+the calls of a small site every fifth, of those of a recovery or a real release every twentieth.
 
 With it, all calls of apply and revert, and all of a recovery from the first that names
 the site on: before that, Python starts as it does for any command. What a kill leaves is
