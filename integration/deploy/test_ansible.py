@@ -342,7 +342,7 @@ def test_a_modified_file_fails_its_host_and_stops_the_rollout(fleet, jhpatch_at)
     error = refusal["sites"][0]["error"]
     assert "exit code 5" in said and error["message"] in said
     assert error["path"] in said and "next: " + error["next"] in said
-    assert said in play.result("gateway2", "Stop here")["msg"]
+    assert said in play.result("gateway2", "Report the failure")["msg"]
     assert is_applied(fleet.hosts["gateway1"])
     after = trees(fleet)
     assert (after["gateway2"], after["gateway3"]) == (before["gateway2"], before["gateway3"])
@@ -366,7 +366,7 @@ def test_a_host_that_is_not_well_gets_every_byte_back_and_stops_the_rollout(flee
         "health gateway2 patched",
         "restart gateway2 as upstream",
     ]
-    said = play.result("gateway2", "Stop here")["msg"]
+    said = play.result("gateway2", "Report the failure")["msg"]
     assert "reverted: jupyterhub/kerberos-login" in said and "Run the health command" in said
 
 
@@ -379,7 +379,7 @@ def test_a_hub_that_does_not_start_gets_every_byte_back(fleet):
     assert play.hosts() == ["gateway1"], play.text
     assert trees(fleet) == before
     assert noted(fleet, log) == ["restart gateway1 patched", "restart gateway1 as upstream"]
-    said = play.result("gateway1", "Stop here")["msg"]
+    said = play.result("gateway1", "Report the failure")["msg"]
     assert "reverted: jupyterhub/kerberos-login" in said and "Restart the hub" in said
 
 
@@ -392,11 +392,11 @@ def test_what_was_applied_before_the_run_is_not_taken_back(fleet, jhpatch_at):
     fleet.rows["gateway1"]["jhpatch_pythons"] = [old.python, new.python]
     play = fleet.play("--limit", "gateway1", **ill)
     assert play.code != 0
-    assert "reverted: jupyterhub/ker" in play.result("gateway1", "Stop here")["msg"]
+    assert "reverted: jupyterhub/ker" in play.result("gateway1", "Report the failure")["msg"]
     assert trees(fleet) == before
     fleet.rows["gateway1"]["jhpatch_pythons"] = [old.python]
     play = fleet.play("--limit", "gateway1", **ill)
-    assert "nothing was changed" in play.result("gateway1", "Stop here")["msg"]
+    assert "nothing was changed" in play.result("gateway1", "Report the failure")["msg"]
     assert trees(fleet) == before
 
 

@@ -42,11 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     action("list", "List the PySpark kernels that a Jupyter server of this Python offers")
     check = action(
-        "check", "Start a kernel and run a first job; exit with 3 and the cause if it fails"
+        "check", "Start a kernel and run a first job; print the cause and exit with 3 if it fails"
     )
     check.add_argument("name", nargs="?", default="pyspark", metavar="NAME")
     check.add_argument(
-        "--static", action="store_true", help="Inspect its files and start no kernel"
+        "--static", action="store_true", help="Inspect the kernel's files, and start no kernel"
     )
     check.add_argument(
         "--timeout",
@@ -67,7 +67,7 @@ def _add_install(parser: argparse.ArgumentParser) -> None:
     add(
         "--spark-home",
         metavar="DIR",
-        help="Directory of Spark (default: SPARK_HOME, then the one that is found)",
+        help="Directory of Spark (default: SPARK_HOME, or the only Spark that is found)",
     )
     add(
         "--hadoop-conf-dir",
@@ -93,7 +93,7 @@ def _add_install(parser: argparse.ArgumentParser) -> None:
     add(
         "--worker-python",
         metavar="PATH",
-        help="The Python of the workers, if it is elsewhere (default: --python)",
+        help="The Python of the workers, if it is another one (default: --python)",
     )
     add(
         "--master",
@@ -105,7 +105,7 @@ def _add_install(parser: argparse.ArgumentParser) -> None:
         "--deploy-mode",
         default="client",
         metavar="MODE",
-        help="client, which is the only mode of a notebook (default: client)",
+        help="client, the only mode that a notebook supports (default: client)",
     )
     add("--name", default="pyspark", metavar="NAME", help="Name of the kernel (default: pyspark)")
     add(
@@ -118,9 +118,13 @@ def _add_install(parser: argparse.ArgumentParser) -> None:
     add("--conf", metavar="KEY=VALUE", help=text, **repeatable)
     text = "Set a variable in the kernel's environment; can be given more than once"
     add("--env", metavar="NAME=VALUE", help=text, **repeatable)
-    add("--lazy", action="store_true", help="Start Spark at its first use, not with the notebook")
+    add(
+        "--lazy",
+        action="store_true",
+        help="Start Spark when it is first used, not with the notebook",
+    )
     minutes = number(0, 10080, "minutes")
-    text = "Stop a session that is idle for so long (default: 0, never)"
+    text = "Stop a session that is idle for this long (default: 0, never)"
     add("--idle-stop", type=minutes, default=0.0, metavar="MINUTES", help=text)
     target = parser.add_mutually_exclusive_group()
     target.add_argument(
@@ -138,7 +142,7 @@ def run(arguments: argparse.Namespace) -> Result:
     actions = {"install": _install, "list": _list, "check": _check, "remove": _remove}
     if arguments.action not in actions:
         raise Usage(
-            "kernelspec does nothing by itself",
+            "kernelspec: no action was given",
             expected="install, list, check or remove",
             next=jhpatch_command("kernelspec", "--help"),
         )
@@ -213,7 +217,7 @@ def _list(arguments: argparse.Namespace) -> Result:
         if kernel.spec.problem
     ]
     if not kernels:
-        notes.append("there is no PySpark kernel: kernelspec install writes one")
+        notes.append("no PySpark kernel is installed; kernelspec install writes one")
     return Result("kernelspec", Kernels(tuple(rows)), notes=tuple(notes))
 
 
@@ -226,7 +230,10 @@ def _remove(arguments: argparse.Namespace) -> Result:
             next=shell_command("jupyter", "kernelspec", "remove", kernel.name),
         )
     remaining = () if arguments.dry_run else kernel_store.remove(kernel.directory)
-    note = "%s stays: it has %s" % (kernel.directory, ", ".join(remaining))
+    note = "%s was kept, because it contains other files: %s" % (
+        kernel.directory,
+        ", ".join(remaining),
+    )
     return Result(
         "kernelspec",
         Kernels((_report(kernel, arguments.environ),)),
@@ -261,7 +268,7 @@ def _check(arguments: argparse.Namespace) -> Result:
     kernel = kernel_store.find(arguments.name)
     if os.geteuid() == 0:
         raise Failed(
-            "kernelspec check needs a user's ticket and kernels, and does not run as root",
+            "kernelspec check does not run as root, because it needs a user's ticket and kernels",
             next="runuser -u NAME -- " + jhpatch_command("kernelspec", "check", kernel.name),
         )
     is_started = not arguments.static and not kernel.spec.problem
@@ -301,4 +308,4 @@ def _describe(figures: Mapping[str, Any]) -> Tuple[str, ...]:
         return ()
     names = ("spark", "master", "application", "session", "seconds")
     values = ["%s %s" % (name, figures[name]) for name in names if name in figures]
-    return ("a first job has run: " + ", ".join(values),)
+    return ("the first job ran: " + ", ".join(values),)

@@ -33,5 +33,7 @@ def run(arguments: argparse.Namespace) -> Result:
     if arguments.what == "check":
         return nginx_check.run(arguments)
     raise Usage(
-        "nginx: no action", expected="render or check", next=jhpatch_command("nginx", "--help")
+        "nginx: no action was given",
+        expected="render or check",
+        next=jhpatch_command("nginx", "--help"),
     )

@@ -29,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--external-scheme",
         metavar="http|https",
-        help="The scheme that browsers use, if another proxy terminates TLS before nginx",
+        help="The scheme that browsers use, if another proxy terminates TLS in front of nginx",
     )
     add(
         "--nginx-version",
@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> Result:
                 raise _usage("--%s: expected --url too" % name.replace("_", "-"))
         findings, note = _check_configuration(arguments)
     elif arguments.config or any(getattr(arguments, name) for name in _OF_CONFIGURATIONS):
-        raise _usage("--url: expected no configuration as well")
+        raise _usage("--url: expected no CONFIG, and no option that is for a configuration")
     else:
         findings, note = _check_answers(arguments)
     findings = worst_first(findings)
@@ -118,7 +118,7 @@ def _check_configuration(arguments: argparse.Namespace) -> Tuple[Tuple[Finding, 
 def _not_asked(program: str) -> Finding:
     from jhpatch.nginx.findings import finding
 
-    return finding("not-known", "nginx was not run: " + program)
+    return finding("not-known", "jhpatch did not run " + program)
 
 
 def _number(option: str, text: Optional[str]) -> Optional[Tuple[int, ...]]:

@@ -51,7 +51,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--external-scheme",
         metavar="http|https",
-        help="The scheme that browsers use, if another proxy terminates TLS before nginx",
+        help="The scheme that browsers use, if another proxy terminates TLS in front of nginx",
     )
     add("--redirect-http", action="store_true", help="Redirect requests to port 80 to https")
     add(
@@ -140,7 +140,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--no-default-server",
         action="store_true",
-        help="Write no default server: another file refuses requests for unknown names",
+        help="Write no default server, because another file refuses requests for unknown names",
     )
     add(
         "--nginx-version",
@@ -150,7 +150,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--output",
         metavar="FILE",
-        help="Write the file here; never over a file that jhpatch did not write (default: "
+        help="Write to this file, but never over one that jhpatch did not write (default: "
         "standard output)",
     )
     add("--dry-run", action="store_true", help="With --output: show the diff; write nothing")
@@ -186,11 +186,11 @@ def run(arguments: argparse.Namespace) -> Result:
 def _not_ours(path: str) -> Error:
     return Error(
         "refused",
-        "will not overwrite a file that jhpatch did not write, or that was changed: the diff "
-        "shows what would have changed",
+        "will not overwrite a file that jhpatch did not write, or that was changed since; the "
+        "diff shows the difference",
         path,
-        "a file that nginx render wrote",
-        "another",
+        "an unchanged file that nginx render wrote",
+        "another file",
         shell_command("mv", path, path + ".old") + ", then run the same command again",
     )
 
@@ -203,8 +203,10 @@ def site_of(arguments: argparse.Namespace) -> ProxySite:
 
         version = nginx_version.installed()
         if version is None:
-            others = "".join("; not run: " + row for row in nginx_version.untrusted())
-            raise _usage("the version of nginx is unknown%s: expected --nginx-version" % others)
+            others = "".join("; jhpatch did not run " + row for row in nginx_version.untrusted())
+            raise _usage(
+                "expected --nginx-version, because the version of nginx is unknown" + others
+            )
     if len(arguments.certificate) != len(arguments.certificate_key):
         raise _usage("expected as many --certificate-key as --certificate")
     return ProxySite(

@@ -31,7 +31,7 @@ _shtab_jhpatch_commands() {
 
 _shtab_jhpatch_kernelspec_commands() {
   local _commands=(
-    check:'Start a kernel and run a first job; exit with 3 and the cause if it fails'
+    check:'Start a kernel and run a first job; print the cause and exit with 3 if it fails'
     install:'Write a PySpark kernel; change nothing if it is already there'
     list:'List the PySpark kernels that a Jupyter server of this Python offers'
     remove:'Remove a kernel that jhpatch wrote'
@@ -165,7 +165,7 @@ _shtab_jhpatch_kernelspec_check_options=(
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
   {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
-  "--static[Inspect its files and start no kernel]"
+  "--static[Inspect the kernel\'s files, and start no kernel]"
   "--timeout[Limit for the start and the job together (default\: 180)]:SECONDS:"
   ":NAME:"
 )
@@ -178,20 +178,20 @@ _shtab_jhpatch_kernelspec_install_options=(
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
   {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
-  "--spark-home[Directory of Spark (default\: SPARK_HOME, then the one that is found)]:DIR:"
+  "--spark-home[Directory of Spark (default\: SPARK_HOME, or the only Spark that is found)]:DIR:"
   "--hadoop-conf-dir[Directory of core-site.xml (default\: HADOOP_CONF_DIR, \/etc\/hadoop\/conf)]:DIR:"
   "--yarn-conf-dir[Directory of yarn-site.xml, if not --hadoop-conf-dir (default\: YARN_CONF_DIR)]:DIR:"
   "--java-home[Directory of Java (default\: the first that this Spark runs on)]:DIR:"
   "--python[The Python of the notebook and the workers (default\: the one that runs jhpatch)]:PATH:"
-  "--worker-python[The Python of the workers, if it is elsewhere (default\: --python)]:PATH:"
+  "--worker-python[The Python of the workers, if it is another one (default\: --python)]:PATH:"
   "--master[yarn, local\[2\] or spark\:\/\/HOST\:PORT (default\: yarn)]:URL:"
-  "--deploy-mode[client, which is the only mode of a notebook (default\: client)]:MODE:"
+  "--deploy-mode[client, the only mode that a notebook supports (default\: client)]:MODE:"
   "--name[Name of the kernel (default\: pyspark)]:NAME:"
   "--display-name[Name that users see (default\: PySpark, its release and master)]:TEXT:"
   "*--conf[Set a property of Spark\; can be given more than once]:KEY=VALUE:"
   "*--env[Set a variable in the kernel\'s environment\; can be given more than once]:NAME=VALUE:"
-  "--lazy[Start Spark at its first use, not with the notebook]"
-  "--idle-stop[Stop a session that is idle for so long (default\: 0, never)]:MINUTES:"
+  "--lazy[Start Spark when it is first used, not with the notebook]"
+  "--idle-stop[Stop a session that is idle for this long (default\: 0, never)]:MINUTES:"
   "--user[Install for yourself (default\: for all users)]"
   "--sys-prefix[Install into this Python\'s environment]"
   "--prefix[Install into another environment]:DIR:"
@@ -262,7 +262,7 @@ _shtab_jhpatch_nginx_defaults_added=0
 _shtab_jhpatch_nginx_check_options=(
   "(- : *)"{-h,--help}"[Show this help and exit]"
   "*--server-name[Check only the servers of this name\; can be given more than once]:NAME:"
-  "--external-scheme[The scheme that browsers use, if another proxy terminates TLS before nginx]:http|https:"
+  "--external-scheme[The scheme that browsers use, if another proxy terminates TLS in front of nginx]:http|https:"
   "--nginx-version[The version of nginx (default\: that of the installed nginx, which then also checks the configuration)]:VERSION:"
   "--hub-version[The version of JupyterHub behind the reverse proxy]:VERSION:"
   "--url[Check the answers of the running reverse proxy at https\:\/\/NAME\:PORT\/ instead of a configuration]:URL:"
@@ -285,7 +285,7 @@ _shtab_jhpatch_nginx_render_options=(
   "*--upstream[The address of the hub\'s proxy, https\:\/\/HOST\:PORT if it uses TLS, or unix\:\/PATH\; can be given more than once\: nginx uses a later one if an earlier one does not answer]:HOST:PORT:"
   "*--certificate[The certificate for all names, or one for each\; can be given more than once]:FILE:"
   "*--certificate-key[The key of each --certificate\; can be given more than once]:FILE:"
-  "--external-scheme[The scheme that browsers use, if another proxy terminates TLS before nginx]:http|https:"
+  "--external-scheme[The scheme that browsers use, if another proxy terminates TLS in front of nginx]:http|https:"
   "--redirect-http[Redirect requests to port 80 to https]"
   "--hsts[Have browsers refuse plain http for this long (default without a value\: two years)]:SECONDS:"
   "--stapling[Use OCSP stapling with the name server at this address]:RESOLVER:"
@@ -302,9 +302,9 @@ _shtab_jhpatch_nginx_render_options=(
   "*--allow-origin[Let pages of this other origin use the hub, as c.ServerApp.allow_origin does\; can be given more than once]:ORIGIN:"
   "--auth-request[Authenticate each request with oauth2-proxy at http\:\/\/HOST\:PORT]:URL:"
   "--upstream-ca[Verify an https\:\/\/ upstream with the authorities in this file (default\: \/etc\/ssl\/certs\/ca-certificates.crt)]:FILE:"
-  "--no-default-server[Write no default server\: another file refuses requests for unknown names]"
+  "--no-default-server[Write no default server, because another file refuses requests for unknown names]"
   "--nginx-version[Write for this version of nginx (default\: the installed one)]:VERSION:"
-  "--output[Write the file here\; never over a file that jhpatch did not write (default\: standard output)]:FILE:"
+  "--output[Write to this file, but never over one that jhpatch did not write (default\: standard output)]:FILE:"
   "--dry-run[With --output\: show the diff\; write nothing]"
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"

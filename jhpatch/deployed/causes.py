@@ -22,22 +22,23 @@ class Cause(NamedTuple):
 CAUSES: Dict[str, Cause] = {
     "kernel-json": Cause(
         "error",
-        "Jupyter reads kernel.json by Python's json module, and skips what it cannot read",
-        "correct that line of {path}",
+        "Jupyter reads kernel.json with Python's json module, and ignores a file that it cannot"
+        " read",
+        "correct the error in {path}",
     ),
     "kernel-language": Cause(
         "error",
-        "check runs a Python job; a Scala or R kernel does not run PySpark",
+        "kernelspec check runs a Python job, which a Scala or R kernel cannot run",
         "python -m jhpatch kernelspec list",
     ),
     "kernel-program": Cause(
         "error",
-        "Jupyter starts the program that argv names, and a wrapper the programs that it names",
+        "Jupyter starts the program that argv names, and a wrapper script starts further programs",
         "correct argv in {path}",
     ),
     "kernel-no-ipykernel": Cause(
         "error",
-        "a Jupyter server talks to ipykernel in the kernel's Python",
+        "the Jupyter server communicates with ipykernel in the kernel's Python",
         "{python} -m pip install ipykernel",
     ),
     "kernel-startup": Cause(
@@ -47,22 +48,22 @@ CAUSES: Dict[str, Cause] = {
     ),
     "kernel-variable": Cause(
         "warning",
-        "Jupyter fills in $NAME in env from the server's environment, not from env itself",
-        "write the value itself in {path}",
+        "Jupyter replaces $NAME in env with a variable of the server, not with one from env",
+        "write the value instead of the reference in {path}",
     ),
     "spark-home-missing": Cause(
         "error",
-        "a PySpark kernel runs the Spark that lies at SPARK_HOME",
+        "a PySpark kernel runs the Spark in the directory SPARK_HOME",
         "python -m jhpatch kernelspec install --spark-home DIR",
     ),
     "spark-no-pyspark": Cause(
         "error",
-        "Spark's Python part must be on PYTHONPATH: SPARK_HOME/python, or its pyspark.zip",
+        "PYTHONPATH must contain pyspark: SPARK_HOME/python, or lib/pyspark.zip in that directory",
         "python -m jhpatch kernelspec install --spark-home DIR",
     ),
     "spark-py4j": Cause(
         "error",
-        "pyspark talks to Java through the one py4j of its own release",
+        "pyspark communicates with Java through py4j, and needs the py4j of its own release",
         "python -m jhpatch kernelspec install --spark-home DIR",
     ),
     "spark-mixed": Cause(
@@ -72,23 +73,22 @@ CAUSES: Dict[str, Cause] = {
     ),
     "spark-submit-args": Cause(
         "error",
-        "pyspark starts its JVM by spark-submit with PYSPARK_SUBMIT_ARGS, which ends in"
-        " pyspark-shell",
+        "pyspark passes PYSPARK_SUBMIT_ARGS to spark-submit; its last word must be pyspark-shell",
         "python -m jhpatch kernelspec install --spark-home DIR",
     ),
     "spark-driver-memory": Cause(
         "error",
-        "the driver's JVM takes its heap from this host, and accepts sizes such as 512m and 2g",
+        "the driver's JVM needs a heap size, such as 512m or 2g, that this host can provide",
         "python -m jhpatch kernelspec install --conf spark.driver.memory=1g",
     ),
     "spark-package": Cause(
         "error",
-        "spark-submit loads what --packages and --jars name before Spark starts",
+        "before Spark starts, spark-submit loads everything that --packages and --jars name",
         "correct --packages or --jars in PYSPARK_SUBMIT_ARGS",
     ),
     "spark-master": Cause(
         "error",
-        "Spark asks its master for executors",
+        "Spark requests its executors from the master",
         "correct --master in PYSPARK_SUBMIT_ARGS, or start that master",
     ),
     "spark-worker-python": Cause(
@@ -103,7 +103,7 @@ CAUSES: Dict[str, Cause] = {
     ),
     "spark-java-unfit": Cause(
         "error",
-        "each Spark runs on some releases of Java and on no other",
+        "each Spark release supports only certain Java releases",
         "python -m jhpatch kernelspec install --java-home DIR",
     ),
     "spark-python-mismatch": Cause(
@@ -118,23 +118,23 @@ CAUSES: Dict[str, Cause] = {
     ),
     "spark-python-unfit": Cause(
         "warning",
-        "this Spark was released for other Pythons: functions may not reach the workers",
+        "this Spark was released for other Pythons, and may fail to send functions to workers",
         "python -m jhpatch kernelspec install --python PATH",
     ),
     "spark-python-unusable": Cause(
         "error",
-        "pyspark pickles each function that it sends to a worker, and does not do so here",
+        "pyspark pickles each function that it sends to a worker, and fails with this Python",
         "python -m jhpatch kernelspec install --python PATH",
     ),
     "hadoop-conf-unreadable": Cause(
         "error",
-        "Spark learns from HADOOP_CONF_DIR where YARN and HDFS are",
+        "Spark reads the addresses of YARN and HDFS from HADOOP_CONF_DIR",
         "python -m jhpatch kernelspec install --hadoop-conf-dir DIR",
     ),
     "spark-no-ticket": Cause(
         "error",
-        "a Kerberized cluster authenticates each user by a ticket",
-        "run kinit in a terminal to obtain one",
+        "a Kerberized cluster authenticates each user with a ticket",
+        "run kinit in a terminal to obtain a ticket",
     ),
     "spark-ticket-expired": Cause(
         "error",
@@ -143,8 +143,8 @@ CAUSES: Dict[str, Cause] = {
     ),
     "spark-cache-unseen": Cause(
         "error",
-        "Java reads a FILE cache at /tmp/krb5cc_UID, or the one that KRB5CCNAME names",
-        "c.KerberosTicket.ccache = '/tmp/krb5cc_{{uid}}' in jupyterhub_config.py",
+        "Java reads only a FILE cache: the one that KRB5CCNAME names, or /tmp/krb5cc_UID",
+        "set c.KerberosTicket.ccache = '/tmp/krb5cc_{{uid}}' in jupyterhub_config.py",
     ),
     "spark-token-expired": Cause(
         "error",
@@ -153,17 +153,17 @@ CAUSES: Dict[str, Cause] = {
     ),
     "yarn-unreachable": Cause(
         "error",
-        "Spark asks the ResourceManager for its executors",
+        "Spark requests its executors from the ResourceManager",
         "nc -vz {address}",
     ),
     "yarn-queue": Cause(
         "error",
-        "YARN runs an application in an existing queue that its user may use",
+        "YARN runs an application only in an existing queue that the user may use",
         "python -m jhpatch kernelspec install --conf spark.yarn.queue=QUEUE",
     ),
     "yarn-memory": Cause(
         "error",
-        "YARN gives no container larger than yarn.scheduler.maximum-allocation-mb",
+        "YARN allocates no container larger than yarn.scheduler.maximum-allocation-mb",
         "python -m jhpatch kernelspec install --conf spark.executor.memory=1g",
     ),
     "hdfs-permission": Cause(
@@ -173,7 +173,7 @@ CAUSES: Dict[str, Cause] = {
     ),
     "spark-timeout": Cause(
         "error",
-        "Spark may wait for resources of its queue, or for a host that does not respond",
+        "Spark may be waiting for resources of its queue, or for a host that does not respond",
         "yarn application -list -appStates ACCEPTED",
     ),
     "kernel-died": Cause(
@@ -183,7 +183,7 @@ CAUSES: Dict[str, Cause] = {
     ),
     "spark-failed": Cause(
         "error",
-        "the message is Spark's own",
+        "Spark or its kernel reported this error, and jhpatch knows no cause for it",
         "read the log of the Jupyter server, or the output of kernelspec check --verbose",
     ),
 }
@@ -211,11 +211,11 @@ class Fault(NamedTuple):
 def told(fault: Fault) -> str:
     """Describe a fault to the user of a notebook, in three lines."""
     step = fault.next
-    # This module lies in the kernel's directory: only who can write there installs it again.
+    # This module is in the kernel's directory: only a user who can write there installs it again.
     if _INSTALL in step and not os.access(os.path.dirname(os.path.abspath(__file__)), os.W_OK):
         step = "ask the administrator of this host to run: " + step
     words = (fault.message, fault.code, CAUSES[fault.code].why, step)
-    return "There is no Spark here: %s  [%s]\n  why:  %s\n  next: %s" % words
+    return "Spark did not start: %s  [%s]\n  why:  %s\n  next: %s" % words
 
 
 def packed(fault: Fault) -> Dict[str, Any]:

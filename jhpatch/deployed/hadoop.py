@@ -30,7 +30,7 @@ class Hadoop(NamedTuple):
 
     @property
     def realm(self) -> str:
-        """The realm of the cluster; empty where no principal tells."""
+        """The realm of the cluster; empty if no principal names it."""
         return self.principal.rpartition("@")[2] if "@" in self.principal else ""
 
 
@@ -82,7 +82,7 @@ def _properties(path: str) -> Iterator[Tuple[str, str]]:
     if len(data) > CAP:
         raise ValueError("larger than %d bytes" % CAP)
     if b"<!ENTITY" in data:
-        raise ValueError("it defines entities, which no Hadoop configuration needs")
+        raise ValueError("the file defines entities, which no Hadoop configuration needs")
     for row in xml.etree.ElementTree.fromstring(data).iter("property"):
         name, value = row.findtext("name"), row.findtext("value")
         if name:

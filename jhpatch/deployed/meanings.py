@@ -67,7 +67,7 @@ _EMPTY = re.compile(
     r"|Could not create the Java Virtual Machine|A fatal exception has occurred|^Traceback"
     r"|Error occurred during initialization of VM|Error while obtaining a new communication"
     r"|An error occurred while trying to connect|Py4JNetworkError|Answer from Java side is empty"
-    r"|^Spark is (?:starting|there)|^\d+\.\d+s - |^\[IPKernelApp\] WARN|Connection refused"
+    r"|^Spark (?:is starting|\S+ is ready)|^\d+\.\d+s - |^\[IPKernelApp\] WARN|Connection refused"
     r"|Error initializing SparkContext|ShutdownHook"
 )
 # In the order of how much they tell.
@@ -113,7 +113,7 @@ def sentence(text: str) -> str:
             if found:
                 best = found[-1] if number == 0 else found[0]  # the innermost cause comes last
                 return re.sub(r"^(?:Caused by: |: )", "", best)[:_SIZE]
-    return (telling[-1:] or ["it gives no reason"])[0].strip()[:_SIZE]
+    return (telling[-1:] or ["the output names no reason"])[0].strip()[:_SIZE]
 
 
 def _line_of(text: str, at: int) -> str:

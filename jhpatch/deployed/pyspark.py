@@ -2,7 +2,7 @@
 
 Copied into a kernelspec's directory as ``jhpatch_pyspark.py``; the ``startup.py`` there, which
 PYTHONSTARTUP names, calls ``begin``. This module and those beside it use the standard library
-alone, run on Python 3.6 and later, and import pyspark only where a cell uses it.
+alone, run on Python 3.6 and later, and import pyspark only if a cell uses it.
 """
 
 import atexit
@@ -65,7 +65,7 @@ def _prepare(environ: "os._Environ[str]") -> None:
     path, old = environ.get("KRB5_CONFIG", ""), environ.get("SPARK_SUBMIT_OPTS", "")
     if path and ":" not in path and "java.security.krb5.conf" not in old:
         environ["SPARK_SUBMIT_OPTS"] = (old + " -Djava.security.krb5.conf=" + path).strip()
-    # The kernel's session is a classic one, also where pip's pyspark-connect is installed.
+    # The kernel's session is a classic one, also if pip's pyspark-connect is installed.
     for name in _CONNECT:
         environ.pop(name, None)
     environ["SPARK_CONNECT_MODE"] = "0"

@@ -117,9 +117,9 @@ def judged_submit_args(environ: Mapping[str, str]) -> Iterator[Fault]:
         return
     words, problem = submit_words(text)
     if problem:
-        message = "PYSPARK_SUBMIT_ARGS cannot be split: %s" % problem
+        message = "PYSPARK_SUBMIT_ARGS cannot be split into words: %s" % problem
     elif not words:
-        message = "PYSPARK_SUBMIT_ARGS is set and empty"
+        message = "PYSPARK_SUBMIT_ARGS is set but empty"
     elif _SHELL not in words:
         message = "PYSPARK_SUBMIT_ARGS does not end in %s: %s" % (_SHELL, text)
     else:
@@ -143,24 +143,24 @@ def judged_imports(environ: Mapping[str, str], python: KernelPython, home: str) 
         return
     version = spark_version(home)
     if version and release and numbers(version)[:2] != numbers(release)[:2]:
-        words = "pyspark is %s (%s), SPARK_HOME has Spark %s (%s)"
+        words = "pyspark is %s (%s), but SPARK_HOME contains Spark %s (%s)"
         yield Fault("spark-mixed", words % (release, package, version, home), home)
     there = sorted(os.path.basename(path) for path in _archives(home))
     if not python.py4j[0]:
         named = [entry for entry in absent if "py4j" in entry]
         words = "%s finds no py4j" % python.path
         if named and "*" in named[0]:
-            words += ": Python fills in no wildcard in PYTHONPATH: %s" % named[0]
+            words += ": Python does not expand wildcards in PYTHONPATH: %s" % named[0]
         elif named:
-            words += ": PYTHONPATH names %s, which is not there" % named[0]
+            words += ": PYTHONPATH names %s, which does not exist" % named[0]
         if there:
-            words += "; %s/python/lib has %s" % (home, ", ".join(there))
+            words += "; %s/python/lib contains %s" % (home, ", ".join(there))
         yield Fault("spark-py4j", words, home and home + "/python/lib")
     elif python.py4j[1] and there:
         releases = [name[len("py4j-") : -len("-src.zip")] for name in there]
         # pyspark's own requirement from 3.5 on: any 0.10.9.x.
         if not any(_same_py4j(one, python.py4j[1]) for one in releases):
-            words = "py4j is %s (%s), this Spark's is %s"
+            words = "py4j is %s (%s), but this Spark needs %s"
             named_py4j = (python.py4j[1], python.py4j[0], ", ".join(releases))
             yield Fault("spark-py4j", words % named_py4j, home + "/python/lib")
 
@@ -182,7 +182,7 @@ def look(
     """Return what would keep Spark from starting in a kernel with this environment, in order.
 
     Nothing is changed, and no JVM is started. ``mine``: as the kernel's user, whose ticket
-    counts, and who may run the workers' Python. ``python``: the kernel's, where that is not
+    counts, and who may run the workers' Python. ``python``: the kernel's, if that is not
     the one that runs this. ``partial``: a start-up file may add to the environment, so what
     is absent from it is not reported.
     """
@@ -247,7 +247,7 @@ def _look_at_pythons(
     else:
         path, worker = worker_python(environ, spark, python)
     if path and is_local and not shutil.which(path, path=environ.get("PATH") or None):
-        yield Fault("spark-worker-python", "there is no %s, the workers' Python" % path, path)
+        yield Fault("spark-worker-python", "the workers' Python does not exist: %s" % path, path)
     yield from judged_python(spark, driver, worker, path)
 
 

@@ -44,7 +44,7 @@ def start() -> Dict[str, Any]:
     sys.modules["pyspark.java_gateway"].PIPE = 0  # type: ignore[attr-defined]
     pyspark.SparkContext._ensure_initialized()
     conf = pyspark.SparkConf()
-    # As _create_shell_session does, which would submit a second time where the first fails.
+    # As _create_shell_session does, which would submit a second time if the first fails.
     if has_hive(pyspark.SparkContext._jvm) and not conf.get(_CATALOG, None):
         conf.set(_CATALOG, "hive")
     context = pyspark.SparkContext.getOrCreate(conf)

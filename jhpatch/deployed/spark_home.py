@@ -19,7 +19,7 @@ else:  # in a kernel, where no jhpatch need be
 
 
 def spark_version(home: str) -> str:
-    """Spark's release, from its own files; empty where they do not tell."""
+    """Spark's release, from its own files; empty if they do not name it."""
     for name in ("python/pyspark/version.py", "version.py"):  # the second is pip's
         found = re.search(
             r"^__version__[^=]*= *[\"']([\d.]+)", text_of(os.path.join(home, name)), re.M
@@ -68,17 +68,17 @@ def python_path(home: str) -> Tuple[List[str], Optional[Fault]]:
     elif os.path.exists(archive):
         entries = [archive]
     else:
-        return [], Fault("spark-no-pyspark", "no pyspark below %s" % package, package)
+        return [], Fault("spark-no-pyspark", "%s contains no pyspark" % package, package)
     found = sorted(glob.glob(escaped(home) + "/python/lib/py4j-*-src.zip"))
     if len(found) != 1:
         words = ", ".join(map(os.path.basename, found)) or "none"
-        message = "one py4j-*-src.zip is expected below %s/python/lib; there is: %s"
+        message = "%s/python/lib must contain exactly one py4j-*-src.zip, and contains: %s"
         return [], Fault("spark-py4j", message % (home, words), home + "/python/lib")
     return entries + found, None
 
 
 class Java(NamedTuple):
-    """A Java: where it is, and its feature release (8, 11, 17); 0 where that is not known."""
+    """A Java: where it is, and its feature release (8, 11, 17); 0 if that is not known."""
 
     home: str
     release: int
@@ -133,7 +133,7 @@ _PYTHONS = (
 
 
 def numbers(version: str) -> Tuple[int, ...]:
-    """A release as numbers, to compare; empty where it is not known."""
+    """A release as numbers, to compare; empty if it is not known."""
     return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 
@@ -159,12 +159,14 @@ def judged_python(
 ) -> Iterator[Fault]:
     """Driver and workers need one minor Python; empty: not known."""
     if driver and worker and driver[:2] != worker[:2]:
-        words = "the notebook's Python is %d.%d, the workers' (%s) %d.%d"
+        words = "the notebook runs Python %d.%d, but the workers (%s) run %d.%d"
         yield Fault("spark-python-mismatch", words % (driver[:2] + (path,) + worker[:2]), path)
     for since, oldest, newest in _PYTHONS:
         if spark and numbers(spark) >= since:
             if driver and not oldest <= driver[:2] <= newest:
-                words = "Spark %s was released for Python %d.%d to %d.%d; this is %d.%d"
+                words = (
+                    "Spark %s was released for Python %d.%d to %d.%d, but the notebook runs %d.%d"
+                )
                 named = (spark,) + oldest + newest + driver[:2]
                 yield Fault("spark-python-unfit", words % named)
             return

@@ -92,7 +92,7 @@ def _then(original: Callable[..., Any], also: Callable[[], None]) -> Callable[..
 
 
 def _or_else(original: Callable[[], Any], session: Any) -> Any:
-    """Return a class method that starts the session where none is active."""
+    """Return a class method that starts the session if none is active."""
 
     @functools.wraps(original)
     def method(kind: Any) -> Any:
@@ -100,7 +100,7 @@ def _or_else(original: Callable[[], Any], session: Any) -> Any:
         if session.objects:
             try:
                 found = original()
-            except Exception:  # ``active`` raises where there is none
+            except Exception:  # ``active`` raises if there is none
                 pass
         return session.get("spark") if found is None else found
 

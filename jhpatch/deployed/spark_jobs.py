@@ -27,7 +27,7 @@ class Activity(NamedTuple):
 
 
 def activity_of(context: Any) -> Activity:
-    """Ask the JVM. Raises what py4j raises where the JVM has ended."""
+    """Ask the JVM. Raises what py4j raises if the JVM has ended."""
     works = bool(context.statusTracker().getActiveJobsIds()) or _streams(context)
     return Activity(count(context), works, len(context._jsc.getPersistentRDDs()))
 

@@ -113,7 +113,7 @@ class Names:
         session.on_change = self.put
 
     def put(self) -> None:
-        """Put them there, where the user has nothing else of the name.
+        """Put them there, if the user has nothing else of the name.
 
         Other names that the user has given to a session that was stopped become lazy too.
         """

@@ -51,13 +51,13 @@ class Session:
         self._warned = False
         self.idle_stop = idle_stop
         self.objects: Dict[str, Any] = {}
-        """``spark``, ``sc``, ``sqlContext``; empty where none runs."""
+        """``spark``, ``sc``, ``sqlContext``; empty if none runs."""
         self.on_change: Callable[[], None] = lambda: None
 
     # Its start.
 
     def get(self, name: str) -> Any:
-        """Return ``spark`` or ``sc``; start them where they do not run. Raises NotStarted."""
+        """Return ``spark`` or ``sc``; start them if they do not run. Raises NotStarted."""
         # Before the lock: a thread that imports pyspark waits for the lock (spark_imports).
         _import_pyspark()
         with self._lock:
@@ -110,7 +110,7 @@ class Session:
             self._start = None
         self._used = self._clock()
         words = (self._jvm.version, self._jvm.application, self._used - start.began)
-        self._say("Spark %s is there: %s, after %.0f s" % words, False)
+        self._say("Spark %s is ready: %s, after %.0f s" % words, False)
         self.on_change()
 
     def notice(self) -> None:
@@ -123,7 +123,7 @@ class Session:
             context, before = self.objects.get("sc"), self.objects
             if self._jvm is not None and self._jvm.ended.is_set():
                 self._tear_down()
-                self._say("Spark's JVM has ended; the next use starts another", False)
+                self._say("Spark's JVM has ended; the next use of Spark starts another one", False)
             elif context is not None and context._jsc is None:
                 self.objects = {}
             if not self.objects:
@@ -198,7 +198,7 @@ class Session:
             self.adopt()
 
     def after_cell(self, error: Optional[BaseException] = None) -> None:
-        """A cell has ended. Where it was interrupted, cancel the jobs that began with it."""
+        """A cell has ended. If it was interrupted, cancel the jobs that began with it."""
         with self._cells:
             self._busy = max(self._busy - 1, 0)
             self._used = self._clock()
@@ -247,13 +247,13 @@ class Session:
                     return
                 if _activity_of(context) == activity:
                     self.stop()
-                    words = "Spark was stopped after %.0f idle minutes; the next use starts it"
+                    words = "Spark was stopped after %.0f idle minutes; its next use restarts it"
                     self._say(words % (idle / 60), False)
 
     def _warn(self, cached: int, used: float) -> None:
         seconds = max(used + self.idle_stop - self._clock(), 0)
-        words = "Spark stops in %.0f s, and %d cached DataFrames or RDDs go with it"
-        self._say((words + ", unless a cell is run") % (seconds, cached), False)
+        words = "Spark stops in %.0f s and discards %d cached DataFrames or RDDs"
+        self._say((words + ", unless you run a cell") % (seconds, cached), False)
 
 
 def _activity_of(context: Any) -> Optional[spark_jobs.Activity]:
@@ -272,7 +272,7 @@ def _words(error: BaseException) -> str:
 
 
 def _import_pyspark() -> Any:
-    """Return pyspark.sql; None where it cannot be imported: the start reports why."""
+    """Return pyspark.sql; None if it cannot be imported: the start reports why."""
     try:
         return __import__("pyspark.sql", fromlist=["sql"])
     except Exception:

@@ -32,11 +32,11 @@ class Tickets(NamedTuple):
 
 
 def judged_tickets(found: Tickets) -> Iterator[Fault]:
-    """No ticket, an expired one, or a good one where Java does not read it."""
+    """No ticket, an expired one, or a good one that Java does not read it."""
     if found.jvm_valid:
         return
     if found.default_valid and found.default != found.jvm:
-        words = "the ticket is in %s; Java reads %s" % (found.default, found.jvm)
+        words = "the ticket is in %s, but Java reads %s" % (found.default, found.jvm)
         yield Fault("spark-cache-unseen", words, found.default)
     elif found.jvm_there:
         yield Fault("spark-ticket-expired", "the ticket in %s has expired" % found.jvm, found.jvm)

@@ -9,7 +9,7 @@ _PAGE = re.compile(rb"<center>(nginx|openresty)")  # in each page that nginx gen
 
 
 class Answer(NamedTuple):
-    """``status`` is None where the connection was closed, or nothing was received."""
+    """``status`` is None if the connection was closed, or nothing was received."""
 
     status: Optional[int]
     body: bytes = b""
@@ -65,7 +65,7 @@ def classify(kind: str, answer: Answer, right: Answer, none: Answer) -> str:
     """Return the code of the finding about one kind of origin.
 
     ``right`` and ``none`` are the answers to the proxy's own origin and to none. The server
-    answers 403 to whoever has not logged in, whatever the origin: only a refusal by nginx
+    answers 403 to users who have not logged in, whatever the origin: only a refusal by nginx
     itself, or a difference between two origins, is evidence.
     """
     if kind == "right":

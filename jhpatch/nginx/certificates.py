@@ -1,4 +1,4 @@
-"""Whether certificates and keys belong together, where nginx's own account cannot read them.
+"""Whether certificates and keys belong together, if nginx's own account cannot read them.
 
 Root's nginx reads keys as root. jhpatch asks it as another account, from which keys are kept:
 root compares them itself, under the rule that it reads as root what root alone can write.

@@ -115,7 +115,7 @@ def _files(path: str) -> List[str]:
     files = [file for file in paths if os.path.isfile(file)]
     if not files:
         raise Failed(
-            "no configuration in the directory",
+            "the directory contains no configuration file",
             path=path,
             next=shell_command("ls", "-la", path),
         )

@@ -1,8 +1,8 @@
 """The findings of ``nginx check``: code, severity, why it matters, and what to write.
 
 The next step of a fault in a configuration names the change to the line that it is found in
-("Replace it with:", "Remove it.", "Add:" beside it) or to the http block. docs/nginx.md shows
-this table; a test compares the two.
+("Replace this directive with:", "Remove this directive.", "Add:" beside it) or to the http
+block. docs/nginx.md shows this table; a test compares the two.
 """
 
 from typing import Dict
@@ -11,8 +11,8 @@ from jhpatch.checks.finding import FindingKind, FindingTable, error, note, warni
 from jhpatch.errors import shell_command
 from jhpatch.nginx import answer_findings
 
-REPLACE, ADD = "Replace it with:", "Add:"
-"""The values of {change} where a directive is there, and where it is missing."""
+REPLACE, ADD = "Replace this directive with:", "Add:"
+"""The values of {change} if a directive is there, and if it is missing."""
 
 _DEFAULT_SERVER = "{change}Add to the http block: {server}"
 _PROTOCOLS = "{change} ssl_protocols TLSv1.2 TLSv1.3;"
@@ -20,189 +20,197 @@ _PROTOCOLS = "{change} ssl_protocols TLSv1.2 TLSv1.3;"
 _KINDS: Dict[str, FindingKind] = {
     # the configuration
     "config-broken": error(
-        "nginx does not start with it, or does not reload it", shell_command("nginx", "-t")
+        "nginx does not start with this configuration, and does not reload it",
+        shell_command("nginx", "-t"),
     ),
     "template": error(
-        "nginx cannot read a template, and its result is not known",
-        "Render it first, and check the result",
+        "nginx cannot read a template, and jhpatch does not know what the template produces",
+        "Render the template first, and check the result",
     ),
     "not-known": note(
-        "jhpatch checks only what it can read", "Run the check where nginx runs, as root"
+        "jhpatch checks only what it can read", "Run the check as root on the host of nginx"
     ),
     "origin-cleared": error(
-        "any web page can open a websocket to a logged-in user's kernel and run code: "
-        "the hub exempts websockets from XSRF, Origin is the defence",
+        "any web page can run code in a logged-in user's kernel, because websockets are exempt "
+        "from the XSRF check and only Origin protects them",
         "{change}",
     ),
     "origin-rewritten": error(
-        "the server recognises foreign pages by their Origin, which nginx replaces here",
-        "Remove it.",
+        "the server recognizes foreign pages by their Origin, which nginx replaces here",
+        "Remove this directive.",
     ),
     "host-without-port": error(
-        "Host lacks the port, which Origin has: they differ, and the server refuses websockets",
-        "Replace it with: proxy_set_header Host {host};",
+        "Origin contains the port and Host does not, so the server refuses websockets",
+        "Replace this directive with: proxy_set_header Host {host};",
     ),
     "host-port-unclear": note(
-        "Host lacks the port: if browsers connect to it, and not to a proxy in front, Origin has "
-        "it, and the server refuses websockets",
-        "Replace it with: proxy_set_header Host {host};",
+        "Host lacks the port; if browsers connect to this port directly, Origin contains it, and "
+        "the server refuses websockets",
+        "Replace this directive with: proxy_set_header Host {host};",
     ),
     "host-replaced": error(
         "the server compares Host with Origin, and refuses websockets if they differ",
         "{change} proxy_set_header Host {host};",
     ),
     "host-empty-on-http3": error(
-        "a request of HTTP/3 has no Host header: $http_host is empty, and the answer is 400",
-        "Replace it with: proxy_set_header Host {host};",
+        "an HTTP/3 request has no Host header, so $http_host is empty and the request fails (400)",
+        "Replace this directive with: proxy_set_header Host {host};",
     ),
     "no-upgrade": error(
-        "without both headers no websocket opens: kernels and terminals do not work",
+        "without both headers, no websocket opens, and kernels and terminals do not work",
         "{change} {headers}{map}",
     ),
     "upgrade-some-paths": warning(
-        "websockets work on some paths only: events, language servers, collaboration and "
+        "websockets work on some paths only, so events, language servers, collaboration and "
         "proxied applications fail",
         "{change} {headers}{map}",
     ),
     "upgrade-always": error(
-        "each request claims to be an upgrade: logins and saves fail",
-        "Replace it with: {headers}{map}",
+        "each request claims to be an upgrade, so logins and saves fail",
+        "Replace this directive with: {headers}{map}",
     ),
     "http-1.0": warning(
-        "HTTP/1.0 has no upgrade, and was the default before nginx 1.29.7; the hub's proxy does "
-        "not speak HTTP/2",
+        "websockets need HTTP/1.1; nginx before 1.29.7 uses 1.0 by default, and the hub's proxy "
+        "does not support HTTP/2",
         "{change} proxy_http_version 1.1;",
     ),
     "timeout-below-ping": error(
-        "the server pings each 30 s: an idle websocket is closed before",
-        "Replace it with: {name} 1d;",
+        "the server sends a ping every 30 s, and nginx closes an idle websocket before that",
+        "Replace this directive with: {name} 1d;",
     ),
     "body-limit": error(
-        "a notebook with its outputs can be larger: saving it then fails with 413",
+        "a notebook with its outputs can be larger, and saving it then fails with 413",
         "{change} client_max_body_size 100m;",
     ),
     "prefix-changed": error(
-        "the hub and its pages use full paths: without the same path on both sides they "
-        "redirect elsewhere and miss their styles",
-        "{change} c.JupyterHub.base_url is the path of the location",
+        "the hub's redirects and pages contain full paths; if nginx changes the path, redirects "
+        "lead elsewhere and styles are missing",
+        "{change} Set c.JupyterHub.base_url to the path of the location",
     ),
     "path-decoded": error(
-        "this variable has the path decoded: a file with a space in its name is answered with "
-        "400, and a request can add lines to the one that the hub gets (CR, LF)",
+        "this variable contains the decoded path: a space in it makes the request fail with 400, "
+        "and a line break (CR, LF) adds header lines to the request to the hub",
         "{change}",
     ),
     "static-location": error(
-        "nginx chooses this location before the hub's: pages come without styles, scripts or "
-        "images",
-        "Remove it.",
+        "nginx chooses this location before the hub's, so pages lack styles, scripts or images",
+        "Remove this directive.",
     ),
     "location-elsewhere": error(
-        "nginx chooses this location before the hub's: these requests do not reach the hub",
-        "Remove it, or begin its pattern with ^ and a path that is not the hub's",
+        "nginx chooses this location before the hub's, so these requests do not reach the hub",
+        "Remove this location, or begin its pattern with ^ and a path that is not the hub's",
     ),
     "methods-refused": error(
         "notebooks are saved with PUT, renamed with PATCH and deleted with DELETE",
-        "Remove it.",
+        "Remove this directive.",
     ),
     "ssl-on": error(
-        "nginx 1.25 and later does not start with it",
-        "Remove it. Replace the listen with: {listens}",
+        "nginx 1.25.1 and later does not start with this directive",
+        "Remove this directive. Replace the listen directives with: {listens}",
     ),
     "tls-old": error(
-        "TLS 1.0 and 1.1 must not be used (RFC 8996), and were in the default before nginx 1.27.3",
+        "RFC 8996 forbids TLS 1.0 and 1.1, which nginx before 1.27.3 allows by default",
         _PROTOCOLS,
     ),
     "default-server-tls": note(
-        "OpenSSL takes the TLS versions of a port from its default server, before it knows the "
-        "name: those of nginx before 1.27.3 include 1.0 and 1.1",
+        "OpenSSL applies the TLS versions of the port's default server, and nginx before 1.27.3 "
+        "allows 1.0 and 1.1 by default",
         _PROTOCOLS,
     ),
     "weak-ciphers": warning(
-        "without ECDHE or DHE a stolen key decrypts recorded traffic; CBC and RC4 are broken",
+        "without ECDHE or DHE, a stolen key decrypts recorded traffic; CBC and RC4 are insecure",
         "{change} ssl_ciphers {ciphers};",
     ),
     "plain-listen": warning(
         "passwords and cookies are sent unencrypted",
         "Add TLS, or run the check again with --external-scheme https if a TLS terminator is in "
-        "front",
+        "front of nginx",
     ),
     "catch-all": note(
-        "the hub answers to any host name: with DNS rebinding, a page of an attacker's host name "
-        "reaches the hub and has an Origin equal to Host",
+        "the hub answers for any host name: with DNS rebinding, a page under an attacker's name "
+        "reaches the hub, and its Origin equals Host",
         _DEFAULT_SERVER,
     ),
     "catch-all-name": note(
-        "the hub answers to any host name: with DNS rebinding, a page of an attacker's host name "
-        "reaches the hub and has an Origin equal to Host",
-        "Write the names of the hub instead",
+        "the hub answers for any host name: with DNS rebinding, a page under an attacker's name "
+        "reaches the hub, and its Origin equals Host",
+        "Write the names of the hub instead of the pattern",
     ),
     "name-conflict": error(
-        "nginx ignores the second server of a name on the same port", "Remove it from one of them"
+        "of two servers with the same name and port, nginx ignores the second",
+        "Remove the name from one of the servers",
     ),
     "backup-included": warning(
-        "nginx reads the copy too: its servers conflict with the edited ones",
+        "nginx reads the copy too, and its servers conflict with those of the edited file",
         "Move the copy to another directory",
     ),
     "csp-at-proxy": warning(
-        "the hub and the servers set this header themselves: browsers apply both, and pages break",
-        "Remove it. c.JupyterHub.tornado_settings sets the hub's",
+        "the hub and the users' servers set this header themselves; browsers apply every such "
+        "header, and pages break",
+        "Remove this directive. Set the hub's header in c.JupyterHub.tornado_settings",
     ),
     "frames-denied": warning(
         "JupyterLab shows outputs and pages in frames of its own origin",
-        "Replace it with: add_header X-Frame-Options SAMEORIGIN always;",
+        "Replace this directive with: add_header X-Frame-Options SAMEORIGIN always;",
     ),
     "cors-at-proxy": error(
-        "it lets pages of other origins read the hub's answers",
-        "Remove it. If a page of another origin needs the API, set c.ServerApp.allow_origin",
+        "this header lets pages of other origins read the hub's answers",
+        "Remove this directive. If a page of another origin needs the API, set "
+        "c.ServerApp.allow_origin",
     ),
     "request-withheld": error(
-        "the hub and the servers need all headers and the body of a request", "Remove it."
+        "the hub and the servers need all headers and the body of each request",
+        "Remove this directive.",
     ),
-    "cookies-withheld": error("users cannot log in without the hub's cookies", "Remove it."),
+    "cookies-withheld": error(
+        "users cannot log in without the hub's cookies", "Remove this directive."
+    ),
     "errors-replaced": warning(
         "JupyterLab reads the server's answers to failed requests, which nginx replaces here",
-        "Remove it.",
+        "Remove this directive.",
     ),
     "cookie-httponly": error(
-        "HttpOnly hides the cookie _xsrf from JupyterLab's scripts: saves then fail with 403",
-        "Remove it.",
+        "HttpOnly hides the cookie _xsrf from JupyterLab's scripts, and saves then fail with 403",
+        "Remove this directive.",
     ),
     "shared-cache": error(
-        "nginx can answer one user with the page of another", "Replace it with: proxy_cache off;"
+        "nginx can send one user the page of another",
+        "Replace this directive with: proxy_cache off;",
     ),
     "cached-by-browsers": warning(
-        "browsers keep pages and redirections of the hub: users are sent back to the login, and "
-        "see old files",
-        "Remove it.",
+        "browsers cache the hub's pages and redirects, so users return to the login page and see "
+        "old files",
+        "Remove this directive.",
     ),
     "buffering": note(
-        "the progress of a spawn arrives at its end, all at once", "{change} proxy_buffering off;"
+        "the progress of a spawn reaches the browser only after the spawn has ended",
+        "{change} proxy_buffering off;",
     ),
     "next-upstream-post": error(
-        "a POST that failed half way is sent again: two kernels, two logins",
-        "Replace it with: proxy_next_upstream error timeout;",
+        "nginx sends a failed POST again, which can start a second kernel or log in twice",
+        "Replace this directive with: proxy_next_upstream error timeout;",
     ),
     "no-forwarded-proto": warning(
-        "the hub assumes plain http: cookies without Secure, redirects to http",
+        "the hub assumes plain http: its cookies lack Secure, and its redirects lead to http",
         "Add: proxy_set_header X-Forwarded-Proto {scheme};",
     ),
     "forwarded-proto-wrong": warning(
-        "browsers use https, and this header names another scheme: cookies without Secure, "
-        "redirects to http",
-        "Replace it with: proxy_set_header {header} {scheme};",
+        "browsers use https, but this header names another scheme: cookies lack Secure, and "
+        "redirects lead to http",
+        "Replace this directive with: proxy_set_header {header} {scheme};",
     ),
     "forwarded-proto-unclear": note(
-        "the right value depends on where TLS is terminated: if it is wrong, cookies "
-        "have no Secure, and redirects lead to http",
-        "Run the check again with --external-scheme https, or http",
+        "the right value depends on which proxy terminates TLS; with a wrong one, cookies lack "
+        "Secure, and redirects lead to http",
+        "Run the check again with --external-scheme https or --external-scheme http",
     ),
     "no-x-scheme": warning(
-        "JupyterHub before 2.0.2 reads X-Scheme alone: its cookies lack Secure",
+        "JupyterHub before 2.0.2 reads only X-Scheme; without it, cookies lack Secure",
         "Add: proxy_set_header X-Scheme {scheme};",
     ),
     "upstream-unverified": warning(
-        "nginx accepts any certificate of the upstream: an attacker on the network can read "
-        "everything",
+        "nginx accepts any certificate of the upstream, so an attacker on the network can read "
+        "all traffic",
         "{change} proxy_ssl_verify on;{ca}",
     ),
 }

@@ -44,7 +44,7 @@ def check(server: Server) -> Iterator[Finding]:
 
 def _check_prefix(proxy_pass: ProxyPass) -> Iterator[Finding]:
     scheme, address, path = proxy_pass.parts
-    right = "Replace it with: proxy_pass %s://%s;" % (scheme, address)
+    right = "Replace this directive with: proxy_pass %s://%s;" % (scheme, address)
     place = proxy_pass.directive.place
     if proxy_pass.is_prefix and path and "$" not in path and path != proxy_pass.path:
         message = "%s becomes %s for the hub" % (proxy_pass.path, path)
@@ -56,14 +56,14 @@ def _check_prefix(proxy_pass: ProxyPass) -> Iterator[Finding]:
     is_raw = any(one.args[1:2] == ("$request_uri",) for one in changed)
     is_raw = is_raw or proxy_pass.condition[:1] == ("$request_uri",)
     if decoded and origin and not is_raw:
-        message = "%s in the path of proxy_pass" % decoded.group()
-        change = "Replace it with: proxy_pass %s;" % origin.group()
+        message = "the path of proxy_pass contains %s" % decoded.group()
+        change = "Replace this directive with: proxy_pass %s;" % origin.group()
         yield finding("path-decoded", message, place, change=change)
     sample = proxy_pass.base_url + "hub/login"
     for one in changed if not path else ():
         if one.args[2:] == ("break",) and _rewritten(one, sample) != sample:
             message = "rewrite %s %s" % one.args[:2]
-            yield finding("prefix-changed", message, one.place, change="Remove it.")
+            yield finding("prefix-changed", message, one.place, change="Remove this directive.")
 
 
 def _rewritten(rewrite: Directive, path: str) -> str:
@@ -87,7 +87,7 @@ def _check_methods(server: Server, directive: Directive) -> Iterator[Finding]:
         return
     refused = [method for method in _METHODS if _is_refused(server, directive.args, method)]
     if refused:
-        message = "refused: " + ", ".join(refused)
+        message = "nginx refuses " + ", ".join(refused)
         yield finding("methods-refused", message, directive.place)
 
 
@@ -113,7 +113,7 @@ def _check_limit(directive: Directive) -> Iterator[Finding]:
     denies = any(one.name == "deny" for one in directive.block or ())
     refused = [method for method in _METHODS if method not in directive.args]
     if denies and refused:
-        message = "refused: " + ", ".join(refused)
+        message = "nginx refuses " + ", ".join(refused)
         yield finding("methods-refused", message, directive.place)
 
 
@@ -145,13 +145,13 @@ def _check_taken(location: Directive, path: str, is_static: bool) -> Iterator[Fi
         return
     pattern = " ".join(location.args)
     if passes:
-        message = "%s takes %s to %s" % (pattern, path, passes[0].args[0])
+        message = "location %s passes %s to %s" % (pattern, path, passes[0].args[0])
         yield finding("location-elsewhere", message, location.place)
     elif is_static and not _is_for_hub(location):
-        message = "%s answers %s" % (pattern, path)
+        message = "location %s answers %s" % (pattern, path)
         yield finding("static-location", message, location.place)
     elif not is_static and not names & _ANSWERS:
-        message = "%s answers %s, and has no proxy_pass of its own" % (pattern, path)
+        message = "location %s answers %s, and has no proxy_pass" % (pattern, path)
         yield finding("location-elsewhere", message, location.place)
 
 

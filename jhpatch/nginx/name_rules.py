@@ -31,7 +31,11 @@ def _check_default(server: Server, sockets: Sockets, deployment: Deployment) -> 
     if not rows:
         return
     is_declared = any(declared for _, declared in rows)
-    reason = "is the default server" if is_declared else "is the first, and so the default,"
+    reason = (
+        "is the default server"
+        if is_declared
+        else "is the first, and therefore the default server,"
+    )
     ports = ", ".join(sorted({str(row.port or row.text) for row, _ in rows}))
     yield finding(
         "catch-all",
@@ -44,7 +48,7 @@ def _check_default(server: Server, sockets: Sockets, deployment: Deployment) -> 
 
 def _closing_server(listens: List[Listen], server: Server, deployment: Deployment) -> str:
     lines, seen = [], set()
-    # Before nginx 1.25 the directive "ssl on" stands for the word in each listen.
+    # Before nginx 1.25.1 the directive "ssl on" stands for the word in each listen.
     is_on = any(row.args == ("on",) for row in in_force(server.levels, "ssl"))
     for listen in listens:
         if listen.socket not in seen:

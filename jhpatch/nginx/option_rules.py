@@ -28,7 +28,7 @@ def _check_lists(
         if not values:
             raise ValueError("--%s: expected at least one" % option)
         if len(set(values)) != len(values):
-            raise ValueError("--%s: the same twice" % option)
+            raise ValueError("--%s: the same value is given twice" % option)
     if len({upstream.tls for upstream in upstreams}) > 1:
         raise ValueError("--upstream: expected https:// for all or for none")
 
@@ -39,19 +39,21 @@ def _check_tls(site: ProxySite, listens: Tuple[Listen, ...]) -> None:
         raise ValueError("--certificate: expected one, or one for each of %d names" % len(names))
     if not site.certificates:
         if site.external_scheme is None:
-            raise ValueError("expected --certificate, or --external-scheme for a TLS terminator")
+            raise ValueError(
+                "expected --certificate, or --external-scheme if another proxy terminates TLS"
+            )
         if site.redirect_http or site.stapling or site.http3:
             raise ValueError("--redirect-http, --stapling and --http3 need --certificate")
     if site.hsts is not None and not site.certificates and site.external_scheme != "https":
-        raise ValueError("--hsts: browsers heed it over https alone")
+        raise ValueError("--hsts: expected --certificate or --external-scheme https too")
     if site.redirect_http:
         ports = {listen.port for listen in listens if listen.port}
         if 80 in ports:
-            raise ValueError("--redirect-http: port 80 is one of --listen")
+            raise ValueError("--redirect-http: expected no --listen on port 80")
         if len(ports) != 1:
-            raise ValueError("--redirect-http: expected one port to send browsers to")
+            raise ValueError("--redirect-http: expected --listen with exactly one port")
     elif site.acme_webroot is not None:
-        raise ValueError("--acme-webroot: expected --redirect-http, whose server answers there")
+        raise ValueError("--acme-webroot: expected --redirect-http too")
 
 
 def _check_parts(site: ProxySite, version: Tuple[int, ...], listens: Tuple[Listen, ...]) -> None:
@@ -60,13 +62,15 @@ def _check_parts(site: ProxySite, version: Tuple[int, ...], listens: Tuple[Liste
     if site.http3 and not any(listen.port for listen in listens):
         raise ValueError("--http3: expected a port in --listen")
     if site.http3 and site.proxy_protocol:
-        raise ValueError("--http3: the PROXY protocol is for TCP alone")
+        raise ValueError("--http3: expected no --proxy-protocol, which works over TCP only")
     if site.proxy_protocol and not site.trusted_proxies:
-        raise ValueError("--proxy-protocol requires --trusted-proxy, the address of the sender")
+        raise ValueError(
+            "--proxy-protocol: expected --trusted-proxy too, the address of the sender"
+        )
     if site.health_check is not None and (site.certificates or not site.default_server):
         raise ValueError(
-            "--health-check: expected a default server without --certificate: a check by address "
-            "has no name that a certificate is for"
+            "--health-check: expected no --certificate and no --no-default-server, because a "
+            "check by address names no host"
         )
 
 
@@ -83,4 +87,6 @@ def _check_snippet(site: ProxySite) -> None:
         ("--trusted-proxy", site.trusted_proxies),
     ):
         if value:
-            raise ValueError("--snippet: %s belongs in the server that exists" % option)
+            raise ValueError(
+                "--snippet: expected no %s, which belongs in the existing server" % option
+            )

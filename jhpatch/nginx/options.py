@@ -45,11 +45,13 @@ def check(site: ProxySite) -> CheckedSite:
     """
     site = _normalized(site)
     for name in site.server_names:
-        _match("--server-name", name, _NAME, "a host name in lower case")
+        _match("--server-name", name, _NAME, "a host name")
     for pair in site.certificates:
         for path in pair:
-            _match("--certificate, --certificate-key", path, _PATH, "an absolute plain path")
-    _match("--upstream-ca", site.upstream_ca, _PATH, "an absolute plain path")
+            _match(
+                "--certificate, --certificate-key", path, _PATH, "an absolute path without spaces"
+            )
+    _match("--upstream-ca", site.upstream_ca, _PATH, "an absolute path without spaces")
     _match("--max-body", site.max_body, _SIZE, "a size such as 100m")
     number, unit = site.max_body.rstrip("kmg"), site.max_body[-1]
     if 0 < int(number) * _BYTES.get(unit, 1) < NOTEBOOK_BYTES:
@@ -59,11 +61,11 @@ def check(site: ProxySite) -> CheckedSite:
     if site.stapling is not None:
         ipaddress.ip_address(site.stapling)
         if "%" in site.stapling:  # Python 3.9 and later: an IPv6 address may have a scope
-            raise ValueError("--stapling: expected an address, found %r" % site.stapling)
+            raise ValueError("--stapling: expected an IP address, found %r" % site.stapling)
     if site.external_scheme not in (None, "http", "https"):
         raise ValueError("--external-scheme: expected http or https")
     if site.hsts is not None and not 0 <= site.hsts < 10**10:
-        raise ValueError("--hsts: expected seconds, found %d" % site.hsts)
+        raise ValueError("--hsts: expected a number of seconds, found %d" % site.hsts)
     parts = _match("--nginx-version", site.version, _VERSION, "a version such as 1.22.1").groups()
     version = tuple(int(part or 0) for part in parts)
     if version < OLDEST_VERSION:
@@ -78,7 +80,10 @@ def check(site: ProxySite) -> CheckedSite:
 def _check_time(option: str, text: str, expected: str) -> None:
     number, unit = _match(option, text, _TIME, expected).groups()
     if int(number) * _SECONDS[unit] <= PING_SECONDS:
-        raise ValueError("%s: expected more than the %d s between pings" % (option, PING_SECONDS))
+        raise ValueError(
+            "%s: expected more than %d s, the interval of the server's pings"
+            % (option, PING_SECONDS)
+        )
 
 
 def _check_more(site: ProxySite) -> None:
@@ -90,7 +95,7 @@ def _check_more(site: ProxySite) -> None:
         ("--health-check", site.health_check),
     ):
         if path is not None:
-            _match(option, path, _PATH, "an absolute plain path")
+            _match(option, path, _PATH, "an absolute path without spaces")
     for origin in site.allow_origins:
         _match("--allow-origin", origin, _ORIGIN, "an origin such as https://lms.example.org")
     if site.auth_request is not None:
@@ -101,7 +106,9 @@ def _check_more(site: ProxySite) -> None:
                 "--auth-request: expected a port from 1 to 65535, found %r" % site.auth_request
             )
         if site.base_url.startswith("/oauth2/"):
-            raise ValueError("--base-url: with --auth-request, /oauth2/ is oauth2-proxy's")
+            raise ValueError(
+                "--base-url: expected another path, because --auth-request uses /oauth2/"
+            )
     for proxy in site.trusted_proxies:
         if proxy != "unix:":
             try:

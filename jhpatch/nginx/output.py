@@ -42,9 +42,13 @@ def _read(path: str) -> Optional[bytes]:
     except OSError as error:
         if os.path.islink(path):
             target = os.path.realpath(path)
-            raise _refused(path, "a symlink to " + target, shell_command("--output", target))
+            raise _refused(
+                path,
+                "a symlink to " + target,
+                "run the same command with " + shell_command("--output", target),
+            )
         if error.errno == errno.EINVAL:
-            raise _refused(path, "something else", shell_command("ls", "-ld", path))
+            raise _refused(path, "not a regular file", shell_command("ls", "-ld", path))
         if error.errno == errno.EFBIG:
             found = "more than %d bytes" % _SIZE
             raise _refused(path, found, shell_command("ls", "-l", path))
@@ -53,7 +57,7 @@ def _read(path: str) -> Optional[bytes]:
 
 def _refused(path: str, found: str, step: NextStep) -> Refused:
     return Refused(
-        "will not write this file", path=path, expected="a file", found=found, next=step
+        "will not write this file", path=path, expected="a regular file", found=found, next=step
     )
 
 
@@ -81,9 +85,9 @@ def _write(path: str, data: bytes, before: Optional[bytes]) -> None:
 
 def _changed(path: str) -> Refused:
     return Refused(
-        "another program has just changed the file",
+        "another program changed the file during this run",
         path=path,
-        expected="the file as it was read",
-        found="something else",
+        expected="the content that jhpatch read",
+        found="other content",
         next=shell_command("ls", "-l", path),
     )

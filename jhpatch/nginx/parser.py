@@ -92,7 +92,7 @@ class _Reader:
         self._count = 0
 
     def read(self, path: str, parents: Tuple[str, ...]) -> List[Directive]:
-        """Raise Failed where the file cannot be read."""
+        """Raise Failed if the file cannot be read."""
         if path not in self._rows:
             self._rows[path] = self._read_rows(path)
             self.files.append(path)
@@ -108,7 +108,7 @@ class _Reader:
         payload = self._parse_text(text)
         for row in payload["errors"]:
             message = re.sub("/dev/fd/[0-9]+", lambda _: path, str(row["error"]))
-            message = message or "it ends in the middle of a directive"
+            message = message or "the file ends in the middle of a directive"
             place = "%s:%s" % (path, row["line"]) if row["line"] else path
             self.findings.append(finding("config-broken", message, place))
         return payload["config"][0]["parsed"]
@@ -126,7 +126,7 @@ class _Reader:
             self._count += 1
             if self._count > _DIRECTIVES:
                 raise _TooLarge(
-                    "the configuration is too large, or files include others again and again",
+                    "the configuration is too large, or its files include each other repeatedly",
                     path=path,
                     expected="at most %d directives" % _DIRECTIVES,
                     next=shell_command("grep", "-n", "include", path),
@@ -148,11 +148,11 @@ class _Reader:
         paths = sorted(glob.glob(pattern)) if glob.has_magic(pattern) else [pattern]
         for path in paths:
             if path in parents or len(parents) > _DEPTH:
-                message = "it includes itself"
+                message = "the file includes itself, or includes are nested too deeply"
                 self.findings.append(finding("config-broken", message, include.place))
                 continue
             if len(paths) > 1 and is_backup(path):
-                message = "%s includes a copy: %s" % (include.args[0], path)
+                message = "%s matches a backup copy: %s" % (include.args[0], path)
                 self.findings.append(finding("backup-included", message, include.place))
             try:
                 yield from self.read(path, parents)
@@ -185,7 +185,9 @@ def _text(path: str) -> str:
     except OSError as error:
         if error.errno in (errno.EINVAL, errno.EFBIG, errno.ENXIO, errno.EISDIR):
             step = shell_command("ls", "-l", path)
-            raise Failed("no configuration of nginx", path=path, next=step)
+            raise Failed(
+                "the configuration is not a regular file of at most 4 MiB", path=path, next=step
+            )
         raise Failed(
             "cannot read the configuration: %s" % error.strerror,
             path=path,

@@ -12,8 +12,8 @@ from jhpatch.report.result import Finding
 
 _NEEDED = {
     "authorization": "scripts and services send their tokens in it",
-    "cookie": "users have logged in by their cookies",
-    "x-xsrftoken": "saves send the token against forged requests in it",
+    "cookie": "the hub identifies users by their cookies",
+    "x-xsrftoken": "saves send their XSRF token in it",
     "sec-websocket-key": "no websocket opens without it",
     "sec-websocket-version": "no websocket opens without it",
 }
@@ -44,7 +44,7 @@ def _check_request(proxy_pass: ProxyPass) -> Iterator[Finding]:
         # A password that nginx asks for is in the same header, and not for the hub.
         is_password = name == "authorization" and has_password
         if name in _NEEDED and header.args[1] == "" and not is_password:
-            message = "%s is cleared: %s" % (header.args[0], _NEEDED[name])
+            message = "%s is cleared, but %s" % (header.args[0], _NEEDED[name])
             yield finding("request-withheld", message, header.place)
     for name, word in sorted(_WORDS):
         for row in in_force(proxy_pass.levels, name):
@@ -60,7 +60,7 @@ def _check_response(proxy_pass: ProxyPass) -> Iterator[Finding]:
         old, new = row.args[0], "".join(row.args[1:2]).partition(";")[0].strip()
         if old.startswith("/") and proxy_pass.path.startswith(old) and new != old:
             # What the hub sets is for its own base URL, which the browser's path begins with.
-            message = "cookies for %s are changed to those for %s" % (old, new)
+            message = "the cookie path %s becomes %s" % (old, new)
             yield finding("cookies-withheld", message, row.place)
     for row in in_force(proxy_pass.levels, "proxy_intercept_errors"):
         pages = in_force(proxy_pass.levels, "error_page")
@@ -70,7 +70,7 @@ def _check_response(proxy_pass: ProxyPass) -> Iterator[Finding]:
 
 
 def _check_connection(server: Server, proxy_pass: ProxyPass) -> Iterator[Finding]:
-    """``Connection`` that is no upgrade where a browser asks for one."""
+    """``Connection`` that is no upgrade although a browser requests one."""
     header = proxy_pass.headers.get("connection")
     if header is None or not proxy_pass.has_upgrade or "$" not in header.args[1]:
         return
@@ -82,7 +82,7 @@ def _check_connection(server: Server, proxy_pass: ProxyPass) -> Iterator[Finding
     if not wrong:
         return
     block = map_of(http, value)
-    message = "%s is %s where a browser asks for an upgrade" % (value, wrong[0] or "empty")
+    message = "%s is %s if a browser requests an upgrade" % (value, wrong[0] or "empty")
     if block is not None:
         fields = {"change": REPLACE, "headers": _MAP % value, "map": ""}
         yield finding("no-upgrade", message, block.place, **fields)

@@ -17,7 +17,7 @@ from jhpatch.nginx.directives import Directive, walk
 from jhpatch.nginx.version import Nginx
 from jhpatch.system import become_user, path_owners
 
-_NOBODY = 65534  # the uid where the password database has no account ``nobody``
+_NOBODY = 65534  # the uid if the password database has no account ``nobody``
 _BASES = ("/run", "/var/lib", "/var/cache")
 """Root's directories, which every account can enter."""
 _CODE = re.compile(r"load_module|ssl_engine|perl_modules|perl_require|init_by_lua.*")
@@ -131,7 +131,7 @@ def _private_directory(uid: Optional[int]) -> str:
         if uid is not None:
             os.chmod(folder, 0o711)
         return folder
-    raise Failed("no directory for a private copy of the configuration")
+    raise Failed("found no safe directory for a private copy of the configuration")
 
 
 def _run(nginx: Nginx, path: str, timeout: float) -> str:

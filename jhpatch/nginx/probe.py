@@ -206,7 +206,7 @@ def _listed(versions: List[str]) -> str:
 
 
 def _only(version: str) -> Optional[ssl.SSLContext]:
-    """Return a context for one version of TLS; None where Python does not have it."""
+    """Return a context for one version of TLS; None if Python does not have it."""
     context = _unverified()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of the old versions

@@ -32,7 +32,9 @@ def check(server: Server, deployment: Deployment) -> Iterator[Finding]:
 def _check_origin(proxy_pass: ProxyPass) -> Iterator[Finding]:
     origin = proxy_pass.headers.get("origin")
     if origin and origin.args[1] == "":
-        yield finding("origin-cleared", "Origin is cleared", origin.place, change="Remove it.")
+        yield finding(
+            "origin-cleared", "Origin is cleared", origin.place, change="Remove this directive."
+        )
     elif origin and origin.args[1] not in ("$http_origin", "${http_origin}"):
         message = "Origin becomes %s" % origin.args[1]
         yield finding("origin-rewritten", message, origin.place)
@@ -47,11 +49,13 @@ def _check_modules(directive: Directive) -> Iterator[Finding]:
         words = " ".join(directive.args)
         if re.search(r"(?i)(^|\s)origin(\s*:|\s|$)", words):
             message = "%s %s" % (directive.name, words)
-            yield finding("origin-cleared", message, directive.place, change="Remove it.")
+            yield finding(
+                "origin-cleared", message, directive.place, change="Remove this directive."
+            )
     if "_by_lua" in directive.name:
         match = _LUA.search(" ".join(directive.args))
         if match:
-            change = "Take this call out of the block"
+            change = "Remove this call from the block"
             yield finding("origin-cleared", match.group(), directive.place, change=change)
 
 
@@ -62,7 +66,7 @@ def _check_host(
     right = _right_host(server)
     if header is None:
         if proxy_pass.headers_are_known:
-            message = "Host is not passed on: the server sees the upstream's name"
+            message = "Host is not passed on, so the server receives the name of the upstream"
             place = proxy_pass.place_of_headers
             yield finding("host-replaced", message, place, change=ADD, host=right)
         return
@@ -73,7 +77,7 @@ def _check_host(
     is_own_name = len(server.names) == 1 and value in ("$server_name", server.names[0])
     if value == "$http_host":
         if server.quic:
-            message = "Host is $http_host, and a port speaks HTTP/3"
+            message = "Host is $http_host, and this server accepts HTTP/3"
             yield finding("host-empty-on-http3", message, header.place, host=right)
     elif value == "$host" or is_own_name:
         yield from _check_port(server, header, value, deployment)
@@ -81,12 +85,12 @@ def _check_host(
         ports = [listen.port for listen in server.listens if not listen.is_behind]
         default = next((port for port in ports if port in (80, 443)), None)
         if default is not None:
-            message = "Host has :%d, which browsers leave out" % default
+            message = "Host contains :%d, which browsers omit" % default
             yield finding("host-replaced", message, header.place, change=REPLACE, host=right)
     elif re.fullmatch(r"\$host:(\$proxy_port|80|443)", value):
         port = value.partition(":")[2]
-        words = "the upstream's port" if "$" in port else ":%s, which browsers leave out" % port
-        message = "Host has " + words
+        words = "the upstream's port" if "$" in port else ":%s, which browsers omit" % port
+        message = "Host contains " + words
         yield finding("host-replaced", message, header.place, change=REPLACE, host=right)
     elif _is_other_name(server, value, deployment):
         message = "Host becomes %s" % value
@@ -120,7 +124,7 @@ def _right_host(server: Server) -> str:
 def _check_port(
     server: Server, header: Directive, value: str, deployment: Deployment
 ) -> Iterator[Finding]:
-    """A Host without a port, where browsers may show one.
+    """A Host without a port, if browsers may show one.
 
     The port that they show is that of the outermost proxy. A port with TLS is taken for that one,
     a port without TLS may be either.
@@ -151,20 +155,18 @@ def _check_scheme(
     place = proxy_pass.place_of_headers
     is_page = proxy_pass.takes(PAGE) or proxy_pass.takes(SAVE)
     if not names and is_page and proxy_pass.headers_are_known:
-        yield finding("no-forwarded-proto", "no X-Forwarded-Proto", place, scheme=scheme)
+        yield finding("no-forwarded-proto", "X-Forwarded-Proto is not set", place, scheme=scheme)
     for name in names[: names.count("x-forwarded-proto") + names.count("x-scheme")]:
         header = headers[name]
         value = header.args[1].replace("{", "").replace("}", "")
         if value == "http" or (value == "$scheme" and scheme == "https"):
-            reason = (
-                "" if value == "http" else ", and the TLS terminator speaks plain http to nginx"
-            )
+            reason = "" if value == "http" else ", but the TLS terminator uses plain http to nginx"
             message = "%s is %s%s" % (header.args[0], value, reason)
             fields = {"header": header.args[0], "scheme": scheme}
             yield finding("forwarded-proto-wrong", message, header.place, **fields)
     is_old = deployment.hub_version is not None and deployment.hub_version < (2, 0, 2)
     if is_old and "x-scheme" not in names and proxy_pass.headers_are_known:
-        yield finding("no-x-scheme", "no X-Scheme", place, scheme=scheme)
+        yield finding("no-x-scheme", "X-Scheme is not set", place, scheme=scheme)
 
 
 def _check_behind(
@@ -178,7 +180,7 @@ def _check_behind(
     if server.tls:
         is_taken = header is not None and header.args[1] == "$http_x_forwarded_proto"
         if header is not None and is_taken and not proxies:
-            message = "%s is that of a proxy in front; browsers send none" % header.args[0]
+            message = "%s is copied from the request, but browsers do not send it" % header.args[0]
             yield finding("forwarded-proto-unclear", message, header.place)
         return
     if not proxies and any(one.port == 80 and not one.is_behind for one in server.listens):
@@ -187,7 +189,7 @@ def _check_behind(
     values = [one.args[1].replace("{", "").replace("}", "") for one in headers if one]
     if (values or proxy_pass.headers_are_known) and set(values) <= {"$scheme", "http"}:
         who = proxies[0].args[0] if proxies else "if there is one"
-        message = "a proxy in front, %s, may terminate TLS" % who
+        message = "a proxy in front of nginx, %s, may terminate TLS" % who
         yield finding("forwarded-proto-unclear", message, proxy_pass.place_of_headers)
 
 
@@ -198,7 +200,7 @@ def _check_upstream(proxy_pass: ProxyPass) -> Iterator[Finding]:
     rows = in_force(proxy_pass.levels, "proxy_ssl_verify")
     off = [row for row in rows if row.args[0] == "off"]
     if off or is_missing(proxy_pass.levels, "proxy_ssl_verify"):
-        message = "the certificate of %s is not verified" % address
+        message = "nginx does not verify the certificate of %s" % address
         place = off[0].place if off else proxy_pass.directive.place
         has_ca = in_force(proxy_pass.levels, "proxy_ssl_trusted_certificate")
         fields = {
@@ -217,7 +219,7 @@ def _check_body_size(server: Server) -> Iterator[Finding]:
                 yield finding("body-limit", message, limit.place, change=REPLACE)
     for proxy_pass in saving:
         if is_missing(proxy_pass.levels, "client_max_body_size"):
-            message = "client_max_body_size is not set: 1m"
+            message = "client_max_body_size is not set; the default is 1m"
             yield finding("body-limit", message, server.block.place, change=ADD)
             return
 

@@ -26,7 +26,7 @@ def check(server: Server) -> Iterator[Finding]:
                 yield from _check_added_header(directive, name, (value.strip(),))
         for directive in in_force(proxy_pass.levels, "proxy_hide_header"):
             if directive.args[0].lower() == "content-security-policy":
-                message = "the server's Content-Security-Policy is removed"
+                message = "nginx removes the server's Content-Security-Policy"
                 yield finding("csp-at-proxy", message, directive.place)
         yield from _check_cookies(proxy_pass)
         if proxy_pass.takes(PAGE) or proxy_pass.takes(SAVE):
@@ -100,5 +100,7 @@ def _check_buffering(server: Server) -> Iterator[Finding]:
             return
         if is_missing(proxy_pass.levels, "proxy_buffering") and not proxy_pass.is_regex:
             place = server.block.place
-            yield finding("buffering", "proxy_buffering is not set: on", place, change=ADD)
+            yield finding(
+                "buffering", "proxy_buffering is not set; the default is on", place, change=ADD
+            )
             return

@@ -37,7 +37,7 @@ def check(
     """Return all findings, or those about the servers of these names.
 
     ``broken`` is what nginx refuses: nothing else is reported of such a server. Raises Failed
-    where no such server has a ``proxy_pass``.
+    if no such server has a ``proxy_pass``.
     """
     findings = list(configuration.findings + broken)
     servers = servers_of(configuration.directives)
@@ -89,7 +89,7 @@ def _nothing(configuration: Configuration, names: Tuple[str, ...], count: int) -
     if any(one.name.endswith(":") for one in configuration.directives):
         blocks.append("a file in another language, such as YAML")
     return Failed(
-        "no server here passes requests on",
+        "the configuration passes no requests to an upstream",
         path=configuration.files[0],
         expected="proxy_pass in a server%s" % (" of %s" % " or ".join(names) if names else ""),
         found=", ".join([found, *blocks]),

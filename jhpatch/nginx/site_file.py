@@ -52,15 +52,15 @@ def is_unchanged(data: bytes) -> bool:
 
 
 _SNIPPET = """\
-# Belongs in the server block of the site: include this file there.
+# Include this file in the server block of the site.
 # jhpatch uses the line above to detect later changes to the file.
 """
 _HSTS = """\
-    # Browsers refuse plain http for the whole name, all its ports, for so long.
+    # For so many seconds, browsers refuse plain http for this name on all its ports.
     add_header Strict-Transport-Security "max-age=%d" always;
 """
 _ALT_SVC = """\
-    # Browsers try HTTP/3 with their next request.
+    # With this header, browsers try HTTP/3 for their next request.
     add_header Alt-Svc 'h3=":%d"; ma=86400' always;
 """
 
@@ -110,7 +110,7 @@ _TLS = """\
     ssl_prefer_server_ciphers off;
     ssl_session_cache shared:%s:10m;
     ssl_session_timeout 1d;
-    ssl_session_tickets off;  # their key would outlive forward secrecy
+    ssl_session_tickets off;  # a stolen ticket key would break forward secrecy
 """
 _STAPLING = """\
     ssl_stapling on;
@@ -136,7 +136,7 @@ server {
 """
 _TO_HTTPS = "    return 308 https://$host%s$request_uri;\n"
 _CHALLENGE = """\
-    # Where certbot and other ACME clients put what the authority asks for.
+    # ACME clients such as certbot put their challenge files here.
     location ^~ /.well-known/acme-challenge/ {
         default_type text/plain;
         root %s;
@@ -170,15 +170,15 @@ def _redirect(checked: CheckedSite) -> str:
 
 
 _DEFAULT_SERVER = """
-# Any other name, and none: closed. A name that others point here (DNS rebinding) would
-# be an origin of its own, and equal to its Host.
+# Close connections for any other host name, and for none: if an attacker points a name
+# here (DNS rebinding), the Origin of the attacker's page equals Host.
 server {
 %s    server_name _;
 %s}
 """
 _CLOSED = "    return 444;\n"
 _HEALTH = """\
-    # Health checks by address have no name of the site.
+    # Health checks by address do not use a name of the site.
     location = %s {
         access_log off;
         default_type text/plain;

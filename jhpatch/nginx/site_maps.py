@@ -2,35 +2,36 @@
 
 from jhpatch.nginx.site import CheckedSite
 
-_MAPS = r"""# Belongs in the http block: a file of its own in sites-enabled or conf.d.
+_MAPS = r"""# This file belongs in the http block: put it into sites-enabled or conf.d.
 # jhpatch uses the line above to detect later changes to the file.
 
-# Websockets, and no other upgrade (h2c) that a client may ask for.
+# Pass on upgrades to websockets only, not others such as h2c.
 map $http_upgrade $%(prefix)s_upgrade {
     default '';
     ~*^websocket$ websocket;
 }
 map $http_upgrade $%(prefix)s_connection {
-    default '';  # no header: connections to the hub are kept and used again
+    default '';  # no header, so that nginx reuses connections to the hub
     ~*^websocket$ upgrade;
 }
-# What may be quiet for days: websockets, and streams of events (progress, output).
+# Requests that may be idle for days: websockets, and event streams (progress, output).
 map "$%(prefix)s_upgrade $http_accept" $%(prefix)s_long {
     default '';
     '~^websocket ' 1;
     '~*^ .*text/event-stream' 1;
 }
 %(host_map)s
-# Whether a page of another origin asks. The hub exempts websockets from its XSRF
-# check: with Origin cleared, any page runs code in a logged-in user's kernel. Scripts
-# with a token send no Origin.
+# 1 if a page of another origin sends the request. The hub exempts websockets from its
+# XSRF check, so only Origin keeps other pages from running code in a user's kernel.
+# Scripts with a token send no Origin.
 map "%(scheme)s://%(host)s $http_origin" $%(prefix)s_foreign {
     default 1;
     '~^[^ ]* $' 0;
     '~*^([^ ]+) \1$' 0;
 %(origins)s}
-# Where such a page could do harm: upgrades, and the API of users' servers, its path
-# as sent or decoded. Not elsewhere: form posts of single sign-on have foreign origins.
+# Refuse such a page if it could do harm: on upgrades, and on the API of users' servers
+# (the path as sent, or decoded). Other paths accept it, because form posts of single
+# sign-on have foreign origins.
 map $request_uri $%(prefix)s_api_as_sent {
     default 0;
     '~^[^?]*/user/[^?]+/api(?:[/?]|$)' 1;
@@ -49,7 +50,7 @@ map $%(prefix)s_guarded$%(prefix)s_foreign $%(prefix)s_refused {
 }
 """
 _HOST_MAP = """\
-# A request of HTTP/3 has no Host header: the name and the port that it was sent to.
+# An HTTP/3 request has no Host header: use the name and the port that it was sent to.
 map $server_port $%(prefix)s_port {
     default ':$server_port';
     443 '';
@@ -62,8 +63,8 @@ map $http_host $%(prefix)s_host {
 _UPSTREAM = """
 upstream %s {
 %s    keepalive 16;
-    # The hub's proxy closes idle connections after 5 s: nginx must be first, or a POST
-    # that meets the end of a connection fails with 502.
+    # The hub's proxy closes idle connections after 5 s. nginx must close them earlier,
+    # because a POST on a connection that is being closed fails with 502.
     keepalive_timeout 4s;
 }
 """

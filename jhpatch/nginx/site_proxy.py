@@ -11,48 +11,48 @@ _GATE = """\
     }
 """
 _LIMITS = """
-    # The default of 1m breaks the saves of larger notebooks.
+    # With the default of 1m, saving a larger notebook fails.
     client_max_body_size %s;
-    # Beyond 16k a body goes to a file first, which costs a save some milliseconds.
+    # By default, nginx writes bodies above 16k to a file first, which delays a save.
     client_body_buffer_size 512k;
 
 """
 _ADDRESSES = """
-    # The user's address, as only these hosts report it.
+    # Only these hosts may report the user's address.
 %s    real_ip_header %s;
     real_ip_recursive on;
 """
 _FORWARDED_FOR = """\
-    # What a client claims in this header is not passed on.
+    # Replace what a client claims in this header.
     proxy_set_header X-Forwarded-For $remote_addr;
 """
 _FORWARDED_FOR_BEHIND_TERMINATOR = """\
-    # Behind a terminator, which wrote the first of these addresses.
+    # The TLS terminator in front of nginx wrote the first of these addresses.
     proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
 """
 _PROXY = """\
-    # Websockets need 1.1; the default was 1.0 for long.
+    # Websockets need HTTP/1.1; nginx before 1.29.7 uses 1.0 by default.
     proxy_http_version 1.1;
     proxy_set_header Upgrade $%(prefix)s_upgrade;
     proxy_set_header Connection $%(prefix)s_connection;
-    # Not $host, which drops the port: the server compares this with the Origin of the
-    # browser, which goes through untouched, and refuses websockets where they differ.
+    # Not $host, which lacks the port: the server compares Host with the Origin of the
+    # browser, which nginx passes on unchanged, and refuses websockets if they differ.
     proxy_set_header Host %(host)s;
     proxy_set_header X-Real-IP $remote_addr;
 %(forwarded_for)s    proxy_set_header X-Forwarded-Host %(host)s;
     proxy_set_header X-Forwarded-Proto %(scheme)s;
     proxy_set_header X-Scheme %(scheme)s;
     proxy_set_header Forwarded "";
-%(user)s    # Progress of a spawn, output of an export: at once, not when a buffer is full.
+%(user)s    # Pass the progress of a spawn and the output of an export on at once.
     proxy_buffering off;
-    # The hub sets several cookies at once; 4k are too small for their headers.
+    # The hub sets several cookies at once; 4k is too small for their headers.
     proxy_buffer_size 16k;
     proxy_buffers 8 16k;
-    # Never a POST twice: no non_idempotent here.
+    # Without non_idempotent, nginx never sends a POST twice.
     proxy_next_upstream error timeout;
 """
 _USER = """\
-    # The user whom the authentication service named; what a client claims is replaced.
+    # Pass on the user that the authentication service named, not what a client claims.
     proxy_set_header REMOTE_USER $%(prefix)s_user;
     proxy_set_header Remote-User $%(prefix)s_user;
     proxy_set_header X-Forwarded-User $%(prefix)s_user;
@@ -65,13 +65,13 @@ _USER = """\
     proxy_set_header X-Auth-Request-Groups "";
 """
 _READ_TIMEOUT = """\
-    # How long the hub may take to answer: a slow start of a server.
+    # The hub may take this long to answer, such as while a server starts.
     proxy_read_timeout %s;
 """
 _UPSTREAM_TLS = """\
     proxy_ssl_server_name on;
     proxy_ssl_name %s;
-    # Off by default: without it an attacker on the network can pose as the hub.
+    # Off by default. Without it, an attacker on the network can impersonate the hub.
     proxy_ssl_verify on;
     proxy_ssl_verify_depth 3;
     proxy_ssl_trusted_certificate %s;
@@ -127,7 +127,7 @@ _LOCATIONS = """
     }
     location @%(prefix)s_long {
 %(inside_long)s%(authenticated_long)s        proxy_pass %(upstream)s;
-        # Longer than the server's ping interval (%(ping)d s): only these connections stay open.
+        # Longer than the server's ping interval (%(ping)d s), so that these connections stay open.
         proxy_read_timeout %(read_timeout)s;
         proxy_send_timeout %(read_timeout)s;
     }
@@ -149,8 +149,8 @@ _REQUEST = """\
 """
 _AUTHENTICATION = (
     """
-    # The authentication service, oauth2-proxy with --reverse-proxy: it believes these headers,
-    # such as X-Forwarded-Uri for --skip-auth-route.
+    # The authentication service: oauth2-proxy with --reverse-proxy trusts these headers, such
+    # as X-Forwarded-Uri for --skip-auth-route.
     location ^~ /oauth2/ {
         proxy_pass %(service)s;
 """

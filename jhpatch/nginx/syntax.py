@@ -53,7 +53,7 @@ _STOCK_MODULES = frozenset(
 
 
 class _Verdict(NamedTuple):
-    """The message that nginx stopped at; None where it read everything."""
+    """The message that nginx stopped at; None if it read everything."""
 
     message: Optional[str]
     place: Optional[str] = None
@@ -66,14 +66,16 @@ def check(configuration: Configuration, nginx: Optional[Nginx]) -> Tuple[Finding
     if nginx is None:
         return tuple(_by_table(configuration))
     if configuration.skipped:
-        message = "nginx was not run: %s was not read" % ", ".join(configuration.skipped)
+        message = "jhpatch did not run nginx, because it could not read %s" % ", ".join(
+            configuration.skipped
+        )
         return (finding("not-known", message), *_by_table(configuration))
     try:
         if not _may_run(configuration, nginx):
             return tuple(_by_table(configuration))
         return _merged(_Judge(configuration, nginx).findings())
     except (OSError, subprocess.SubprocessError, Failed, Refused) as error:
-        message = "%s could not be run: %s" % (nginx.program, error)
+        message = "jhpatch could not run %s: %s" % (nginx.program, error)
         return (finding("not-known", message), *_by_table(configuration))
 
 
@@ -89,7 +91,7 @@ def _merged(findings: Iterator[Finding]) -> Tuple[Finding, ...]:
 def _by_table(configuration: Configuration) -> Iterator[Finding]:
     context: Tuple[str, ...] = () if configuration.main else ("http",)
     for message, place in parser.argument_errors(configuration.top, context):
-        yield finding("config-broken", message + " (by jhpatch's own table)", place)
+        yield finding("config-broken", message + " (by crossplane's table of directives)", place)
     yield from _without_certificate(configuration)
 
 
@@ -124,7 +126,7 @@ class _Judge:
                 yield from missing
                 return
         top = private_copy.without_code(self._configuration.top, self._configuration.prefix)
-        verdict = _Verdict("keys of OpenSSL engines are not loaded")
+        verdict = _Verdict("jhpatch does not load keys of OpenSSL engines")
         if private_copy.has_engine_keys(self._configuration.top):
             row = self._not_known(str(verdict.message), None)
         else:
@@ -141,7 +143,7 @@ class _Judge:
             yield from self._without_files(top, verdict)
 
     def _mismatches(self, verdict: _Verdict) -> Optional[List[Finding]]:
-        """Compare the certificates and keys that root alone can read; None where that fails."""
+        """Compare the certificates and keys that root alone can read; None if that fails."""
         if os.geteuid() != 0 or not _SECRET.match(verdict.message or ""):
             return None
         pairs = certificates.pairs_of(servers_of(self._configuration.directives))
@@ -234,7 +236,7 @@ class _Judge:
 def _verdict(output: str) -> _Verdict:
     messages = [message for message in _MESSAGE.findall(output) if "error log" not in message]
     if not messages:
-        raise Failed("nginx -t printed no verdict")
+        raise Failed("nginx -t printed no result")
     if _END in messages[-1]:
         return _Verdict(None)
     match = _PLACE.fullmatch(messages[0])

@@ -33,7 +33,7 @@ def check(server: Server, sockets: Sockets, deployment: Deployment) -> Iterator[
         for listen in server.listens:
             is_plain = not server.speaks_tls(listen) and not listen.is_behind
             if is_plain and not _leads_to_https(server, listen):
-                message = "port %d passes requests on without TLS" % listen.port
+                message = "the server accepts requests on port %d without TLS" % listen.port
                 yield finding("plain-listen", message, listen.place)
                 break
     if server.tls:
@@ -77,7 +77,7 @@ def _check_versions(server: Server, deployment: Deployment) -> Iterator[Finding]
     for directive in in_force(server.levels, "ssl_protocols"):
         old = [version for version in directive.args if version not in _MODERN]
         if old:
-            message = "allowed: " + ", ".join(old)
+            message = "ssl_protocols allows " + ", ".join(old)
             yield finding("tls-old", message, directive.place, change=REPLACE)
     is_modern = deployment.is_at_least(1, 27, 3)  # whose default has no older version
     if is_missing(server.levels, "ssl_protocols") and not is_modern:
@@ -106,11 +106,14 @@ def _check_ciphers(server: Server) -> Iterator[Finding]:
     for directive in in_force(server.levels, "ssl_ciphers"):
         weak = _weak_ciphers(directive.args[0])
         if weak:
-            message = "allowed: " + ", ".join(weak)
+            message = "ssl_ciphers allows " + ", ".join(weak)
             place = directive.place
             yield finding("weak-ciphers", message, place, ciphers=CIPHERS, change=REPLACE)
     if is_missing(server.levels, "ssl_ciphers"):
-        message = "ssl_ciphers is not set: HIGH:!aNULL:!MD5 allows those without ECDHE, and CBC"
+        message = (
+            "ssl_ciphers is not set; the default HIGH:!aNULL:!MD5 allows CBC, and ciphers "
+            "without ECDHE"
+        )
         place = server.block.place
         yield finding("weak-ciphers", message, place, ciphers=CIPHERS, change=ADD)
 

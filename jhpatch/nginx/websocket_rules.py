@@ -60,10 +60,10 @@ def _check_missing(server: Server, upgrading: Sequence[ProxyPass]) -> Iterator[F
     place = old.place if old else first.place_of_headers
     change = REPLACE if old else ADD
     if not upgrading:
-        message = "no Upgrade header is passed on"
+        message = "the Upgrade header is not passed on"
         yield finding("no-upgrade", message, place, change=change, **fields)
     else:
-        message = "Upgrade is passed on in other locations, not in %s" % first.path
+        message = "Upgrade is passed on in other locations, but not in %s" % first.path
         yield finding("upgrade-some-paths", message, place, change=change, **fields)
 
 
@@ -82,7 +82,7 @@ def _check_headers(server: Server, proxy_pass: ProxyPass) -> Iterator[Finding]:
     connection, upgrade = headers.get("connection"), headers["upgrade"]
     is_always = "$" not in upgrade.args[1]
     if is_always and not _is_for_websockets(proxy_pass):
-        message = "Upgrade is %s, whatever the request" % upgrade.args[1]
+        message = "Upgrade is %s for every request" % upgrade.args[1]
         fields = _fields(server, _UPGRADE)
         yield finding("upgrade-always", message, upgrade.place, **fields)
     if connection is None:
@@ -91,7 +91,7 @@ def _check_headers(server: Server, proxy_pass: ProxyPass) -> Iterator[Finding]:
             fields = _fields(server, _CONNECTION)
             yield finding("no-upgrade", message, upgrade.place, change=ADD, **fields)
     elif not re.search(r"(^|[,\s])upgrade([,\s]|$)|\$", connection.args[1], re.I):
-        message = "Upgrade is passed on, but not Connection: upgrade"
+        message = "Upgrade is passed on, but Connection is not upgrade"
         fields = _fields(server, _CONNECTION)
         yield finding("no-upgrade", message, connection.place, change=REPLACE, **fields)
 

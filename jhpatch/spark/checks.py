@@ -20,10 +20,12 @@ from jhpatch.system import become_user
 
 TABLE = FindingTable(
     {
-        "spark": FindingKind("note", "this is what the kernel runs"),
-        "hadoop": FindingKind("note", "the cluster, as HADOOP_CONF_DIR describes it"),
+        "spark": FindingKind("note", "the kernel runs these programs"),
+        "hadoop": FindingKind("note", "HADOOP_CONF_DIR describes this cluster"),
         "no-spark": FindingKind(
-            "note", "Spark was not checked", jhpatch_command("kernelspec", "install")
+            "note",
+            "doctor checks the Spark of each PySpark kernel",
+            jhpatch_command("kernelspec", "install"),
         ),
     }
 )
@@ -100,7 +102,7 @@ def _faults_as_user(account: Account, environ: Mapping[str, str], look: _Look) -
 
 
 def _notes(name: str, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Describe Spark, Java, Python and the cluster, also where there is no fault."""
+    """Describe Spark, Java, Python and the cluster, also if there is no fault."""
     home = environ.get("SPARK_HOME", "")
     java = java_of(environ.get("JAVA_HOME", ""), environ.get("PATH", ""))
     hadoop = hadoop_version(home)
@@ -109,14 +111,14 @@ def _notes(name: str, environ: Mapping[str, str]) -> Iterator[Finding]:
         spark_version(home) or "of an unknown release",
         " with Hadoop %s's client" % hadoop if hadoop else "",
         (java.release or "of an unknown release") if java else "none",
-        environ.get("PYSPARK_PYTHON") or "as the kernel's",
+        environ.get("PYSPARK_PYTHON") or "the kernel's own",
     )
     yield finding("spark", message, home or None)
     cluster = hadoop_of(*directories_of(environ))[0]
     if cluster:
-        kind = "Kerberized" if cluster.kerberized else "without Kerberos"
+        kind = "a Kerberized cluster" if cluster.kerberized else "a cluster without Kerberos"
         realm = ", realm " + cluster.realm if cluster.realm else ""
         managers = ", ".join(cluster.managers) or "none"
-        message = "%s: a cluster %s%s, ResourceManager %s, file system %s"
+        message = "%s: %s%s, ResourceManager %s, file system %s"
         message = message % (name, kind, realm, managers, cluster.default_fs or "not set")
         yield finding("hadoop", message, cluster.folder)

@@ -10,7 +10,7 @@ _CODE = (
 
 
 def has_debugger(python: str, environ: Mapping[str, str], seconds: float = 20) -> bool:
-    """Ask ipykernel, from release 6 on; False where it cannot be asked within the seconds."""
+    """Ask ipykernel, from release 6 on; False if it cannot be asked within the seconds."""
     known = {key: environ[key] for key in sorted(environ) if not key.startswith("PYTHON")}
     try:
         output = subprocess.run(

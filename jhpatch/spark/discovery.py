@@ -38,7 +38,7 @@ class Spark(NamedTuple):
 
     home: str
     version: str
-    """Empty where it is not known."""
+    """Empty if it is not known."""
     python_path: Tuple[str, ...]
 
 
@@ -124,7 +124,7 @@ def find_hadoop_conf(
     """Return the directories of Hadoop's and of YARN's configuration, which may be the same.
 
     They are those named, else those of HADOOP_CONF_DIR and YARN_CONF_DIR, else the usual one.
-    Raises Refused where they have no readable configuration.
+    Raises Refused if they have no readable configuration.
     """
     hadoop_dir = named or environ.get("HADOOP_CONF_DIR") or environ.get("YARN_CONF_DIR", "")
     yarn_dir = named_yarn or ("" if named else environ.get("YARN_CONF_DIR", ""))
@@ -136,7 +136,7 @@ def find_hadoop_conf(
         error = refusal_of(fault)
         if not is_found and error.next is not None:
             local = jhpatch_command("kernelspec", "install", "--master", "local[*]")
-            error.next = error.next + ", or for a Spark on this host alone " + local
+            error.next = error.next + "; to run Spark on this host only: " + local
         raise error
     return hadoop_dir, yarn_dir
 
@@ -161,7 +161,7 @@ def path_of(python: str, option: str, environ: Mapping[str, str]) -> str:
     found = "" if "/" in python else shutil.which(python, path=environ.get("PATH") or None)
     if found:
         return os.path.abspath(found)
-    relative = "is a relative path: a server starts the kernel in another directory"
+    relative = "is a relative path, but a server starts the kernel in another directory"
     reason = relative if "/" in python else "is not on PATH"
     raise refusal_of(Fault("kernel-python", "%s %s %s" % (option, python, reason)))
 
@@ -204,7 +204,7 @@ def ask_python(path: str, environ: Mapping[str, str]) -> Tuple[Optional[KernelPy
         return None, reason, is_there
     own = {name: environ[name] for name in environ if not name.startswith("PYTHON")}
     python, problem = probe.ask(path, own)
-    return python, "" if python else "%s is no Python: %s" % (path, problem), False
+    return python, "" if python else "%s is not a Python interpreter: %s" % (path, problem), False
 
 
 def python_release(path: str, environ: Mapping[str, str]) -> Tuple[Tuple[int, ...], str, bool]:
@@ -213,7 +213,7 @@ def python_release(path: str, environ: Mapping[str, str]) -> Tuple[Tuple[int, ..
     if reason:
         return (), reason, is_there
     release = spark_home.minor_of(path, environ)
-    return release, "" if release else "%s is no Python" % path, False
+    return release, "" if release else "%s is not a Python interpreter" % path, False
 
 
 def _not_run(path: str) -> Tuple[str, bool]:
@@ -222,10 +222,10 @@ def _not_run(path: str) -> Tuple[str, bool]:
     Root runs no interpreter that another user can write.
     """
     if not os.access(path, os.X_OK) or os.path.isdir(path):
-        return "%s is no program of this host" % path, False
+        return "%s is not an executable file on this host" % path, False
     try:
         if os.geteuid() == 0 and path_owners.writer_of(path) is not None:
-            return "%s can be written by another user, and was not run" % path, True
+            return "jhpatch did not run %s, because another user can write it" % path, True
     except JhpatchError as error:
         return error.message, True
     return "", True

@@ -43,7 +43,7 @@ def inspect(
         message = "%s: %s" % (manifest, spec.problem)
         return (Fault("kernel-json", message, manifest),), ()
     if spec.language not in ("", "python"):
-        message = "%s is a kernel of the language %s" % (kernel.name, spec.language)
+        message = "the kernel %s runs %s, not Python" % (kernel.name, spec.language)
         return (Fault("kernel-language", message, manifest),), ()
     launch = launch_of(kernel, environ)
     faults, python = list(_startable(launch, manifest)), None
@@ -61,7 +61,7 @@ def inspect(
     faults += _spark_faults(kernel, launch, python, mine, manifest)
     notes: Tuple[str, ...] = ()
     if launch.opaque:
-        text = "%s starts by %s, which was not run: check without --static does"
+        text = "%s starts through %s, which --static does not run; use check without --static"
         notes = (text % (kernel.name, launch.opaque),)
     once = {fault.code: fault for fault in reversed(faults)}  # the first of each code
     repeated = ("kernel-variable", "kernel-program", "hadoop-conf-unreadable")
@@ -76,7 +76,7 @@ def _startable(launch: Launch, manifest: str) -> Iterator[Fault]:
             continue
         message = "there is no program %s" % program
         if os.path.exists(program):
-            message = "%s is no program: it is not executable" % program
+            message = "%s is not executable" % program
         yield Fault("kernel-program", message, program, {"path": manifest})
 
 
@@ -93,7 +93,7 @@ def _spark_faults(
         return  # its Spark is not on this host
     unfilled = {name for name in launch.unfilled if name in _USED}
     for name in sorted(unfilled):
-        message = "%s is %s: there is no variable %s here, and Jupyter then leaves it as it is"
+        message = "%s is %s: the variable %s is not set, so Jupyter leaves the reference unchanged"
         values = (name, environment[name], launch.unfilled[name])
         code = "spark-home-missing" if name == "SPARK_HOME" else "kernel-variable"
         yield Fault(code, message % values, manifest, {"path": manifest})
@@ -102,10 +102,10 @@ def _spark_faults(
     startup = environment.get("PYTHONSTARTUP", "")
     if launch.python and startup and "PYTHONSTARTUP" not in unfilled:
         if not os.path.isfile(startup):
-            message = "PYTHONSTARTUP is %s, which is not there" % startup
+            message = "PYTHONSTARTUP is %s, which does not exist" % startup
             yield Fault("kernel-startup", message, startup, {"path": manifest})
     elif launch.python and "PYTHONSTARTUP" in environment and not startup:
-        message = "PYTHONSTARTUP is set and empty"
+        message = "PYTHONSTARTUP is set but empty"
         yield Fault("kernel-startup", message, "", {"path": manifest})
     known = {name: environment[name] for name in environment if name not in unfilled}
     if kernel.spec.ours and os.path.isdir(known.get("SPARK_HOME", "")) and python is not None:

@@ -56,14 +56,17 @@ def resolve(options: KernelOptions, environ: Mapping[str, str]) -> Tuple[Kernel,
         )
     for path in (spark.home, java.home, conf_dir, yarn_dir, python, worker):
         if "$" in path or "\n" in path:
-            raise Usage("a path in a kernel.json may hold no $", found=path)
+            raise Usage("a path in kernel.json must not contain $ or a line break", found=path)
     is_local = options.master.startswith("local")
     pythons = discovery.find_pythons(spark.version, python, worker, is_local, environ)
     for fault in filter(prevents_start, pythons.faults):
         raise refusal_of(fault)
     notes = list(pythons.unknown) + [fault.message for fault in pythons.faults]
     if is_yarn and spark.version.startswith(("1.", "2.")):
-        notes.append("Spark %s takes no new tickets: see docs/pyspark.md" % spark.version)
+        notes.append(
+            "a running session of Spark %s does not use new tickets: see docs/pyspark.md"
+            % spark.version
+        )
     env = dict(_parse_pairs(options.env, "--env", _VARIABLE))
     more = [entry for entry in env.pop("PYTHONPATH", "").split(":") if entry]
     version = " " + spark.version if spark.version else ""
@@ -103,7 +106,7 @@ def _check(options: KernelOptions) -> None:
         )
     if options.deploy_mode != "client":
         raise Usage(
-            "a notebook is the driver, and cannot be one on the cluster (--deploy-mode)",
+            "--deploy-mode: the notebook is the driver, and cannot run on the cluster",
             expected="client",
             found=options.deploy_mode,
         )
@@ -119,7 +122,7 @@ def _parse_pairs(
         if equals and option == "--conf" and not name.startswith("spark."):
             raise Usage(
                 "--conf: Spark ignores a setting whose name does not begin with spark.",
-                expected="spark.NAME=VALUE; spark.hadoop.NAME=VALUE for a setting of Hadoop's",
+                expected="spark.NAME=VALUE; spark.hadoop.NAME=VALUE for a Hadoop setting",
                 found=text,
             )
         if not equals or not names.fullmatch(name) or "\n" in value or "\0" in value:

@@ -51,7 +51,7 @@ def run_job(name: str, timeout: float, say: Callable[[str], None]) -> Outcome:
         outcome = _run_once(name, end, say)
         if not remaining or not outcome.is_vague or _PORT_TAKEN not in outcome.output:
             break
-        say("another program took the kernel's port: starting it again")
+        say("another program took the kernel's port; starting the kernel again")
     return outcome
 
 
@@ -117,7 +117,9 @@ class _Run:
             self._drain()
             raise Ended("kernel-died", words)
         if time.monotonic() > self._end:
-            raise Ended("spark-timeout", "no answer within the time (--timeout)")
+            raise Ended(
+                "spark-timeout", "the kernel did not answer within the time limit (--timeout)"
+            )
 
     def _drain(self) -> None:
         while True:

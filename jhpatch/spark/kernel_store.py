@@ -75,7 +75,7 @@ def _jupyter() -> Tuple[Any, Any]:
     except ImportError as error:
         raise Failed(
             "this Python has no jupyter_client: %s" % error,
-            expected="the Python of the notebook server",
+            expected="the Python of the Jupyter server",
             next=install_command("jupyter_client"),
         )
     return jupyter_kernelspec.KernelSpecManager(), paths
@@ -119,7 +119,9 @@ def all_kernels() -> Iterator[InstalledKernel]:
     try:
         parents = manager.kernel_dirs
     except RuntimeError as error:  # Path.expanduser, for a user without an account
-        raise Failed("uid %d: %s" % (os.geteuid(), error), next="set HOME, or getent passwd")
+        raise Failed(
+            "uid %d: %s" % (os.geteuid(), error), next="set HOME to the user's home directory"
+        )
     for parent in parents:
         with contextlib.suppress(OSError):
             for name in sorted(os.listdir(parent)):
@@ -138,7 +140,7 @@ def find(name: str) -> InstalledKernel:
     names = ", ".join(kernel.name for kernel in kernels())
     raise Failed(
         "there is no kernel %s" % name,
-        expected=names or "one that kernelspec install has written",
+        expected=names or "a kernel that kernelspec install has written",
         next=jhpatch_command("kernelspec", "list"),
     )
 
@@ -159,7 +161,7 @@ def _read(path: str) -> Optional[bytes]:
 def stale_files(directory: str, files: Dict[str, bytes]) -> List[str]:
     """Return the names of the files that are missing or different, in the order to write them.
 
-    Raises Refused where jhpatch did not write the kernel in that directory.
+    Raises Refused if jhpatch did not write the kernel in that directory.
     """
     if os.path.lexists(os.path.join(directory, MANIFEST)):
         spec = read_spec(directory)
@@ -167,7 +169,7 @@ def stale_files(directory: str, files: Dict[str, bytes]) -> List[str]:
             raise Refused(
                 "there is a kernel of this name that jhpatch did not write",
                 path=directory,
-                expected="no such kernel, or one of jhpatch's",
+                expected="no kernel of this name, or one that jhpatch wrote",
                 found=spec.display_name if spec and spec.display_name else "another kernel",
                 next=jhpatch_command("kernelspec", "install", "--name", "ANOTHER"),
             )
@@ -220,7 +222,7 @@ def _remove_bytecode(cache: str) -> None:
 
 
 def _require_safe_directory(directory: str) -> None:
-    """Raise Refused where root would write a file that another user can replace."""
+    """Raise Refused if root would write a file that another user can replace."""
     if os.geteuid() != 0:
         return
     existing = directory
@@ -231,9 +233,9 @@ def _require_safe_directory(directory: str) -> None:
         raise Refused(
             "root does not write a kernel into a directory that another user can write",
             path=writer.path,
-            expected="a path that root alone can write",
+            expected="a path that only root can write",
             found="owner uid %d, mode %04o" % (writer.uid, writer.mode),
-            next="the same command as that user",
+            next="run the same command as that user",
         )
 
 
@@ -242,5 +244,5 @@ def _failed(error: OSError, directory: str) -> Failed:
         error.strerror or str(error),
         path=os.fsdecode(error.filename or directory),
         expected="a directory that you may write",
-        next="the same command with sudo, or with --user",
+        next="run the same command with sudo, or with --user",
     )

@@ -55,13 +55,13 @@ class Kernel(NamedTuple):
     worker_python: str
     spark_home: str
     spark: str
-    """Spark's release, such as 3.5.1; empty where it is not known."""
+    """Spark's release, such as 3.5.1; empty if it is not known."""
     python_path: Tuple[str, ...]
     hadoop_conf_dir: str
     java_home: str
     master: str
     yarn_conf_dir: str = ""
-    """Where it is not the same as ``hadoop_conf_dir``."""
+    """If it is not the same as ``hadoop_conf_dir``."""
     deploy_mode: str = "client"
     conf: Tuple[Tuple[str, str], ...] = ()
     env: Tuple[Tuple[str, str], ...] = ()

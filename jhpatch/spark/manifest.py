@@ -47,12 +47,12 @@ def parse(data: bytes) -> KernelSpec:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         return _unusable(
-            data, "it is not UTF-8: byte 0x%02x in line %d" % (data[error.start], line)
+            data, "the file is not UTF-8: byte 0x%02x in line %d" % (data[error.start], line)
         )
     except RecursionError:
-        return _unusable(data, "it is nested too deeply")
+        return _unusable(data, "the file is nested too deeply")
     except ValueError as error:
-        return _unusable(data, "it is not JSON: " + _json_problem(text, error))
+        return _unusable(data, "the file is not JSON: " + _json_problem(text, error))
     problem = _shape_problem(document)
     if problem:
         return _unusable(data, problem)
@@ -84,14 +84,14 @@ def _json_problem(text: str, error: ValueError) -> str:
     elif after.startswith(("//", "/*", "#")):
         hint = " (JSON has no comments)"
     elif (after[:1] in ("}", "]") and before.endswith(",")) or after.startswith(","):
-        hint = " (a comma too many)"
+        hint = " (a superfluous comma)"
     return "%s%s" % (error, hint)
 
 
 def _shape_problem(document: Any) -> str:
     """Return what a kernel.json lacks, or has in a form that jupyter_client does not start."""
     if not isinstance(document, dict):
-        return "it is not a JSON object"
+        return "the file is not a JSON object"
     argv, env = document.get("argv"), document.get("env")
     if not isinstance(argv, list) or not argv or not all(isinstance(one, str) for one in argv):
         return "argv must be a list of one or more strings"

@@ -46,7 +46,7 @@ def ask(
 ) -> Tuple[Optional[KernelPython], str]:
     """Return what a kernel's Python is, or None and its last words.
 
-    ``module``: the top package of what it runs, where that is not ipykernel.
+    ``module``: the top package of what it runs, if that is not ipykernel.
     Runs the program with the kernel's own environment: for the user who would run the kernel.
     """
     own = {name: environ[name] for name in environ if name != "PYTHONSTARTUP"}
@@ -73,7 +73,7 @@ def ask(
                 break
     last = lines[-1][:200] if lines else "nothing"
     if done.returncode == 0:
-        return None, "it prints %s" % last
+        return None, "it printed %s" % last
     return None, last if lines else "it ended with exit code %d" % done.returncode
 
 

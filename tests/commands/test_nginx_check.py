@@ -47,7 +47,7 @@ def test_the_text_says_where_why_and_what_to_write(capsys):
     out = capsys.readouterr().out
     assert "error    origin-cleared  Origin is cleared\n" in out
     assert re.search(r"where: \S+/widespread.conf:\d+\n", out)
-    assert "next:  Remove it.\n" in out
+    assert "next:  Remove this directive.\n" in out
     assert out.endswith("1 file, 1 proxy_pass: 5 findings\n")
 
 

@@ -125,7 +125,7 @@ SENTENCES = [
         "Machine.",
         "Error: Could not find or load main class x",
     ),
-    ("0.00s - Note: Debugging will proceed.\n", "it gives no reason"),
+    ("0.00s - Note: Debugging will proceed.\n", "the output names no reason"),
     (
         "\rSpark is starting (local[1]): 9 s     26/11/28 10:00:01 ERROR SparkContext: Error "
         "initializing SparkContext.\njava.nio.channels.UnresolvedAddressException\n\tat a.B(C:1)",
@@ -139,7 +139,7 @@ SENTENCES = [
         "[IPKernelApp] WARNING | x\n[IPKernelApp] CRITICAL | Profile 'etl' not found.\n",
         "[IPKernelApp] CRITICAL | Profile 'etl' not found.",
     ),
-    ("", "it gives no reason"),
+    ("", "the output names no reason"),
 ]
 
 

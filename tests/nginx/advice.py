@@ -26,8 +26,8 @@ def carried_out(text, finding):
     step = "".join(finding.next.parts)
     step, _, for_http = step.partition("Add to the http block: ")
     begin = sum(map(len, text.splitlines(True)[: number - 1]))
-    if step.startswith("Replace it with: "):
-        new = step[len("Replace it with: ") :].partition(" c.JupyterHub")[0]
+    if step.startswith("Replace this directive with: "):
+        new = step[len("Replace this directive with: ") :].partition(" Set c.JupyterHub")[0]
         # Of the headers the same one, of other directives the same name.
         words = new.split()
         name = r"\s+".join(words[:2]) if words[0] == "proxy_set_header" else words[0]
@@ -41,10 +41,10 @@ def carried_out(text, finding):
         if text[start:].startswith("server"):
             start = text.index("{", start) + 1
         text = text[:start] + " " + step[len("Add: ") :] + text[start:]
-    elif step.startswith("Remove it."):
+    elif step.startswith("Remove this directive."):
         start, end = _directive(text, begin, "(?i)" + REMOVED[finding.code])
         text = text[:start] + text[end:]
-        listens = step.partition("Replace the listen with: ")[2]
+        listens = step.partition("Replace the listen directives with: ")[2]
         if listens:
             text = text[:begin] + re.sub(r"listen [^;]*;", listens, text[begin:], count=1)
             text = re.sub(r"(server \{\s*)listen 443;", r"\1" + listens, text)

@@ -62,7 +62,7 @@ def asked(port, path, **headers):
 
 
 def test_a_request_over_http3(tmp_path, certificates):
-    """Its Host has the port, which there is no Host header for; foreign pages are refused."""
+    """Its Host contains the port, which there is no Host header for; foreign pages are refused."""
     with proxy_of(tmp_path, certificates, http3=True) as proxy:
         own = {"origin": "https://" + proxy.own}
         status, body = asked(proxy.port, "/user/a/api/contents", **own)

@@ -112,4 +112,4 @@ def test_the_path_as_it_was_sent(tmp_path, to, right):
     path = tmp_path / "site.conf"
     path.write_text("server { location / { proxy_pass %s; } }" % to)
     (row,) = [row for row in judged(path) if row.code == "path-decoded"]
-    assert "".join(row.next.parts) == "Replace it with: proxy_pass %s;" % right
+    assert "".join(row.next.parts) == "Replace this directive with: proxy_pass %s;" % right

@@ -19,11 +19,14 @@ PLAIN = CASES["terminator"]
         ),
         (HUB._replace(proxy_protocol=True), "--trusted-proxy"),
         (HUB._replace(acme_webroot="/srv/acme"), "--redirect-http"),
-        (HUB._replace(redirect_http=True, listens=("unix:/x/y",)), "expected one port"),
+        (HUB._replace(redirect_http=True, listens=("unix:/x/y",)), "exactly one port"),
         (HUB._replace(health_check="/healthz"), "--health-check"),
         (PLAIN._replace(health_check="/healthz", default_server=False), "--health-check"),
-        (PART._replace(snippet="maps", hsts=300), "--snippet: --hsts"),
-        (PART._replace(snippet="maps", certificates=HUB.certificates), "--snippet: --certificate"),
+        (PART._replace(snippet="maps", hsts=300), "--snippet: expected no --hsts"),
+        (
+            PART._replace(snippet="maps", certificates=HUB.certificates),
+            "--snippet: expected no --certificate",
+        ),
         (PART._replace(snippet="all"), "--snippet: expected maps or locations"),
     ],
 )

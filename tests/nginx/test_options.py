@@ -62,10 +62,13 @@ def test_no_value_breaks_out(field, wrap, value):
         (HUB._replace(server_names=()), "--server-name: expected at least one"),
         (HUB._replace(upstreams=()), "--upstream: expected at least one"),
         (HUB._replace(listens=()), "--listen: expected at least one"),
-        (HUB._replace(listens=("443", "443")), "--listen: the same twice"),
+        (HUB._replace(listens=("443", "443")), "--listen: the same value is given twice"),
         (HUB._replace(certificates=()), "expected --certificate, or --external-scheme"),
         (HUB._replace(certificates=(pair("a"), pair("b"))), "one for each of 1 names"),
-        (HUB._replace(certificates=(), external_scheme="http", hsts=1), "over https alone"),
+        (
+            HUB._replace(certificates=(), external_scheme="http", hsts=1),
+            "--hsts: expected --certificate",
+        ),
         (
             HUB._replace(certificates=(), external_scheme="https", redirect_http=True),
             "--redirect-http, --stapling and --http3 need --certificate",
@@ -77,22 +80,25 @@ def test_no_value_breaks_out(field, wrap, value):
         (HUB._replace(upstreams=("a:1", "https://b:1")), "https:// for all or for none"),
         (
             HUB._replace(redirect_http=True, listens=("443", "8443")),
-            "one port to send browsers to",
+            "--listen with exactly one port",
         ),
-        (HUB._replace(listens=("*:443", "443")), "--listen: the same twice"),
-        (HUB._replace(listens=("0.0.0.0:443", "443")), "--listen: the same twice"),
-        (HUB._replace(listens=("[::1]:443", "[0:0::1]:443")), "--listen: the same twice"),
+        (HUB._replace(listens=("*:443", "443")), "--listen: the same value is given twice"),
+        (HUB._replace(listens=("0.0.0.0:443", "443")), "--listen: the same value is given twice"),
+        (
+            HUB._replace(listens=("[::1]:443", "[0:0::1]:443")),
+            "--listen: the same value is given twice",
+        ),
         (HUB._replace(listens=("[127.0.0.1]:443",)), "--listen: "),
         (HUB._replace(upstreams=("256.1.1.1:80",)), "--upstream: "),
         (HUB._replace(auth_request="http://256.1.1.1"), "--auth-request: "),
         (HUB._replace(auth_request="http://a:65536"), "--auth-request: expected a port"),
         (
             HUB._replace(auth_request="http://a:1", base_url="/oauth2/"),
-            "--base-url: with --auth-request",
+            "--base-url: expected another path",
         ),
         (HUB._replace(proxy_read_timeout="5s"), "--proxy-read-timeout: expected more than"),
         (HUB._replace(max_body="1k"), "--max-body: expected 10m"),
-        (HUB._replace(redirect_http=True, listens=("80",)), "port 80 is one of --listen"),
+        (HUB._replace(redirect_http=True, listens=("80",)), "expected no --listen on port 80"),
     ],
 )
 def test_values_that_rule_each_other_out(site, message):

@@ -81,5 +81,5 @@ def test_what_is_no_regular_file_is_refused(tmp_path):
             output.read(str(tmp_path / name))
         refusals[name] = refused.value
     assert refusals["link"].found == "a symlink to %s" % (tmp_path / "hub")
-    assert refusals["link"].next.parts[0].arguments == ("--output", str(tmp_path / "hub"))
+    assert refusals["link"].next.parts[1].arguments == ("--output", str(tmp_path / "hub"))
     assert refusals["large"].found == "more than 1048576 bytes"

@@ -108,7 +108,7 @@ def test_nginx_is_not_asked_about_what_was_not_read(etc, asked, kind):
     rows, output = asked(etc)
     assert output == ""
     assert [row.code for row in rows] == ["not-known"]
-    assert "not run" in rows[0].message and "options.conf" in rows[0].message
+    assert "did not run" in rows[0].message and "options.conf" in rows[0].message
 
 
 @with_nginx

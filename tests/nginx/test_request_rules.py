@@ -14,12 +14,13 @@ pytest.importorskip("crossplane")
         ("", "Add: proxy_ssl_verify on; proxy_ssl_trusted_certificate %s;" % CA_FILE),
         (
             "proxy_ssl_verify off;",
-            "Replace it with: proxy_ssl_verify on; proxy_ssl_trusted_certificate %s;" % CA_FILE,
+            "Replace this directive with: proxy_ssl_verify on; proxy_ssl_trusted_certificate %s;"
+            % CA_FILE,
         ),
         ("proxy_ssl_trusted_certificate /x;", "Add: proxy_ssl_verify on;"),
         (
             "proxy_ssl_trusted_certificate /x; proxy_ssl_verify off;",
-            "Replace it with: proxy_ssl_verify on;",
+            "Replace this directive with: proxy_ssl_verify on;",
         ),
     ],
 )

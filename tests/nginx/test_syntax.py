@@ -176,4 +176,4 @@ def test_root_asks_as_the_owner_of_the_file(tmp_path):
     os.chown(str(folder / "nginx.conf"), 0, 0)
     (folder / "nginx.conf").chmod(0o666)
     broken, rest = refused(folder / "nginx.conf", program)
-    assert not broken and "could not be run" in rest[0].message
+    assert not broken and "could not run" in rest[0].message

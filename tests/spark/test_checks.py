@@ -48,7 +48,7 @@ def test_what_a_kernel_runs_and_where(environ):
     rows = rows_of(environ)
     assert "Spark 3.5.1, Java 17" in rows["spark"].message
     words = rows["hadoop"].message
-    assert "Kerberized, realm EXAMPLE.TEST" in words and "127.0.0.1:1" in words
+    assert "a Kerberized cluster, realm EXAMPLE.TEST" in words and "127.0.0.1:1" in words
     assert "hdfs://nn" in words and rows["hadoop"].severity == "note"
 
 

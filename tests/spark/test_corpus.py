@@ -85,15 +85,15 @@ STATIC = {
 SAYS = {
     "json-bom": "line 1 column 1",
     "json-comment": "line 2 column 2",
-    "json-comma": "a comma too many",
+    "json-comma": "a superfluous comma",
     "python-path-typo": "PYTHON_PATH",
-    "py4j-wildcard": "no wildcard in PYTHONPATH",
-    "py4j-other-release": "py4j-0.8.2.1-src.zip, which is not there",
-    "no-such-variable": "no variable NO_SUCH_SPARK",
-    "own-variable": "no variable SPARK_HOME",
+    "py4j-wildcard": "does not expand wildcards in PYTHONPATH",
+    "py4j-other-release": "py4j-0.8.2.1-src.zip, which does not exist",
+    "no-such-variable": "variable NO_SUCH_SPARK is not set",
+    "own-variable": "variable SPARK_HOME is not set",
     "two-sparks": "Spark 4.0.1",
     "no-ipykernel": "has no ipykernel",
-    "driver-older": "the notebook's Python is 3.2",
+    "driver-older": "the notebook runs Python 3.2",
     "yarn-two-dirs": "127.0.0.1:1",
 }
 NOT_LISTED = {"plain-python", "sparkr", "toree-scala"}
@@ -173,7 +173,9 @@ def test_list_shows_each_pyspark_kernel_and_no_other(jhpatch, corpus):
     names = {row["name"] for row in answer.document["kernels"]}
     assert set(STATIC) - names - broken == NOT_LISTED and not names & broken
     notes = "\n".join(answer.document["notes"])
-    assert "json-comment/kernel.json: it is not JSON: " in notes and "line 2 column 2" in notes
+    assert (
+        "json-comment/kernel.json: the file is not JSON: " in notes and "line 2 column 2" in notes
+    )
     masters = {row["name"]: row["master"] for row in answer.document["kernels"]}
     assert masters["yarn-equals"] == masters["yarn-conf-short"] == "yarn"
     assert masters["bash-c"] == masters["run-sh"] == "local[1]"

@@ -153,7 +153,7 @@ def test_what_a_python_says_of_itself(tmp_path):
     assert python is None or (python.release, reason) == (sys.version_info[:2], "")
     assert discovery.ask_python("/nowhere/python", {}) == (
         None,
-        "/nowhere/python is no program of this host",
+        "/nowhere/python is not an executable file on this host",
         False,
     )
 
@@ -167,7 +167,7 @@ def test_root_runs_no_python_that_a_user_can_write(tmp_path):
     os.chown(str(path), 65534, 65534)
     python, reason, is_there = discovery.ask_python(str(path), os.environ)
     assert python is None and is_there
-    assert "can be written by another user" in reason and not seen.exists()
+    assert "another user can write it" in reason and not seen.exists()
 
 
 def found(driver, worker, is_local=False):
@@ -182,7 +182,7 @@ def test_the_pythons_of_a_kernel(tmp_path):
     new = make_python(str(tmp_path / "new"), "3.9")
     assert found(new, new) == ([], [])
     assert found(old, new) == (["spark-python-mismatch"], [])
-    absent = "/nowhere/python is no program of this host"
+    absent = "/nowhere/python is not an executable file on this host"
     assert found(new, "/nowhere/python") == ([], [absent])
     assert found(new, "/nowhere/python", is_local=True) == (["kernel-python"], [])
     assert found("/nowhere/python", new)[0] == ["kernel-python"]

@@ -46,13 +46,13 @@ def test_a_kernel_on_yarn(options, host):
     )
     kernel, notes = kernel_options.resolve(yarn, {"PATH": "/nowhere"})
     assert (kernel.hadoop_conf_dir, kernel.worker_python) == (conf, "/cluster/python")
-    assert notes == ["/cluster/python is no program of this host"]
+    assert notes == ["/cluster/python is not an executable file on this host"]
     make_spark(str(host / "spark"), "2.4.8")
     make_java(str(host / "java"), "1.8.0_402")
     two = make_python(str(host / "python"), "3.7")
     old = yarn._replace(python=two, worker_python=None)
     assert kernel_options.resolve(old, {"PATH": "/nowhere"})[1] == [
-        "Spark 2.4.8 takes no new tickets: see docs/pyspark.md",
+        "a running session of Spark 2.4.8 does not use new tickets: see docs/pyspark.md",
     ]
 
 
@@ -63,13 +63,13 @@ def test_a_kernel_on_yarn(options, host):
         ({"name": ""}, "--name is not a valid kernel name"),
         ({"master": "yarn;x"}, "--master is not a supported cluster URL"),
         ({"master": "spark://$HOST"}, "--master is not a supported cluster URL"),
-        ({"deploy_mode": "cluster"}, "a notebook is the driver"),
+        ({"deploy_mode": "cluster"}, "the notebook is the driver"),
         ({"conf": ("spark.x",)}, "--conf cannot be read"),
         ({"conf": ("x=1",)}, "does not begin with spark."),
         ({"conf": ("spark.x=1\n2",)}, "--conf cannot be read"),
         ({"env": ("1A=x",)}, "--env cannot be read"),
         ({"env": ("A=\0",)}, "--env cannot be read"),
-        ({"worker_python": "/opt/$x/python"}, "may hold no $"),
+        ({"worker_python": "/opt/$x/python"}, "must not contain $"),
     ],
 )
 def test_a_value_that_cannot_be_used(options, changes, message):

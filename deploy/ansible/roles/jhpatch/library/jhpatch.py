@@ -74,11 +74,11 @@ author:
 """
 
 EXAMPLES = r"""
-- name: The hub is patched
+- name: Apply the patches to the hub
   jhpatch:
     python: [/opt/jupyterhub/bin/python]
 
-- name: The hub is as upstream released it
+- name: Revert the patches of the hub
   jhpatch:
     python: [/opt/jupyterhub/bin/python]
     state: reverted
@@ -161,7 +161,7 @@ def changing(module):
 
 
 def checked(module):
-    """``checked``: fails where apply has something to do or to refuse. Writes nothing."""
+    """``checked``: fails if apply has something to do or to refuse. Writes nothing."""
     named = module.params["patches"]
     # status looks at all patches; whether some are applied is what apply says of them.
     document = run(module, "apply", "--dry-run") if named else run(module, "status")
@@ -195,9 +195,9 @@ def line(module, command, *options):
 
 
 def run(module, command, *options):
-    """The document that a command prints. Fails the task where it prints none.
+    """The document that a command prints. Fails the task if it prints none.
 
-    Raises Missing where the runner has no jhpatch.
+    Raises Missing if the runner has no jhpatch.
     """
     words = line(module, command, "--json", *options)
     code, out, talk = module.run_command(words, cwd="/", handle_exceptions=False)
