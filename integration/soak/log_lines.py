@@ -36,7 +36,7 @@ _REASONS: Sequence[Known] = (
 )
 OURS: Sequence[Known] = (
     Known(r"Kerberos ticket for \S+ \(uid \d+\): .* from keytab .* at (login|spawn|renewal)"),
-    Known(r"Kerberos: ticket of \S+ is kept fresh"),
+    Known(r"Kerberos: this server renews the ticket of \S+"),
     Known(r"Kerberos: the KDC of \S+ does not answer", _KDC),
     Known(r"Kerberos: the KDC of \S+ answers again", _KDC),
     Known(r"Kerberos ticket for %s .* from kinit -R .* at renewal" % _USER, _KEYS),

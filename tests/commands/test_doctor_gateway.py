@@ -150,7 +150,7 @@ def test_a_module_line(tmp_path):
     """libkrb5 looks for the module and reads nothing else: the finding names the line."""
     text = "module /nowhere/x.so:x\n" + realm("127.0.0.1")
     document = doctor_on(tmp_path, text, *USER)
-    assert "line 1: a module line" in message(document, "krb5-conf-module")
+    assert "line 1: this line loads a module" in message(document, "krb5-conf-module")
     assert {"no-kdc", "kinit-no-kdc"} == found(document, "error")
 
 

@@ -41,7 +41,7 @@ def test_a_sound_address(tmp_path, kdc):
         ("kdc.x.test # primary", "no comments at the end of a line"),
         ("kdc.x.test ; primary", "no comments at the end of a line"),
         ("kdc.x.test:88 # primary", "refuses it, and with it all KDCs of the realm"),
-        ("a.x.test b.x.test", "a line names one KDC: libkrb5 ignores all after a.x.test"),
+        ("a.x.test b.x.test", "a line names only one KDC; libkrb5 ignores everything after a.x.test"),
         ("a.x.test,b.x.test", "takes all of it for the name of the host"),
         ("kdc.x.test/", "takes all of it for the name of the host"),
         ("::1", "an IPv6 address needs brackets"),
@@ -49,7 +49,7 @@ def test_a_sound_address(tmp_path, kdc):
         ("kdc.x.test:99999", "at most 65535"),
         ("kdc.x.test:kerberos", "kerberos is not a port"),
         ("kdc.x.test:", "the port is missing"),
-        ("88", "a port without a host"),
+        ("88", "it is a port without a host"),
         (":88", "the host is missing"),
         ("tls/kdc.x.test", "takes all of it for the name of the host"),
         ("\u201ckdc.x.test\u201d", "takes all of it for the name of the host"),
@@ -168,7 +168,7 @@ def test_a_section_that_libkrb5_does_not_see(tmp_path, blank, name):
     profile, (row,) = explained(tmp_path, text)
     assert row.code == "krb5-conf-ignored" and profile.realm is None
     assert row.message == (
-        "line 1: libkrb5 does not see [libdefaults], as %s stands before the bracket; "
+        "line 1: libkrb5 does not recognize [libdefaults], because %s precedes the bracket; "
         "it ignores lines 1 to 2" % name
     )
 

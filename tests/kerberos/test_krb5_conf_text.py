@@ -88,7 +88,7 @@ def test_relations_have_their_lines():
     [
         ("[a]\n b = { # c\n d = e\n }\n", 4, "the brace in line 2 is a value"),
         ("[a]\n# " + "x " * 1100 + "\n", 2, "reads 2047 bytes at a time"),
-        ("[a]\n b\n", 2, "a relation is tag = value"),
+        ("[a]\n b\n", 2, "a relation must have the form tag = value"),
         ("[a]\n include /x\n", 2, "an include line begins with the first character"),
     ],
 )

@@ -70,10 +70,10 @@ def test_a_renewer_without_a_ticket_has_no_times(tmp_path, write, server):
 @pytest.mark.parametrize(
     "changes, note",
     [
-        ({"schema": 2}, "no record of a renewal thread (schema 2, not 1)"),
-        ({"pid": 1}, "no record of a renewal thread (another process has its pid)"),
-        ({"central": 0}, "no record of a renewal thread (central is not a boolean)"),
-        ({"end": float("inf")}, "no record of a renewal thread (no time)"),
+        ({"schema": 2}, "not a record of a renewal thread (schema 2, not 1)"),
+        ({"pid": 1}, "not a record of a renewal thread (its pid differs from that in the file name)"),
+        ({"central": 0}, "not a record of a renewal thread (central is not a boolean)"),
+        ({"end": float("inf")}, "not a record of a renewal thread (no time)"),
         ({"written": 1.0}, "its server has ended"),
     ],
 )
@@ -89,7 +89,7 @@ def test_a_record_of_another_user_is_noted(tmp_path, write, server):
     """The file must be the user's own."""
     path = write(server)
     records, notes = ticket_status.read_records(str(tmp_path), os.geteuid() + 1)
-    assert records == () and notes == ("ignored %s: belongs to uid %d" % (path, os.geteuid()),)
+    assert records == () and notes == ("ignored %s: it belongs to uid %d" % (path, os.geteuid()),)
 
 
 def test_a_user_without_servers(tmp_path):
@@ -135,7 +135,7 @@ def test_an_absent_ticket_has_a_reason():
 
 
 OTHER = OtherTicket("FILE:/tmp/krb5cc_7_x", NAME, "2001-09-09T02:46:40Z")
-UNSEEN = "no server reports that it renews it"
+UNSEEN = "no server reports that it renews the ticket"
 SERVER = Record(1, NAME, "FILE:/c", "", False, None, None, None, None, None, NOW)
 
 
