@@ -72,7 +72,7 @@ def read_records(
         try:
             record = parse_record(_read_own_file(path, uid))
             if "jhpatch-kerberos-%d.json" % record.pid != name:
-                raise ValueError("its pid differs from that in the file name")
+                raise ValueError("its pid differs from that in its name")
         except FileNotFoundError:
             continue  # its server ended
         except OSError as error:

@@ -36,7 +36,7 @@ def fifo(path):
     "change, reason",
     [
         (lambda path: path.unlink(), "the cache does not exist"),
-        (lambda path: path.write_text(""), "it is empty"),
+        (lambda path: path.write_text(""), "the cache is empty"),
         (
             lambda path: path.write_text("# x\n"),
             "the file is not a credential cache: the cache has an unknown",
@@ -46,7 +46,7 @@ def fifo(path):
             "the file is not a credential cache: the cache is tr",
         ),
         (foreign, "the cache belongs to uid 65534"),
-        (symlink, "it is a symlink, which the ticket service replaces"),
+        (symlink, "the cache is a symlink, which the ticket service"),
         (directory, "the cache is not a regular file"),
         (fifo, "the cache is not a regular file"),
     ],

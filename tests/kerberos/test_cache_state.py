@@ -35,8 +35,11 @@ def test_a_cache_with_a_ticket(cache):
 @pytest.mark.parametrize(
     "content, reason",
     [
-        (b"", "it is empty"),
-        (b"# a note\n", "the file is not a credential cache: the cache has an unknown version: 0x2320"),
+        (b"", "the cache is empty"),
+        (
+            b"# a note\n",
+            "the file is not a credential cache: the cache has an unknown version: 0x2320",
+        ),
         (b"\x05\x04\x00\x0c", "the file is not a credential cache: the cache is truncated"),
         (b"x" * (1024 * 1024 + 1), "the file is larger than any credential cache"),
     ],

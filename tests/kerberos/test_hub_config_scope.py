@@ -167,7 +167,7 @@ def test_a_name_in_a_pattern(pattern):
     "text, line",
     [
         ("for k, v in find(): setattr(c.KerberosTicket, k, v)", "c.KerberosTicket is passed"),
-        ("for k, v in find(): c.KerberosTicket[k] = v", "c.KerberosTicket[…] with a computed"),
+        ("for k, v in find(): c.KerberosTicket[k] = v", "a computed name in c.KerberosTicket[…]"),
         ("c.KerberosTicket.pop('keytab')", "c.KerberosTicket.pop()"),
         ("exec(text)", "exec() can change any setting"),
         ("for s in find(): c[s].x = 1", "a computed name in c[…]"),

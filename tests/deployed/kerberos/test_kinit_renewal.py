@@ -209,7 +209,7 @@ def test_a_server_renews_what_the_hub_has_obtained(kdc, caches, keytab, at):
     server = Kinit(Settings(), kdc.env())
     with pytest.raises(Problem) as problem:
         server.ensure(own, spec)
-    assert "the hub has this keytab" in str(problem.value)
+    assert "only the hub can read this keytab" in str(problem.value)
     hub = Kinit(Settings(lifetime="1h"), kdc.env())
     ticket = hub.ensure(own, spec._replace(central=False)).ticket
     time.sleep(1.1)

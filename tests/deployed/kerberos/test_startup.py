@@ -113,7 +113,7 @@ def test_heimdals_kinit_needs_a_cache_and_a_keytab(log, script, settings, missin
     errors = [text for text in log.lines if text.startswith("ERROR")]
     assert len(errors) == bool(missing)
     if missing:
-        assert errors[0].endswith("is Heimdal's; with it, set c.KerberosTicket.%s" % missing)
+        assert errors[0].endswith("is Heimdal's kinit: set c.KerberosTicket.%s" % missing)
 
 
 def test_a_realm_that_libkrb5_does_not_have_is_one_error(log, monkeypatch):
