@@ -300,7 +300,9 @@ def test_a_hub_that_is_not_root_gets_its_own_users_tickets(
         browser.spawn()
         browser.open(notebook_of("henry"))
         assert is_valid("henry"), hub.tail()
-        lines = [line for line in hub.log().splitlines() if "this hub does not run as root" in line]
+        lines = [
+            line for line in hub.log().splitlines() if "this hub does not run as root" in line
+        ]
         assert len(lines) == 1, hub.tail()
 
 

@@ -269,7 +269,7 @@ def _probe_unit(facts: Facts, deadline: Deadline) -> Iterator[Finding]:
     shells = facts.options.environ.get("KRB5_CONFIG")
     if shells is not None and facts.environ.get("KRB5_CONFIG") != shells:
         message = (
-            "doctor did not use KRB5_CONFIG=%s of this shell, which the hub's unit does not set"
+            "doctor did not use KRB5_CONFIG=%s of this shell, because the unit sets no such value"
         )
         yield finding("shell-krb5-config", message % shells)
     elif shells is not None and (unit is None or not unit.knows_krb5_config):

@@ -137,7 +137,7 @@ class Assignments(CallEvaluator):
             if isinstance(owner, Section) and type(key) is str and not is_section(key):
                 self.set(owner, key, self.unknown(target, _DELETED), target)
             elif isinstance(owner, Section):
-                why = self.note(target, "%s is deleted" % owner)
+                why = self.note(target, "a part of %s is deleted" % owner)
                 lose(owner.get(key) if type(key) is str else owner, why)
             else:
                 self.forget(owner, target, _DELETED)

@@ -63,7 +63,7 @@ def test_what_is_no_file(tmp_path, cache):
     link.symlink_to(cache())
     uid = os.geteuid()
     assert why_absent(str(tmp_path / "none"), uid) == "the cache does not exist"
-    assert why_absent(str(link), uid).startswith("it is a symlink")
+    assert why_absent(str(link), uid).startswith("the cache is a symlink")
     assert why_absent(str(tmp_path), uid) == "the cache is not a regular file"
     assert why_absent(str(cache() / "x"), uid) == "the cache cannot be inspected: Not a directory"
 

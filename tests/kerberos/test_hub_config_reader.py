@@ -107,7 +107,7 @@ def test_a_match_statement():
         ("c.A[name] = 1", "a computed name in c.A[…]"),
         ("c.A = {}", "c.A is replaced"),
         ("c.A = c.B", "c.A is replaced"),
-        ("del c.A", "del of c"),
+        ("del c.A", "a part of c is deleted"),
         ("c.S.environment['X'] = 1", "the dictionary has no value yet, so the hub does not start"),
         ("x.Spawner.y = 1", "Spawner of an object that may not be the configuration"),
         ("x['Spawner']['y'] = 1", "Spawner of an object that may not be the configuration"),

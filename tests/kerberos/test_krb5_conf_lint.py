@@ -110,7 +110,9 @@ def test_what_libkrb5_refuses_kinit_refuses(tmp_path, kdc):
         stderr=subprocess.STDOUT,
     )
     is_refused = b"Invalid argument" in completed.stdout
-    assert ("libkrb5 refuses this address" in krb5_conf_lint.explain_realm(profile, "X").text) == is_refused
+    assert (
+        "libkrb5 refuses this address" in krb5_conf_lint.explain_realm(profile, "X").text
+    ) == is_refused
 
 
 @pytest.mark.parametrize(
