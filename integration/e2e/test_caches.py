@@ -71,7 +71,7 @@ def test_ones_own_kinit_as_somebody_else_is_refused_with_what_to_do(
         shell_as("xenia", "echo development | kinit -c %s xenia-dev" % cache_of("xenia"))
         with pytest.raises(Refused) as refused:
             Browser(hub, "xenia").login(PASSWORD)
-        assert refused.value.status == 503 and "left alone" in refused.value.text
+        assert refused.value.status == 503 and "not replaced before" in refused.value.text
         (command,) = set(re.findall(r"kdestroy -c FILE:[\w/]+", refused.value.text))
         shell_as("xenia", command)
         Browser(hub, "xenia").login(PASSWORD)

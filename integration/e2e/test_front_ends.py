@@ -24,7 +24,7 @@ from integration.e2e.stacks import STACKS, Stack
 from integration.e2e.world import PASSWORDS
 from testing.waiting import within
 
-KEPT = "Kerberos: ticket of %s is kept fresh" % PRINCIPAL
+KEPT = "Kerberos: this server renews the ticket of %s" % PRINCIPAL
 AUTOSAVE = 120  # seconds, in each front end; what is saved within half of it, Ctrl+S saved
 
 

@@ -30,17 +30,17 @@ _REASONS: Sequence[Known] = (
     Known(r"no answer within \S+ s \(KDC down\?\)", ("HeldFifo", "SlowDirectory", *_KDC)),
     Known(r"Cannot contact any KDC|the KDC has not answered since|kinit does not answer", _KDC),
     Known(r"Preauthentication failed|Pre-authentication failed: Key table file", _KEYS),
-    Known(r"no ticket here can be renewed", ("Kdestroy", "KinitAsAnother", "ClockStep", *_KDC)),
+    Known(r"there is no ticket to renew", ("Kdestroy", "KinitAsAnother", "ClockStep", *_KDC)),
     Known(r"holds a valid ticket of visitor@EXAMPLE.TEST", ("KinitAsAnother",)),
     Known(r"No space left on device|Disk quota exceeded", ("FullTmp", "FullHome")),
 )
 OURS: Sequence[Known] = (
     Known(r"Kerberos ticket for \S+ \(uid \d+\): .* from keytab .* at (login|spawn|renewal)"),
-    Known(r"Kerberos: ticket of \S+ is kept fresh"),
+    Known(r"Kerberos: this server renews the ticket of \S+"),
     Known(r"Kerberos: the KDC of \S+ does not answer", _KDC),
     Known(r"Kerberos: the KDC of \S+ answers again", _KDC),
     Known(r"Kerberos ticket for %s .* from kinit -R .* at renewal" % _USER, _KEYS),
-    Known(r"Kerberos: keytab .* of %s gives no ticket, kinit -R renews" % _USER, _KEYS),
+    Known(r"Kerberos: keytab .* of %s gives no ticket; kinit -R renews" % _USER, _KEYS),
     Known(
         r"(?:light %s|App|App [^\]]*)\] Kerberos: the keytab gives no ticket; kinit -R renews"
         % _USER,

@@ -19,15 +19,15 @@ MARGIN = 0.3
 
 KINDS: Dict[str, FindingKind] = {
     "check-timeout": warning(
-        "each check has a limit of 5 s, and all checks together 30 s: a file system or a service "
-        "such as LDAP may not respond",
+        "the check took longer than its limit: a file system or a service such as LDAP may not "
+        "respond",
         jhpatch_command("doctor"),
     ),
     "check-left-out": warning(
-        "each check has a limit of 5 s, and all checks together 30 s", jhpatch_command("doctor")
+        "earlier checks or steps used up the time limit", jhpatch_command("doctor")
     ),
     "check-failed": warning(
-        "a bug in jhpatch: please report it", jhpatch_command("doctor", "--json")
+        "this is a bug in jhpatch: please report it", jhpatch_command("doctor", "--json")
     ),
 }
 _finding = FindingTable(KINDS).finding
@@ -83,7 +83,7 @@ def run_checks(
         step(check.name)
         seconds = min(each + check.more, end - time.monotonic())
         if seconds <= 0:
-            message = "%s: not run: the time for all checks is over" % check.name
+            message = "%s: not run, because the time for all checks is over" % check.name
             rows.append(Checked(check.name, (_finding("check-left-out", message),), False))
         else:
             rows.append(_run_check(check, seconds))

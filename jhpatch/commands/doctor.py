@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "it; can be given more than once: later files override earlier ones",
     )
     for name in ("keytab", "principal", "ccache"):
-        text = "Use this c.KerberosTicket.%s, not that of --config" % name
+        text = "Use this value for c.KerberosTicket.%s instead of that in --config" % name
         add("--" + name, metavar="TEMPLATE", help=text)
     add(
         "--unit",
@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _user_name(text: str) -> str:
     """Return the name of a user. Raises ArgumentTypeError."""
     if not text:
-        raise argparse.ArgumentTypeError("the name of a user expected")
+        raise argparse.ArgumentTypeError("expected the name of a user")
     return text
 
 

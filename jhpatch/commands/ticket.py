@@ -57,7 +57,9 @@ def _report(record: Optional[Record], environ: Mapping[str, str]) -> TicketRepor
     try:
         name, path, ticket = _read_ticket(record.ccache if record else "", environ)
         if ticket is None:
-            reason = cache_state.why_absent(path, os.geteuid()) if path else "it has no ticket"
+            reason = (
+                cache_state.why_absent(path, os.geteuid()) if path else "the cache has no ticket"
+            )
     except Problem as problem:
         reason = str(problem)
     now = time.time()

@@ -17,14 +17,14 @@ _MOST_CACHES = 5
 def describe_content(data: bytes) -> str:
     """Return why a cache's bytes are no usable ticket; empty if they have one."""
     if not data:
-        return "it is empty"
+        return "the cache is empty"
     if len(data) > SIZE_CAP:
-        return "it is larger than any credential cache"
+        return "the file is larger than any credential cache"
     try:
         ticket = read_cache(data)
     except Malformed as error:
-        return "it is not a credential cache: %s" % error
-    return "" if ticket else "it has no ticket-granting ticket"
+        return "the file is not a credential cache: %s" % error
+    return "" if ticket else "the cache has no ticket-granting ticket"
 
 
 def why_absent(path: str, uid: int) -> str:
@@ -35,19 +35,19 @@ def why_absent(path: str, uid: int) -> str:
     try:
         status = os.lstat(path)
     except FileNotFoundError:
-        return "it does not exist"
+        return "the cache does not exist"
     except OSError as error:
-        return "it cannot be inspected: %s" % error.strerror
+        return "the cache cannot be inspected: %s" % error.strerror
     if stat.S_ISLNK(status.st_mode):
-        return "it is a symlink, which the ticket service replaces and does not follow"
+        return "the cache is a symlink, which the ticket service does not follow but replaces"
     if not stat.S_ISREG(status.st_mode):
-        return "it is not a regular file"
+        return "the cache is not a regular file"
     if status.st_uid != uid:
-        return "it belongs to uid %d" % status.st_uid
+        return "the cache belongs to uid %d" % status.st_uid
     try:
         os.close(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC))
     except OSError as error:
-        return "it cannot be read: %s" % os.strerror(error.errno or errno.EIO)
+        return "the cache cannot be read: %s" % os.strerror(error.errno or errno.EIO)
     return describe_content(read_own(path, uid))
 
 

@@ -76,10 +76,10 @@ def check_cache(account: Account, cache: str, is_set: bool) -> Iterator[Finding]
     path = known.path if known.jvm_sees else None
     yield finding("ccache", message, path, account.name)
     if not known.jvm_sees:
-        message += ": a %s cache" % known.name.partition(":")[0]
+        message += " is a %s cache" % known.name.partition(":")[0]
         yield finding("ccache-hidden-from-jvm", message, user=account.name)
     elif not is_set and path != usual_path(account):
-        message += ": neither %s nor in KRB5CCNAME" % usual_path(account)
+        message += " is neither %s nor the value of KRB5CCNAME" % usual_path(account)
         yield finding("ccache-hidden-from-jvm", message, path, account.name)
 
 
@@ -91,7 +91,9 @@ def check_template(template: str) -> Iterator[Finding]:
         text = template.format(username=username, uid=uid, home=home, realm="R", host="h")
         names.add(cache_of(text, uid).name)
     if len(names) == 1:
-        yield finding("ccache-shared", "c.KerberosTicket.ccache: %s for every user" % names.pop())
+        yield finding(
+            "ccache-shared", "c.KerberosTicket.ccache is %s for every user" % names.pop()
+        )
 
 
 def check_default_name(name: str) -> Iterator[Finding]:
@@ -105,7 +107,7 @@ def check_default_name(name: str) -> Iterator[Finding]:
         except Problem:
             return  # the check of a user's cache reports it
     if len(names) == 1 and None not in names:
-        yield finding("ccache-shared", "default_ccache_name: %s for every user" % names.pop())
+        yield finding("ccache-shared", "default_ccache_name is %s for every user" % names.pop())
 
 
 def check_cache_path(
@@ -150,9 +152,12 @@ def check_space(
     blocks, size, files, free_files = map(int, numbers)
     message = ""
     if blocks * size < _LEAST_SPACE:
-        message = "%s: %d bytes are available in its file system" % (account.name, blocks * size)
+        message = "%s: the file system of the cache has only %d bytes available" % (
+            account.name,
+            blocks * size,
+        )
     elif files and not free_files:  # 0 of 0 where a file system does not count them
-        message = "%s: its file system can hold no more files" % account.name
+        message = "%s: the file system of the cache can hold no more files" % account.name
     if message:
         yield finding("ccache-full", message, directory, account.name)
 
@@ -179,11 +184,11 @@ def _check_old_cache(
     # rename(2): in a sticky directory of another user only an owner can replace a file.
     is_kept = directory is not None and directory.is_sticky and directory.uid != account.uid
     if file.uid != account.uid and (is_kept or not is_link):
-        what = "the symlink" if is_link else "it"
+        what = "the symlink" if is_link else "the cache"
         message = "%s: %s belongs to uid %d" % (user, what, file.uid)
         yield finding("ccache-foreign", message, file.path, user)
     elif is_link:
-        yield finding("ccache-replaced", "%s: it is a symlink" % user, file.path, user)
+        yield finding("ccache-replaced", "%s: the cache is a symlink" % user, file.path, user)
     elif not file.is_regular:
-        message = "%s: it is not a regular file" % user
+        message = "%s: the cache is not a regular file" % user
         yield finding("ccache-not-regular", message, file.path, user)

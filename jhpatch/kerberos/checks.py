@@ -64,7 +64,7 @@ def checks(options: DoctorOptions) -> List[Check]:
 
 
 def _probe_no_user(deadline: Deadline) -> Iterator[Finding]:
-    yield finding("no-user", "no user was checked: no keytab, no cache and no ticket")
+    yield finding("no-user", "no keytab, cache or ticket was checked, because no user was named")
     raise NotRun
 
 
@@ -149,14 +149,15 @@ def _probe_user(facts: Facts, name: str) -> Iterator[Finding]:
         return
     min_uid = facts.hub_config.min_uid
     if account.uid < min_uid:
-        message = "uid %d of %s is below min_uid, %d" % (account.uid, name, min_uid)
+        message = "uid %d of %s is below min_uid (%d)" % (account.uid, name, min_uid)
         yield finding("below-min-uid", message, user=name)
     if not programs.can_become(account):
-        message = "keytab, cache and ticket of " + name
+        message = "the keytab, cache and ticket of %s were not checked" % name
         yield finding("needs-root", message, user=name)
         return
     if not facts.options.knows_settings:
-        yield finding("no-settings", "keytab, cache and ticket of " + name, user=name)
+        message = "the keytab, cache and ticket of %s were not checked" % name
+        yield finding("no-settings", message, user=name)
     spec, wrong = facts.ticket_spec(account)
     yield from wrong
     when = facts.hub_config.ticket_setting("when")
@@ -171,13 +172,13 @@ def _probe_keytab(
     user = account.name
     keytab, output = facts.keytab(account, spec, deadline)
     if keytab is None:
-        message = "%s: no keytab is set, and klist names none: %s"
-        message = message % (user, " ".join(output.split()) or "nothing")
+        message = "%s: no keytab is set, and the output of klist names none: %s"
+        message = message % (user, " ".join(output.split()) or "no output")
         yield finding("keytab-missing", message, user=user)
         return
     path = keytab.path
     if not keytab.components:
-        message = "%s cannot be inspected as %s" % (path, user)
+        message = "%s could not be inspected as %s in time" % (path, user)
         yield finding("check-timeout", message, path, user)
         return
     findings = list(check_keytab_place(account, keytab, bool(spec.keytab)))
@@ -190,7 +191,9 @@ def _probe_keytab(
         yield finding(classify_listing(message), message, path, user)
         return
     if keytab.reader is None:
-        yield finding("keytab-central", "%s: root reads it, and not the user" % user, path, user)
+        yield finding(
+            "keytab-central", "%s: root reads this keytab, the user cannot" % user, path, user
+        )
     if realm_of(spec.principal):  # else there is no default realm: kinit reports it
         entries = parse_entries(listing.stdout)
         hint = explain_realm(facts.profile, realm_of(spec.principal))
@@ -227,7 +230,7 @@ def _probe_cache(
         if file is None or not file.is_regular or file.uid != account.uid:
             return
         content = facts.cache_content(cache.path, account, deadline.left(1))
-        problem = describe_content(content) if content is not None else "it cannot be read"
+        problem = describe_content(content) if content is not None else "the cache cannot be read"
         if problem:
             message = "%s: %s" % (user, problem)
             yield finding("ccache-replaced", message, cache.path, user)
@@ -265,10 +268,12 @@ def _probe_unit(facts: Facts, deadline: Deadline) -> Iterator[Finding]:
     unit = facts.unit(deadline)
     shells = facts.options.environ.get("KRB5_CONFIG")
     if shells is not None and facts.environ.get("KRB5_CONFIG") != shells:
-        message = "KRB5_CONFIG=%s of this shell was not used: the hub's unit does not set it so"
+        message = (
+            "doctor did not use KRB5_CONFIG=%s of this shell, because the unit sets no such value"
+        )
         yield finding("shell-krb5-config", message % shells)
     elif shells is not None and (unit is None or not unit.knows_krb5_config):
-        message = "KRB5_CONFIG=%s of this shell was used: whether the hub has it is not known"
+        message = "doctor used KRB5_CONFIG=%s of this shell; the value that the hub has is unknown"
         yield finding("shell-krb5-config", message % shells)
     if unit is None:
         yield finding("unit-missing", "this host has no unit " + facts.options.unit)
@@ -282,5 +287,5 @@ def _probe_unit(facts: Facts, deadline: Deadline) -> Iterator[Finding]:
         tuple(path for kind, path in caches if kind == "FILE"),
     )
     if unit.krb5_config is not None and not facts.servers_have("KRB5_CONFIG"):
-        message = "%s: KRB5_CONFIG=%s" % (unit.name, unit.krb5_config)
+        message = "%s sets KRB5_CONFIG=%s" % (unit.name, unit.krb5_config)
         yield finding("unit-krb5-config", message, line=repr(unit.krb5_config))

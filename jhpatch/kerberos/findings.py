@@ -29,43 +29,44 @@ _KINDS: Dict[str, FindingKind] = {
         "krb5-client (openEuler)",
     ),
     "no-setpriv": error(
-        "the hub runs kinit as the user with setpriv(1)", "install the package util-linux"
+        "the hub uses setpriv(1) to run kinit as the user", "install the package util-linux"
     ),
     "kinit": note("the ticket service uses this kinit"),
     "kinit-several": warning(
-        "users can run a different kinit from the hub's, with a different default cache",
+        "users may run another kinit than the hub does, which may have another default cache",
         Line("c.KerberosTicket.kinit = {line}"),
     ),
     "kinit-conda": warning(
-        "conda's libkrb5 has its own defaults, and no KEYRING or KCM caches",
+        "conda's libkrb5 has its own defaults, and supports no KEYRING or KCM caches",
         Line("c.KerberosTicket.kinit = '/usr/bin/kinit'"),
     ),
     "kinit-heimdal": warning(
-        "jhpatch is tested with MIT krb5: Heimdal's kinit has other options",
+        "jhpatch is tested with MIT krb5; Heimdal's kinit has other options",
         "install MIT krb5's kinit, and set c.KerberosTicket.kinit = '/usr/bin/kinit'",
     ),
     "kinit-writable": error(
-        "a user who can write it can act as every user with a ticket; root does not run it here",
+        "a user who can write kinit can act as every user with a ticket; doctor did not run it",
         "set c.KerberosTicket.kinit to a program that only root can write, such as /usr/bin/kinit",
     ),
     # the hub's configuration
     "config-unreadable": error(
-        "the hub's settings are unknown",
+        "without this file, doctor does not know the hub's settings",
         jhpatch_command("doctor", "--config", "FILE"),
     ),
     "config-writable": error(
-        "the hub runs it as root: a user who can write it can become root. It was not read",
+        "the hub runs this file as root, so a user who can write it can become root; doctor did "
+        "not read it",
         "move the file to a directory that only root can write, such as /etc/jupyterhub",
     ),
     "config-syntax": error(
-        "the hub does not start with it", python_command("py_compile", "{path}")
+        "the hub cannot load this file, and does not start", python_command("py_compile", "{path}")
     ),
     "config-not-read": note(
-        "doctor runs no code: these lines can change settings, or do not take effect",
-        "check these lines; pass the settings that they make as options of doctor",
+        "doctor does not run these lines, which can change settings or have no effect",
+        "check these lines, and pass the settings that they make to doctor as options",
     ),
     "setting-not-literal": note(
-        "doctor runs no code: the value of this line is unknown",
+        "doctor runs no code, so it does not know the value that this line sets",
         same_command() + " --{name} TEMPLATE",
     ),
     "setting-wrong": error(
@@ -77,48 +78,51 @@ _KINDS: Dict[str, FindingKind] = {
         "correct the name, or remove the line",
     ),
     "service-disabled": warning(
-        "the ticket service is switched off: no user obtains a ticket",
+        "the ticket service is disabled, so no user obtains a ticket",
         "remove the line, or set c.KerberosTicket.enabled = True",
     ),
     "class-name-wrong": error(
-        "the hub does not start: it imports the class by its dotted name",
-        "correct c.JupyterHub.{name}: 'package.module.Class', or a registered name",
+        "the hub imports the class by this name, and does not start if that fails",
+        "set c.JupyterHub.{name} to a dotted name ('package.module.Class') or a registered name",
     ),
     "environment-ccache-shared": error(
-        "JupyterHub passes this value to each server as it is: all users share one cache",
+        "JupyterHub passes this value unchanged to each server, so all users share one cache",
         "remove KRB5CCNAME from the environment, and set c.KerberosTicket.ccache",
     ),
     "spawner-not-covered": warning(
-        "such a server does not share this host's caches: the hub obtains no ticket for it",
+        "the hub obtains tickets only for servers that run as their user, on this host, with its "
+        "/tmp",
         Line("c.JupyterHub.spawner_class = 'jupyterhub.spawner.LocalProcessSpawner'"),
     ),
     "spawner-unknown": note(
-        "supported if it is a subclass of LocalProcessSpawner, SudoSpawner or SystemdSpawner",
+        "the hub obtains tickets for subclasses of LocalProcessSpawner, SudoSpawner and "
+        "SystemdSpawner that share this host's /tmp",
         "see the hub's log at the next spawn",
     ),
     "authenticator-bypasses-pam": error(
-        "the patched code is in PAMAuthenticator: this authenticator does not run it",
-        "nothing, if its users need no ticket; else have them log in through PAMAuthenticator",
+        "this authenticator does not run the patched code, which is in PAMAuthenticator",
+        "if its users need tickets, have them log in through PAMAuthenticator",
     ),
     "authenticator-overrides": warning(
         "the patched method of PAMAuthenticator does not run",
         "call super().{name}() in this method",
     ),
     "authenticator-unknown": warning(
-        "it runs the patched code only if it is a PAMAuthenticator that calls super()",
+        "only a subclass of PAMAuthenticator that calls super() runs the patched code",
         "see the hub's log at the next login",
     ),
     # what kinit prints
     "kinit-key-wrong": error(
-        "the keytab's key is not the KDC's: the password or key was changed since",
-        "obtain a new keytab; getprinc on the KDC shows its key version",
+        "the key in the keytab is not that of the KDC: the password or the key was changed after "
+        "the keytab was created",
+        "obtain a new keytab; getprinc on the KDC prints the principal's key version",
     ),
     "kinit-clock": error(
         "this host's clock and the KDC's differ too much",
-        "synchronize this host's clock; chronyc tracking or timedatectl shows whether it is",
+        "synchronize this host's clock; check it with chronyc tracking or timedatectl",
     ),
     "kinit-client-unknown": error(
-        "the realm has no such principal: a wrong name or a wrong realm",
+        "the realm has no such principal: its name or its realm is wrong",
         "correct c.KerberosTicket.principal",
     ),
     "kinit-client-locked": error(
@@ -130,30 +134,33 @@ _KINDS: Dict[str, FindingKind] = {
         "obtain a new keytab with aes256-cts-hmac-sha1-96, or set permitted_enctypes in krb5.conf",
     ),
     "kinit-no-kdc": error(
-        "kinit contacts no KDC of the realm",
-        "correct the kdc lines of krb5.conf or the DNS, or open the firewall",
+        "kinit cannot contact any KDC of the realm",
+        "correct the kdc lines of krb5.conf or the DNS records, or open the firewall",
     ),
     "kinit-no-key": error(
-        "the keytab has no key for the principal of a type that is permitted",
+        "the keytab has no key of a permitted encryption type for the principal",
         shell_command("klist", "-ke", "{path}"),
     ),
     "kinit-not-started": error(
-        "the ticket service runs kinit as the user",
+        "the ticket service runs kinit as the user, so the user must be able to run it",
         "set c.KerberosTicket.kinit to a program that every user can run, such as /usr/bin/kinit",
     ),
     "kinit-timeout": error(
-        "kinit did not finish: a KDC does not respond, or the name service is slow",
+        "kinit did not finish in time: a KDC does not respond, or the name service is slow",
         NextStep("{command}"),
     ),
     "kinit-failed": error("kinit obtained no ticket", NextStep("{command}")),
-    "kinit-works": note("kinit obtains a ticket as the service runs it; this one was destroyed"),
+    "kinit-works": note(
+        "kinit obtained a ticket with the settings of the ticket service; doctor destroyed it"
+    ),
     # the hub's unit
     "unit-missing": note(
-        "how the hub is started is unknown", jhpatch_command("doctor", "--unit", "NAME")
+        "doctor does not know how the hub is started", jhpatch_command("doctor", "--unit", "NAME")
     ),
     "unit": note("these settings of the systemd unit apply to the hub"),
     "unit-restricted": note(
-        "doctor does not run in the unit: this can keep the hub from keytabs, caches and KDCs",
+        "doctor runs outside of the unit, and cannot test whether these settings keep the hub "
+        "from keytabs, caches or KDCs",
         "see the hub's log at the next login",
     ),
     "unit-krb5-config": warning(
@@ -169,8 +176,8 @@ _KINDS: Dict[str, FindingKind] = {
         Line("{line}", "in the [Service] section of the unit"),
     ),
     "unit-private-tmp": warning(
-        "the hub and its servers have a private /tmp: other processes do not see caches there, "
-        "and systemd removes the caches when the hub restarts",
+        "the hub and its servers have a private /tmp: other processes do not see the caches "
+        "there, and systemd removes the caches when the hub restarts",
         Line("c.KerberosTicket.ccache = '/run/jhpatch/{{uid}}/cc'"),
     ),
     "unit-protect-home": error(
@@ -183,8 +190,8 @@ _KINDS: Dict[str, FindingKind] = {
     ),
     # patched code
     "restart-needed": warning(
-        "it still runs the code from before the last change",
-        "restart it: a hub by its unit, a server by its user",
+        "this process still runs the code from before the last change",
+        "restart the hub with its systemd unit, or have the user restart the server",
     ),
     "restart-unknown": note("only root sees other users' processes here", root_command("doctor")),
     "site-unreadable": warning(

@@ -180,7 +180,9 @@ def ancestors(value: Any, entry_points: Dict[str, str]) -> Tuple[Ancestor, ...]:
         elif not value:
             raise WrongName("'' is not the name of a class")
         elif ":" in value:
-            raise WrongName("%r is not the name of a class, which has dots only" % value)
+            raise WrongName(
+                "%r is not the name of a class: write a dot in place of the colon" % value
+            )
         elif "." not in value:
             for name in BASES:
                 if name.startswith("jupyterhub.") and name.endswith("." + value):
@@ -209,7 +211,7 @@ def _make(value: Any, made: List[Tuple[type, Ancestor]]) -> type:
         bases = tuple(map(Imported, BASES.get(name, ())))
         ancestor = Ancestor(name, None, name in BASES)
     else:
-        bases, ancestor = (), Ancestor("a class that is computed", None, False)
+        bases, ancestor = (), Ancestor("a computed class", None, False)
     for kind, known in made:
         if known == ancestor and known.is_known:
             return kind

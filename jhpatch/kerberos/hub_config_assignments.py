@@ -77,9 +77,9 @@ class Assignments(CallEvaluator):
             return
         self.lose(value, target)
         if isinstance(owner, Section):
-            self.forget(owner, target, "%s[…] with a computed name" % owner)
+            self.forget(owner, target, "a computed name in %s[…]" % owner)
         elif isinstance(owner, Entries) and owner.is_update and is_item:
-            self.note(target, "a dictionary has no value yet: the hub does not start")
+            self.note(target, "the dictionary has no value yet, so the hub does not start")
         elif isinstance(owner, Entries) and is_item and self.outer is None:
             owner.set(key, self.certain(value, target), self.unknown(target))
         elif isinstance(owner, Entries):
@@ -124,7 +124,7 @@ class Assignments(CallEvaluator):
         for node in ast.walk(target):
             name = getattr(node, "attr", None) or constant_of(node)
             if type(name) is str and name in _SECTIONS:
-                self.note(target, "%s of what is not known to be the configuration" % name)
+                self.note(target, "%s of an object that may not be the configuration" % name)
 
     def _run_delete(self, node: ast.Delete) -> None:
         for target in node.targets:
@@ -137,7 +137,7 @@ class Assignments(CallEvaluator):
             if isinstance(owner, Section) and type(key) is str and not is_section(key):
                 self.set(owner, key, self.unknown(target, _DELETED), target)
             elif isinstance(owner, Section):
-                why = self.note(target, "del of %s" % owner)
+                why = self.note(target, "a part of %s is deleted" % owner)
                 lose(owner.get(key) if type(key) is str else owner, why)
             else:
                 self.forget(owner, target, _DELETED)

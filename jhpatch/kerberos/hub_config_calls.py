@@ -109,7 +109,7 @@ class CallEvaluator(Evaluator):
         arguments.update(zip(("fname", "path"), (self.evaluate(value) for value in node.args)))
         name, directory = arguments.get("fname"), arguments.get("path")
         if type(name) is not str or type(directory) not in (str, type(None)):
-            self.forget(self.config, node, "load_subconfig of a computed name")
+            self.forget(self.config, node, "load_subconfig with a computed name")
         else:
             self._merge_file(name, directory, node)
 
@@ -127,7 +127,10 @@ class CallEvaluator(Evaluator):
         else:
             self.config.merge(loaded)
             if directory is None and not posixpath.isabs(name):
-                what = "is read beside the file; the hub reads it in its working directory"
+                what = (
+                    "is read from the directory of this file; the hub reads from its working "
+                    "directory"
+                )
                 self.note(node, "%s %s" % (call, what))
 
     def _section_method(self, section: Section, name: str, node: ast.Call) -> Any:
@@ -160,7 +163,7 @@ class CallEvaluator(Evaluator):
         if isinstance(other, Section) and not self.uncertain:
             section.merge(other)
         elif isinstance(other, Section) or not self._set_entries(section, other, node):
-            self.forget(section, node, "%s.%s of what is not known" % (section, name))
+            self.forget(section, node, "%s.%s of an unknown value" % (section, name))
         return None
 
     def _set_entries(self, section: Section, entries: Entries, node: ast.AST) -> bool:

@@ -39,7 +39,10 @@ def _check_names(config: HubConfig) -> Iterator[Finding]:
     for name in own:
         path = config.place(_OWN + name)
         if name[:1].isupper():
-            message = "KerberosTicket.%s: the hub does not start with a setting in capitals" % name
+            message = (
+                "KerberosTicket.%s begins with a capital, and the hub does not start with that"
+                % name
+            )
             yield finding("setting-wrong", message, path, name=name)
             continue
         for message in misspelt([name]):

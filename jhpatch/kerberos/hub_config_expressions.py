@@ -76,7 +76,7 @@ class Evaluator(Scope):
     def _run_other_code(self, name: str, node: ast.AST) -> None:
         """Take all names and settings as unknown: the code that follows can change them."""
         keeps = name not in ("exec", "eval") or self.outer is not None
-        self.config.forget(self.note(node, "%s() of other code" % name), keeps)
+        self.config.forget(self.note(node, "%s() can change any setting" % name), keeps)
         for bound, value in self.names.items():
             if not isinstance(value, (Section, Builtin)):
                 self.unbind(bound, self.unknown(node), node)
@@ -118,7 +118,7 @@ class Evaluator(Scope):
             if type(key) is str:
                 return self.item(owner, key, node)
             if not owner.name:
-                lose(owner, self.note(node, "c[…] with a computed name"))
+                lose(owner, self.note(node, "a computed name in c[…]"))
         if isinstance(owner, Entries) and is_constant(key):
             return self.item(owner, key, node)
         if isinstance(owner, (Section, Entries)):

@@ -58,11 +58,11 @@ class _Files:
         ``directory`` is where ``load_subconfig`` looks; ``above`` are the files that load it.
         """
         if path in above or len(above) >= _MAX_DEPTH or self._count >= _MAX_FILES:
-            return "a file that loads itself, or too many files"
+            return "the file loads itself, or there are too many files"
         self._count += 1
         data = self._data(path)
         if data is None:
-            return "it is not read"
+            return "the file is not read"
 
         def load(name: str, where: Optional[str]) -> Union[Section, str]:
             return self._load(name, where or directory, above + (path,))
@@ -74,25 +74,25 @@ class _Files:
                 source = read_source(data, path, load)
                 section, unread = source.config, list(source.unread)
         except SyntaxError as error:
-            message = "line %d: %s, for this Python" % (_line_of(error, data), error.msg)
+            message = "line %d: %s (with this Python)" % (_line_of(error, data), error.msg)
             self.findings.append(finding("config-syntax", message, path))
-            return "it is not read"
+            return "the file is not read"
         except (ValueError, RecursionError, MemoryError) as error:
-            message = "it cannot be parsed: %s" % error
+            message = "the file cannot be parsed: %s" % error
             self.findings.append(finding("config-syntax", message, path))
-            return "it is not read"
+            return "the file is not read"
         self.unread += unread
         return section
 
     def _load(self, name: str, directory: str, above: Tuple[str, ...]) -> Union[Section, str]:
         """Return the settings of a file that ``load_subconfig`` names."""
         if "$" in name or "~" in name:
-            return "a name with $ or ~ is not followed"
+            return "doctor does not expand $ and ~"
         found = os.path.normpath(os.path.join(directory, name))
         if not os.path.isabs(found):
-            return "the directory is not absolute"
+            return "the directory is not an absolute path"
         if not os.path.exists(found):
-            return "there is no %s; the hub ignores that" % found
+            return "there is no %s; the hub ignores a missing file" % found
         return self._section(found, directory, above)
 
     def _data(self, path: str) -> Optional[bytes]:
@@ -100,12 +100,12 @@ class _Files:
         try:
             writer = path_owners.writer_of(path) if os.geteuid() == 0 else None
             if writer is not None:
-                message = "%s: owner uid %d, mode %04o" % writer
+                message = "others can write %s (owner uid %d, mode %04o)" % writer
                 self.findings.append(finding("config-writable", message, path))
                 return None
             return read_file(path, _CAP).data
         except JhpatchError:
-            message = "there is no such file"
+            message = "the file does not exist"
         except OSError as error:
             message = error.strerror or str(error)
         self.findings.append(finding("config-unreadable", message, path))
@@ -129,7 +129,7 @@ def _parse_json(data: bytes, path: str) -> Section:
     text = data.decode("utf-8")
     document = json.loads(text)
     if not isinstance(document, dict) or document.pop("version", 1) != 1:
-        raise ValueError("it is not an object of version 1")
+        raise ValueError("expected a JSON object of version 1")
     config = Section()
     for name, rows in document.items():
         if not is_section(name) or not isinstance(rows, dict):

@@ -11,7 +11,7 @@ COMPUTED = "is computed"
 CONDITION = "is set under a condition"
 LOOP = "is set in a loop"
 FUNCTION = "is set in a function that may not run"
-NOT_FOLLOWED = "is used in code that is not followed"
+NOT_FOLLOWED = "is used in code that doctor does not follow"
 Load = Callable[[str, Optional[str]], Union[Section, str]]
 """Read another configuration file: its name, and the directory if it is given. Returns its
 settings, or why they are not known."""
@@ -138,7 +138,7 @@ class Scope:
         """Remember the lines of a function or class that name KRB5CCNAME."""
         for child in ast.walk(node):
             if constant_of(child) == "KRB5CCNAME":
-                self.note(child, "KRB5CCNAME in a function or class, which is not run")
+                self.note(child, "KRB5CCNAME in a function or class, which doctor does not run")
 
 
 def constant_of(node: ast.AST) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, Dict, Optional
 from jhpatch.kerberos.hub_config import Place, Unread
 from jhpatch.namedtuple import NamedTuple
 
-OLD_TRAITLETS = "is kept by traitlets 5 and later only"
+OLD_TRAITLETS = "is kept only by traitlets 5 and later"
 """Older releases replace the value of another file, or of a base class, by update()."""
 _ATOMS = (str, bytes, int, float, complex, bool, type(None), type(Ellipsis))
 _CONTAINERS = (list, tuple, set, frozenset)

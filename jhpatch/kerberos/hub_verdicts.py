@@ -13,8 +13,11 @@ _LOCAL = {hub_classes.LOCAL, hub_classes.SYSTEMD, hub_classes.SUDO}
 _SIMPLE = {hub_classes.SIMPLE, "simplespawner.SimpleLocalProcessSpawner"}
 _OWN_TMP = ("isolate_tmp", "dynamic_users")
 _OWN_NAMES = "username_template"
-_PATCHED = {"__init__": "the service does not start", "authenticate": "no ticket at a login"}
-_PATCHED["pre_spawn_start"] = "no ticket at a spawn, and servers start without settings"
+_PATCHED = {
+    "__init__": "so the ticket service does not start",
+    "authenticate": "so a login obtains no ticket",
+}
+_PATCHED["pre_spawn_start"] = "so a spawn obtains no ticket, and servers start without settings"
 _SPAWNER = "JupyterHub.spawner_class"
 _AUTHENTICATOR = "JupyterHub.authenticator_class"
 
@@ -78,12 +81,12 @@ def _check_local(
         value = spawner_setting(config, key)
         is_unknown = isinstance(value, Unread) or (value is None and key in own)
         if is_unknown:
-            yield finding("spawner-unknown", "%s: %s is not known" % (name, key), path)
+            yield finding("spawner-unknown", "%s: the value of %s is unknown" % (name, key), path)
         elif key == _OWN_NAMES and value not in (None, "{USERNAME}"):
-            message = "%s with username_template: servers run as other users" % name
+            message = "%s has a username_template, so servers run as other users" % name
             yield finding("spawner-not-covered", message, path)
         elif key != _OWN_NAMES and value:
-            message = "%s with %s: its servers have a /tmp of their own" % (name, key)
+            message = "%s sets %s, so its servers have their own /tmp" % (name, key)
             yield finding("spawner-not-covered", message, path)
 
 
@@ -125,7 +128,7 @@ def _check_methods(name: str, above: Tuple[Ancestor, ...], classes: Set[str]) ->
             if method in definition.attributes or (row and not row.runs(method, classes)):
                 line = row.line if row else definition.place.line
                 place = definition.place._replace(line=line)
-                message = "%s.%s does not call super(): %s" % (definition.name, method, effect)
+                message = "%s.%s does not call super(), %s" % (definition.name, method, effect)
                 lost.append(method)
                 yield finding("authenticator-overrides", message, str(place), name=method)
         row = definition.methods.get("get_authenticated_user")
@@ -135,8 +138,8 @@ def _check_methods(name: str, above: Tuple[Ancestor, ...], classes: Set[str]) ->
             and "authenticate" not in row.own_calls
         ):
             place = definition.place._replace(line=row.line)
-            message = "%s.get_authenticated_user calls no authenticate(): no ticket at a login"
-            message %= definition.name
+            message = "%s.get_authenticated_user does not call authenticate(), %s"
+            message %= (definition.name, _PATCHED["authenticate"])
             yield finding(
                 "authenticator-overrides", message, str(place), name="get_authenticated_user"
             )

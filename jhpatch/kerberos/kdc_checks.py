@@ -19,7 +19,7 @@ _ANSWERS = (  # codes of messages that only a KDC's answer can cause
 
 _SILENT_DNS = Hint(
     "; kinit waited for the DNS, and contacted no KDC",
-    "see whether the name servers of /etc/resolv.conf answer",
+    "check whether the name servers in /etc/resolv.conf answer",
 )
 
 Connect = Callable[[str, int], str]
@@ -56,7 +56,11 @@ def check_kdcs(
     for host in trace.unused_hosts:
         reason = look_up(host)
         if reason:
-            message = "KDC %s: %s; kinit: Resolving hostname %s" % (host, reason, host)
+            message = "the name of KDC %s does not resolve: %s (trace: Resolving hostname %s)" % (
+                host,
+                reason,
+                host,
+            )
             yield finding("kdc-name-unknown", message, host=host)
 
 
@@ -69,7 +73,7 @@ def _check_answers(realm: str, run: KinitRun, connect: Connect) -> Iterator[Find
     trace = run.trace
     if not trace.answers:
         shown = run.message or "kinit obtained a ticket"
-        yield finding("kdc-answers", "KDC of %s: %s" % (realm, shown))
+        yield finding("kdc-answers", "a KDC of realm %s answers: %s" % (realm, shown))
         return
     lines = [line for code, line in trace.kdc_errors if code == _WRONG_REALM]
     if lines and not run.has_ticket:
@@ -80,7 +84,7 @@ def _check_answers(realm: str, run: KinitRun, connect: Connect) -> Iterator[Find
         code = "kdc-proxied" if contact.protocol == "HTTPS" else "kdc-answers"
         located = tuple(line for line in trace.dns if " answer: " in line)
         shown = _quoted(contact.answer, located)
-        yield finding(code, "KDC %s of %s: %s" % (_name(contact), realm, shown))
+        yield finding(code, "KDC %s of realm %s: %s" % (_name(contact), realm, shown))
     for contact in _silent(trace):
         message = "KDC %s of realm %s did not answer: %s"
         reasons = trace.tls_errors if contact.protocol == "HTTPS" else ()
@@ -112,13 +116,13 @@ def _check_protocols(trace: Trace, connect: Connect) -> Iterator[Finding]:
         by_udp = [other for other in others if other.protocol == "UDP"]
         by_tcp = [other for other in others if other.protocol == "TCP"]
         if contact.protocol == "TCP" and by_udp and not by_udp[0].answer:
-            message = "KDC %s answers by TCP, and did not by UDP: %s"
+            message = "KDC %s answered by TCP, but not by UDP: %s"
             message %= (_name(contact), by_udp[0].error or by_udp[0].line)
             yield finding("kdc-udp-blocked", message, host=host, port=port)
         elif contact.protocol == "UDP" and not any(other.answer for other in by_tcp):
             reason = connect(host, port)
             if reason:
-                message = "KDC %s answered kinit by UDP; a connection by TCP: %s"
+                message = "KDC %s answered kinit by UDP, but a connection by TCP failed: %s"
                 message %= (_name(contact), reason)
                 yield finding("kdc-tcp-blocked", message, host=host, port=port)
 
@@ -184,7 +188,7 @@ def look_up(host: str) -> str:
     try:
         socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except UnicodeError:
-        return "it is not a valid name"
+        return "the name is not valid"
     except OSError as error:
         return error.strerror or str(error)
     return ""

@@ -75,7 +75,9 @@ def check_keytab_place(account: Account, keytab: Keytab, is_set: bool) -> Iterat
         if not is_closed(components):
             yield from check_exposure(account, components, private)
     elif not is_set and is_roots_alone(components):
-        message = "%s cannot read it; root owns it and all directories above it" % account.name
+        message = (
+            "%s cannot read the keytab; root owns it and all directories above it" % account.name
+        )
         yield finding("keytab-client-central", message, keytab.path, account.name)
     else:
         runs_as = os.geteuid()
@@ -95,7 +97,7 @@ def check_keytab_path(
     """
     user = account.name
     if runs_as and is_roots_alone(components):
-        message = "%s cannot read it; root owns it and all directories above it" % user
+        message = "%s cannot read the keytab; root owns it and all directories above it" % user
         yield finding("keytab-central-unread", message, path, user)
         return
     if not components or components[0].mode is None:
@@ -169,9 +171,9 @@ def _missing_keytab(account: Account, path: str, components: Tuple[PathComponent
     user = account.name
     existing = next((component for component in components if component.mode is not None), None)
     if existing is not None and "x" not in existing.rights:
-        message = "%s cannot pass %s" % (user, existing.path)
+        message = "%s cannot enter %s" % (user, existing.path)
         return finding("keytab-unreachable", message, existing.path, user)
-    return finding("keytab-missing", "%s has no keytab there" % user, path, user)
+    return finding("keytab-missing", "%s has no keytab at this path" % user, path, user)
 
 
 def _is_writable_by_others(
@@ -213,7 +215,7 @@ def check_keytab_entries(
     if not matching:
         others = sorted({entry.principal for entry in entries})
         more = " and %d more" % (len(others) - 5) if len(others) > 5 else ""
-        message = "%s: no key of %s; it has %s%s"
+        message = "%s: the keytab has no key of %s; it has %s%s"
         message = message % (user, principal, ", ".join(others[:5]) or "no key at all", more)
         yield finding("keytab-lacks-principal", message, path, user, principal=principal)
         return

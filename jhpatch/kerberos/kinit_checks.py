@@ -41,7 +41,9 @@ def probe_kdcs(facts: Facts, deadline: Deadline) -> Iterator[Finding]:
         try:
             run = _kdc_run(facts, realm, deadline)
         except _NoTime:
-            yield finding("check-left-out", "KDCs of realm %s: no time was left" % realm)
+            yield finding(
+                "check-left-out", "KDCs of realm %s: not checked, because no time was left" % realm
+            )
             continue
         if run is None:
             continue
@@ -91,7 +93,11 @@ def probe_ticket(
     try:
         requested = _request(facts, account, spec, deadline)
     except _NoTime:
-        yield finding("check-left-out", "ticket of %s: no time was left" % user, user=user)
+        yield finding(
+            "check-left-out",
+            "ticket of %s: not requested, because no time was left" % user,
+            user=user,
+        )
         raise NotRun
     if requested is None:
         raise NotRun

@@ -74,20 +74,20 @@ def is_trusted(path: str) -> bool:
 def check_kinits(kinits: Tuple[KinitProgram, ...], is_set: bool = False) -> Iterator[Finding]:
     """Check the kinit programs, of which the first is used; ``is_set``: by the configuration."""
     if not kinits:
-        yield finding("no-kinit", "there is no kinit in /usr/bin or on PATH")
+        yield finding("no-kinit", "there is no kinit in /usr/bin or in PATH")
         return
     used = kinits[0]
     yield finding("kinit", "%s %s" % (used.kind, used.version or "krb5"), used.path)
     for kinit in kinits:
         if kinit.writer:
-            message = "%s can be written by others (owner uid %d, mode %04o)"
+            message = "others can write %s (owner uid %d, mode %04o)"
             message = message % (kinit.path, kinit.writer.uid, kinit.writer.mode)
             yield finding("kinit-writable", message, kinit.writer.path)
     if used.kind == "conda":
-        yield finding("kinit-conda", "the kinit that is used is conda's", used.path)
+        yield finding("kinit-conda", "the ticket service uses conda's kinit", used.path)
     elif used.kind == "Heimdal":
-        yield finding("kinit-heimdal", "the kinit that is used is Heimdal's", used.path)
+        yield finding("kinit-heimdal", "the ticket service uses Heimdal's kinit", used.path)
     if len(kinits) > 1 and not is_set:
         others = ", ".join("%s (%s)" % (kinit.path, kinit.kind) for kinit in kinits[1:])
-        message = "there is more than one kinit: also " + others
+        message = "this host also has " + others
         yield finding("kinit-several", message, used.path, line=repr(used.path))

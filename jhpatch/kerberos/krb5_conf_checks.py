@@ -24,11 +24,11 @@ def check_profile(
         code = INIT_FAILED if error.kind == "unknown" else "krb5-conf-" + error.kind
         yield finding(code, error.message, error.path)
     if profile.is_model:
-        yield finding("krb5-conf-model", "this Python can load no libkrb5")
+        yield finding("krb5-conf-model", "this Python cannot load libkrb5")
     yield from krb5_conf_lint.explain(profile)
     yield from _check_readers(profile, paths, cannot_read)
     if profile.files and not profile.errors and not profile.realm:
-        yield finding("no-default-realm", "no default_realm", profile.files[0])
+        yield finding("no-default-realm", "krb5.conf sets no default_realm", profile.files[0])
 
 
 def _check_readers(
@@ -43,7 +43,7 @@ def _check_readers(
             if not names:
                 continue
             who = ", ".join(names)
-        what = "read it" if part == os.path.realpath(path) else "pass this directory"
+        what = "read it" if part == os.path.realpath(path) else "enter this directory"
         # libkrb5 needs only one of the paths of KRB5_CONFIG, and skips the others.
         is_skipped = path in paths and any(other not in closed for other in paths)
         code = "krb5-conf-skipped" if is_skipped else "krb5-conf-unreadable"

@@ -91,13 +91,13 @@ def _ignored_lines(source: ConfigFile) -> Iterator[Finding]:
     if not ignored:
         return
     lines = _line_numbers(ignored)
-    message = "%s: libkrb5 ignores what stands before the first section" % lines
+    message = "%s: libkrb5 ignores text before the first section" % lines
     for directive in ignored:
         text = directive.value
         bare = text.lstrip(_BLANKS + "".join(_UNSEEN))
         if bare.startswith("["):
             unseen = _unseen(text[: len(text) - len(bare)]) or "a blank"
-            message = "line %d: libkrb5 does not see %s, as %s stands before the bracket; "
+            message = "line %d: libkrb5 does not recognize %s, because %s precedes the bracket; "
             message = message % (directive.line, _shown(bare), unseen)
             message += "it ignores " + lines
             break
@@ -121,7 +121,7 @@ def _problem(directive: Directive, realms: Set[str]) -> Optional[str]:
     if unseen:
         return "%s is part of the name or the value" % unseen
     if value.startswith("{"):
-        return "libkrb5 takes the brace for a value: nothing may follow it on its line"
+        return "libkrb5 takes the brace as a value, because text follows it on its line"
     if section not in _SECTIONS or tag.startswith("auth_to_local"):
         return None
     comment = re.search(r"[ \t][#;].*", value)
@@ -130,30 +130,30 @@ def _problem(directive: Directive, realms: Set[str]) -> Optional[str]:
             return "libkrb5 does not know %s; did you mean %s?" % (tag, tag.lower())
         return _kdc_problem(value, comment is not None)
     if comment:
-        return "libkrb5 has no comments at the end of a line: it is part of the value"
+        return "libkrb5 has no comments at the end of a line; this one is part of the value"
     if directive.path == ("libdefaults", "default_realm") and value not in realms:
         for realm in sorted(realms):
             if realm.lower() == value.lower():
-                return "another realm than %s, in whose name other letters are capitals" % realm
+                return "this is not the realm %s: the names differ in upper and lower case" % realm
     return _value_problem(tag, value) if section == "libdefaults" else None
 
 
 def _value_problem(tag: str, value: str) -> Optional[str]:
     """Return why libkrb5 refuses a value of [libdefaults], with which kinit ends."""
     if tag in _LIFETIMES and libkrb5.is_lifetime(value) is False:
-        return "libkrb5 does not accept this duration: expected one such as 10h or 7d"
+        return "libkrb5 does not accept this duration; write one such as 10h or 7d"
     if tag == "udp_preference_limit" and not re.match(r"[ \t]*[-+]?\d+\Z", value):
-        return "libkrb5 takes a whole number"
+        return "libkrb5 expects a whole number"
     if tag in _BOOLEANS and not re.match(
         r"(y|yes|true|t|1|on|n|no|false|nil|0|off)\Z", value, re.I
     ):
-        return "libkrb5 takes true or false"
+        return "libkrb5 expects true or false"
     return None
 
 
 def _kdc_problem(value: str, has_comment: bool) -> Optional[str]:
     """Return what is wrong with the address of a KDC (parse_host_string.c, locate_kdc.c)."""
-    refused = "libkrb5 refuses it, and with it all KDCs of the realm: "
+    refused = "libkrb5 refuses this address, and with it all KDCs of the realm: "
     scheme = re.match(r"([A-Za-z]+)(:/)?/", value)
     words = value.split()
     if value.startswith(("https://", "/")):
@@ -164,7 +164,7 @@ def _kdc_problem(value: str, has_comment: bool) -> Optional[str]:
         return refused + "MIT Kerberos supports no other URL than https://"
     if scheme and scheme.group(1).lower() in ("tcp", "udp", "http"):
         return (
-            "Heimdal's syntax: MIT Kerberos takes %s for the name of the host"
+            "this is Heimdal's syntax; MIT Kerberos takes %s as the host name"
             % (words[0].partition(":")[0])
         )
     problem = _address_problem(value)
@@ -173,16 +173,16 @@ def _kdc_problem(value: str, has_comment: bool) -> Optional[str]:
     if has_comment:
         return "libkrb5 has no comments at the end of a line; it ignores all after the first word"
     if len(words) > 1:
-        return "a line names one KDC: libkrb5 ignores all after %s" % words[0]
+        return "a line names only one KDC; libkrb5 ignores everything after %s" % words[0]
     if re.search(r"[,/]|[^\0-\177]", value):
-        return "libkrb5 takes all of it for the name of the host"
+        return "libkrb5 takes the whole value as the host name"
     return None
 
 
 def _address_problem(value: str) -> Optional[str]:
     """Return why an address is invalid: ``host``, ``host:port``, ``[address]:port`` are not."""
     if value.isdigit():
-        return "a port without a host"
+        return "it is a port without a host"
     if not value or (value.startswith(":") and value.count(":") == 1):
         return "the host is missing"
     if value.startswith("[") and "]" in value:
@@ -198,7 +198,7 @@ def _address_problem(value: str) -> Optional[str]:
     if re.match(r"[ \t]*[+]?\d+\Z", port):
         return "a port is at most 65535" if int(port) > 65535 else None
     if re.match(r"\d+[ \t]+[#;]", port):
-        return "it has no comments at the end of a line"
+        return "krb5.conf has no comments at the end of a line"
     return "%s is not a port" % _shown(port) if port.strip() else "the port is missing"
 
 

@@ -104,10 +104,13 @@ class _Parser:
         ``is_rest``: the line is the rest of one that is too long.
         """
         if is_rest:
-            return "; libkrb5 reads %d bytes at a time: the rest is a line of its own" % _LINE_CAP
+            return (
+                "; libkrb5 reads %d bytes at a time, and takes the rest as another line"
+                % _LINE_CAP
+            )
         braces = [row for row in self.directives if re.match(r"\{[ \t]*[^ \t]", row.value)]
         if braces:
-            return "; the brace in line %d is a value, as something follows it" % braces[-1].line
+            return "; the brace in line %d is a value, because text follows it" % braces[-1].line
         return ""
 
     def add(self, number: int, line: str, is_rest: bool) -> Optional[str]:
@@ -126,7 +129,7 @@ class _Parser:
             if re.match(r"module[ \t\n\v\f\r]", line):
                 value = line[7:].strip(_BLANKS)
                 self.directives.append(Directive("module", number, (), value))
-                return "a module line"
+                return "this line loads a module"
             if text and text[0] not in "#;" and not is_rest:
                 self.directives.append(Directive("ignored", number, (), text))
             return None
@@ -136,7 +139,7 @@ class _Parser:
             return self._enter_section(text)
         if text[0] == "}":
             if len(self._path) == 1:
-                return "a closing brace too many"
+                return "this closing brace has no opening brace"
             del self._path[-1]
             return None
         return self._add_relation(number, text)
@@ -147,17 +150,17 @@ class _Parser:
         name, bracket, rest = text[1:].partition("]")
         rest = rest[1:] if rest.startswith("*") else rest
         if not bracket or rest.strip(_BLANKS):
-            return "a section is [name] on a line of its own"
+            return "a section must be [name] on a line of its own"
         self._path = [name]
         return None
 
     def _add_relation(self, number: int, text: str) -> Optional[str]:
         """Add a relation, or enter its braces; return what is wrong with the line."""
         if _INCLUDE.match(text) and "=" not in text:
-            return "an include line begins with the first character of its line"
+            return "include must begin at the first character of its line"
         tag, equals, value = text.partition("=")
         if not equals or not tag or len(re.split("[%s]+" % _BLANKS, tag.strip(_BLANKS))) > 1:
-            return "a relation is tag = value"
+            return "a relation must have the form tag = value"
         tag = tag.strip(_BLANKS).partition("*")[0]
         value = value.lstrip(_BLANKS)
         if not value.startswith('"') and value.strip(_BLANKS) in ("", "{"):
@@ -211,7 +214,9 @@ class _Reader:
     def read(self, path: str) -> None:
         """Read a file, and all files that it includes."""
         if path in self._open or len(self.files) >= _MAX_FILES:
-            message = "it includes itself" if path in self._open else "there are too many files"
+            message = (
+                "the file includes itself" if path in self._open else "there are too many files"
+            )
             self._fail("include", path, message, is_hazard=True)
             return
         self._open.append(path)
@@ -232,7 +237,7 @@ class _Reader:
                 return
             text = parse(read_file(path, _FILE_CAP).data)
         except FileNotFoundError:
-            self._fail("include" if is_included else "missing", path, "it does not exist")
+            self._fail("include" if is_included else "missing", path, "the file does not exist")
             return
         except JhpatchError as error:
             found = ": %s" % error.found if error.found else ""

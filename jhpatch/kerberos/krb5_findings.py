@@ -12,21 +12,21 @@ KINDS: Dict[str, FindingKind] = {
         "copy krb5.conf from a host that works",
     ),
     "krb5-conf-unreadable": error(
-        "each user's kinit reads this file, as that user",
+        "each user's kinit reads krb5.conf as that user",
         "let every user read krb5.conf and enter its directory: {path}",
     ),
     "krb5-conf-skipped": warning(
-        "libkrb5 skips this path of KRB5_CONFIG for users who cannot read it: their settings "
-        "differ",
+        "libkrb5 skips this path of KRB5_CONFIG for users who cannot read it, so their "
+        "settings differ",
         "let every user read {path}, or remove it from KRB5_CONFIG",
     ),
     "krb5-conf-writable": error(
-        "a user who writes it can send all kinits, root's too, to their own KDC",
+        "a user who can write it can direct every kinit, including root's, to their own KDC",
         "let only root write {path}, or move krb5.conf to a directory that only root can write",
     ),
     "krb5-conf-syntax": error(
-        "libkrb5 does not start with such a line: every kinit fails",
-        "edit {path}",
+        "libkrb5 does not start with such a line, so every kinit fails",
+        "correct {path}",
     ),
     "krb5-conf-include": error(
         "libkrb5 does not start if an included file or directory cannot be read",
@@ -37,7 +37,7 @@ KINDS: Dict[str, FindingKind] = {
         "remove the module line of {path} if no such module is installed",
     ),
     "krb5-init-failed": error(
-        "libkrb5 does not start, or refuses a value: every kinit fails, whatever the keytab",
+        "libkrb5 does not start, or refuses a value, so every kinit fails with any keytab",
         "correct krb5.conf as the message describes",
     ),
     "krb5-conf-ignored": warning(
@@ -45,15 +45,15 @@ KINDS: Dict[str, FindingKind] = {
         "correct line {line} of {path}",
     ),
     "krb5-conf-line": warning(
-        "libkrb5 accepts the line, but with another meaning",
+        "libkrb5 refuses the line, or accepts it with another meaning",
         "correct line {line} of {path}",
     ),
     "krb5-conf-model": note(
-        "the findings about krb5.conf come from jhpatch's own model of libkrb5's parser",
+        "the findings about krb5.conf come from jhpatch's own parser, not from libkrb5",
         "install libkrb5 (Debian: libkrb5-3; RHEL: krb5-libs)",
     ),
     "no-default-realm": warning(
-        "a principal without @REALM, such as the default {username}, has no realm then",
+        "a principal without @REALM, such as the default {username}, needs the default realm",
         Line("default_realm = REALM", "in the [libdefaults] section of krb5.conf"),
     ),
     # KDCs
@@ -66,31 +66,31 @@ KINDS: Dict[str, FindingKind] = {
         shell_command("getent", "hosts", "{host}"),
     ),
     "kdc-unreachable": error(
-        "kinit contacts no KDC of the realm: no user can obtain or renew a ticket",
-        "see whether a firewall drops UDP and TCP to port {port} of {host}, such as by "
+        "kinit cannot contact any KDC of the realm, so no user can obtain or renew a ticket",
+        "check whether a firewall drops UDP or TCP to port {port} of {host}, such as with "
         "nc -vz {host} {port}",
     ),
     "kdc-tls-missing": error(
-        "kinit needs the plugin k5tls to ask a KDC behind HTTPS",
-        "install it (Debian: krb5-k5tls; RHEL: krb5-libs)",
+        "kinit needs the plugin k5tls to contact a KDC over HTTPS",
+        "install k5tls (Debian: krb5-k5tls; RHEL: krb5-libs)",
     ),
     "kdc-silent": warning(
-        "another KDC of the realm answers, but kinit waits for this one first",
-        "see whether a firewall drops {protocol} to port {port} of {host}",
+        "another KDC of the realm answers, but kinit first waits for this one",
+        "check whether a firewall drops {protocol} to port {port} of {host}",
     ),
     "kdc-udp-blocked": warning(
         "kinit asks by UDP first and waits a second or more before it uses TCP",
         Line("udp_preference_limit = 1", "in the [libdefaults] section of krb5.conf"),
     ),
     "kdc-tcp-blocked": warning(
-        "an answer too large for UDP (a user of many groups) comes by TCP only",
-        "see whether a firewall drops TCP to port {port} of {host}, such as by "
+        "an answer that is too large for UDP, such as for a user in many groups, needs TCP",
+        "check whether a firewall drops TCP to port {port} of {host}, such as with "
         "nc -vz {host} {port}",
     ),
     "kdc-wrong-realm": error(
-        "this server serves another realm",
-        "edit the kdc lines of {realm} in krb5.conf",
+        "this KDC serves another realm",
+        "correct the kdc lines of {realm} in krb5.conf",
     ),
     "kdc-answers": note("this KDC answers kinit"),
-    "kdc-proxied": note("this KDC answers kinit by HTTPS (MS-KKDCP)"),
+    "kdc-proxied": note("this KDC answers kinit over HTTPS (MS-KKDCP)"),
 }

@@ -59,7 +59,11 @@ def check_mounts(
     user = account.name
     mount = find_mount(keytab, mounts) if keytab else None
     if mount and mount.needs_ticket:
-        message = "%s: %s is mounted %s" % (user, mount.path, ",".join(mount.options))
+        message = "%s: %s is mounted with the options %s" % (
+            user,
+            mount.path,
+            ",".join(mount.options),
+        )
         yield finding("home-needs-ticket", message, keytab, user)
     mount = find_mount(account.home, mounts)
     if mount and mount.needs_ticket and when != "before":

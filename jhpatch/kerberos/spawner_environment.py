@@ -107,5 +107,5 @@ def check_environment(config: HubConfig) -> Iterator[Finding]:
         yield explain_name(config, finding("ccache-unsupported", message, path))
         return
     if cache.path:
-        message = "%s in %s: %s" % (_VARIABLE, setting, named.name)
+        message = "%s in %s is %s" % (_VARIABLE, setting, named.name)
         yield finding("environment-ccache-shared", message, path)

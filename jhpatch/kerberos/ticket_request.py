@@ -106,7 +106,7 @@ def _private_directory(account: Account, environ: Mapping[str, str], top: str) -
     directory = done.stdout.strip()
     parent, name = os.path.split(directory)
     if done.exit_code != 0 or parent != top or not _NAME.fullmatch(name):
-        raise Problem("no temporary directory in %s: %s" % (top, done.message))
+        raise Problem("cannot create a temporary directory in %s: %s" % (top, done.message))
 
     def remove() -> None:
         run_program(["rm", "-rf", "--", directory], environ, 2, account)

@@ -72,13 +72,13 @@ def read_records(
         try:
             record = parse_record(_read_own_file(path, uid))
             if "jhpatch-kerberos-%d.json" % record.pid != name:
-                raise ValueError("another process has its pid")
+                raise ValueError("its pid differs from that in its name")
         except FileNotFoundError:
             continue  # its server ended
         except OSError as error:
             notes.append("ignored %s: %s" % (path, error.strerror))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            notes.append("ignored %s: no record of a renewal thread (%s)" % (path, error))
+            notes.append("ignored %s: not a record of a renewal thread (%s)" % (path, error))
         else:
             if _is_running(record, uid, proc):
                 records.append(record)
@@ -91,7 +91,7 @@ def _read_own_file(path: str, uid: int) -> bytes:
     """Return the bytes of a small regular file of that user. Raises OSError."""
     content = read_file(path, _MAX_SIZE, follow=False)
     if content.stat.st_uid != uid:
-        raise OSError(errno.EPERM, "belongs to uid %d" % content.stat.st_uid)
+        raise OSError(errno.EPERM, "it belongs to uid %d" % content.stat.st_uid)
     return content.data
 
 
@@ -100,7 +100,7 @@ def parse_record(data: bytes) -> Record:
     document = untrusted_json.load(data)
     schema, shown = untrusted_json.schema(document)
     if schema != SCHEMA:
-        raise ValueError("schema %s, not %d" % (shown, SCHEMA))
+        raise ValueError("the schema is %s, not %d" % (shown, SCHEMA))
     if type(document["central"]) is not bool:
         raise ValueError("central is not a boolean")
     error = document["error"]
@@ -124,7 +124,7 @@ def _line(value: Any) -> str:
     """Return a text that a path or an argument of a program can be. Raises ValueError."""
     text = untrusted_json.text(value)
     if not is_line(text):
-        raise ValueError("a line of text expected")
+        raise ValueError("expected one line of text")
     return text
 
 
@@ -133,7 +133,7 @@ def _parse_time(value: Any) -> Optional[float]:
     if value is None:
         return None
     if type(value) not in (int, float) or not 0 <= value < _MAX_TIME:  # refuses NaN as well
-        raise ValueError("no time")
+        raise ValueError("a time is invalid")
     return float(value)
 
 
@@ -212,13 +212,16 @@ def _advise(
         return None
     if state in ("absent", "expired"):
         return "no keytab: run kinit" if record else "log in to JupyterHub, or run kinit"
-    why = "no keytab" if record or not has_keytab else "no server reports that it renews it"
+    why = (
+        "no keytab" if record or not has_keytab else "no server reports that it renews the ticket"
+    )
     if renew_till <= end:
         return "expires at %s; %s: run kinit again before then" % (clock(end), why)
     if record:
         return "renewable until %s; no keytab: run kinit again before then" % clock(renew_till)
     words = (
-        "expires at %s; no server reports that it renews it, and the hub may: kinit -R renews it"
+        "expires at %s; no server reports that it renews the ticket, but the hub may; to renew it "
+        "now, run kinit -R"
     )
     return words % clock(end)
 

@@ -18,13 +18,13 @@ def check_user(account: Account, spec: TicketSpec, enforce: str = _ENFORCE) -> I
     """
     user = account.name
     if "@" in user and spec.principal in (user, user + "@" + user.rpartition("@")[2]):
-        message = "%s: its principal is %s, of the realm %s"
+        message = "%s: the principal is %s, in the realm %s"
         message = message % (user, spec.principal, spec.principal.rpartition("@")[2])
         yield finding("user-name-has-domain", message, user=user)
     home = account.home.rstrip("/") + "/"
     used = [path for path in (spec.keytab, spec.ccache.partition(":")[2]) if path]
     if home != "/" and any(path.startswith(home) for path in used) and _is_enforcing(enforce):
-        message = "%s: the keytab or the cache lies in the home" % user
+        message = "%s: the keytab or the cache is in the home" % user
         yield finding("selinux", message, account.home, user)
 
 

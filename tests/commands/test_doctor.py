@@ -186,5 +186,5 @@ def test_a_user_without_a_name(jhpatch):
     """It is a mistake in the command, as of a script whose variable is empty."""
     answer = jhpatch(None, "doctor", "--user", "")
     assert (
-        answer.code == 2 and "the name of a user expected" in answer.document["error"]["message"]
+        answer.code == 2 and "expected the name of a user" in answer.document["error"]["message"]
     )

@@ -89,8 +89,16 @@ def test_a_warning_beside_a_kinit_that_works(tmp_path, text, scene, code):
     "text, code, words",
     [
         (realm("tcp/kdc.example.test:88"), "kdc-unreachable", "line 7: Heimdal's syntax"),
-        (realm("none.test kdc.example.test"), "kdc-unreachable", "line 7: a line names one KDC"),
-        (realm("kdc.example.test,127.0.0.1"), "kdc-unreachable", "takes all of it for the name"),
+        (
+            realm("none.test kdc.example.test"),
+            "kdc-unreachable",
+            "line 7: a line names only one KDC",
+        ),
+        (
+            realm("kdc.example.test,127.0.0.1"),
+            "kdc-unreachable",
+            "takes the whole value as the host",
+        ),
         (realm("127.0.0.1:88 # main"), "no-kdc", "no comments at the end of a line"),
         (realm("::1", "127.0.0.1"), "no-kdc", "line 7: libkrb5 refuses it"),
         (realm("127.0.0.1:99999"), "no-kdc", "a port is at most 65535"),
@@ -150,7 +158,7 @@ def test_a_module_line(tmp_path):
     """libkrb5 looks for the module and reads nothing else: the finding names the line."""
     text = "module /nowhere/x.so:x\n" + realm("127.0.0.1")
     document = doctor_on(tmp_path, text, *USER)
-    assert "line 1: a module line" in message(document, "krb5-conf-module")
+    assert "line 1: this line loads a module" in message(document, "krb5-conf-module")
     assert {"no-kdc", "kinit-no-kdc"} == found(document, "error")
 
 

@@ -303,7 +303,7 @@ def test_a_domain_in_a_users_name(host, monkeypatch):
     monkeypatch.setattr(facts, "_find_account", lambda name: account)
     host.set("c.KerberosTicket.principal = '{username}'")
     row = host.found()["no-kdc"]
-    assert "of the realm corp.example.test" in row.message
+    assert "in the realm corp.example.test" in row.message
     assert "principal_map" in Runner().shown(row.next)
 
 

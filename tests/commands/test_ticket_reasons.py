@@ -35,20 +35,20 @@ def fifo(path):
 @pytest.mark.parametrize(
     "change, reason",
     [
-        (lambda path: path.unlink(), "it does not exist"),
-        (lambda path: path.write_text(""), "it is empty"),
+        (lambda path: path.unlink(), "the cache does not exist"),
+        (lambda path: path.write_text(""), "the cache is empty"),
         (
             lambda path: path.write_text("# x\n"),
-            "it is not a credential cache: a cache of another",
+            "the file is not a credential cache: the cache has an unknown",
         ),
         (
             lambda path: os.truncate(str(path), 100),
-            "it is not a credential cache: the cache is tr",
+            "the file is not a credential cache: the cache is tr",
         ),
-        (foreign, "it belongs to uid 65534"),
-        (symlink, "it is a symlink, which the ticket service replaces"),
-        (directory, "it is not a regular file"),
-        (fifo, "it is not a regular file"),
+        (foreign, "the cache belongs to uid 65534"),
+        (symlink, "the cache is a symlink, which the ticket service"),
+        (directory, "the cache is not a regular file"),
+        (fifo, "the cache is not a regular file"),
     ],
 )
 @pytest.mark.parametrize("is_servers", [False, True])
@@ -68,9 +68,9 @@ def test_why_a_ticket_is_absent(jhpatch, home, kinit, server, change, reason, is
 @pytest.mark.parametrize(
     "change, reason",
     [
-        (fifo, "it is not a regular file"),
+        (fifo, "the cache is not a regular file"),
         (symlink, "it is a symlink"),
-        (lambda path: path.unlink(), "it does not exist"),
+        (lambda path: path.unlink(), "the cache does not exist"),
     ],
 )
 def test_a_default_cache_of_krb5_conf(jhpatch, home, kdc, kinit, monkeypatch, change, reason):
@@ -92,9 +92,9 @@ def test_a_default_cache_of_krb5_conf(jhpatch, home, kdc, kinit, monkeypatch, ch
 @pytest.mark.parametrize(
     "name, at, reason",
     [
-        ("DIR:{home}/c", "", "it does not exist"),
-        ("DIR:{home}/c", "primary", "it is not a regular file"),
-        ("DIR::{home}/c/tkt", "tkt", "it is not a regular file"),
+        ("DIR:{home}/c", "", "the cache does not exist"),
+        ("DIR:{home}/c", "primary", "the cache is not a regular file"),
+        ("DIR::{home}/c/tkt", "tkt", "the cache is not a regular file"),
     ],
 )
 def test_a_collection_is_not_opened(jhpatch, home, monkeypatch, name, at, reason):

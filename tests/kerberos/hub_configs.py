@@ -24,7 +24,8 @@ def source_of(text):
     raised = sys.getrecursionlimit()
     sys.setrecursionlimit(1000)
     try:
-        return read_source(text.encode("utf-8"), PATH, lambda name, directory: "it is not read")
+        unread = "the file is not read"
+        return read_source(text.encode("utf-8"), PATH, lambda name, directory: unread)
     finally:
         sys.setrecursionlimit(raised)
 

@@ -35,10 +35,13 @@ def test_a_cache_with_a_ticket(cache):
 @pytest.mark.parametrize(
     "content, reason",
     [
-        (b"", "it is empty"),
-        (b"# a note\n", "it is not a credential cache: a cache of another version: 0x2320"),
-        (b"\x05\x04\x00\x0c", "it is not a credential cache: the cache is truncated"),
-        (b"x" * (1024 * 1024 + 1), "it is larger than any credential cache"),
+        (b"", "the cache is empty"),
+        (
+            b"# a note\n",
+            "the file is not a credential cache: the cache has an unknown version: 0x2320",
+        ),
+        (b"\x05\x04\x00\x0c", "the file is not a credential cache: the cache is truncated"),
+        (b"x" * (1024 * 1024 + 1), "the file is larger than any credential cache"),
     ],
 )
 def test_what_is_no_cache(tmp_path, content, reason):
@@ -51,7 +54,7 @@ def test_what_is_no_cache(tmp_path, content, reason):
 def test_a_cache_with_service_tickets_alone(cache, kdc, keytab):
     """kinit -S: a valid cache without a ticket-granting ticket."""
     path = cache("cc", "-S", "bob")
-    assert why_absent(str(path), os.geteuid()) == "it has no ticket-granting ticket"
+    assert why_absent(str(path), os.geteuid()) == "the cache has no ticket-granting ticket"
 
 
 def test_what_is_no_file(tmp_path, cache):
@@ -59,10 +62,10 @@ def test_what_is_no_file(tmp_path, cache):
     link = tmp_path / "link"
     link.symlink_to(cache())
     uid = os.geteuid()
-    assert why_absent(str(tmp_path / "none"), uid) == "it does not exist"
-    assert why_absent(str(link), uid).startswith("it is a symlink")
-    assert why_absent(str(tmp_path), uid) == "it is not a regular file"
-    assert why_absent(str(cache() / "x"), uid) == "it cannot be inspected: Not a directory"
+    assert why_absent(str(tmp_path / "none"), uid) == "the cache does not exist"
+    assert why_absent(str(link), uid).startswith("the cache is a symlink")
+    assert why_absent(str(tmp_path), uid) == "the cache is not a regular file"
+    assert why_absent(str(cache() / "x"), uid) == "the cache cannot be inspected: Not a directory"
 
 
 @ROOT_ONLY
@@ -70,7 +73,7 @@ def test_a_cache_of_another_user(cache):
     """Its owner is named."""
     path = cache()
     os.chown(str(path), NOBODY, NOBODY)
-    assert why_absent(str(path), 0) == "it belongs to uid 65534"
+    assert why_absent(str(path), 0) == "the cache belongs to uid 65534"
     assert is_foreign(str(path)) and not is_foreign("") and not is_foreign("/nowhere")
 
 
@@ -82,7 +85,7 @@ def test_a_cache_that_cannot_be_read(cache, monkeypatch):
 
     path = cache()
     monkeypatch.setattr(cache_state.os, "open", refuse)
-    assert why_absent(str(path), os.geteuid()) == "it cannot be read: Permission denied"
+    assert why_absent(str(path), os.geteuid()) == "the cache cannot be read: Permission denied"
 
 
 def test_other_caches_of_the_user(cache, tmp_path):

@@ -183,8 +183,8 @@ PLACE = (
     "printed, words",
     [
         ("16 4096 100 50", None),
-        ("15 4096 100 50", "61440 bytes are available"),
-        ("0 4096 100 50", "0 bytes are available"),
+        ("15 4096 100 50", "only 61440 bytes available"),
+        ("0 4096 100 50", "only 0 bytes available"),
         ("1000 4096 100 0", "can hold no more files"),
         ("1000 4096 0 0", None),
         ("", None),

@@ -79,7 +79,7 @@ def test_an_unknown_setting_gives_no_error(options, monkeypatch, tmp_path, setti
     assert not any(row.is_run or row.findings for row in done)
 
 
-@pytest.mark.parametrize("printed, shown", [("", "nothing"), (" a\n  b", "a b")])
+@pytest.mark.parametrize("printed, shown", [("", "no output"), (" a\n  b", "a b")])
 def test_neither_the_settings_nor_klist_name_a_keytab(
     options, monkeypatch, tmp_path, printed, shown
 ):
@@ -93,7 +93,7 @@ def test_neither_the_settings_nor_klist_name_a_keytab(
     chosen = options._replace(users=("alice",), config_paths=(str(tmp_path / "c.py"),))
     (row,) = runner.findings_of(runner.run_checks(checks.checks(chosen)[5:6]))
     assert (row.code, row.user) == ("keytab-missing", "alice")
-    assert row.message == "alice: no keytab is set, and klist names none: " + shown
+    assert row.message == "alice: no keytab is set, and the output of klist names none: " + shown
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root can become every user")
@@ -107,10 +107,10 @@ def test_another_user_needs_root(options):
 @pytest.mark.parametrize(
     "line, words",
     [
-        (None, "was used"),
-        ("PassEnvironment=KRB5_CONFIG", "was used"),
-        ("User=root", "was not used"),
-        ("Environment=KRB5_CONFIG=/other", "was not used"),
+        (None, "used"),
+        ("PassEnvironment=KRB5_CONFIG", "used"),
+        ("User=root", "did not use"),
+        ("Environment=KRB5_CONFIG=/other", "did not use"),
     ],
 )
 def test_krb5_config_of_the_shell_is_named(options, tmp_path, line, words):
@@ -119,7 +119,7 @@ def test_krb5_config_of_the_shell_is_named(options, tmp_path, line, words):
         (tmp_path / "jupyterhub.service").write_text("[Service]\n%s\n" % line)
     rows = runner.findings_of(runner.run_checks(checks.checks(options)[4:5]))
     (message,) = [row.message for row in rows if row.code == "shell-krb5-config"]
-    assert message.startswith("KRB5_CONFIG=%s of this shell %s" % (tmp_path / "krb5.conf", words))
+    assert message.startswith("doctor %s KRB5_CONFIG=%s of" % (words, tmp_path / "krb5.conf"))
 
 
 @pytest.mark.slow

@@ -54,7 +54,7 @@ def test_only_exact_names_are_known(name, known):
         ("Mixin, PAM", ["K", "Mixin", "PAMAuthenticator", "LocalAuthenticator", "Authenticator"]),
         ("x.y.Z", ["K", "Z"]),
         ("object", ["K"]),
-        ("find()", ["K", "a class that is computed"]),
+        ("find()", ["K", "a computed class"]),
         (
             "Mixin, Second",
             ["K", "Second", "Mixin", "PAMAuthenticator", "LocalAuthenticator", "Authenticator"],

@@ -44,19 +44,19 @@ def test_what_is_certain(text):
 @pytest.mark.parametrize(
     "text, what",
     [
-        ("c.A.update(find())", "c.A.update of what is not known"),
-        ("c.A.update({find(): 1})", "c.A.update of what is not known"),
-        ("c.A.merge(find())", "c.A.merge of what is not known"),
+        ("c.A.update(find())", "c.A.update of an unknown value"),
+        ("c.A.update({find(): 1})", "c.A.update of an unknown value"),
+        ("c.A.merge(find())", "c.A.merge of an unknown value"),
         ("c.A.pop('x')", "c.A.pop()"),
         ("c.clear()", "c.clear()"),
-        ("c.A.y; c.merge({'A': {'x': 1}})", "c.merge of what is not known"),
+        ("c.A.y; c.merge({'A': {'x': 1}})", "c.merge of an unknown value"),
         ("configure(c)", "c is passed to a function"),
         ("configure(config=c.A)", "c.A is passed to a function"),
-        ("eval(text)", "eval() of other code"),
-        ("globals()['c']", "globals() of other code"),
-        ("load_subconfig(name)", "load_subconfig of a computed name"),
-        ("load_subconfig('/a', find())", "load_subconfig of a computed name"),
-        ("load_subconfig('/a')", "load_subconfig('/a'): it is not read"),
+        ("eval(text)", "eval() can change any setting"),
+        ("globals()['c']", "globals() can change any setting"),
+        ("load_subconfig(name)", "load_subconfig with a computed name"),
+        ("load_subconfig('/a', find())", "load_subconfig with a computed name"),
+        ("load_subconfig('/a')", "load_subconfig('/a'): the file is not read"),
     ],
 )
 def test_what_is_listed(text, what):
@@ -119,7 +119,7 @@ def test_a_file_that_may_be_loaded(text, known):
         section = Section()
         section.get("A").set("x", 2, Place("/a", 1))
         if name == "/rest":
-            section.forget(Unread(Place("/a", 2), "exec() of other code"))
+            section.forget(Unread(Place("/a", 2), "exec() can change any setting"))
         return section
 
     source = read_source(("c.A.x = c.A.y = 1\n" + text).encode(), PATH, load)

@@ -83,7 +83,7 @@ def test_what_is_computed(expression):
 def test_an_attribute_by_which_code_changes_all_names(expression, name):
     """No name is known from then on."""
     text = "import builtins\nx = 1\n%s\nc.A.x = x\n" % expression
-    assert ["%s() of other code" % name] == [row.what for row in source_of(text).unread]
+    assert ["%s() can change any setting" % name] == [row.what for row in source_of(text).unread]
     assert "A.x" in config_of(text).computed
 
 
@@ -104,7 +104,7 @@ def test_calls_under_a_condition(text):
 def test_calls_in_a_comprehension():
     """They are listed; its names are its own."""
     source = source_of("x = 1\n[load_subconfig(x) for x in y if x]\nc.A.x = x\n")
-    assert [row.what for row in source.unread] == ["load_subconfig of a computed name"]
+    assert [row.what for row in source.unread] == ["load_subconfig with a computed name"]
     assert source.config.get("A").get("x") == 1
 
 

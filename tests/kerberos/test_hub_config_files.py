@@ -52,7 +52,8 @@ def test_a_file_that_is_wrong(tmp_path, data, code):
 def test_the_line_of_a_syntax_error(read, data):
     """It is named, and that it is an error for this Python: the hub's may be another."""
     _, (finding,) = read({"config.py": data})
-    assert finding.message.startswith("line 2: ") and finding.message.endswith(", for this Python")
+    message = finding.message
+    assert message.startswith("line 2: ") and message.endswith(" (with this Python)")
 
 
 def test_the_encoding_is_the_files_own(read):
@@ -117,12 +118,12 @@ def test_load_subconfig(read, tmp_path):
 @pytest.mark.parametrize(
     "text, what",
     [
-        ("load_subconfig('b.py')", "is read beside the file; the hub reads it in its working"),
-        ("load_subconfig('none.py')", "none.py; the hub ignores that"),
-        ("load_subconfig('~/b.py')", "a name with $ or ~ is not followed"),
-        ("load_subconfig('a.py')", "a file that loads itself"),
-        ("load_subconfig('broken.py')", "it is not read"),
-        ("load_subconfig('b.py', path='relative')", "the directory is not absolute"),
+        ("load_subconfig('b.py')", "is read from the directory of this file; the hub"),
+        ("load_subconfig('none.py')", "none.py; the hub ignores a missing"),
+        ("load_subconfig('~/b.py')", "doctor does not expand $ and ~"),
+        ("load_subconfig('a.py')", "the file loads itself"),
+        ("load_subconfig('broken.py')", "the file is not read"),
+        ("load_subconfig('b.py', path='relative')", "the directory is not an absolute path"),
     ],
 )
 def test_a_name_that_is_not_certain(read, text, what):
@@ -163,5 +164,5 @@ def test_a_directory_that_others_can_write(tmp_path):
     (directory / "config.py").write_text("c.A.b = 1\n")
     _, (finding,) = read_hub_config([str(directory / "config.py")])
     assert finding.path == str(directory / "config.py")
-    assert finding.message == "%s: owner uid 0, mode 0777" % directory
+    assert finding.message == "others can write %s (owner uid 0, mode 0777)" % directory
     assert "chown" not in str(finding.next) and "chmod" not in str(finding.next)

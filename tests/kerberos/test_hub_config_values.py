@@ -66,7 +66,7 @@ def test_a_file_that_is_merged_counts_more():
     first.merge(second)
     merged = first.get("A")
     assert merged.get("b") == 2 and merged.get("c") == 1
-    kept = Unread(WHY.place, "is kept by traitlets 5 and later only")
+    kept = Unread(WHY.place, "is kept only by traitlets 5 and later")
     assert merged.get("d").items == {"x": kept, "y": 2} and not merged.get("d").is_update
     assert merged.places["b"] == Place("/2", 1)
 

@@ -96,7 +96,7 @@ def test_a_method_of_a_mixin_is_reported_with_its_line():
         "class Own(Mixin, PAMAuthenticator): pass\nc.JupyterHub.authenticator_class = Own\n"
     )
     (row,) = check_authenticator(config_of(HEAD + text))
-    assert row.message == "Mixin.authenticate does not call super(): no ticket at a login"
+    assert row.message == "Mixin.authenticate does not call super(), so a login obtains no ticket"
     assert row.path.endswith(":6") and str(row.next) != ""
 
 

@@ -53,7 +53,7 @@ def test_an_answer_is_quoted():
     )
     (row,) = check(found)
     assert row.code == "kdc-answers" and row.message == (
-        "KDC kdc.x.test (10.0.0.1:88) of X.TEST: Received answer (163 bytes) from "
+        "KDC kdc.x.test (10.0.0.1:88) of realm X.TEST: Received answer (163 bytes) from "
         'dgram 10.0.0.1:88 (trace: SRV answer: 0 100 88 "kdc.x.test.")'
     )
 

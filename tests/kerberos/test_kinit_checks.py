@@ -104,7 +104,7 @@ def test_root_runs_no_kinit_by_a_users_krb5_conf(facts, runs, kdc, keytab, tmp_p
     with pytest.raises(NotRun):
         list(kinit_checks.probe_ticket(facts, account, spec, Deadline(300)))
     keytab, _ = facts.keytab(account, spec, Deadline(300))
-    assert "root starts no libkrb5" in facts.keytab_listing(keytab, 60).stderr
+    assert "root does not run klist or kinit" in facts.keytab_listing(keytab, 60).stderr
     assert runs == ["ticket"]
 
 
@@ -119,7 +119,7 @@ def test_a_failure_quotes_the_trace(facts, kdc, tmp_path):
     facts = Facts(facts.options._replace(environ={"KRB5_CONFIG": str(path)}))
     (row,) = ticket(facts)
     assert row.code == "kinit-no-kdc" and "Cannot contact any KDC" in row.message
-    assert "Resolving hostname tcp/127.0.0.1" in row.message and "line 6: Heim" in row.message
+    assert "Resolving hostname tcp/127.0.0.1" in row.message and "this is Heim" in row.message
 
 
 def test_no_time_is_left(facts, runs):

@@ -36,23 +36,23 @@ def test_a_sound_address(tmp_path, kdc):
 @pytest.mark.parametrize(
     "kdc, words",
     [
-        ("tcp/kdc.x.test:88", "Heimdal's syntax: MIT Kerberos takes tcp/kdc.x.test for the name"),
+        ("tcp/kdc.x.test:88", "MIT Kerberos takes tcp/kdc.x.test as the host name"),
         ("udp/kdc.x.test", "Heimdal's syntax"),
         ("kdc.x.test # primary", "no comments at the end of a line"),
         ("kdc.x.test ; primary", "no comments at the end of a line"),
-        ("kdc.x.test:88 # primary", "refuses it, and with it all KDCs of the realm"),
-        ("a.x.test b.x.test", "a line names one KDC: libkrb5 ignores all after a.x.test"),
-        ("a.x.test,b.x.test", "takes all of it for the name of the host"),
-        ("kdc.x.test/", "takes all of it for the name of the host"),
+        ("kdc.x.test:88 # primary", "refuses this address, and with it all KDCs of the realm"),
+        ("a.x.test b.x.test", "names only one KDC; libkrb5 ignores everything after a.x.test"),
+        ("a.x.test,b.x.test", "takes the whole value as the host name"),
+        ("kdc.x.test/", "takes the whole value as the host name"),
         ("::1", "an IPv6 address needs brackets"),
         ("2001:db8::1", "an IPv6 address needs brackets"),
         ("kdc.x.test:99999", "at most 65535"),
         ("kdc.x.test:kerberos", "kerberos is not a port"),
         ("kdc.x.test:", "the port is missing"),
-        ("88", "a port without a host"),
+        ("88", "it is a port without a host"),
         (":88", "the host is missing"),
-        ("tls/kdc.x.test", "takes all of it for the name of the host"),
-        ("\u201ckdc.x.test\u201d", "takes all of it for the name of the host"),
+        ("tls/kdc.x.test", "takes the whole value as the host name"),
+        ("\u201ckdc.x.test\u201d", "takes the whole value as the host name"),
         ("http://kdc.x.test/", "supports no other URL than https://"),
         ("HTTPS://kdc.x.test/", "write https:// in lower case"),
         ("kdc.x.test\u00a0", "a no-break space is part of the name or the value"),
@@ -110,7 +110,9 @@ def test_what_libkrb5_refuses_kinit_refuses(tmp_path, kdc):
         stderr=subprocess.STDOUT,
     )
     is_refused = b"Invalid argument" in completed.stdout
-    assert ("libkrb5 refuses it" in krb5_conf_lint.explain_realm(profile, "X").text) == is_refused
+    assert (
+        "libkrb5 refuses this address" in krb5_conf_lint.explain_realm(profile, "X").text
+    ) == is_refused
 
 
 @pytest.mark.parametrize(
@@ -119,7 +121,7 @@ def test_what_libkrb5_refuses_kinit_refuses(tmp_path, kdc):
         ("[libdefaults]\n default_realm = X # main\n", 2, "part of the value"),
         ("[libdefaults]\n default_realm = X\u00a0\n", 2, "a no-break space"),
         ("[libdefaults]\n\u00a0default_realm = X\n", 2, "a no-break space"),
-        ("[realms]\n X = { kdc = a }\n", 2, "takes the brace for a value"),
+        ("[realms]\n X = { kdc = a }\n", 2, "takes the brace as a value"),
         ("[realms]\n X = {\n kdc = \u200ba\n }\n", 3, "the invisible U+200B is part"),
         ("[realms]\n X = {\n KDC = a\n }\n", 3, "does not know KDC; did you mean kdc"),
         (
@@ -168,7 +170,7 @@ def test_a_section_that_libkrb5_does_not_see(tmp_path, blank, name):
     profile, (row,) = explained(tmp_path, text)
     assert row.code == "krb5-conf-ignored" and profile.realm is None
     assert row.message == (
-        "line 1: libkrb5 does not see [libdefaults], as %s stands before the bracket; "
+        "line 1: libkrb5 does not recognize [libdefaults], because %s precedes the bracket; "
         "it ignores lines 1 to 2" % name
     )
 
@@ -177,4 +179,4 @@ def test_relations_before_the_first_section(tmp_path):
     """They are ignored too."""
     _, findings = explained(tmp_path, "default_realm = X\n[libdefaults]\n")
     assert codes(findings) == {"krb5-conf-ignored"}
-    assert findings[0].message.startswith("line 1: libkrb5 ignores what stands before")
+    assert findings[0].message.startswith("line 1: libkrb5 ignores text before")

@@ -88,8 +88,8 @@ def test_relations_have_their_lines():
     [
         ("[a]\n b = { # c\n d = e\n }\n", 4, "the brace in line 2 is a value"),
         ("[a]\n# " + "x " * 1100 + "\n", 2, "reads 2047 bytes at a time"),
-        ("[a]\n b\n", 2, "a relation is tag = value"),
-        ("[a]\n include /x\n", 2, "an include line begins with the first character"),
+        ("[a]\n b\n", 2, "a relation must have the form tag = value"),
+        ("[a]\n include /x\n", 2, "include must begin at the first character"),
     ],
 )
 def test_an_error_names_its_line_and_its_cause(text, number, words):

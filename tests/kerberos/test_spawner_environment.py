@@ -84,7 +84,7 @@ def test_traitlets_agrees(text, tmp_path):
         (BASE + "if x: c.Spawner.environment['KRB5CCNAME'] = 1\n", "is set under a condition"),
         (
             BASE + "c.LocalProcessSpawner.environment.update({'A': 'b'})\n",
-            "is kept by traitlets 5 and later only",
+            "is kept only by traitlets 5 and later",
         ),
         (
             "c.JupyterHub.spawner_class = 'site.Own'\n"

@@ -70,10 +70,10 @@ def test_a_renewer_without_a_ticket_has_no_times(tmp_path, write, server):
 @pytest.mark.parametrize(
     "changes, note",
     [
-        ({"schema": 2}, "no record of a renewal thread (schema 2, not 1)"),
-        ({"pid": 1}, "no record of a renewal thread (another process has its pid)"),
-        ({"central": 0}, "no record of a renewal thread (central is not a boolean)"),
-        ({"end": float("inf")}, "no record of a renewal thread (no time)"),
+        ({"schema": 2}, "not a record of a renewal thread (the schema is 2, not 1)"),
+        ({"pid": 1}, "not a record of a renewal thread (its pid differs from that in its name)"),
+        ({"central": 0}, "not a record of a renewal thread (central is not a boolean)"),
+        ({"end": float("inf")}, "not a record of a renewal thread (a time is invalid)"),
         ({"written": 1.0}, "its server has ended"),
     ],
 )
@@ -89,7 +89,7 @@ def test_a_record_of_another_user_is_noted(tmp_path, write, server):
     """The file must be the user's own."""
     path = write(server)
     records, notes = ticket_status.read_records(str(tmp_path), os.geteuid() + 1)
-    assert records == () and notes == ("ignored %s: belongs to uid %d" % (path, os.geteuid()),)
+    assert records == () and notes == ("ignored %s: it belongs to uid %d" % (path, os.geteuid()),)
 
 
 def test_a_user_without_servers(tmp_path):
@@ -135,7 +135,8 @@ def test_an_absent_ticket_has_a_reason():
 
 
 OTHER = OtherTicket("FILE:/tmp/krb5cc_7_x", NAME, "2001-09-09T02:46:40Z")
-UNSEEN = "no server reports that it renews it"
+UNSEEN = "no server reports that it renews the ticket"
+MAY = ", but the hub may; to renew it now, run kinit -R"
 SERVER = Record(1, NAME, "FILE:/c", "", False, None, None, None, None, None, NOW)
 
 
@@ -144,8 +145,8 @@ SERVER = Record(1, NAME, "FILE:/c", "", False, None, None, None, None, None, NOW
     [
         (None, 0, False, "expires at %s; no keytab: run kinit again before then"),
         (None, 0, True, "expires at %s; " + UNSEEN + ": run kinit again before then"),
-        (None, 9e9, False, "expires at %s; " + UNSEEN + ", and the hub may: kinit -R renews it"),
-        (None, 9e9, True, "expires at %s; " + UNSEEN + ", and the hub may: kinit -R renews it"),
+        (None, 9e9, False, "expires at %s; " + UNSEEN + MAY),
+        (None, 9e9, True, "expires at %s; " + UNSEEN + MAY),
         (SERVER, 0, False, "expires at %s; no keytab: run kinit again before then"),
         (SERVER, 0, True, None),
         (SERVER._replace(central=True), 0, False, None),

@@ -52,7 +52,7 @@ def find_account(name: str) -> Account:
 
 def _check_name(name: str) -> None:
     if not name or name[0] in "-." or any(character in name for character in "/\0\n:"):
-        raise Problem("%r is not a user name that a path may contain" % name)
+        raise Problem("%r is not a user name that can be part of a path" % name)
 
 
 def _entry(name: str) -> Any:

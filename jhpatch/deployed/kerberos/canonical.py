@@ -33,7 +33,7 @@ def check_principal(ticket: Ticket, principal: str, cache: Cache) -> None:
     import shlex  # rarely needed, and slow to import
 
     raise Problem(
-        "%s holds a valid ticket of %s, which is left alone until it expires at %s; to have it "
+        "%s holds a valid ticket of %s, which is not replaced before it expires at %s; to have it "
         "replaced now, its owner runs: kdestroy -c %s"
         % (
             cache.path or cache.name,

@@ -64,7 +64,7 @@ class _Reader:
             raise Malformed("the cache is truncated")
         self._fields += 1
         if self._fields > _MOST_FIELDS:
-            raise Malformed("a cache of more than %d fields" % _MOST_FIELDS)
+            raise Malformed("the cache has more than %d fields" % _MOST_FIELDS)
         self.at += size
         return self._data[self.at - size : self.at]
 
@@ -87,7 +87,7 @@ class _Reader:
         count = self.number("I") - (self.version == 1)  # version 1 counts the realm too
         realm = self.text()
         if not 0 <= count <= 64:
-            raise Malformed("a principal of %d components" % count)
+            raise Malformed("a principal has %d components" % count)
         return tuple(self.text() for _ in range(count)), realm
 
     def skip_list(self) -> None:
@@ -103,7 +103,7 @@ def read_cache(data: bytes) -> Optional[Ticket]:
     Applies the clock offset in the header of version 4. Raises Malformed.
     """
     if data[:1] != b"\x05" or data[1:2] not in (b"\x01", b"\x02", b"\x03", b"\x04"):
-        raise Malformed("a cache of another version: 0x%s" % data[:2].hex())
+        raise Malformed("the cache has an unknown version: 0x%s" % data[:2].hex())
     reader = _Reader(data, data[1])
     reader.take(2)
     offset = _clock_offset(reader) if reader.version == 4 else 0
@@ -237,7 +237,7 @@ def cache_of(text: str, uid: int) -> Cache:
     if kind == "DIR" and rest.lstrip(":").startswith("/"):
         path = rest[1:] if rest.startswith(":") else rest.rstrip("/") + "/tktjhpatch"
         if not path.rpartition("/")[2].startswith("tkt"):
-            raise Problem("%s: the name of a cache in a DIR collection begins with tkt" % text)
+            raise Problem("%s: the name of a cache in a DIR collection must begin with tkt" % text)
         return Cache("DIR::" + path, _checked_path(path))
     if kind == "KCM" and colon:
         own = rest.partition(":")[0] or str(uid)
@@ -246,9 +246,9 @@ def cache_of(text: str, uid: int) -> Cache:
         words = rest.split(":")
         words += [str(uid), "jhpatch"][len(words) - 1 :]
         return Cache("KEYRING:" + ":".join(words), "")
-    why = " (servers inherit the hub's session keyring: users could read each other's tickets)"
+    why = " (servers inherit the hub's session keyring, so users could read each other's tickets)"
     raise UnsupportedCache(
-        "cache type of %r is not supported; use FILE:/path, DIR:/path, KCM: or "
+        "the cache type of %r is not supported; use FILE:/path, DIR:/path, KCM: or "
         "KEYRING:persistent:UID%s" % (text, why if kind == "KEYRING" else "")
     )
 

@@ -149,4 +149,4 @@ def start(
             return start_server().start(request, descriptors)
         except (OSError, ValueError) as error:
             problem = getattr(error, "strerror", None) or str(error)
-    raise Problem("no process for %s: %s" % (account.name, problem))
+    raise Problem("cannot start a process for %s: %s" % (account.name, problem))

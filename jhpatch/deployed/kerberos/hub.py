@@ -107,8 +107,9 @@ class HubTickets:
         """Log once that the hub obtains no ticket for servers of this kind."""
         kind = type(spawner).__name__
         message = (
-            "Kerberos: the hub obtains no ticket for servers of %s: it cannot know that they run "
-            "as their user, on this host, with its /tmp (docs/settings.md, Spawners)"
+            "Kerberos: the hub obtains no ticket for servers of %s, because it cannot "
+            "know whether they run as their user, on this host, with its /tmp (docs/settings.md, "
+            "Spawners)"
         )
         self.log.once("spawner " + kind, "warning", message, kind)
 
@@ -152,7 +153,7 @@ class HubTickets:
         self._remember(name, ccache, spec, outcome.ticket)
         count(cause, "got" if outcome.is_new else "there")
         if outcome.is_new:
-            text = "How long a new ticket took"
+            text = "Seconds that obtaining a new ticket took"
             metric("Histogram", "seconds", text).observe(time.monotonic() - began)
         self.log.obtained(account, spec, outcome, cause, asked_by)
         return None
@@ -219,7 +220,7 @@ class HubTickets:
             account = account_of(name, self.settings.min_uid)
             self.kinit.destroy(account, self.spec(account, ccache))
         except Problem as problem:
-            text = "Kerberos cache of %s not destroyed: %s"
+            text = "Kerberos: the cache of %s was not destroyed: %s"
             self.log.once("destroy " + name, "warning", text, name, str(problem))
 
     def _warn_of_map(self, text: str) -> None:

@@ -94,7 +94,8 @@ def _bug(authenticator: Any, cause: str, error: Exception) -> str:
 
 
 _EXITS = (
-    "Kerberos: this JupyterHub exits if a spawn is refused: the server starts without a ticket"
+    "Kerberos: this JupyterHub can exit after refused spawns, so the server starts without a "
+    "ticket"
 )
 
 
@@ -141,7 +142,7 @@ def _spawning(authenticator: Any, tickets: HubTickets, user: Any, spawner: Any) 
         else:
             tickets.report_remote(spawner)
     except (TooLate, Problem) as error:
-        problem = _late(tickets, user.name, "spawn (the server gets no settings)", error)
+        problem = _late(tickets, user.name, "spawn (the server receives no settings)", error)
     except Exception as error:
         problem = _bug(authenticator, "spawn", error)
     raise gen.Return(problem)
@@ -171,7 +172,9 @@ def on_stop(method: Method) -> Method:
             if tickets and tickets.settings.destroy == "last-server" and is_last:
                 yield _in_time(tickets, tickets.forget(user.name, spawner))
         except TooLate:
-            self.log.warning("%s", line("Kerberos: the cache of %s is kept for now", user.name))
+            self.log.warning(
+                "%s", line("Kerberos: the cache of %s is not destroyed yet", user.name)
+            )
         except Exception as error:
             _bug(self, "stop", error)
         raise gen.Return(result)

@@ -43,7 +43,7 @@ class HubLog:
         ticket, problem = outcome.ticket, outcome.keytab_problem
         principal = ticket.principal
         if ticket.asked:
-            principal = "%s (asked for as %s)" % (printable(principal), printable(ticket.asked))
+            principal = "%s (requested as %s)" % (printable(principal), printable(ticket.asked))
         text = line(
             "Kerberos ticket for %s (uid %d): %s from %s into %s until %s, at %s%s",
             account.name,
@@ -53,14 +53,14 @@ class HubLog:
             spec.ccache or "the default cache",
             clock(ticket.end),
             cause,
-            ", asked by " + asked_by if asked_by else "",
+            ", requested by " + asked_by if asked_by else "",
         )
         self.log.info("%s", text)
         if not problem:
             self._forget(account.name, "keytab")
         elif not self._is_quiet and self._is_news(account.name, "keytab", problem):
             text = line(
-                "Kerberos: %s of %s gives no ticket, kinit -R renews the old one until %s: %s",
+                "Kerberos: %s of %s gives no ticket; kinit -R renews the old one until %s: %s",
                 keytab,
                 account.name,
                 clock(ticket.renew_till),

@@ -282,7 +282,7 @@ class HubRenewer(threading.Thread):
 
 
 _NO_SETTINGS = (
-    "Kerberos: servers start without the settings of their renewal thread: this hub's "
+    "Kerberos: servers start without the settings of their renewal thread, because this hub's "
     "authenticator does not call pre_spawn_start of PAMAuthenticator. The hub renews the tickets "
     "of such servers itself; a ccache that differs from libkrb5's default needs KRB5CCNAME in "
     "c.Spawner.environment"

@@ -24,7 +24,7 @@ def setpriv_path() -> str:
     """Return the path of setpriv(1). Raises Problem."""
     path = shutil.which("setpriv", path=process.PATH)
     if not path:
-        raise Problem("no setpriv on this host: install util-linux")
+        raise Problem("this host has no setpriv: install util-linux")
     return path
 
 
@@ -57,9 +57,9 @@ def _groups(setpriv: str, account: Account, timeout: float) -> str:
         argv = ["/usr/bin/id", "-G", "--", account.name]
         done = process.run(argv, environment, timeout)
     except Unresponsive as problem:  # which tells nothing about a KDC
-        raise Problem("the groups of %s: %s" % (account.name, problem))
+        raise Problem("cannot look up the groups of %s: %s" % (account.name, problem))
     if done.code:
-        raise Problem("the groups of %s: %s" % (account.name, done.err))
+        raise Problem("cannot look up the groups of %s: %s" % (account.name, done.err))
     return "--groups=" + ",".join("+" + gid for gid in done.out.decode("ascii").split())
 
 
@@ -91,7 +91,7 @@ def can_read(path: str, account: Account, timeout: float = 5.0) -> bool:
     try:
         return process.run(argv, environment_of(None, {}), timeout).code == 0
     except Unresponsive:  # which tells nothing about a KDC
-        raise Problem("cannot tell in time whether %s can read %s" % (account.name, path))
+        raise Problem("cannot determine in time whether %s can read %s" % (account.name, path))
 
 
 def latin(text: str) -> str:

@@ -162,7 +162,9 @@ class Kinit:
                 store.prepare()
                 data = self._with_central_keytab(spec, end)
             else:
-                raise _NoKeytab("the hub has this keytab, and no ticket here can be renewed")
+                raise _NoKeytab(
+                    "only the hub can read this keytab, and there is no ticket to renew"
+                )
             return Outcome(self._keep(store, data, spec, spec.central), is_new=True)
         except Unresponsive:
             raise
@@ -197,7 +199,7 @@ class Kinit:
         """Have the new cache stored if it holds a valid ticket; return that."""
         ticket = usable(data)
         if ticket is None or not schedule.is_valid(ticket):
-            raise Problem("kinit made a cache without a valid ticket")
+            raise Problem("kinit created a cache without a valid ticket")
         if not is_of(ticket, spec.principal):
             # The KDC's canonical name of the principal (kinit -C, canonicalize = true).
             ticket = ticket._replace(asked=spec.principal)
@@ -252,7 +254,7 @@ class Kinit:
                 self._ask(account, kinit + ["-R"], spec, end)
             ticket = self.look(account, cache, end)
             if ticket is None:
-                raise Problem("%s: no ticket-granting ticket in it" % cache.name)
+                raise Problem("%s has no ticket-granting ticket" % cache.name)
         except Problem as error:
             if old is None or not schedule.is_valid(old):
                 raise
@@ -287,9 +289,11 @@ class Kinit:
         try:
             done = process.run(argv, self._environment(account), timeout)
         except Unresponsive:  # which tells nothing about a KDC
-            raise Problem("kdestroy does not answer")
+            raise Problem("kdestroy did not finish in time")
         if done.code:
-            raise Problem(" ".join(done.err.split()) or "kdestroy ended with %d" % done.code)
+            raise Problem(
+                " ".join(done.err.split()) or "kdestroy ended with exit code %d" % done.code
+            )
 
     def cache(self, account: Account, spec: TicketSpec) -> Cache:
         """Return the cache that is specified. Raises Problem."""
@@ -322,7 +326,7 @@ class Kinit:
             if done.code and is_no_answer(errors):
                 raise Unresponsive(errors)
             if done.code:
-                raise KinitFailed(errors or "kinit ended with %d" % done.code)
+                raise KinitFailed(errors or "kinit ended with exit code %d" % done.code)
         except Unresponsive:
             suspect()
             raise

@@ -37,8 +37,8 @@ def read_map(path: str) -> Dict[str, str]:
     for number, line in enumerate(lines, 1):
         words = line.partition("#")[0].split()
         if words and (len(words) != 2 or words[0] in principals or "\0" in line):
-            expected = "a user name, once, and a principal"
-            raise Problem("%s:%d: %s; not %r" % (path, number, expected, line))
+            expected = "a user name that occurs only once, and a principal"
+            raise Problem("%s:%d: expected %s; found %r" % (path, number, expected, line))
         if words:
             principals[words[0]] = words[1]
     return principals
@@ -79,5 +79,5 @@ class PrincipalMap:
                 self._stamp = None
             if str(error) != self._problem:
                 self._problem = str(error)
-                self._warn("the principals stay as they were: %s" % error)
+                self._warn("the hub continues with the previous principals: %s" % error)
         return self._principals

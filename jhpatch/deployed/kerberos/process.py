@@ -275,7 +275,7 @@ class Child:
                 block = os.read(key.fd, 65536)
                 self._size += len(block)
                 if self._size > OUTPUT_CAP:
-                    raise TooMuchOutput("a child wrote more than %d bytes" % OUTPUT_CAP)
+                    raise TooMuchOutput("a child process wrote more than %d bytes" % OUTPUT_CAP)
                 key.data.extend(block)
                 if not block:
                     self._selector.unregister(key.fileobj)

@@ -52,13 +52,13 @@ class Programs:
         kinit = self._settings.kinit or shutil.which("/usr/bin/kinit") or shutil.which("kinit")
         if not kinit:
             packages = "krb5-user, krb5-workstation or krb5-client"
-            raise Problem("no kinit on this host: install " + packages)
+            raise Problem("this host has no kinit: install " + packages)
         if name == "kinit":
             return kinit
         beside = os.path.join(os.path.dirname(kinit), name)
         path = shutil.which(beside) or shutil.which("/usr/bin/" + name) or shutil.which(name)
         if not path:
-            raise Problem("no %s beside %s or in PATH" % (name, kinit))
+            raise Problem("%s is neither beside %s nor in PATH" % (name, kinit))
         return path
 
     def is_heimdal(self) -> bool:

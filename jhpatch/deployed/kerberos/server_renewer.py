@@ -116,7 +116,7 @@ class ServerRenewer(threading.Thread):
         count("server", "got" if outcome.is_new else "there")
         self._see(outcome.ticket)
         if outcome.is_new:
-            text = "ticket of %s is kept fresh" % printable(outcome.ticket.principal)
+            text = "this server renews the ticket of %s" % printable(outcome.ticket.principal)
             self._say("state", text, logging.INFO)
             self._say_keytab(outcome.keytab_problem)
         due = schedule.spread(outcome.ticket, part)
@@ -179,8 +179,8 @@ class ServerRenewer(threading.Thread):
         if cache.jvm_sees and (is_jvms_default or cache.path in (named, named[len("FILE:") :])):
             return
         self._log.warning(
-            "Kerberos: Spark and Hadoop do not see %s: set c.KerberosTicket.ccache = "
-            "'/tmp/krb5cc_{uid}' on the hub, or KRB5CCNAME to a FILE cache",
+            "Kerberos: Spark and Hadoop do not see %s; set c.KerberosTicket.ccache = "
+            "'/tmp/krb5cc_{uid}' on the hub, or set KRB5CCNAME to a FILE cache",
             printable(cache.name),
         )
 
@@ -232,7 +232,7 @@ def _settings(handler: Any) -> Tuple[Settings, Optional[TicketSpec]]:
         try:
             return rules.load(text)
         except Problem as problem:
-            handler.log.warning("Kerberos: ignored: %s", problem)
+            handler.log.warning("Kerberos: the settings of the hub are ignored: %s", problem)
     for line in misspelt(handler.config):
         handler.log.error("Kerberos: %s", line)
     return KerberosTicket(config=handler.config, log=handler.log).values(), None

@@ -76,21 +76,21 @@ HELP = {
     "enabled": "Whether to obtain tickets at all.",
     "principal": "A template with {username}, {uid}, {home}, {realm}, {host}, or a callable that "
     "takes the user name.",
-    "principal_map": "A file with lines of a user name and a principal, for users whose principal "
-    "differs from the template; read again when it changes.",
+    "principal_map": "A file with a user name and a principal on each line, for users whose "
+    "principal differs from the template; the hub reads it again when it changes.",
     "keytab": "A template or a callable, as principal; default: krb5.conf's client keytab.",
     "ccache": "A template for the path or the name of the cache; default: libkrb5's.",
     "realm": "What {realm} stands for; default: libkrb5's default realm.",
     "kinit": "The path of kinit; default: /usr/bin/kinit, then PATH.",
-    "lifetime": "kinit -l; default: krb5.conf's.",
-    "renewable": "kinit -r; empty: not renewable.",
+    "lifetime": "The option -l of kinit; default: the value of krb5.conf.",
+    "renewable": "The option -r of kinit; empty: tickets are not renewable.",
     "timeout": "Seconds that obtaining a ticket may take.",
     "open_wait": "Seconds that opening a notebook may wait.",
     "refresh_at": "The part of its life after which a ticket is renewed.",
-    "retry": "Seconds between two attempts; doubles to 10 minutes.",
+    "retry": "Seconds between two attempts; doubles after each failure, to 10 minutes.",
     "policy": "Without a ticket: refuse the login, log a warning, or log nothing.",
     "min_uid": "The hub obtains no tickets for users below this uid.",
-    "when": "Whether a spawn's ticket comes after or before the PAM session.",
+    "when": "Whether a spawn obtains the ticket after or before the PAM session opens.",
     "destroy": "When a user's cache is destroyed.",
 }
 """A sentence for each setting."""
@@ -112,7 +112,7 @@ def check(name: str, value: Any) -> Any:
             raise Problem("%s must be one of %s, not %r" % (wrong, options, value))
     elif name in ("lifetime", "renewable"):
         if not re.fullmatch(_DURATION, value):
-            example = "must be a duration as kinit(1) takes it, such as 7d"
+            example = "must be a duration that kinit(1) accepts, such as 7d"
             raise Problem("%s %s, not %r" % (wrong, example, value))
     elif name in TEMPLATES:
         _check_template(name, value)
@@ -143,7 +143,7 @@ def _check_template(name: str, value: Any) -> None:
     try:
         text = value.format(**_SAMPLE)
     except Exception as error:  # str.format raises whatever the fields raise
-        raise Problem("KerberosTicket.%s is not a template: %r: %s" % (name, value, error))
+        raise Problem("KerberosTicket.%s is not a valid template: %r: %s" % (name, value, error))
     if name == "ccache" and value:
         try:
             cache_of(text, 1)
@@ -217,7 +217,7 @@ def spec_of(
         template = getattr(settings, name)
         text = template(account.name) if callable(template) else template.format(**fields)
         if not isinstance(text, str) or "\0" in text or "\n" in text:
-            message = "KerberosTicket.%s gives no usable text for %s"
+            message = "KerberosTicket.%s has no usable value for %s"
             raise Problem(message % (name, account.name))
         return text
 
@@ -266,14 +266,14 @@ def load(text: str) -> Tuple[Settings, TicketSpec]:
     try:
         document = json.loads(text)
         if document["schema"] != SCHEMA:
-            raise ValueError("schema %r" % (document["schema"],))
+            raise ValueError("unknown schema %r" % (document["schema"],))
         principal, keytab, ccache = (document[name] for name in TEMPLATES)
         spec = TicketSpec(principal, keytab, ccache, document.get("central", False))
         if type(spec.central) is not bool or not all(map(is_line, spec[:3])):
             raise ValueError("%r" % (spec,))
         values = {name: check(name, document[name]) for name in _SENT}
     except Exception as error:  # the text may be anything
-        reason = "no %s" % error if isinstance(error, KeyError) else error
+        reason = "%s is missing" % error if isinstance(error, KeyError) else error
         raise Problem("%s cannot be read: %s" % (VARIABLE, reason))
     return Settings(**values), spec
 

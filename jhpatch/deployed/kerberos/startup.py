@@ -68,7 +68,9 @@ def _checked(values: Settings, log: Any) -> Settings:
 
         forked_process.start_server()
     else:
-        log.warning("Kerberos: this hub is not root: it obtains tickets for its own user alone")
+        log.warning(
+            "Kerberos: this hub does not run as root: it obtains tickets only for its own user"
+        )
     if settings.needs_realm(values):
         try:
             values = values._replace(realm=programs.default_realm())
@@ -80,7 +82,7 @@ def _checked(values: Settings, log: Any) -> Settings:
         missing = [name for name in ("ccache", "keytab") if not getattr(values, name)]
         if missing:
             raise Problem(
-                "%s is Heimdal's; with it, set c.KerberosTicket.%s"
+                "%s is Heimdal's kinit: set c.KerberosTicket.%s"
                 % (kinit, " and c.KerberosTicket.".join(missing))
             )
     return values
@@ -101,8 +103,8 @@ def _tickets(app: Any, values: Settings, log: Any) -> HubTickets:
     tickets = HubTickets(values, log)
     if first is not None:
         log.warning(
-            "Kerberos: two authenticators of this hub have different settings; the first one's "
-            "are those by which the tickets of running servers are renewed"
+            "Kerberos: two authenticators of this hub have different settings; the hub renews the "
+            "tickets of running servers with those of the first"
         )
         tickets.renewer = first.renewer
     elif app is not None:

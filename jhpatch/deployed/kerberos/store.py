@@ -113,7 +113,7 @@ class Store(Child):
         errors = " ".join(self.errors().split())
         if line.startswith(_FAILED):
             code = line[len(_FAILED) :].decode("ascii", "replace")
-            raise KinitFailed(errors or "kinit ended with %s" % code)
+            raise KinitFailed(errors or "kinit ended with exit code %s" % code)
         return _decoded(line)
 
     def prepare(self) -> None:
@@ -142,7 +142,7 @@ class Store(Child):
         line = self.line()
         if line is None:
             self._finish()
-            raise Problem("the child that stores the cache has ended")
+            raise Problem("the child process that stores the cache has ended")
         return line
 
     def _finish(self) -> None:
@@ -151,7 +151,7 @@ class Store(Child):
             raise Changed()
         if done.code:
             errors = " ".join(done.err.split())
-            raise Problem(errors or "the cache cannot be stored (%d)" % done.code)
+            raise Problem(errors or "the cache cannot be stored (exit code %d)" % done.code)
 
 
 def _decoded(line: bytes) -> bytes:

@@ -30,7 +30,7 @@ def root_directory(timeout: float, top: str = "") -> Iterator[str]:
             _remove_stale(top, age)
         directory = tempfile.mkdtemp(prefix=_ROOT_PREFIX, dir=top)
     except OSError as error:
-        raise Problem("no temporary directory in %s: %s" % (top, error.strerror))
+        raise Problem("cannot create a temporary directory in %s: %s" % (top, error.strerror))
     try:
         yield directory
     finally:

@@ -161,7 +161,7 @@ def test_no_server_at_all_is_a_problem(server, caches, monkeypatch):
     before = os.listdir("/proc/self/fd")
     with pytest.raises(Problem) as problem:
         opened(caches, "true")
-    assert str(problem.value).startswith("no process for nobody: ")
+    assert str(problem.value).startswith("cannot start a process for nobody: ")
     assert not set(os.listdir("/proc/self/fd")) - set(before)
 
 

@@ -235,7 +235,7 @@ def test_nothing_is_logged_once_the_hub_ends(log, monkeypatch):
     hub.requests.close()
 
     def killed(*_):
-        raise Problem("the child that stores the cache has ended")
+        raise Problem("the child process that stores the cache has ended")
 
     monkeypatch.setattr(hub.kinit, "ensure", killed)
     assert "shutting down" in hub.ensure("nobody", "login")

@@ -133,7 +133,7 @@ def test_require_refuses_a_spawn_only_where_the_hub_survives_it(log, script, mon
         assert refused.value.status_code == 403
     else:
         assert spawn(authenticator, LocalProcessSpawner()) == "spawned"
-        assert any("exits if a spawn is refused" in text for text in log.lines)
+        assert any("can exit after refused spawns" in text for text in log.lines)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -58,7 +58,7 @@ def test_a_canonical_principal_is_named_with_the_one_that_was_asked_for(hub, log
     """One line has both."""
     hub.obtained(ALICE, SPEC, Outcome(TICKET._replace(asked="al"), True), "login", "10.0.0.1")
     (text,) = log.lines
-    assert "alice@R (asked for as al)" in text and text.endswith("at login, asked by 10.0.0.1")
+    assert "alice@R (requested as al)" in text and text.endswith("at login, requested by 10.0.0.1")
 
 
 def test_ignore_is_quiet_about_missing_tickets(log):

@@ -46,7 +46,7 @@ def test_a_klist_that_prints_lines_without_end_is_cut(script, caches):
 
 
 @pytest.mark.parametrize(
-    "text, words", [("echo no >&2; exit 1\n", "no"), ("exec sleep 60\n", "does not answer")]
+    "text, words", [("echo no >&2; exit 1\n", "no"), ("exec sleep 60\n", "did not finish in time")]
 )
 def test_a_kdestroy_that_fails_says_so(script, caches, text, words):
     """And speaks of no KDC."""

@@ -52,7 +52,7 @@ def test_a_host_without_kinit_has_a_reason(monkeypatch):
     assert "krb5-user" in str(problem.value)
     with pytest.raises(Problem) as problem:
         at("/opt/kinit").path("klist")
-    assert "no klist beside /opt/kinit" in str(problem.value)
+    assert "klist is neither beside /opt/kinit" in str(problem.value)
 
 
 def test_a_kinit_that_cannot_be_run_is_a_problem():

@@ -84,7 +84,7 @@ def test_a_kinit_that_is_missing_is_one_error(log, monkeypatch):
     monkeypatch.setattr(programs.shutil, "which", lambda *_, **__: None)
     Authenticator(log)
     assert len(log.lines) == 2 and all("ERROR" in text for text in log.lines)
-    assert "/nowhere/kinit" in log.lines[0] and "no kinit on this host" in log.lines[1]
+    assert "/nowhere/kinit" in log.lines[0] and "this host has no kinit" in log.lines[1]
 
 
 @ROOT_ONLY
@@ -93,7 +93,7 @@ def test_a_setpriv_that_is_missing_is_one_error(log, monkeypatch, tmp_path, scri
     monkeypatch.setattr(process, "PATH", str(tmp_path))
     Authenticator(log, kinit=script(program("exit 1\n")))
     (text,) = log.lines
-    assert text.startswith("ERROR") and "no setpriv on this host" in text
+    assert text.startswith("ERROR") and "this host has no setpriv" in text
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_heimdals_kinit_needs_a_cache_and_a_keytab(log, script, settings, missin
     errors = [text for text in log.lines if text.startswith("ERROR")]
     assert len(errors) == bool(missing)
     if missing:
-        assert errors[0].endswith("is Heimdal's; with it, set c.KerberosTicket.%s" % missing)
+        assert errors[0].endswith("is Heimdal's kinit: set c.KerberosTicket.%s" % missing)
 
 
 def test_a_realm_that_libkrb5_does_not_have_is_one_error(log, monkeypatch):

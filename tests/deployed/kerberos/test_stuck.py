@@ -68,11 +68,11 @@ def test_children_that_cannot_be_killed_do_not_pile_up(script, caches, monkeypat
     for number in range(5):
         with pytest.raises(Problem) as problem:
             service.ensure(NOBODY, wanted("/k", caches))
-        assert ("cannot be ended" in str(problem.value)) is (number >= 3)
+        assert ("cannot be killed" in str(problem.value)) is (number >= 3)
     monkeypatch.setattr(Child, "is_stuck", lambda self: False)
     with pytest.raises(Problem) as problem:
         service.ensure(NOBODY, wanted("/k", caches))
-    assert "cannot be ended" not in str(problem.value)
+    assert "cannot be killed" not in str(problem.value)
 
 
 @ROOT_ONLY
@@ -86,4 +86,4 @@ def test_one_users_stuck_children_are_no_others_trouble(script, caches, monkeypa
     other = NOBODY._replace(name="daemon", uid=1, gid=1)
     with pytest.raises(Problem) as problem:
         service.ensure(other, wanted("/k", caches))
-    assert "cannot be ended" not in str(problem.value)
+    assert "cannot be killed" not in str(problem.value)
