@@ -230,7 +230,7 @@ REFUSED = {
     "a new symlink": (
         "pure",
         lambda env: os.symlink("a.py", os.path.join(env.site, "pure/c.py")),
-        "not a regular file",
+        "it is not a regular file",
     ),
     "a file that is a symlink now": (
         "pure",
@@ -238,7 +238,7 @@ REFUSED = {
             os.unlink(os.path.join(env.site, "pure/a.py")),
             os.symlink("b.py", os.path.join(env.site, "pure/a.py")),
         ),
-        "not a regular file",
+        "it is not a regular file",
     ),
     "what does not compile": (
         "pure",

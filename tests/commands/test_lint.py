@@ -101,7 +101,7 @@ def test_hunks_stand_where_those_before_them_put_them(lint, patches):
     wrong = text.replace("+%s%s" % second, "+%d%s" % (int(second[0]) + 1, second[1]))
     assert wrong != text
     put(patches, wrong)
-    assert any("is not where those before it put it" in message for message in messages(lint()))
+    assert any("has a wrong new line number" in message for message in messages(lint()))
 
 
 def test_all_findings_are_named_at_once(lint, patches):
@@ -137,7 +137,7 @@ def test_bytes_are_compared_with_a_wheel(lint, patches, tmp_path):
     assert lint("--wheel", wheel).code == 0
     put(patches, patch_text(Before="%s sha256:%s" % (PATH, "0" * 64)))
     (message,) = messages(lint("--wheel", wheel))
-    assert message == "Before is not what app 1.0 has as " + PATH
+    assert message == "app 1.0 has other bytes than Before states for " + PATH
     put(patches, patch_text(After="%s sha256:%s" % (PATH, "0" * 64)))
     (message,) = messages(lint("--wheel", wheel))
     assert "does not give the bytes that its header declares" in message
@@ -156,7 +156,7 @@ def test_the_ends_of_each_range_are_compared(lint, patches, tmp_path, monkeypatc
     with serving(served) as address:
         monkeypatch.setenv("PIP_INDEX_URL", address)
         answer = lint("--wheels", str(tmp_path / "kept"))
-    assert messages(answer) == ["Before is not what app 1.2 has as " + PATH]
+    assert messages(answer) == ["app 1.2 has other bytes than Before states for " + PATH]
     assert len(os.listdir(str(tmp_path / "kept"))) == 2
 
 

@@ -169,4 +169,7 @@ def test_a_file_of_the_release_where_a_patch_adds_one(edition, tmp_path):
     row = HELPER.encode() + b",,\n"
     files = {PATH: UPSTREAM, HELPER: b"x = 1\n", INFO + "/RECORD": row}
     status = assessed(snapshot(files), other)
-    assert (status.state, reason(status)) == ("unsupported", "the release has %s itself" % HELPER)
+    assert (status.state, reason(status)) == (
+        "unsupported",
+        "the release itself contains %s" % HELPER,
+    )

@@ -106,7 +106,7 @@ def test_a_revert_of_an_egg(edition, helper):
     error = revert(view, edition)
     assert error.message == "app/hooks does not fit: layout: an egg"
     assert error.path == "/site" and error.found == "an egg" and "app" in error.expected
-    assert error.next == "install the release, unpacked: " + NextStep("reinstall it")
+    assert error.next == "install the release as unpacked files: " + NextStep("reinstall it")
 
 
 def test_an_added_file_without_a_directory(edition):
@@ -138,7 +138,10 @@ def test_two_patches_that_add_different_files(edition):
     other = same._replace(edition=edition._replace(adds=(added,)))
     ((patch, error),) = refusals.of_additions(view, [status, other])
     assert patch == "app/other"
-    assert error.message == "two patches differ in a file that both add: app/hooks and app/other"
+    assert (
+        error.message
+        == "two patches add different versions of the same file: app/hooks and app/other"
+    )
     assert (error.path, error.next) == ("/site/" + HELPER, jhpatch_command("lint"))
 
 
