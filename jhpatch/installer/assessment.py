@@ -206,7 +206,7 @@ def _decide(snapshot: SiteSnapshot, base: PatchStatus, modules: Set[str]) -> Pat
         return base._replace(state=states.APPLIED, reason=Reason("unrecorded", UNRECORDED))
     return base._replace(
         state=states.OUTDATED,
-        reason=Reason("the files are those of different versions of the patch"),
+        reason=Reason("the files come from different versions of the patch"),
     )
 
 

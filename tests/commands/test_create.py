@@ -276,7 +276,7 @@ def test_the_others_are_taken_by_name(create, new_env, packages):
         "not in the patch: ../../../share/with_data/login"
     )
     answer = create(env, "with_data/other", *wheel, "--file", "with_data/__init__.py")
-    assert answer.code == 5 and "identical to that of the release" in answer.error["message"]
+    assert answer.code == 5 and "identical to the file of the release" in answer.error["message"]
 
 
 @pytest.mark.parametrize(

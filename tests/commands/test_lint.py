@@ -58,7 +58,7 @@ def test_a_sound_directory_has_no_finding(lint, patches):
         (patch_text(Package="other"), "directory of another distribution"),
         (patch_text(Before=PATH), "hashes that cannot be read"),
         (patch_text(After=""), "do not name the same files"),
-        (patch_text(Adds="app/x.py < app/x.py"), "a missing source"),
+        (patch_text(Adds="app/x.py < app/x.py"), "cannot read a source that Adds names"),
         (patch_text().replace("---\n", "", 1), "without the end of its header"),
         (patch_text().replace(" from tornado import web\n", "", 1), "cannot be parsed"),
         (patch_text().replace("-4,6 +4,7", "-4,6 +4,8", 1), "cannot be parsed"),
@@ -140,7 +140,7 @@ def test_bytes_are_compared_with_a_wheel(lint, patches, tmp_path):
     assert message == "app 1.0 has other bytes than Before states for " + PATH
     put(patches, patch_text(After="%s sha256:%s" % (PATH, "0" * 64)))
     (message,) = messages(lint("--wheel", wheel))
-    assert "does not give the bytes that its header declares" in message
+    assert "does not produce the bytes that the header declares" in message
     put(patches, patch_text(after=patched(UPSTREAM).replace(b"@on_save", b"@on save")))
     (message,) = messages(lint("--wheel", wheel))
     assert "does not compile" in message

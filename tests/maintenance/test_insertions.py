@@ -108,7 +108,7 @@ def test_each_uncertain_place_is_named():
         (
             b"import json\n",
             b"import json\nimport os\n",
-            "not an import, a decorator or a last call",
+            "no import, decorator or call at a method's end",
         ),
         (b"from app.base", b"from app.base import B\nfrom app.base", None),
         (
@@ -125,7 +125,7 @@ def test_each_uncertain_place_is_named():
         (
             b"    def get(",
             b"    @f(\n        1)\n    def get(",
-            "not an import, a decorator or a last call",
+            "no import, decorator or call at a method's end",
         ),
     ],
 )
