@@ -26,7 +26,7 @@ def refusal(snapshot: SiteSnapshot, status: PatchStatus) -> Refused:
                 "; %s is stale, because the files are those of the other directory" % stale.info
             )
     return Refused(
-        "%s does not fit: %s" % (status.patch, text),
+        "%s does not fit this %s" % (status.patch, text),
         path=snapshot.path,
         expected=expected,
         found=found,

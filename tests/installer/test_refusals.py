@@ -104,7 +104,7 @@ def test_a_revert_of_an_egg(edition, helper):
     """Where nothing can be written, a recorded patch is not reverted either."""
     view = snapshot({PATH: PATCHED}, state=recorded(edition, helper), layout="an egg")
     error = revert(view, edition)
-    assert error.message == "app/hooks does not fit: layout: an egg"
+    assert error.message == "app/hooks does not fit this layout: an egg"
     assert error.path == "/site" and error.found == "an egg" and "app" in error.expected
     assert error.next == "install the release as unpacked files: " + NextStep("reinstall it")
 
