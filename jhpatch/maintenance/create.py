@@ -69,7 +69,8 @@ def new_patch(
             path=path,
             expected="Versions: ==%s, or another name" % version,
             found="a patch file that does not name %s" % version,
-            next="name that file after the first release in its Versions, or choose another slug",
+            next="rename that file after the first release in its Versions, or choose another "
+            "slug",
         )
     text = patch_writer.text_of(
         _fields(old, package, version, description, before, after),

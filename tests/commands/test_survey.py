@@ -82,7 +82,7 @@ def test_what_is_new(survey):
     assert rows["1.2.1"]["editions"] == ["1.0-hooks"]
     assert rows["1.2.1"]["uncovered"] == rows["1.3"]["uncovered"] == ["app/hooks"]
     assert rows["1.3"]["reason"] == "no patch file of app/hooks fits the release"
-    assert rows["1.4"]["reason"] == "it has no " + PATH
+    assert rows["1.4"]["reason"] == "the release has no " + PATH
 
 
 @pytest.mark.slow

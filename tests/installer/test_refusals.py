@@ -68,7 +68,7 @@ def test_a_named_patch_of_nothing_installed(edition):
 def test_an_unknown_release(edition):
     """The known releases are expected; ``--allow-unlisted`` is offered for known bytes alone."""
     accepted = apply(snapshot({PATH: UPSTREAM}, "1.3"), edition)
-    assert accepted.message.startswith("app/hooks does not fit: release 1.3 is not known")
+    assert accepted.message.startswith("app/hooks does not fit: release 1.3 is untested")
     assert (accepted.path, accepted.found) == ("/site", "app 1.3")
     assert "1.2" in accepted.expected
     assert accepted.next == jhpatch_command("apply", "--allow-unlisted", "app/hooks")

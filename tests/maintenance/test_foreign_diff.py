@@ -204,7 +204,7 @@ def test_a_hunk_that_fits_several_places_of_another_release():
 """
     (row,) = foreign_diff.sections(text, "d")
     assert foreign_diff.applied(BLOCKS, row, "a.py", "d") == (after, [])
-    with pytest.raises(BadPatch, match="fits 9 places"):
+    with pytest.raises(BadPatch, match="matches 9 places"):
         foreign_diff.applied(b"# more\n" * 7 + BLOCKS, row, "a.py", "d")
 
 

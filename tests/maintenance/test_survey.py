@@ -65,7 +65,7 @@ def test_the_states(surveyed):
     assert rows["1.2"].editions == rows["1.3"].editions == ("1.0-hooks",)
     assert (rows["1.2"].uncovered, rows["1.3"].uncovered) == ((), ("app/hooks",))
     assert rows["1.4"].reason == "no patch file of app/hooks fits the release"
-    assert rows["1.5"].reason == "it has no " + PATH
+    assert rows["1.5"].reason == "the release has no " + PATH
     assert rows["1.3"].reason is None
 
 
