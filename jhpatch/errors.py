@@ -180,9 +180,9 @@ def permission_denied(message: str, path: str) -> Failed:
     return Failed(
         message,
         path=path,
-        expected="a path that uid %d may use" % os.geteuid(),
+        expected="a path that uid %d can access" % os.geteuid(),
         found="permission denied",
-        next="run the same command as a user who may use it",
+        next="run the same command as a user who can access the path",
     )
 
 

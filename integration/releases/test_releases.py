@@ -177,8 +177,8 @@ def test_outside(name, version, jhpatch, tmp_path):
     assert status.states == dict.fromkeys(PATCHES[name], "unsupported")
     for answer in (refused, status):
         reasons = [answer.reasons[patch] for patch in PATCHES[name]]
-        assert all("release %s is not known; known: " % version in one for one in reasons)
-        assert re.findall("its bytes are those of ([^:]+)", "\n".join(reasons)) == known
+        assert all("release %s is untested; tested releases: " % version in one for one in reasons)
+        assert re.findall("; patch file ([^:]+) fits", "\n".join(reasons)) == known
     assert tree(laid.site) == pristine
 
     accepted = jhpatch(None, "apply", "--allow-unlisted", "--site", laid.site)

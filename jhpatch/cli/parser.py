@@ -15,7 +15,7 @@ from jhpatch.errors import Usage, jhpatch_command, similar_names, unknown_name
 argparse._ = str  # type: ignore[attr-defined]
 
 _EXIT_CODES = (
-    "exit codes: 0 done or nothing to do; 1 failed; 2 usage; 3 a check found something; "
+    "exit codes: 0 done or nothing to do; 1 failed; 2 usage error; 3 a check found a problem; "
     "4 another run holds the lock; 5 refused, nothing changed"
 )
 _ANYWHERE = ("--json", "-q", "--quiet", "-v", "--verbose")
@@ -112,7 +112,7 @@ def parse(argv: List[str]) -> argparse.Namespace:
     parsed, extras = whole.parse_known_args(argv)
     if parsed.command is None:
         raise Usage(
-            "no command",
+            "a command is required",
             expected="one of " + ", ".join(COMMANDS),
             next=jhpatch_command("--help"),
         )
@@ -139,8 +139,8 @@ def _refuse_before_command(argv: List[str]) -> None:
     command = command_in(argv)
     if command and option not in (*_ANYWHERE, "-h", "--help", "--version"):
         raise Usage(
-            "%s is typed before the command" % option,
-            expected="the options of %s after it" % command,
+            "%s must be typed after the command" % option,
+            expected="%s %s" % (command, option),
             found=option,
             next=jhpatch_command(command, "--help"),
         )
@@ -170,7 +170,7 @@ def parser(name: Optional[str], whole: bool = False) -> _Parser:
         allow_abbrev=False,
     )
     help_text = (
-        "Show the versions of jhpatch and Python and the newest release that each patch supports"
+        "Show the versions of jhpatch and Python, and the newest release that each patch supports"
     )
     parser.add_argument("--version", action=_Version, nargs=0, help=help_text)
     add_output_options(parser)

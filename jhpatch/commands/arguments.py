@@ -89,7 +89,9 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
 
 def add_wheels(parser: argparse.ArgumentParser) -> None:
     """Add ``--wheels``, for the commands for patch maintainers."""
-    text = "Read wheels here, and keep those that pip downloads (default: keep none)"
+    text = (
+        "Read wheels from this directory, and keep those that pip downloads (default: keep none)"
+    )
     parser.add_argument("--wheels", metavar="DIR", help=text)
 
 
@@ -125,7 +127,9 @@ def all_patch_dirs_of(arguments: argparse.Namespace) -> List[str]:
     if not arguments.only_patches:
         return [catalog.own_patch_dir()] + others
     if not others:
-        raise Usage("--only-patches without patches", expected="--patches DIR", found="none")
+        raise Usage(
+            "--only-patches needs a patch directory", expected="--patches DIR", found="none"
+        )
     return others
 
 
@@ -183,7 +187,7 @@ def _found(path: str) -> str:
     try:
         os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
-        return "a symlink that leads nowhere" if os.path.islink(path) else "nothing"
+        return "a symlink whose target does not exist" if os.path.islink(path) else "nothing"
     except OSError as error:
         return error.strerror or "nothing"
     return "a directory" if os.path.isdir(path) else "a file"
@@ -211,7 +215,7 @@ def _way_out(source: str) -> str:
     if source == "JHPATCH_PATCHES":
         return "correct or unset JHPATCH_PATCHES, then run the same command again"
     if source == patch_sets.STANDING:
-        return "make it a directory, or remove it; then run the same command again"
+        return "replace the path with a directory, or remove it; then run the same command again"
     return "install the distribution of %s again, or uninstall it" % source
 
 

@@ -18,7 +18,9 @@ DIRECTORY = os.path.join(
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``completion``."""
     parser.add_argument(
-        "shell", choices=SHELLS, help='The shell; in ~/.bashrc: eval "$(jhpatch completion bash)"'
+        "shell",
+        choices=SHELLS,
+        help='The shell; for bash, write into ~/.bashrc: eval "$(jhpatch completion bash)"',
     )
     add_output_options(parser)
 

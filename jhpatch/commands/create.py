@@ -48,14 +48,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--from",
         dest="diff",
         metavar="DIFF",
-        help="Take the change from this output of git diff, diff -u or diff -ru, not the site",
+        help="Take the change from this output of git diff, diff -u or diff -ru, not from the "
+        "site",
     )
     add(
         "--file",
         action="append",
         default=[],
         metavar="PATH",
-        help="Take this edited file, by its path in the site; can be given more than once "
+        help="Patch this edited file, named by its path in the site; can be given more than once "
         "(default: all edited files of the distribution)",
     )
     add(
@@ -68,7 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--wheels",
         metavar="DIR",
-        help="Read them from a wheel in this directory, to which pip downloads a missing one",
+        help="Read the release's own files from a wheel in this directory; pip downloads a "
+        "missing wheel to it",
     )
     add_shared_arguments(parser, changes=True, patches=False)
 
@@ -126,13 +128,15 @@ def _patch_dir(arguments: argparse.Namespace) -> str:
     """Return the directory to write to, which may be missing or empty. Raises Usage."""
     named = arguments.patches or arguments.environ.get("JHPATCH_PATCHES", "").split(os.pathsep)
     if not named[0]:
-        raise Usage("no patch directory to write to", expected="--patches DIR", found="none")
+        raise Usage(
+            "create needs a patch directory to write to", expected="--patches DIR", found="none"
+        )
     parent = os.path.dirname(os.path.abspath(named[0]))
     if os.path.exists(named[0]) != os.path.isdir(named[0]) or not os.path.isdir(parent):
         raise Usage(
             "--patches does not name a directory",
             path=named[0],
-            expected="a directory, or a new name in one",
+            expected="a directory, or a new name in an existing directory",
             found="a file" if os.path.exists(named[0]) else "no directory " + parent,
         )
     return str(named[0])
@@ -220,7 +224,10 @@ def _adopt(
     status = next(row for row in inspection.statuses if row.patch == patch)
     if status.state != states.APPLIED and not _has_files(inspection, status, made.edition, after):
         report = site_report(_only(inspection, patch), exit_code=0)
-        notes = (*result.notes, "the site was not changed: it does not have the patched files")
+        notes = (
+            *result.notes,
+            "the site was not changed, because its files are not the patched ones",
+        )
         result = result._replace(
             content=CreatedPatch(candidate, (report,)),
             notes=notes,

@@ -69,7 +69,7 @@ def _target_in(arguments: argparse.Namespace, inspection: Inspection, name: str)
         raise Refused(
             "jhpatch does not patch %s here" % name,
             path=inspection.site.path,
-            expected="one copy whose files lie in the site",
+            expected="one copy whose files are in the site",
             found=distribution.layout or "%d copies" % copies,
         )
     rows = edits.release_rows(inspection.snapshot, distribution)
@@ -103,7 +103,7 @@ def _rows_of_wheel(arguments: argparse.Namespace, distribution: Distribution) ->
         inside = re.compile(r"[^/]*\.(dist-info|data)/")  # pip installs these elsewhere
         return tuple(row for row in rows if not inside.match(row.path))
     raise Refused(
-        "there is no RECORD: the original files of the release are unknown",
+        "there is no RECORD, so the original files of the release are unknown",
         path=distribution.info,
         expected="a RECORD, or the wheel of %s" % distribution.version,
         next="name the wheel: --wheel WHEEL",

@@ -45,7 +45,7 @@ def edited(arguments: argparse.Namespace, target: Target, patch: str) -> Change:
                 path=os.path.normpath(os.path.join(snapshot.path, path)),
                 expected="an edited file, by its path in the site",
                 found=path,
-                next="name an edited file; without --file all of them become part of the patch",
+                next="name an edited file, or omit --file to patch all edited files",
             )
     notes = tuple("not in the patch: %s: %s" % other for other in found.others)
     refused = [other for other in found.others if other[1] not in edits.NOT_REFUSED]
@@ -55,7 +55,7 @@ def edited(arguments: argparse.Namespace, target: Target, patch: str) -> Change:
             path=os.path.normpath(os.path.join(snapshot.path, refused[0][0])),
             expected="text files of %s in the site" % target.package,
             found=", ".join(path for path, _ in refused),
-            next="leave it out: name the others with --file PATH"
+            next="leave the file out: name the others with --file PATH"
             if chosen
             else "put the change where the package reads its settings or templates from",
         )
@@ -65,7 +65,7 @@ def edited(arguments: argparse.Namespace, target: Target, patch: str) -> Change:
             path=snapshot.path,
             expected="a file that differs from RECORD",
             found="; ".join(notes) or "the files of %s" % target.distribution.version,
-            next="edit a file, then run the same command again; or --from DIFF",
+            next="edit a file, then run the same command again; or use --from DIFF",
         )
     _refuse_known_files(arguments, target, [edit.path for edit in chosen if edit.before is None])
     before = _release_files(arguments, target, chosen)
@@ -83,7 +83,7 @@ def _refuse_known_files(arguments: argparse.Namespace, target: Target, paths: Li
                 "RECORD does not list a file that the release has",
                 path="%s/%s" % (target.inspection.snapshot.path, path),
                 expected="the RECORD of " + os.path.basename(wheel),
-                found="none of its rows is for " + path,
+                found="no row for " + path,
                 next=target.inspection.snapshot.reinstall(target.distribution),
             )
 
@@ -101,8 +101,8 @@ def _named_files(arguments: argparse.Namespace, target: Target) -> Set[str]:
 def _not_edited(target: Target, path: str) -> str:
     """Return why a named file is no edit."""
     if path in {row.path for row in target.rows}:
-        return "it is identical to that of the release"
-    return "it is not a file of %s, by its path in the site" % target.package
+        return "it is identical to the file of the release"
+    return "%s has no file with this path in the site" % target.package
 
 
 def from_diff(arguments: argparse.Namespace, target: Target) -> Change:
@@ -122,7 +122,7 @@ def from_diff(arguments: argparse.Namespace, target: Target) -> Change:
             path=arguments.diff,
             expected="files of %s in the site" % target.package,
             found=", ".join(refused)[:400],
-            next="leave it out: name the others with --file PATH"
+            next="leave the file out: name the others with --file PATH"
             if by_path
             else "put the change where the package reads its settings or templates from",
         )

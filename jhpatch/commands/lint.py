@@ -20,8 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--wheels",
         metavar="DIR",
-        help="Compare every release of each range with its wheel in this directory, to which pip "
-        "downloads missing ones",
+        help="Compare every release of each range with its wheel in this directory; pip downloads "
+        "missing wheels to it",
     )
     add(
         "--wheel",
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> Result:
     if arguments.fix_hashes:
         if not arguments.wheel:
             raise Usage(
-                "--fix-hashes without --wheel",
+                "--fix-hashes needs --wheel",
                 expected="--wheel WHEEL",
                 found="none",
                 next=jhpatch_command("lint", "--fix-hashes", "--wheel", "WHEEL"),

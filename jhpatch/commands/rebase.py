@@ -27,9 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--to",
         required=True,
         metavar="VERSION|FILE|WHEEL",
-        help="The release, which pip downloads; its wheel; or its unpatched file, with --release",
+        help="The other release: a version, which pip downloads, a wheel, or an unpatched file "
+        "with --release",
     )
-    add("--release", metavar="VERSION", help="The release of the FILE of --to")
+    add("--release", metavar="VERSION", help="The release of the unpatched file that --to names")
     add(
         "--from",
         dest="origin",
@@ -54,9 +55,9 @@ def run(arguments: argparse.Namespace) -> Result:
     if sys.version_info < (3, 8):
         raise Failed(
             "rebase needs the syntax trees of Python 3.8 or later",
-            expected="Python 3.8",
+            expected="Python 3.8 or later",
             found="Python %d.%d" % sys.version_info[:2],
-            next="run it with a newer Python: it inspects no site",
+            next="run rebase with Python 3.8 or later in any environment: rebase inspects no site",
         )
     directories = all_patch_dirs_of(arguments)
     editions = rebase.editions_of(arguments.patch, directories)

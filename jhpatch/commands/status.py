@@ -84,7 +84,7 @@ def _all_sites(
                 )
             else:
                 raise Refused(
-                    "root does not inspect what several other users can write",
+                    "root does not inspect a path that several other users can write",
                     path=writer.path,
                     expected="a path that only root, or only one user, can write",
                     found="mode %04o" % writer.mode,
@@ -145,7 +145,7 @@ def _failure(python: str, error: Exception) -> JhpatchError:
     if isinstance(error, OSError):
         path = str(error.filename or python)
         return Failed("cannot read an environment: %s" % error.strerror, path=path)
-    return Failed("unexpected output of a child process", path=python)
+    return Failed("a child process returned unexpected output", path=python)
 
 
 def _is_about_a_patch(site: SiteReport) -> bool:

@@ -49,7 +49,7 @@ _shtab_jhpatch_nginx_commands() {
 
 _shtab_jhpatch_options=(
   "(- : *)"{-h,--help}"[Show this help and exit]"
-  "--version[Show the versions of jhpatch and Python and the newest release that each patch supports]"
+  "--version[Show the versions of jhpatch and Python, and the newest release that each patch supports]"
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
   {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
@@ -81,7 +81,7 @@ _shtab_jhpatch_completion_options=(
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
   {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
-  ":The shell\; in \~\/.bashrc\: eval \"\$(jhpatch completion bash)\":(bash zsh fish)"
+  ":The shell\; for bash, write into \~\/.bashrc\: eval \"\$(jhpatch completion bash)\":(bash zsh fish)"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -90,10 +90,10 @@ _shtab_jhpatch_completion_defaults_added=0
 _shtab_jhpatch_create_options=(
   "(- : *)"{-h,--help}"[Show this help and exit]"
   "--description[What the patch does, and why (default\: asked on a terminal)]:TEXT:"
-  "--from[Take the change from this output of git diff, diff -u or diff -ru, not the site]:DIFF:"
-  "*--file[Take this edited file, by its path in the site\; can be given more than once (default\: all edited files of the distribution)]:PATH:"
+  "--from[Take the change from this output of git diff, diff -u or diff -ru, not from the site]:DIFF:"
+  "*--file[Patch this edited file, named by its path in the site\; can be given more than once (default\: all edited files of the distribution)]:PATH:"
   "*--wheel[Read the release\'s own files from this wheel\; can be given more than once]:WHEEL:"
-  "--wheels[Read them from a wheel in this directory, to which pip downloads a missing one]:DIR:"
+  "--wheels[Read the release\'s own files from a wheel in this directory\; pip downloads a missing wheel to it]:DIR:"
   "*--python[Use the environment of this Python, or in this directory\; can be given more than once (default\: the Python that runs jhpatch)]:PATH:"
   "*--site[Use this site-packages directory without its Python, such as one in an image\; can be given more than once]:DIR:"
   "*--patches[Use this patch directory too, besides jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
@@ -118,7 +118,7 @@ _shtab_jhpatch_diff_options=(
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
   {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
-  "--wheels[Read wheels here, and keep those that pip downloads (default\: keep none)]:DIR:"
+  "--wheels[Read wheels from this directory, and keep those that pip downloads (default\: keep none)]:DIR:"
   "(*)::A patch name from \`jhpatch list\` (default\: all):"
 )
 
@@ -226,7 +226,7 @@ _shtab_jhpatch_kernelspec_remove_defaults_added=0
 _shtab_jhpatch_lint_options=(
   "(- : *)"{-h,--help}"[Show this help and exit]"
   "*--patches[Check this patch directory, not jhpatch\'s own\; can be given more than once]:DIR:"
-  "--wheels[Compare every release of each range with its wheel in this directory, to which pip downloads missing ones]:DIR:"
+  "--wheels[Compare every release of each range with its wheel in this directory\; pip downloads missing wheels to it]:DIR:"
   "*--wheel[Compare the patches of a release with its wheel\; can be given more than once]:WHEEL:"
   "--fix-hashes[Write the hashes into the patches of each --wheel]"
   "--installed[Compare the files of jhpatch itself with the RECORD of its wheel]"
@@ -316,12 +316,12 @@ _shtab_jhpatch_nginx_render_defaults_added=0
 
 _shtab_jhpatch_rebase_options=(
   "(- : *)"{-h,--help}"[Show this help and exit]"
-  "--to[The release, which pip downloads\; its wheel\; or its unpatched file, with --release]:VERSION|FILE|WHEEL:"
-  "--release[The release of the FILE of --to]:VERSION:"
+  "--to[The other release\: a version, which pip downloads, a wheel, or an unpatched file with --release]:VERSION|FILE|WHEEL:"
+  "--release[The release of the unpatched file that --to names]:VERSION:"
   "--from[The unpatched file or the wheel of the nearest supported release (default\: pip downloads the wheel)]:FILE|WHEEL:"
   "--output[Write the patch file here (default\: beside those for other releases)]:FILE:"
   "--dry-run[Show what would be written\; write nothing]"
-  "--wheels[Read wheels here, and keep those that pip downloads (default\: keep none)]:DIR:"
+  "--wheels[Read wheels from this directory, and keep those that pip downloads (default\: keep none)]:DIR:"
   "*--patches[Use this patch directory too, besides jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
   "--only-patches[Ignore the patches that come with jhpatch]"
   "--json[Print one JSON document on standard output]"
@@ -369,7 +369,7 @@ _shtab_jhpatch_status_defaults_added=0
 
 _shtab_jhpatch_survey_options=(
   "(- : *)"{-h,--help}"[Show this help and exit]"
-  "--wheels[Read wheels here, and keep those that pip downloads (default\: keep none)]:DIR:"
+  "--wheels[Read wheels from this directory, and keep those that pip downloads (default\: keep none)]:DIR:"
   "*--patches[Use this patch directory too, besides jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
   "--only-patches[Ignore the patches that come with jhpatch]"
   "--json[Print one JSON document on standard output]"

@@ -122,9 +122,11 @@ def _current(
         (candidate for candidate in editions if candidate.name == applied.edition), None
     )
     if edition is None:
-        return states.APPLIED, Reason("the catalog no longer has this patch for this release")
+        return states.APPLIED, Reason(
+            "no patch directory has this patch for this release any more"
+        )
     if edition.not_needed or digest(edition) != applied.digest:
-        return states.OUTDATED, Reason("the catalog has another version of this patch")
+        return states.OUTDATED, Reason("the patch directory has another version of this patch")
     return states.APPLIED, None
 
 
@@ -136,9 +138,9 @@ def _assess_unknown_release(
     fits = next((edition for edition in changing if _is_before(snapshot, edition)), None)
     ranges = (interval for edition in editions if edition.changes for interval in edition.ranges)
     releases = versions.near(base.version or "", ranges)
-    text = "release %s is not known; known: %s" % (base.version, releases)
+    text = "release %s is untested; tested releases: %s" % (base.version, releases)
     if fits:
-        text += "; its bytes are those of %s: --allow-unlisted accepts them" % fits.name
+        text += "; patch file %s fits: --allow-unlisted accepts the release" % fits.name
     return base._replace(
         state=states.UNSUPPORTED,
         reason=Reason(text, UNKNOWN_RELEASE, releases),
@@ -192,18 +194,19 @@ def _decide(snapshot: SiteSnapshot, base: PatchStatus, modules: Set[str]) -> Pat
             paths = _foreign_files(snapshot, base)
             listed = next((path for path in paths if _is_listed(snapshot, base, path)), None)
             if listed:
-                reason = Reason("the release has %s itself" % listed)
+                reason = Reason("the release itself contains %s" % listed)
                 return base._replace(state=states.UNSUPPORTED, reason=reason)
             return base._replace(state=states.PRISTINE)
         return base._replace(
             state=states.SUPERSEDED,
-            reason=Reason("the distribution was installed again since the patch was applied"),
+            reason=Reason("the distribution was installed again after the patch was applied"),
             leftovers=_leftovers(snapshot, base.applied),
         )
     if all(file.state == states.AFTER and file.found == file.expected for file in files):
         return base._replace(state=states.APPLIED, reason=Reason("unrecorded", UNRECORDED))
     return base._replace(
-        state=states.OUTDATED, reason=Reason("a mix of bytes of several versions")
+        state=states.OUTDATED,
+        reason=Reason("the files come from different versions of the patch"),
     )
 
 
@@ -264,7 +267,7 @@ def _assess_other(snapshot: SiteSnapshot, base: PatchStatus, file: FileReport) -
     distribution = base.distribution
     content = distribution and distribution.record and snapshot.read(distribution.record)
     if content and file.found and record.stated(record.parse(content), file.path) == file.found:
-        text = "another build: RECORD has the hash of %s, and no patch supports it" % file.path
+        text = "another build: no patch file has the hash that RECORD has for %s" % file.path
         return base._replace(state=states.UNSUPPORTED, reason=Reason(text))
     message = "is missing" if file.found is None else "was modified"
     return base._replace(state=states.MODIFIED, reason=Reason("%s %s" % (file.path, message)))
@@ -292,7 +295,7 @@ def _leftovers(snapshot: SiteSnapshot, applied: Optional[AppliedPatch]) -> Tuple
 
 
 def _leftover_reason(applied: Optional[AppliedPatch]) -> Optional[Reason]:
-    text = "the distribution was removed; its record is left"
+    text = "the distribution was removed, but the record of the patch remains"
     return Reason(text) if applied else None
 
 

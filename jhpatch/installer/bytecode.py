@@ -57,7 +57,7 @@ def check(python: Optional[str], sources: Dict[str, bytes], site: str = "") -> C
         raise Failed(
             "a patched file does not compile: %s" % message,
             path=path,
-            expected="source that %s compiles" % (python or sys.executable),
+            expected="source that %s can compile" % (python or sys.executable),
             found=message,
         )
     return code
@@ -159,5 +159,5 @@ def _failed(python: str, error: object) -> Failed:
     return Failed(
         "the site's Python cannot compile the patched files: %s" % error,
         path=python,
-        expected="a Python 3.6 or later that runs",
+        expected="a working Python 3.6 or later",
     )

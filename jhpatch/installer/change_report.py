@@ -74,15 +74,19 @@ def recovery_notes(recovery: Optional[Recovery]) -> Tuple[str, ...]:
     if recovery is None:
         return ()
     notes = ["an earlier run was interrupted; its change was undone"]
-    notes += ["not restored, since it was changed meanwhile: " + path for path in recovery.foreign]
+    notes += [
+        "not restored, because the file was changed in the meantime: " + path
+        for path in recovery.foreign
+    ]
     return tuple(notes)
 
 
 def record_notes(inspection: Inspection) -> Tuple[str, ...]:
     """Return a note for each applied patch of a distribution without RECORD."""
     return tuple(
-        "%s: %s has no RECORD; the patch is verified by its hashes alone, and an uninstallation "
-        "leaves the files that it adds" % (status.patch, status.distribution.name)
+        "%s: %s has no RECORD, so jhpatch verifies the patch by its hashes alone. Uninstalling "
+        "the distribution leaves the files that the patch adds"
+        % (status.patch, status.distribution.name)
         for status in inspection.statuses
         if status.state == states.APPLIED
         and status.distribution
@@ -99,7 +103,7 @@ def with_errors(report: SiteReport, lock: Transaction) -> SiteReport:
     error: Optional[JhpatchError] = lock.cleanup_error
     if left:
         error = Failed(
-            "the recovery of an earlier run has left a file of jhpatch: it was changed since",
+            "undoing an earlier run left a file of jhpatch, because the file was changed since",
             path="%s/%s" % (report.site, left[0]),
             expected="the bytes that jhpatch wrote, or no file",
             found="other bytes",

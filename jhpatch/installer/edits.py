@@ -30,7 +30,7 @@ _IGNORED = re.compile(
 )
 METADATA = "metadata"
 SCRIPT = "pip writes the scripts of each environment"
-_NO_HASH = "RECORD has no SHA-256 of it; name the wheel that was installed: --wheel WHEEL"
+_NO_HASH = "RECORD has no SHA-256 of the file; name the wheel that was installed: --wheel WHEEL"
 NOT_REFUSED = (METADATA, SCRIPT)
 """Reasons for which an edited file is left out of a patch, with a note alone."""
 
@@ -144,7 +144,8 @@ def _refuse_edit(
     found = None if data is None else sha256(data)
     if found != expected:
         raise Refused(
-            "an edited file belongs to the patch %s, and to one patch alone" % owner,
+            "an edited file belongs to the patch %s, and a file can belong to only one patch"
+            % owner,
             path="%s/%s" % (snapshot.path, path),
             expected="sha256:%s" % expected if expected else "no file",
             found="sha256:%s" % found if found else "no file",
@@ -155,10 +156,10 @@ def _refuse_edit(
 def _way_to_edit(owner: str, is_shipped: bool) -> NextStep:
     """Return how an edit can become part of the patch ``owner``."""
     if not is_shipped:
-        return NextStep("add it to that patch: ") + jhpatch_command("create", owner)
+        return NextStep("add the edit to that patch: ") + jhpatch_command("create", owner)
     words = NextStep(
         "that patch comes with jhpatch: put the change in another file, or create your own "
-        "version of the patch, and give --only-patches to every later command: "
+        "version of the patch, and use --only-patches in every later command: "
     )
     return words + jhpatch_command("create", "--only-patches", owner)
 
@@ -168,11 +169,11 @@ def unpatchable(path: str, data: Optional[bytes]) -> Optional[str]:
     if re.match(r"[./]+bin/", path):
         return SCRIPT  # older ones leave the wheel's hash in RECORD
     if not is_relative(path):
-        return "it lies outside of the site: jhpatch changes files of a site only"
+        return "it is outside of the site, and jhpatch changes only files in a site"
     if not is_of_a_package(path):
-        return "a name that a unified diff would have to quote, or a file of metadata"
+        return "a unified diff would have to quote its name, or it is a metadata file"
     if data is not None and b"\0" in data:
-        return "it is binary: a unified diff contains only text"
+        return "it is binary, and a unified diff contains only text"
     return None
 
 
@@ -217,7 +218,7 @@ def _new_files(
                     seen.add(inner)
                     pending.append(inner)
             elif inner not in listed:
-                yield inner, None if stat.S_ISREG(mode) else "not a regular file"
+                yield inner, None if stat.S_ISREG(mode) else "it is not a regular file"
 
 
 def _entries(root: RootDir, path: str) -> List[Tuple[str, int]]:

@@ -107,7 +107,7 @@ def _first_refusal(inspection: Inspection, site_plan: Plan) -> Optional[JhpatchE
     refused = {patch for patch, _ in site_plan.refusals}
     error = site_plan.refusals[0][1]
     if len(refused) > 1:
-        error.message += "; refused too: " + ", ".join(sorted(refused)[1:])
+        error.message += "; also refused: " + ", ".join(sorted(refused)[1:])
     allowed = [
         status.patch
         for status in inspection.statuses
@@ -115,7 +115,7 @@ def _first_refusal(inspection: Inspection, site_plan: Plan) -> Optional[JhpatchE
         and status.state in (states.PRISTINE, states.OUTDATED, states.SUPERSEDED)
     ]
     if allowed and error.next:
-        error.next += "; for the others: " + jhpatch_command("apply", *allowed)
+        error.next += "; to apply the others: " + jhpatch_command("apply", *allowed)
     return error
 
 
@@ -151,7 +151,7 @@ def _unchanged_report(run: Run, site: PlannedSite, dry_run: bool) -> SiteReport:
 
 def _sibling_notes(run: Run, site_plan: Plan) -> Tuple[str, ...]:
     return tuple(
-        "%s too: it shares added files with the patches that were named" % patch
+        "%s is included, because it shares added files with the named patches" % patch
         for patch in site_plan.patches
         if not run.operation.concerns(patch)
     )
@@ -234,7 +234,7 @@ def _run_as_user(
         failure = (
             error
             if isinstance(error, JhpatchError)
-            else Failed("unexpected output of a child process")
+            else Failed("a child process returned unexpected output")
         )
         failure.path = failure.path or inspections[0].site.path
         code = failure.exit_code

@@ -22,9 +22,11 @@ def refusal(snapshot: SiteSnapshot, status: PatchStatus) -> Refused:
         found = " and ".join(copy.info for copy in copies)
         stale = stale_of(snapshot, copies)
         if stale:
-            found += "; %s is stale: the files are those of the other" % stale.info
+            found += (
+                "; %s is stale, because the files are those of the other directory" % stale.info
+            )
     return Refused(
-        "%s does not fit: %s" % (status.patch, text),
+        "%s does not fit this %s" % (status.patch, text),
         path=snapshot.path,
         expected=expected,
         found=found,
@@ -45,12 +47,12 @@ def _remedy(
     if distribution is None:
         return "replace the symlink with the file, then run the same command again"
     if layout == EDITABLE:
-        words = "patch its source tree with git apply, or install the release instead: "
+        words = "patch the source tree with git apply, or install the release instead: "
         return words + snapshot.reinstall(distribution)
     if layout.startswith(ARCHIVE):
         return "remove the archive from the .pth file that names it, and install the release"
     if layout == EGG:
-        return "install the release, unpacked: " + snapshot.reinstall(distribution)
+        return "install the release as unpacked files: " + snapshot.reinstall(distribution)
     # uv --link-mode symlink, conda's softlinks: the target is shared with other environments.
     return snapshot.reinstall(distribution, copies=True)
 

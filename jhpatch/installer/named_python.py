@@ -66,7 +66,8 @@ def refuse_old(version: str, path: str) -> None:
             path=path,
             expected="Python %d.%d or later" % OLDEST,
             found="Python " + version,
-            next="install the distribution for Python 3, and name that environment",
+            next="install the distribution into an environment with Python %d.%d or later, and "
+            "name that environment" % OLDEST,
         )
 
 
@@ -188,7 +189,7 @@ def _stated_version(python: str, prefix: str, config: Dict[str, str]) -> str:
         return found[0]
     refuse_denied(os.path.join(prefix, "lib"), os.listdir)
     raise Usage(
-        "cannot tell the sites of a Python from its files",
+        "cannot determine the sites of this Python from its files",
         path=python,
         expected="lib/pythonX.Y in " + prefix,
         found=", ".join(found) or "none",

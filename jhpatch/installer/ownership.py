@@ -67,9 +67,9 @@ def _refused(
     name = status.patch.partition("/")[0]
     of = owner.rpartition(".")[0].rpartition("-")[0] if owner else "no distribution"
     return Refused(
-        "%s changes a file that is not of %s" % (status.patch, name),
+        "%s changes a file that does not belong to %s" % (status.patch, name),
         path="%s/%s" % (snapshot.path, path),
-        expected="a file of %s, or a new one in its package" % name,
-        found="one of %s" % of if owner else "a new file in the site itself",
-        next="make a patch of %s for it" % of if owner else "move it into the package",
+        expected="a file of %s, or a new file in its package" % name,
+        found="a file of %s" % of if owner else "a new file in the site itself",
+        next="create a patch for %s instead" % of if owner else "move the file into the package",
     )

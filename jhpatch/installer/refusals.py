@@ -64,7 +64,7 @@ def of_additions(snapshot: SiteSnapshot, statuses: List[PatchStatus]) -> Refusal
             path = "%s/%s" % (snapshot.path, addition.path)
             if not snapshot.has_directory_of("/".join(addition.path.split("/")[:2])):
                 error = Refused(
-                    "%s adds a file where there is no directory" % status.patch,
+                    "%s adds a file to a directory that does not exist" % status.patch,
                     path=path,
                     expected="a directory of the distribution",
                     found="none",
@@ -75,7 +75,7 @@ def of_additions(snapshot: SiteSnapshot, statuses: List[PatchStatus]) -> Refusal
             owner, data = added.setdefault(addition.path, (status.patch, addition.data))
             if data != addition.data:
                 error = Refused(
-                    "two patches differ in a file that both add: %s and %s"
+                    "two patches add different versions of the same file: %s and %s"
                     % (owner, status.patch),
                     path=path,
                     next=jhpatch_command("lint"),
@@ -98,10 +98,10 @@ def of_sibling(
     for addition in status.edition.adds if status.edition else ():
         data = snapshot.read(addition.path)
         if addition.path in sibling.added and data is not None and data != addition.data:
-            why = reason.message if reason else "its own version of the file is applied"
+            why = reason.message if reason else "it is applied with its own version of the file"
             return Refused(
-                "%s changes a file that %s needs, and that patch cannot be updated: %s"
-                % (status.patch, sibling.patch, why),
+                "%s changes a file that %s needs, but %s cannot be updated: %s"
+                % (status.patch, sibling.patch, sibling.patch, why),
                 path="%s/%s" % (snapshot.path, addition.path),
                 expected="sha256:" + sha256(addition.data),
                 found="sha256:" + sha256(data),
@@ -152,7 +152,7 @@ def modified(snapshot: SiteSnapshot, status: PatchStatus, reverting: bool) -> Re
     command = snapshot.reinstall(*which)
     if reverting and status.applied:
         command = jhpatch_command("revert", "--force", status.patch)
-    reason = status.reason.text if status.reason else "the bytes are not known"
+    reason = status.reason.text if status.reason else "a file has unknown bytes"
     next_step = jhpatch_command("diff", status.patch) + "; then " + command
     added = {addition.path for addition in status.edition.adds} if status.edition else set()
     if file and file.path in added and not status.applied:
@@ -177,7 +177,7 @@ def _unsupported(snapshot: SiteSnapshot, status: PatchStatus) -> Refused:
             path="%s/%s" % (snapshot.path, reason.text.partition(" belongs to ")[0]),
             expected="a file of one patch",
             found=reason.text,
-            next="make one patch of both: edit the file, then "
+            next="combine both patches in one: edit the file, then "
             + jhpatch_command("create", reason.owner)
             + "; or "
             + jhpatch_command("revert", reason.owner),
@@ -194,7 +194,7 @@ def _unsupported(snapshot: SiteSnapshot, status: PatchStatus) -> Refused:
     return Refused(
         "%s does not fit: %s" % (status.patch, reason.text if reason else None),
         path=snapshot.path,
-        expected=(reason and reason.releases) or "a release that a patch was made for",
+        expected=(reason and reason.releases) or "a release that the patch supports",
         found="%s %s" % (status.patch.partition("/")[0], status.version or ""),
         next=jhpatch_command("apply", "--allow-unlisted", status.patch)
         if status.unlisted

@@ -39,7 +39,7 @@ def advice(
     steps = [
         _step(environment, site, tool, group, copies) for tool, group in sorted(by_tool.items())
     ]
-    step = steps[0] if steps else NextStep("reinstall what is broken")
+    step = steps[0] if steps else NextStep("reinstall the damaged distributions")
     for other in steps[1:]:
         step = _then(step, other)
     return step
@@ -79,7 +79,7 @@ def _words(environment: Environment, site: Site, tool: str, group: List[Distribu
     installer = group[0].installer
     if tool == "rpm":
         path = "%s/%s" % (site.path, group[0].info)
-        return NextStep("reinstall the RPM package that has " + path)
+        return NextStep("reinstall the RPM package that contains " + path)
     if environment.python is None or not installer:
         installer = "the tool that installed it" + (" (%s)" % installer if installer else "")
     return NextStep("reinstall %s in %s with %s" % (requirements, site.path, installer))

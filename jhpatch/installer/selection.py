@@ -95,7 +95,7 @@ def changeable(site: Inspection, operation: Operation) -> Tuple[PatchStatus, ...
     for status in statuses:
         if operation.concerns(status.patch) and _is_touched(status, operation):
             raise Refused(
-                "%s lies in a site outside of the environment" % status.patch,
+                "%s is in a site outside of the environment" % status.patch,
                 path=site.site.path,
                 expected="a site in " + site.environment.prefix,
                 found=site.site.path,
@@ -123,7 +123,7 @@ def refuse_nothing_here(
 def _nothing_here(inspections: List[Inspection]) -> Refused:
     found = "none of them"
     step: Union[str, NextStep] = (
-        "name the environment of the hub: --python /path/to/its/bin/python"
+        "name the environment of the hub: --python /path/to/the/hub/bin/python"
     )
     for site in inspections:
         broken = site.snapshot.abandoned
@@ -134,9 +134,9 @@ def _nothing_here(inspections: List[Inspection]) -> Refused:
             step = site.snapshot.reinstall(*broken)
             break
     return Refused(
-        "nothing here that jhpatch has a patch for",
+        "no distribution that jhpatch can patch is installed here",
         path=", ".join(site.site.path for site in inspections) or None,
-        expected="jupyterhub, notebook or jupyter_server, or what --patches names",
+        expected="jupyterhub, notebook, jupyter_server, or a distribution of your own patches",
         found=found,
         next=step,
     )

@@ -57,7 +57,7 @@ def _record_path(site: str, name: str) -> str:
     paths = glob.glob(os.path.join(glob.escape(site), name + "-*.dist-info", "RECORD"))
     if len(paths) != 1:
         raise Refused(
-            "jhpatch is not installed from a wheel here: there is nothing to compare it with",
+            "jhpatch is not installed from a wheel here, so there is no RECORD to compare it with",
             path=site,
             expected="one %s-*.dist-info/RECORD" % name,
             found="%d" % len(paths),
@@ -87,7 +87,7 @@ def _is_bytecode(path: str) -> bool:
 
 def _finding(path: str, recorded: Optional[str], digest: Optional[str]) -> Failed:
     return Failed(
-        "a file of jhpatch that is not as it was installed",
+        "a file of jhpatch differs from its RECORD",
         path=path,
         expected="sha256:" + recorded if recorded else "no such file",
         found="sha256:" + digest if digest else "not a regular file",

@@ -99,7 +99,7 @@ def reason_of(inspection: Inspection, status: PatchStatus) -> Optional[str]:
     if inspection.is_shadowed(status.patch):
         return "shadowed: Python imports " + inspection.shadows.copies[status.distribution_name]
     if not inspection.site.inside and status.state not in (states.ABSENT, states.NOT_NEEDED):
-        return "outside of the environment: changed only with --site"
+        return "outside of the environment: use --site to change it"
     return status.reason.text if status.reason else None
 
 

@@ -28,8 +28,8 @@ def name_of(patch: str) -> Tuple[str, str]:
     distribution, slash, slug = patch.partition("/")
     if not slash or not distribution or not _SLUG.match(slug):
         raise Usage(
-            "not the name of a patch",
-            expected="DISTRIBUTION/SLUG; a slug has lower-case letters, digits and -",
+            "the patch name is invalid",
+            expected="DISTRIBUTION/SLUG, with only lower-case letters, digits and - in SLUG",
             found=patch,
         )
     return normalized(distribution), slug
@@ -58,18 +58,19 @@ def new_patch(
     is_blank = description is not None and not description.strip()
     if is_blank or (description is None and old is None):
         raise Usage(
-            "a patch without a description",
+            "a new patch needs a description",
             expected="--description TEXT: what the patch does, and why",
             found="none",
         )
     path = old.file if old else os.path.join(directory, "%s-%s.patch" % (version, slug))
     if old is None and os.path.lexists(path):
         raise Refused(
-            "a patch file has the name of the new one, and is for other releases",
+            "a patch file for other releases already has the name of the new one",
             path=path,
             expected="Versions: ==%s, or another name" % version,
             found="a patch file that does not name %s" % version,
-            next="rename it after the first release in its Versions, or choose another slug",
+            next="rename that file after the first release in its Versions, or choose another "
+            "slug",
         )
     text = patch_writer.text_of(
         _fields(old, package, version, description, before, after),
@@ -130,11 +131,11 @@ def _refuse_other_releases(edition: Edition, version: str, before: Files) -> Non
     is_range = len(edition.ranges) > 1 or edition.ranges[0].low != edition.ranges[0].high
     if is_range and not same:
         raise Refused(
-            "the patch file for %s is for other releases, too" % version,
+            "the patch file for %s is also for other releases" % version,
             path=edition.file,
-            expected="Versions: ==%s, as the new patch changes other files" % version,
+            expected="Versions: ==%s, because the new patch changes different files" % version,
             found=edition.versions,
-            next="name the releases apart in its Versions, or choose another slug",
+            next="exclude the release from the Versions of that file, or choose another slug",
         )
 
 

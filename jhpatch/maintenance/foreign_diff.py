@@ -51,10 +51,10 @@ def sections(data: bytes, file: str) -> List[Section]:
     while index < len(lines):
         line = lines[index].rstrip(b"\r")
         if _NO_CONTENT.match(line) or _SPECIAL.match(line):
-            message = "line %d of a diff is of a file without its text" % (index + 1)
+            message = "line %d of the diff does not describe a change of text" % (index + 1)
             raise _error(message, file, _PLAIN, line)
         if _CONTEXT_DIFF.match(line) or (in_diff and line.startswith(b"@@")):
-            message = "line %d of a diff begins no hunk of a unified diff" % (index + 1)
+            message = "line %d of the diff is not the start of a unified diff hunk" % (index + 1)
             raise _error(message, file, "@@ -LINE,COUNT +LINE,COUNT @@", line)
         following = lines[index + 1].rstrip(b"\r") if index + 1 < len(lines) else b""
         if line.startswith(b"--- ") and following.startswith(b"+++ "):
@@ -71,7 +71,7 @@ def sections(data: bytes, file: str) -> List[Section]:
         # A file with text has its names on the next lines, too.
         if is_git and kind and not _has_text(lines[index + 1 : index + 6], names):
             if not names:
-                message = "line %d of a diff has names that cannot be read" % (index + 1)
+                message = "the names in line %d of the diff cannot be parsed" % (index + 1)
                 raise _error(message, file, "diff --git a/NAME b/NAME", line)
             old, new = names
             if kind.group(1):
@@ -79,7 +79,9 @@ def sections(data: bytes, file: str) -> List[Section]:
             found.append(Section(old, new, b"", _mode_in(lines[index + 1 : index + 3])))
         index += 1
     if not found:
-        raise _error("no diff in a file", file, "the output of git diff, diff -u or diff -ru", b"")
+        raise _error(
+            "the file contains no diff", file, "the output of git diff, diff -u or diff -ru", b""
+        )
     return found
 
 
@@ -155,11 +157,18 @@ def _body(lines: List[bytes], index: int, file: str) -> Tuple[bytes, int]:
             body.append(line)
             index += 1
         if old or new:
-            message = "a hunk of a diff ends in line %d" % (index + 1)
-            raise _error(message, file, "a context line, + or -", b"".join(lines[index:][:1]))
+            message = "a hunk of the diff ends too early, in line %d" % (index + 1)
+            raise _error(
+                message,
+                file,
+                "a line that starts with a space, + or -",
+                b"".join(lines[index:][:1]),
+            )
     if body and index < len(lines) and _BEYOND.match(lines[index]):
-        message = "a hunk of a diff goes on in line %d, after its last line" % (index + 1)
-        raise _error(message, file, "as many lines as its @@ states", lines[index])
+        message = "a hunk of the diff has more lines than its @@ line states: line %d" % (
+            index + 1
+        )
+        raise _error(message, file, "as many lines as the @@ line states", lines[index])
     return b"".join(line + b"\n" for line in body), index
 
 
@@ -207,7 +216,7 @@ def matched(
                 is_new = row.old is None and _is_below(path, directories)
                 if path in by_path:
                     raise BadPatch(
-                        "a diff has two sections for %s" % path,
+                        "the diff has two sections for %s" % path,
                         path=file,
                         expected="one section for each file",
                         found="section %d is for the same file" % (index + 1),
@@ -257,9 +266,9 @@ def applied(
     """
     if row.mode:
         raise BadPatch(
-            "a diff sets the permissions of %s" % path,
+            "the diff sets the permissions of %s" % path,
             path=file,
-            expected="new bytes alone: a patch has no permissions, a new file gets mode 0644",
+            expected="no permissions: a patch changes only bytes, and a new file gets mode 0644",
             found=row.mode.decode("ascii"),
             next="make the diff without them (new file mode 100644), or name the other files with "
             "--file PATH; then run the same command",
@@ -272,7 +281,8 @@ def applied(
     for hunk, start in zip(diff.hunks, _starts(lines, diff.hunks, path, file)):
         if start != hunk.old_start:
             notes.append(
-                "%s: a hunk for line %d stands at line %d" % (path, hunk.old_start + 1, start + 1)
+                "%s: a hunk for line %d is applied at line %d"
+                % (path, hunk.old_start + 1, start + 1)
             )
         hunks.append(hunk._replace(old_start=start, new_start=start + shift))
         shift += len(hunk.new) - len(hunk.old)
@@ -300,9 +310,9 @@ def _starts(lines: List[bytes], hunks: Tuple[engine.Hunk, ...], path: str, file:
             places = [hunk.old_start + offset]
         if len(places) != 1 or not size:
             raise _error(
-                "a hunk of a diff fits %d places of %s" % (len(places), path),
+                "a hunk of the diff matches %d places in %s" % (len(places), path),
                 file,
-                "its lines, from line %d on, exactly once" % (hunk.old_start + 1),
+                "exactly one place with the lines of the hunk for line %d" % (hunk.old_start + 1),
                 b"".join(hunk.old[:1]).rstrip(),
             )
         starts += places

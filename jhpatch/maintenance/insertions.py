@@ -48,7 +48,7 @@ def _numbered(before: bytes, after: bytes, path: str) -> List[Tuple[int, Inserti
         by_line.update(_in_method(owner, method, inserted, lines))
     for number in sorted(inserted - set(by_line)):
         raise doubtful(
-            "a line that the patch inserts is not an import, a decorator or a last call",
+            "the patch inserts a line that is no import, decorator or call at a method's end",
             "%s, line %d" % (path, number),
             found=lines[number - 1].strip(),
         )
@@ -88,7 +88,7 @@ def _verify(insertions: Tuple[Insertion, ...], before: bytes, after: bytes, path
     number = _other_difference(before, after, path)
     if number is not None:
         line = lines_of(after, path)[number - 1].strip()
-        raise doubtful(message, "%s, line %d" % (path, number), "the statement unchanged", line)
+        raise doubtful(message, "%s, line %d" % (path, number), "an unchanged statement", line)
 
 
 def _of_method(insertion: Insertion) -> Tuple[str, str]:
@@ -116,7 +116,7 @@ def _inserted_lines(before: bytes, after: bytes, path: str) -> Set[int]:
             inserted.add(number)
     if index < len(old):
         raise doubtful(
-            "the patch removes lines, and only lines that it adds can be ported",
+            "the patch removes lines, but only added lines can be ported",
             path,
             found=old[index].decode("utf-8", "replace").strip(),
         )
@@ -216,7 +216,7 @@ def _place(tree: ast.Module, insertion: Insertion, lines: List[str], path: str) 
         neighbour = lines[last.lineno - 1]
     if anchor != insertion.anchor:
         raise doubtful(
-            "%s is declared in another way, or ends in another way" % insertion.owner,
+            "the declaration or the last statement of %s differs" % insertion.owner,
             "%s, line %d" % (path, method.lineno),
             expected=insertion.shown,
             found=shown,
@@ -230,7 +230,7 @@ def _place_of_import(tree: ast.Module, insertion: Insertion, path: str) -> Tuple
     classes = [node.lineno for node in tree.body if isinstance(node, ast.ClassDef)]
     if not imports or min(imports) > min(classes, default=0):
         raise doubtful(
-            "there is no import before which the new one can be inserted",
+            "there is no import before which the new import can be inserted",
             path,
             expected="from %s… import … at the top of the module" % insertion.anchor,
         )

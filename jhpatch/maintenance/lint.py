@@ -81,7 +81,7 @@ def _read_directory(directory: str) -> Tuple[List[Edition], List[JhpatchError]]:
     reported = {error.path for error in strays}
     for path in catalog.misplaced(directory):
         if path not in reported:
-            strays.append(BadPatch("a patch that is never read", path, catalog.LAYOUT))
+            strays.append(BadPatch("jhpatch never reads this patch", path, catalog.LAYOUT))
     errors += strays
     return sorted(editions, key=catalog.in_order), errors
 
@@ -96,7 +96,7 @@ def _stray_files(directory: str, sources: Set[str]) -> Iterator[BadPatch]:
                 is_patch = parent == top and path.endswith(".patch")
                 if not is_patch and os.path.realpath(path) not in sources:
                     yield BadPatch(
-                        "a file that no patch names",
+                        "no patch names this file",
                         path=path,
                         expected="<first release>-<slug>.patch, or the source of an Adds row",
                         found=os.path.basename(path),
@@ -128,7 +128,8 @@ def _conflicts(editions: List[Edition]) -> Iterator[JhpatchError]:
             if differ and first.meets(second):
                 yield _bad(
                     second,
-                    "%s and %s differ in a file that both add" % (first.patch, second.patch),
+                    "%s and %s add different versions of the same file"
+                    % (first.patch, second.patch),
                     "one source for a file that two patches add",
                     ", ".join(sorted(differ)),
                 )
@@ -146,7 +147,7 @@ def _copied_hashes(editions: List[Edition]) -> Iterator[JhpatchError]:
             row = edition, diffs[change.path]
             other, diff = seen.setdefault((edition.distribution, change), row)
             if diff != row[1]:
-                message = "the hashes of %s are those of %s, which has another diff"
+                message = "the hashes of %s are those in %s, whose diff is different"
                 yield _bad(
                     edition,
                     message % (change.path, other.name),
@@ -162,7 +163,9 @@ def _check_edition(edition: Edition) -> Iterator[JhpatchError]:
         if edition.not_needed is None:
             yield from _check_hunks(edition)
         elif edition.diff.strip():
-            yield _bad(edition, "a patch that is not needed has a diff", "nothing below the ---")
+            yield _bad(
+                edition, "a patch that is not needed has a diff", "nothing below the line ---"
+            )
     except BadPatch as error:
         yield error
     for addition in edition.adds:
@@ -198,7 +201,9 @@ def _released(package: str, wheel_directory: str, notes: List[str]) -> List[str]
     try:
         return wheels.released_versions(package) + wheels.yanked_versions(package) + local
     except Failed as error:
-        notes.append("%s: only the available wheels: %s" % (package, error.message))
+        notes.append(
+            "%s: compared only the wheels in the directory: %s" % (package, error.message)
+        )
         return local
 
 
@@ -211,7 +216,7 @@ def _check_release(edition: Edition, version: str, wheel: str) -> Iterator[Jhpat
         if digest != change.before:
             yield _bad(
                 edition,
-                "Before is not what %s has as %s" % (release, change.path),
+                "%s has other bytes than Before states for %s" % (release, change.path),
                 "sha256:" + change.before if change.before else "no such file",
                 "sha256:" + digest if digest else "no such file",
             )
@@ -221,7 +226,7 @@ def _check_release(edition: Edition, version: str, wheel: str) -> Iterator[Jhpat
     for path in new + [addition.path for addition in edition.adds]:
         if _top(path) not in tops:
             packages = sorted(top for top in tops if not top.endswith((".dist-info", ".data")))
-            message = "a new file outside of the packages of " + release
+            message = "a new file is outside of the packages of " + release
             yield _bad(edition, message, ", ".join(packages), path)
             return
     try:
@@ -248,7 +253,7 @@ def _check_places(edition: Edition) -> Iterator[JhpatchError]:
         if not _top(path) or (tops and _top(path) not in tops):
             yield _bad(
                 edition,
-                "a new file outside of the package that the patch changes",
+                "a new file is outside of the package that the patch changes",
                 "a path in " + " or ".join(sorted(filter(None, tops)) or ["the package"]),
                 path,
             )
@@ -269,7 +274,7 @@ def _check_versions(edition: Edition) -> Iterator[JhpatchError]:
         if row.low.partition(".")[0] != row.high.partition(".")[0]:
             yield _bad(
                 edition,
-                "a range spans two major versions: a later release of the first would count",
+                "a range spans two major versions, so it includes later releases of the first",
                 ">=X,<=Y | >=Z,<=W",
                 edition.versions,
             )
@@ -283,7 +288,8 @@ def _check_hunks(edition: Edition) -> Iterator[JhpatchError]:
             yield _bad(
                 edition,
                 "the header and the diff do not agree on whether %s is created or removed" % path,
-                "Before: %s none for /dev/null on the first line, After for the second" % path,
+                "Before: %s none for --- /dev/null, After: %s none for +++ /dev/null"
+                % (path, path),
             )
         shift = 0
         for hunk in hunks:
@@ -291,7 +297,7 @@ def _check_hunks(edition: Edition) -> Iterator[JhpatchError]:
             if hunk.new_start - hunk.old_start != shift:
                 yield _bad(
                     edition,
-                    "the hunk at line %d of %s is not where those before it put it" % (line, path),
+                    "the hunk at line %d of %s has a wrong new line number" % (line, path),
                     "+%d" % (line + shift),
                     "+%d" % (hunk.new_start + 1),
                 )
@@ -310,7 +316,7 @@ def _check_hunks(edition: Edition) -> Iterator[JhpatchError]:
             for text in hunk.new:
                 text = text.rstrip(b"\r\n")
                 if is_ours and text + b"\n" not in hunk.old and text != text.rstrip():
-                    yield _bad(edition, "a line with trailing whitespace", found=repr(text))
+                    yield _bad(edition, "an added line has trailing whitespace", found=repr(text))
 
 
 def _common_lines(old: Tuple[bytes, ...], new: Tuple[bytes, ...]) -> int:
@@ -324,7 +330,7 @@ def _check_addition(edition: Edition, path: str, source: str) -> Iterator[Jhpatc
         with open(source, "rb") as file:
             data = file.read()
     except OSError as error:
-        yield _bad(edition, "Adds names a missing source: %s" % error.strerror, source)
+        yield _bad(edition, "cannot read a source that Adds names: %s" % error.strerror, source)
         return
     for reason in _reasons(os.path.basename(path), data) if path.endswith(".py") else ():
         yield _bad(edition, "a file that Adds names does not compile: %s" % source, found=reason)

@@ -41,7 +41,7 @@ def fill_hashes(directories: List[str], wheel_paths: List[str]) -> List[str]:
                 texts[path] = _with_hashes(edition, wheels.read_files(wheel, paths))
     if not texts:
         raise Refused(
-            "no patch is for the release of a wheel",
+            "no patch names the release of a wheel",
             path=", ".join(wheel_paths),
             expected="Versions: ==X in a patch of that distribution",
             found="none in " + ", ".join(directories),
@@ -99,11 +99,11 @@ def write(path: str, text: str, is_new: bool = False) -> None:
         write_file(path, encoded(text), is_new=is_new)
     except FileExistsError:
         raise Refused(
-            "a patch file with this name exists",
+            "a patch file with this name already exists",
             path=path,
             expected="none",
             found="one",
-            next=shell_command("rm", path) + ", or --output FILE",
+            next=shell_command("rm", path) + ", or use --output FILE",
         )
     except OSError as error:
         raise Failed("cannot write a patch file: %s" % error.strerror, path=path)

@@ -61,7 +61,7 @@ def rebase(
     editions = [edition for edition in editions if edition.changes]
     identical = next((edition for edition in editions if target.is_before(edition)), None)
     if identical:
-        note = "%s: the bytes that %s is for" % (target.version, identical.name)
+        note = "%s: its files are identical to those for %s" % (target.version, identical.name)
         others = [edition for edition in editions if edition is not identical]
         extended = extend_versions(identical, target.version, others, directory)
         return Rebased(note, identical, patch_writer.with_versions(identical, extended))
@@ -79,7 +79,7 @@ def _covered(edition: Edition, target: ReleaseFiles) -> Rebased:
     if edition.not_needed:
         return Rebased("%s needs no patch: %s" % (target.version, edition.not_needed), edition)
     if target.is_before(edition):
-        return Rebased("%s: %s is for it" % (target.version, edition.name), edition)
+        return Rebased("%s is already supported by %s" % (target.version, edition.name), edition)
     change = edition.changes[0]
     data = target.files.get(change.path)
     raise Refused(
@@ -104,11 +104,11 @@ def _refuse_whole_files(edition: Edition, version: str) -> None:
             )
             verb = "creates" if change.before is None else "removes"
             raise Refused(
-                "the patch %s a file: rebase ports changes of files alone" % verb,
+                "the patch %s a file, but rebase ports only changes to existing files" % verb,
                 path=change.path,
                 expected="a file that both releases have",
                 found="no file %s the patch" % ("without" if change.before is None else "with"),
-                next="install %s==%s into the environment of a PYTHON, then make the patch there: "
+                next="install %s==%s into an environment, then create the patch with its PYTHON: "
                 % (edition.package, version)
                 + step,
             )
@@ -156,7 +156,7 @@ def port(
 def _ported(before: bytes, after: bytes, target: bytes, path: str) -> bytes:
     """Return a file of the target release with the patch. Raises Refused."""
     if not path.endswith(".py"):
-        raise doubtful("the file is not Python: it has no syntax tree", path)
+        raise doubtful("the file is not Python, so it has no syntax tree", path)
     try:
         inserted = insertions.insertions_of(before, after, path)
     except Refused:  # it does more than insert imports, decorators and calls

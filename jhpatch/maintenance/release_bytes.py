@@ -90,7 +90,7 @@ def refuse_other_release(wheel: str, name: str, version: str) -> None:
     wheel_name, wheel_version = wheels.release_of(wheel)
     if (normalized(wheel_name), wheel_version) != (normalized(name), version):
         raise Usage(
-            "a wheel of another release",
+            "the wheel is for another release",
             path=wheel,
             expected="%s %s" % (name, version),
             found="%s %s" % (wheel_name, wheel_version),

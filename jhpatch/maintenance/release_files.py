@@ -43,7 +43,7 @@ def target(
         name, version = wheels.release_of(source)
         if normalized(name) != normalized(package):
             raise Usage(
-                "a wheel of another distribution",
+                "the wheel is for another distribution",
                 path=source,
                 expected=package,
                 found=name,
@@ -62,7 +62,7 @@ def target(
         return ReleaseFiles(release, _read_file(source, paths))
     if not source[:1].isdigit() or "/" in source:
         raise Usage(
-            "neither a release nor an existing file",
+            "--to names neither a release nor an existing file",
             expected="VERSION|FILE|WHEEL",
             found=source,
             next=_HELP,
@@ -89,11 +89,11 @@ def origin(source: Optional[str], edition: Edition, directory: str) -> Dict[str,
     files = wheels.read_files(source, paths) if is_wheel else _read_file(source, paths)
     if not ReleaseFiles("", files).is_before(edition):
         raise Refused(
-            "not the release that %s is for" % edition.name,
+            "--from does not name a release that %s supports" % edition.name,
             path=source,
             expected="%s %s" % (edition.package, edition.versions),
             found="other bytes",
-            next="give its wheel with --from, or leave --from out",
+            next="name the wheel of a supported release with --from, or omit --from",
         )
     return files
 
@@ -101,7 +101,7 @@ def origin(source: Optional[str], edition: Edition, directory: str) -> Dict[str,
 def _read_file(path: str, paths: List[str]) -> Dict[str, bytes]:
     if len(paths) != 1:
         raise Usage(
-            "the patch changes several files, and one was given",
+            "the patch changes several files, but only one file was named",
             path=path,
             expected="a wheel with " + ", ".join(paths),
             found=os.path.basename(path),

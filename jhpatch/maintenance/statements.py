@@ -190,7 +190,7 @@ def _place(edit: Edit, tree: ast.Module, path: str) -> Tuple[Block, int, int, in
     if len(scopes) != 1:
         raise doubtful("%s occurs %d times" % (name, len(scopes)), path, expected="exactly once")
     if edit.scope and _header(scopes[0]) != edit.header:
-        raise doubtful("%s is declared in another way" % name, path)
+        raise doubtful("the declaration of %s differs" % name, path)
     found = [place for block in _inner_blocks(scopes[0]) for place in _in_block(edit, block)]
     if len(found) != 1:
         raise doubtful(
@@ -210,9 +210,9 @@ def _place(edit: Edit, tree: ast.Module, path: str) -> Tuple[Block, int, int, in
         start = end = _start(block[index]) - 1
         column = block[index].col_offset
     if column != edit.column:
-        raise doubtful("the statement in %s has another indentation" % name, path)
+        raise doubtful("the indentation of the statement in %s differs" % name, path)
     if size == len(block) and not edit.new:
-        raise doubtful("the block in %s has no other statement" % name, path)
+        raise doubtful("the patch removes the only statement of a block in %s" % name, path)
     return block, index, start, end
 
 

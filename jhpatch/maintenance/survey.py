@@ -35,7 +35,7 @@ def editions_of(names: Sequence[str], directories: List[str]) -> Dict[str, List[
     for name in wanted:
         if name not in by_name:
             raise Usage(
-                "no patch is for a distribution of this name: " + name,
+                "no patch is for the distribution " + name,
                 expected="one of " + ", ".join(sorted(by_name)),
                 found=name,
                 next=jhpatch_command("list"),
@@ -91,9 +91,9 @@ def _compare(coverage: Coverage, editions: List[Edition], directory: str) -> Cov
         return coverage._replace(state="identical", editions=names)
     needed = {change.path for edition in editions for change in edition.changes if change.before}
     missing = sorted(needed - set(release.files))
-    reason = "no patch has the hash of " + ", ".join(unknown)
+    reason = "no patch file of %s fits the release" % ", ".join(unknown)
     if missing:
-        reason = "it has no " + ", ".join(missing)
+        reason = "the release has no " + ", ".join(missing)
     return coverage._replace(state="new", editions=names, reason=reason)
 
 
@@ -110,7 +110,7 @@ def _compared(coverage: Coverage, fitting: List[Edition], directory: str) -> Cov
         release = ReleaseFiles(coverage.version, wheels.read_files(wheel, paths))
     except Failed as error:
         patches = tuple(sorted(edition.patch for edition in unproved))
-        reason = "it cannot be compared: " + error.message
+        reason = "the release cannot be compared: " + error.message
         return coverage._replace(state="new", uncovered=patches, reason=reason)
     other = [edition for edition in unproved if not release.is_before(edition)]
     if not other:
@@ -119,7 +119,7 @@ def _compared(coverage: Coverage, fitting: List[Edition], directory: str) -> Cov
         state="new",
         editions=tuple(edition.name for edition in fitting if edition not in other),
         uncovered=tuple(sorted(edition.patch for edition in other)),
-        reason="it is in the range of %s, with other bytes"
+        reason="the release is in the range of %s, but has other bytes"
         % ", ".join(edition.name for edition in other),
     )
 

@@ -15,7 +15,7 @@ from jhpatch.patchset.edition import normalized
 _SIZE = 16 * 1024 * 1024  # bytes of a file in a wheel, at most
 _WHEEL = re.compile(r"^(?P<name>[\w.]+)-(?P<version>[^-]+)(-\d[^-]*)?(-[^-]+){3}\.whl$")
 _DOWNLOAD = python_command("pip", "download", "--no-deps") + " <distribution>==<version>"
-_OLDER_PIP = "; a pip before 24.1 also takes metadata that later ones refuse"
+_OLDER_PIP = "; pip before 24.1 also accepts metadata that later versions refuse"
 _TIMEOUT = 300  # seconds, for one call of pip
 
 
@@ -24,7 +24,7 @@ def release_of(wheel: str) -> Tuple[str, str]:
     match = _WHEEL.match(os.path.basename(wheel))
     if not match:
         raise Usage(
-            "not the name of a wheel",
+            "the name of the wheel is invalid",
             path=wheel,
             expected="<distribution>-<version>-<tags>.whl",
             found=os.path.basename(wheel),
@@ -220,7 +220,7 @@ def _refuse_pip(stderr: bytes, command: str) -> None:
             path=sys.executable,
             expected="pip",
             found="none",
-            next=_ensure_pip() + "name wheels: --wheel WHEEL, --wheels DIR",
+            next=_ensure_pip() + "name wheels with --wheel WHEEL or --wheels DIR",
         )
     if b"unknown command" in stderr:
         least = "21.2" if command == "index" else "20.1"

@@ -33,8 +33,8 @@ SETS: Dict[str, Tuple[Tuple[str, str], ...]] = {
 """Modules of ``DEPLOYED`` that are added together, by the name of the set: the name of each
 file, and its source. In the order of writing, each after those that it imports."""
 _FILE_ERRORS = {
-    errno.EINVAL: "a patch that is not a regular file",
-    errno.EFBIG: "a patch of more than 1 MiB",
+    errno.EINVAL: "the patch is not a regular file",
+    errno.EFBIG: "the patch is larger than 1 MiB",
 }
 
 
@@ -70,7 +70,7 @@ def parse(value: str, file: str, read: "Callable[[str], bytes]") -> Tuple[Additi
     if target.endswith("/") and is_of_a_package(target + "x") and kind == "deployed" and colon:
         if name not in SETS:
             raise BadPatch(
-                "an unknown set of files",
+                "Adds names an unknown set of files",
                 path=file,
                 expected=", ".join("deployed:" + known for known in sorted(SETS)),
                 found=source[:120],
@@ -78,14 +78,14 @@ def parse(value: str, file: str, read: "Callable[[str], bytes]") -> Tuple[Additi
         return tuple(_deployed(target + path, part, read) for path, part in SETS[name])
     if is_of_a_package(target) and kind == "helper" and re.match(r"[a-z]+\Z", name):
         if not os.path.isfile(os.path.join(DEPLOYED, name + ".py")):
-            raise BadPatch("an unknown helper", path=file, found=source)
+            raise BadPatch("Adds names an unknown helper", path=file, found=source)
         return (_deployed(target, name + ".py", read),)
     if is_of_a_package(target) and is_relative(source) and not colon:
         patch_dir = os.path.dirname(os.path.dirname(file))
         content = _read_content(lambda: _read_source(patch_dir, source, target, file))
         return (Addition(target, os.path.join(patch_dir, source), content),)
     raise BadPatch(
-        "an Adds row that cannot be read",
+        "an Adds row cannot be parsed",
         path=file,
         expected="<path from the site's root> < helper:<name> or <path in the patch "
         "directory>, or <directory>/ < deployed:<set>",
@@ -113,10 +113,10 @@ def read_patch(path: str) -> bytes:
     try:
         return read_file(path, CAP).data
     except (OSError, ValueError) as error:
-        message = "cannot read a patch: %s" % getattr(error, "strerror", error)
+        message = "cannot read the patch: %s" % getattr(error, "strerror", error)
         step = None
         if isinstance(error, PermissionError):
-            step = "run the same command as a user who can read it"
+            step = "run the same command as a user who can read the patch"
         text = _FILE_ERRORS.get(getattr(error, "errno", 0), message)
         raise BadPatch(text, path=path, next=step)
 

@@ -27,7 +27,7 @@ def own_patch_dir() -> str:
         path=installed,
         expected="a patch directory",
         found="nothing",
-        next="install jhpatch again, from where it was installed and with the same tool",
+        next="install jhpatch again from the same source and with the same tool",
     )
 
 
@@ -194,11 +194,11 @@ def refuse_empty(patch_dir: str) -> None:
         return
     stray = next(misplaced(patch_dir), None)
     raise Usage(
-        "a patch directory without a patch",
+        "the patch directory contains no patch",
         path=patch_dir,
         expected=LAYOUT,
         found=os.path.relpath(stray, patch_dir) if stray else "no file NAME.patch",
-        next="move the file there; `create` makes a patch from a diff: "
+        next="move the patch file there, or create a patch from a diff: "
         + jhpatch_command("create", "--help"),
     )
 
@@ -234,7 +234,7 @@ def _names(directory: str) -> List[str]:
             "cannot read the patches: %s" % error.strerror,
             path=directory,
             expected=LAYOUT,
-            next="run the same command as a user who can read it, or check --patches",
+            next="run the same command as a user who can read the path, or correct --patches",
         )
 
 

@@ -21,7 +21,7 @@ _EMPTY = re.compile(
 )
 """e69de29 is the SHA-1 of an empty file in git."""
 _MODE = re.compile(rb"(old mode|new mode|(new|deleted) file mode) \d{6}\Z")
-_PLAIN = "--- a/ and +++ b/ of one file, @@, a context line, + or -"
+_PLAIN = "--- a/NAME and +++ b/NAME, @@, or a line that starts with a space, + or -"
 
 
 class Section(NamedTuple):
@@ -77,7 +77,7 @@ class _Reader:
             self.old -= line[:1] != b"+"
             self.new -= line[:1] != b"-"
             if line[:1] not in (b" ", b"+", b"-") or min(self.old, self.new) < 0:
-                message = "the diff cannot be parsed: a hunk ends in line %d"
+                message = "the diff cannot be parsed: a hunk ends too early, in line %d"
                 raise self._error(index, message)
             self.body.append(line.replace(b"\r", _CR))
         elif line.startswith(b"@@") and self.sections:
@@ -101,9 +101,9 @@ class _Reader:
         is_whole = section.hunks == 1 and not self.hunks
         starts = int(match.group(1)), int(match.group(3))
         if not (self.old or (is_whole and not starts[0])) or (section.is_new and self.old):
-            raise BadPatch("a hunk without a line of context", path=self.file)
+            raise BadPatch("a hunk has no context line", path=self.file)
         if not (self.new or (is_whole and not starts[1])) or (section.is_removed and self.new):
-            raise BadPatch("a hunk without a line of context", path=self.file)
+            raise BadPatch("a hunk has no context line", path=self.file)
         self.hunks += 1
         self.body.append(self.lines[index])
 
@@ -116,7 +116,7 @@ class _Reader:
         path = target_path or source_path
         is_pair = {source_path, target_path} == {path} or is_new != is_removed
         if not path or not new.startswith(b"+++ ") or not is_pair:
-            raise self._error(index, "a file occurs twice, or is renamed: line %d")
+            raise self._error(index, "line %d of the diff names a file again, or renames it")
         self._add(index, Section(path, is_new, is_removed, 1, b""))
 
     def _empty_file(self, index: int) -> None:
@@ -128,9 +128,10 @@ class _Reader:
         mode = self.lines[index + 1] if index + 1 < len(self.lines) else b""
         if not match and _MODE.match(mode):
             raise BadPatch(
-                "line %d of the diff sets permissions, or is of a file with text" % (index + 2),
+                "line %d of the diff sets permissions, or is for a file that is not empty"
+                % (index + 2),
                 path=self.file,
-                expected="new bytes alone; for an empty file: new file mode 100644, index",
+                expected="no permissions; for an empty file: new file mode 100644, index",
                 found=repr(mode)[1:],
             )
         if name[:2] != b"a/" or not match or names[half:] != b" b/" + name[2:] or b"\r" in name:
@@ -140,7 +141,7 @@ class _Reader:
 
     def _add(self, index: int, section: Section) -> None:
         if section.path in self._paths:
-            raise self._error(index, "a file occurs twice, or is renamed: line %d")
+            raise self._error(index, "line %d of the diff names a file again, or renames it")
         self._paths[section.path] = True
         self.sections.append(section)
 
@@ -149,13 +150,13 @@ class _Reader:
             return
         section = self.sections[-1]
         if section.hunks and not self.hunks:
-            raise self._error(index, "a file without a hunk before line %d")
+            raise self._error(index, "a file before line %d of the diff has no hunk")
         body = b"".join(line + b"\n" for line in self.body)
         self.sections[-1] = section._replace(hunks=self.hunks, body=body)
         self.body, self.hunks = [], 0
 
     def _error(
-        self, index: int, message: str = "line %d of the diff is not of a plain unified diff"
+        self, index: int, message: str = "line %d of the diff is not part of a plain unified diff"
     ) -> BadPatch:
         found = repr(self.lines[index][:60])[1:] if index < len(self.lines) else "nothing"
         return BadPatch(message % (index + 1), path=self.file, expected=_PLAIN, found=found)

@@ -149,7 +149,9 @@ def digest(edition: Edition) -> str:
 def _require_fields(values: Dict[str, str], path: str, directory: str) -> None:
     for name in ("Package", "Versions", "Description"):
         if not values.get(name):
-            raise BadPatch("a patch without a field", path=path, expected=name + ":", found="none")
+            raise BadPatch(
+                "a required field is missing", path=path, expected=name + ":", found="none"
+            )
     if normalized(values["Package"]) != normalized(directory):
         raise BadPatch(
             "a patch is in the directory of another distribution",
@@ -164,7 +166,7 @@ def _refuse_repeated(edition: Edition) -> None:
     for addition in edition.adds:
         if addition.path in paths:
             raise BadPatch(
-                "a patch adds a file that it names already",
+                "Adds names a file that the patch already names",
                 path=edition.file,
                 expected="each file once, in Before and After or in Adds",
                 found=addition.path,
@@ -176,14 +178,14 @@ def _split_header(data: bytes, path: str) -> Tuple[bytes, bytes]:
     head, separator, diff = data.partition(b"\n---\n")
     if not separator and b"\r\n---\r\n" in data:
         raise BadPatch(
-            "a patch file with CRLF line ends",
+            "the patch file has CRLF line ends",
             path=path,
             expected="LF; git keeps it with a .gitattributes line '*.patch -text'",
             found="CRLF",
         )
     if not separator or len(head) > _HEADER_CAP:
         raise BadPatch(
-            "a patch without the end of its header",
+            "the header of the patch file has no end",
             path=path,
             expected="a line --- in the first %d KiB" % (_HEADER_CAP // 1024),
             found="none",
@@ -196,7 +198,7 @@ def _fields(head: bytes, path: str) -> Iterator[Tuple[str, str]]:
     try:
         text = head.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise BadPatch("a header that is not UTF-8: %s" % error, path=path)
+        raise BadPatch("the header is not UTF-8: %s" % error, path=path)
     fields: List[Tuple[str, str]] = []
     for number, line in enumerate(text.split("\n")[:-1], 1):
         if line[:1] in (" ", "\t") and fields:
@@ -205,7 +207,7 @@ def _fields(head: bytes, path: str) -> Iterator[Tuple[str, str]]:
         name, colon, value = line.partition(":")
         if not colon or name not in FIELDS:
             raise BadPatch(
-                "line %d of a header is not a known field" % number,
+                "line %d of the header is not a known field" % number,
                 path=path,
                 expected="one of " + ", ".join(sorted(FIELDS)),
                 found=line[:80],
@@ -230,7 +232,11 @@ def _changes(fields: Tuple[Tuple[str, str], ...], path: str) -> Tuple[Change, ..
     changes = tuple(Change(name, before[name], after[name]) for name in sorted(before))
     for change in changes:
         if change.before is None and change.after is None:
-            raise BadPatch("a patch of a file that does not exist", path=path, found=change.path)
+            raise BadPatch(
+                "Before and After are both none, so the patch changes nothing",
+                path=path,
+                found=change.path,
+            )
     return changes
 
 
@@ -238,14 +244,14 @@ def _hash_row(value: str, path: str) -> Tuple[str, Optional[str]]:
     match = _HASH_ROW.match(value)
     if match and (match.group(1).startswith("/") or ".." in match.group(1).split("/")):
         raise BadPatch(
-            "a patch of a file outside of the site",
+            "the patch changes a file outside of the site",
             path=path,
-            expected="<path from the site's root>: jhpatch changes files of a site only",
+            expected="<path from the site's root>: jhpatch changes only files in a site",
             found=match.group(1)[:120],
         )
     if not match or not additions.is_of_a_package(match.group(1)):
         raise BadPatch(
-            "a row of hashes that cannot be read",
+            "a Before or After row cannot be parsed",
             path=path,
             expected="<path from the site's root> sha256:<64 hex digits>, or none for no file",
             found=value[:120],
@@ -258,7 +264,7 @@ def _ranges(versions: str, path: str, wildcard: bool) -> Tuple[Range, ...]:
         return parse(versions, wildcard)
     except ValueError:
         raise BadPatch(
-            "a Versions field that is open-ended or cannot be read",
+            "the Versions field is open-ended or cannot be parsed",
             path=path,
             expected="==X, or >=X,<=Y between released versions, joined by |",
             found=versions[:120],

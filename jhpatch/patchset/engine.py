@@ -96,7 +96,7 @@ def _checked(
     digest = None if data is None else sha256(data)
     if digest != expected:
         raise BadPatch(
-            "the diff does not give the bytes that its header declares for " + change.path,
+            "the diff does not produce the bytes that the header declares for " + change.path,
             path=edition.file,
             expected="sha256:" + expected if expected else "no file",
             found="sha256:" + digest if digest else "no file",
@@ -107,8 +107,10 @@ def _checked(
 def spliced(data: Optional[bytes], diff: FileDiff, file: str) -> Optional[bytes]:
     """Return the new bytes of a file, by the diff of the patch file ``file``. Raises BadPatch."""
     if diff.is_new != (data is None):
-        message = "the diff creates a file that exists" if diff.is_new else "no file to change"
-        raise BadPatch(message, path=file)
+        verb = (
+            "creates a file that exists" if diff.is_new else "changes a file that does not exist"
+        )
+        raise BadPatch("the diff " + verb, path=file)
     lines = lines_of(data or b"")
     out: List[bytes] = []
     position = 0
@@ -116,16 +118,20 @@ def spliced(data: Optional[bytes], diff: FileDiff, file: str) -> Optional[bytes]
         end = hunk.old_start + len(hunk.old)
         out += lines[position : hunk.old_start]
         if hunk.old_start < position or tuple(lines[hunk.old_start : end]) != hunk.old:
-            raise BadPatch("a hunk does not stand at line %d" % (hunk.old_start + 1), path=file)
+            raise BadPatch(
+                "a hunk does not match the file at line %d" % (hunk.old_start + 1), path=file
+            )
         if len(out) != hunk.new_start:
-            raise BadPatch("a hunk's new line is not %d" % (hunk.new_start + 1), path=file)
+            raise BadPatch(
+                "a hunk has a wrong new line number: %d" % (hunk.new_start + 1), path=file
+            )
         out += hunk.new
         position = end
     out += lines[position:]
     if any(not line.endswith(b"\n") for line in out[:-1]):
-        raise BadPatch("a line without a line end that is not the last one", path=file)
+        raise BadPatch("a line before the last one has no line end", path=file)
     if diff.is_removed and out:
-        raise BadPatch("the diff removes a file of which it lacks lines", path=file)
+        raise BadPatch("the diff removes a file, but not all of its lines", path=file)
     return None if diff.is_removed else b"".join(out)
 
 
@@ -184,7 +190,7 @@ def _parsed_hunks(rows: List[Section], file: str) -> List[Tuple[Hunk, ...]]:
     if not patch or patch.errors or patch.warnings:
         raise BadPatch("the diff cannot be parsed", path=file)
     if [len(item.hunks) for item in patch.items] != [row.hunks for row in rows]:
-        raise BadPatch("the diff cannot be parsed: it has other hunks", path=file)
+        raise BadPatch("the diff cannot be parsed: patch_ng found other hunks", path=file)
     return [tuple(_hunk(hunk, file) for hunk in item.hunks) for item in patch.items]
 
 
@@ -239,7 +245,7 @@ def _hunk(hunk: Any, file: str) -> Hunk:
     old = tuple(_line_bodies(lines, b" -"))
     new = tuple(_line_bodies(lines, b" +"))
     if hunk.invalid or len(old) != hunk.linessrc or len(new) != hunk.linestgt:
-        raise BadPatch("a hunk's counts are wrong", path=file)
+        raise BadPatch("the line counts of a hunk are wrong", path=file)
     # A range without a line is named after the line above it (POSIX diff).
     return Hunk(hunk.startsrc - bool(old), hunk.starttgt - bool(new), old, new)
 

@@ -123,7 +123,7 @@ def _wrap(text: str, width: int) -> List[str]:
 
 def _restart_lines(site: SiteReport) -> Iterator[str]:
     if site.restart is None:
-        yield "  restart: cannot tell: %s" % site.restart_reason
+        yield "  restart: unknown, because %s" % site.restart_reason
     for process in site.restart or ():
         values = (process.pid, plain(process.command), plain(process.user or "?"), process.started)
         yield "  restart needed: pid %d %s of %s, running since %s" % values

@@ -85,7 +85,7 @@ def _writers_of(path: str, trusts: Trusts = _is_root) -> Iterator[Writer]:
                 yield Writer(part, status.st_uid, mode)
     except OSError as error:
         raise Failed(
-            "cannot tell who can write this path: %s" % error.strerror,
+            "cannot determine who can write this path: %s" % error.strerror,
             path=str(error.filename or path),
             expected="an existing path",
         )
@@ -193,9 +193,9 @@ def refuse_foreign_parent(path: str) -> None:
 
 def _foreign(writer: Writer, directory: str, next: Union[str, NextStep]) -> Refused:
     return Refused(
-        "root does not trust what another user can write",
+        "root does not trust a path that another user can write",
         path=writer.path,
-        expected="a path that only root can write, as all of " + directory,
+        expected="a path that only root can write (required for all of %s)" % directory,
         found="owner uid %d, mode %04o" % (writer.uid, writer.mode),
         next=next,
     )
@@ -251,7 +251,9 @@ def _writer_below(path: str, status: os.stat_result) -> Optional[Writer]:
     """Return who else can write a path; its parent directories have been checked."""
     if stat.S_ISLNK(status.st_mode):
         if not os.path.exists(path):
-            raise Failed("a symlink that leads nowhere", path=path, found=os.readlink(path))
+            raise Failed(
+                "the target of a symlink does not exist", path=path, found=os.readlink(path)
+            )
         return writer_of(path)
     is_foreign = status.st_uid != 0 and not user_namespace.is_outside(path, status)
     if is_foreign or _is_open(status, is_last=True):
@@ -287,7 +289,7 @@ def owner_to_become(paths: List[str]) -> Optional[int]:
 def _open_to_several(writers: List[Writer]) -> Refused:
     """Return the refusal, with one command for all parts of the paths."""
     return Refused(
-        "root does not write or run what several other users can write",
+        "root does not use a path that several other users can write",
         path=writers[0].path,
         expected="a path that only root, or only one user, can write",
         found="owner uid %d, mode %04o" % (writers[0].uid, writers[0].mode),
@@ -300,4 +302,6 @@ def step_to_close(writers: Iterable[Writer]) -> NextStep:
     paths = sorted({writer.path for writer in writers})
     if all(writer.uid == 0 and os.path.dirname(writer.path) != "/" for writer in writers):
         return shell_command("chmod", "go-w", *paths)
-    return NextStep("let only one user own and write " + " and ".join(paths))
+    return NextStep(
+        "change the owner and mode so that only one user can write " + " and ".join(paths)
+    )

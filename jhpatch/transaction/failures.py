@@ -23,7 +23,7 @@ def cleanup_failed(site: str, error: OSError) -> Failed:
     return Failed(
         "the change was made, but stale files could not be removed: %s" % message_of(error),
         path=os.path.join(site, STATE_DIR),
-        next="run the same command again: it removes them",
+        next="run the same command again to remove them",
     )
 
 
@@ -32,7 +32,7 @@ def changed_meanwhile(
 ) -> Failed:
     """Return the error for a file that no longer has the bytes that the plan expects."""
     return Failed(
-        "a file has changed since it was inspected; nothing was changed",
+        "a file was changed after jhpatch inspected it; jhpatch changed nothing",
         path=path,
         expected=_shown_data(before),
         found=_shown_data(content.data if content else None),

@@ -36,7 +36,7 @@ def acquire(
                 "another run holds the lock of this site",
                 path=os.path.join(root.path, STATE_DIR, "lock"),
                 found=_holder(root),
-                next="wait until it ends, or run the same command with a longer --lock-timeout",
+                next="wait until the other run ends, or use a longer --lock-timeout",
             )
         sleep(_POLL)
 
@@ -142,7 +142,7 @@ def not_writable(path: str, status: os.stat_result, error: Optional[OSError] = N
     """Return the error for a site in which this user cannot write."""
     denied = error is None or error.errno in (errno.EACCES, errno.EPERM)
     return Failed(
-        "cannot write here: %s" % (error.strerror if error else "permission denied"),
+        "cannot write to this path: %s" % (error.strerror if error else "permission denied"),
         path=path,
         expected="a directory that this user (uid %d) can write" % os.geteuid(),
         found="owner uid %d, mode %04o" % (status.st_uid, stat.S_IMODE(status.st_mode)),

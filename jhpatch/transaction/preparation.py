@@ -86,7 +86,7 @@ def _refuse_foreign(
     raise Refused(
         "this user cannot replace a file and preserve its owner and group",
         path=path,
-        expected="uid %d as the owner, as of the site, and a group of theirs" % site.st_uid,
+        expected="owner uid %d, like the site, and a group of that user" % site.st_uid,
         found="owner uid %d, gid %d, mode %04o"
         % (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)),
         next=_way_to_replace(root.path, site, status),
@@ -100,8 +100,8 @@ def _way_to_replace(
     if os.geteuid() != site.st_uid:
         return same_command("sudo", "-H", *user_of(status.st_uid))
     if status.st_uid == site.st_uid:
-        return "run it as root with --site %s, which needs no member of the group" % path
-    return "install the distribution as uid %d, which owns its site" % site.st_uid
+        return "run the same command as root with --site %s; root need not be in the group" % path
+    return "install the distribution as uid %d, which owns the site" % site.st_uid
 
 
 def _can_have_owner(status: os.stat_result, directory: os.stat_result) -> bool:

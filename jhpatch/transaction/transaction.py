@@ -161,7 +161,7 @@ class Transaction:
                 "an earlier run was interrupted, and undoing it failed: %s"
                 % (error.strerror or error),
                 path=os.path.join(self.root.path, self._path or JOURNAL),
-                next="run the same command again: it recovers first",
+                next="run the same command again: it first undoes the interrupted run",
             )
 
     def prune(self, keep: Iterable[str]) -> None:
@@ -273,7 +273,7 @@ class Transaction:
                 )
             if digest != row.after:
                 raise Failed(
-                    "the change was made, and something else has changed this file since",
+                    "the change was made, but another program has changed this file since",
                     path=path,
                     expected=failures.shown(row.after),
                     found=failures.shown(digest),
@@ -294,7 +294,7 @@ class Transaction:
                 "%s; restoring the old files failed too: %s"
                 % (failures.message_of(error), failures.message_of(undo_error)),
                 path=path,
-                next="run the same command again: it recovers first",
+                next="run the same command again: it first undoes the interrupted run",
             )
         with contextlib.suppress(OSError):
             store.drop(self.root, new_originals, self._step)

@@ -150,8 +150,8 @@ def test_permission_denied_is_not_a_fault_of_jhpatch(monkeypatch, capsys):
     assert main.main(["completion", "bash", "--json"]) == 1
     error = json.loads(capsys.readouterr().out)["error"]
     assert (error["path"], error["found"]) == ("/x/RECORD", "permission denied")
-    assert error["expected"] == "a path that uid %d may use" % os.geteuid()
-    assert error["next"] == "run the same command as a user who may use it"
+    assert error["expected"] == "a path that uid %d can access" % os.geteuid()
+    assert error["next"] == "run the same command as a user who can access the path"
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ def test_a_directory_whose_patches_would_never_be_read(jhpatch, tmp_path, comman
         (tmp_path / "p" / name).write_text(patch_text(Adds=""))
 
     answer = jhpatch(None, command, "--patches", str(tmp_path / "p"))
-    assert (answer.code, answer.error["message"]) == (2, "a patch directory without a patch")
+    assert (answer.code, answer.error["message"]) == (2, "the patch directory contains no patch")
     assert answer.error["expected"].startswith("<distribution>/<first release>-<slug>.patch")
     assert answer.error["found"] == (name or "no file NAME.patch")
 
@@ -142,7 +142,9 @@ def test_a_standing_directory_that_is_not_there(tmp_path, monkeypatch, kind):
     assert step.startswith("correct or unset" if environ else "install the distribution of ")
 
 
-@pytest.mark.parametrize("kind", ["a file", "a symlink that leads nowhere", "Not allowed"])
+@pytest.mark.parametrize(
+    "kind", ["a file", "a symlink whose target does not exist", "Not allowed"]
+)
 def test_a_standing_directory_that_is_none(tmp_path, monkeypatch, kind):
     """The host's directory is left out only if there is nothing of its name."""
     path = tmp_path / "patches"

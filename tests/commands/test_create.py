@@ -230,7 +230,7 @@ REFUSED = {
     "a new symlink": (
         "pure",
         lambda env: os.symlink("a.py", os.path.join(env.site, "pure/c.py")),
-        "not a regular file",
+        "it is not a regular file",
     ),
     "a file that is a symlink now": (
         "pure",
@@ -238,7 +238,7 @@ REFUSED = {
             os.unlink(os.path.join(env.site, "pure/a.py")),
             os.symlink("b.py", os.path.join(env.site, "pure/a.py")),
         ),
-        "not a regular file",
+        "it is not a regular file",
     ),
     "what does not compile": (
         "pure",
@@ -276,7 +276,7 @@ def test_the_others_are_taken_by_name(create, new_env, packages):
         "not in the patch: ../../../share/with_data/login"
     )
     answer = create(env, "with_data/other", *wheel, "--file", "with_data/__init__.py")
-    assert answer.code == 5 and "identical to that of the release" in answer.error["message"]
+    assert answer.code == 5 and "identical to the file of the release" in answer.error["message"]
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_how_a_file_is_named(create, new_env, diff):
         answer = create(env, "--file", name, "--dry-run")
         assert (answer.code, answer.document["notes"][0]) == (0, "changes pure/a.py"), answer
     for name, reason in (
-        ("pure/b.py", "identical to that of the release"),
+        ("pure/b.py", "identical to the file of the release"),
         ("single.py", "not a file of pure"),
         ("a.py", "not a file of pure"),
     ):
@@ -209,7 +209,7 @@ def test_a_diff_of_a_data_file_outside_of_the_site(jhpatch, new_env, packages, t
     words = ["--patches", str(tmp_path / "p"), "--description", "d"]
     words += ["--wheel", packages.wheel("with_data"), "--from", str(tmp_path / "x.diff")]
     answer = jhpatch(env, "create", "with_data/try", *words)
-    assert answer.code == 5 and "it lies outside of the site" in answer.error["message"], answer
+    assert answer.code == 5 and "it is outside of the site" in answer.error["message"], answer
     assert answer.error["found"] == name and "--file" in answer.error["next"]
     answer = jhpatch(
         env, "create", "with_data/try", *words, "--file", "with_data/templates/page.html"

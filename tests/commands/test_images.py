@@ -200,7 +200,7 @@ def test_a_layer_of_root_in_a_users_tree(image, writable):
         assert answer.code == 5, answer.error
         assert "jupyterhub" in answer.error["path"]
         assert answer.error["found"].startswith("owner uid 0, ")
-        assert answer.error["next"] == "install the distribution as uid 1000, which owns its site"
+        assert answer.error["next"] == "install the distribution as uid 1000, which owns the site"
         assert image.content() == before
 
 

@@ -58,7 +58,7 @@ def test_a_sound_directory_has_no_finding(lint, patches):
         (patch_text(Package="other"), "directory of another distribution"),
         (patch_text(Before=PATH), "hashes that cannot be read"),
         (patch_text(After=""), "do not name the same files"),
-        (patch_text(Adds="app/x.py < app/x.py"), "a missing source"),
+        (patch_text(Adds="app/x.py < app/x.py"), "cannot read a source that Adds names"),
         (patch_text().replace("---\n", "", 1), "without the end of its header"),
         (patch_text().replace(" from tornado import web\n", "", 1), "cannot be parsed"),
         (patch_text().replace("-4,6 +4,7", "-4,6 +4,8", 1), "cannot be parsed"),
@@ -101,7 +101,7 @@ def test_hunks_stand_where_those_before_them_put_them(lint, patches):
     wrong = text.replace("+%s%s" % second, "+%d%s" % (int(second[0]) + 1, second[1]))
     assert wrong != text
     put(patches, wrong)
-    assert any("is not where those before it put it" in message for message in messages(lint()))
+    assert any("has a wrong new line number" in message for message in messages(lint()))
 
 
 def test_all_findings_are_named_at_once(lint, patches):
@@ -137,10 +137,10 @@ def test_bytes_are_compared_with_a_wheel(lint, patches, tmp_path):
     assert lint("--wheel", wheel).code == 0
     put(patches, patch_text(Before="%s sha256:%s" % (PATH, "0" * 64)))
     (message,) = messages(lint("--wheel", wheel))
-    assert message == "Before is not what app 1.0 has as " + PATH
+    assert message == "app 1.0 has other bytes than Before states for " + PATH
     put(patches, patch_text(After="%s sha256:%s" % (PATH, "0" * 64)))
     (message,) = messages(lint("--wheel", wheel))
-    assert "does not give the bytes that its header declares" in message
+    assert "does not produce the bytes that the header declares" in message
     put(patches, patch_text(after=patched(UPSTREAM).replace(b"@on_save", b"@on save")))
     (message,) = messages(lint("--wheel", wheel))
     assert "does not compile" in message
@@ -156,7 +156,7 @@ def test_the_ends_of_each_range_are_compared(lint, patches, tmp_path, monkeypatc
     with serving(served) as address:
         monkeypatch.setenv("PIP_INDEX_URL", address)
         answer = lint("--wheels", str(tmp_path / "kept"))
-    assert messages(answer) == ["Before is not what app 1.2 has as " + PATH]
+    assert messages(answer) == ["app 1.2 has other bytes than Before states for " + PATH]
     assert len(os.listdir(str(tmp_path / "kept"))) == 2
 
 

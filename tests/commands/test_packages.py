@@ -186,7 +186,7 @@ def test_a_named_patch_updates_its_sibling(app, run):
     app.patch(ONE_FILE)
     run("apply")
     app.patch(FILES)
-    note = B + " too: it shares added files with the patches that were named"
+    note = B + " is included, because it shares added files with the named patches"
     dry = run("apply", A, "--dry-run")
     assert note in dry.document["sites"][0]["notes"]
     answer = run("apply", A)
@@ -215,7 +215,7 @@ def test_a_sibling_that_cannot_be_updated_refuses_the_patch(app, run):
     before = tree(app.site)
     refused = run("apply", B, code=5).error
     assert refused["message"].startswith(
-        "app/b changes a file that app/a needs, and that patch cannot be updated: app/a: app/a.py"
+        "app/b changes a file that app/a needs, but app/a cannot be updated: app/a: app/a.py"
     )
     assert refused["path"] == app.path(HELPER)
     assert tree(app.site) == before
@@ -226,7 +226,10 @@ def test_two_patches_that_add_different_files_are_refused(app, run):
     app.patch(ONE_FILE, ["a"])
     app.patch({HELPER: "shape = 'other'\nhook = 1\n"}, ["b"])
     refused = run("apply", code=5).error
-    assert refused["message"] == "two patches differ in a file that both add: app/a and app/b"
+    assert (
+        refused["message"]
+        == "two patches add different versions of the same file: app/a and app/b"
+    )
     run("apply", A)
     refused = run("apply", B, code=5).error
     assert "app/a needs" in refused["message"] and refused["path"] == app.path(HELPER)

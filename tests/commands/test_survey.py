@@ -81,8 +81,8 @@ def test_what_is_new(survey):
     rows = {row["version"]: row for row in answer.document["releases"]}
     assert rows["1.2.1"]["editions"] == ["1.0-hooks"]
     assert rows["1.2.1"]["uncovered"] == rows["1.3"]["uncovered"] == ["app/hooks"]
-    assert rows["1.3"]["reason"] == "no patch has the hash of app/hooks"
-    assert rows["1.4"]["reason"] == "it has no " + PATH
+    assert rows["1.3"]["reason"] == "no patch file of app/hooks fits the release"
+    assert rows["1.4"]["reason"] == "the release has no " + PATH
 
 
 @pytest.mark.slow
@@ -109,7 +109,7 @@ def test_what_to_type_next(survey, capsys, patches, tmp_path, monkeypatch):
     out, talk = capsys.readouterr()
     assert talk == "app 1.3\napp 1.0\n"  # it takes minutes: the release that it is at
     out = out.splitlines()
-    assert out[0] == "app 1.3 new (no patch has the hash of app/hooks)"
+    assert out[0] == "app 1.3 new (no patch file of app/hooks fits the release)"
     assert out[1] == "app: 2 releases: 1 covered, 1 new"
     assert out[2].endswith("-m jhpatch rebase --patches %s app/hooks --to 1.3" % patches)
 

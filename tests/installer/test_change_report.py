@@ -85,7 +85,7 @@ def test_a_recovery_of_what_pip_has_replaced_is_a_success(env, jhpatch, make_sit
     reinstall(env, make_site, tmp_path, version="5.7.10")
     answer = jhpatch(env, "apply")
     assert answer.code == 0 and set(answer.states.values()) == {"applied"}
-    assert any("changed meanwhile" in note for note in answer.document["sites"][0]["notes"])
+    assert any("changed in the meantime" in note for note in answer.document["sites"][0]["notes"])
 
 
 def test_an_apply_without_record_says_so(env, jhpatch):

@@ -143,7 +143,9 @@ def test_a_name_that_is_not_utf_8(site):
     """A header and a RECORD are UTF-8."""
     found = site({"app": {"app/a.py": b"1\n"}}, {"app/\udcff.txt": b"2\n"})
     ((path, reason),) = found.others
-    assert path == "app/\udcff.txt" and reason.startswith("a name")
+    assert path == "app/\udcff.txt" and reason.startswith(
+        "a unified diff would have to quote its name"
+    )
 
 
 def test_what_cannot_be_read(site, monkeypatch):

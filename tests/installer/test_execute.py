@@ -60,7 +60,7 @@ def test_a_refused_patch_names_the_others(env):
     assert site.error.next.parts[-1].arguments == ("apply", SAVE)
     edit(env, CONTENTS)
     (site,) = change([env]).sites
-    assert site.error.message.endswith("; refused too: " + SAVE)
+    assert site.error.message.endswith("; also refused: " + SAVE)
     assert ("apply", SAVE) not in [part[0] for part in site.error.next.parts]
 
 

@@ -101,7 +101,7 @@ def test_of_two_releases_the_stale_one_is_removed(tmp_path, make_site, jhpatch):
         assert answer.code == code
     assert answer.error["found"] == (
         "jupyterhub-6.1.0.dist-info and jupyterhub-6.1.1.dist-info;"
-        " jupyterhub-6.1.0.dist-info is stale: the files are those of the other"
+        " jupyterhub-6.1.0.dist-info is stale, because the files are those of the other directory"
     )
     line = answer.error["next"]
     assert line == "rm -r %s/jupyterhub-6.1.0.dist-info" % env.site

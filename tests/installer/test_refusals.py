@@ -68,7 +68,7 @@ def test_a_named_patch_of_nothing_installed(edition):
 def test_an_unknown_release(edition):
     """The known releases are expected; ``--allow-unlisted`` is offered for known bytes alone."""
     accepted = apply(snapshot({PATH: UPSTREAM}, "1.3"), edition)
-    assert accepted.message.startswith("app/hooks does not fit: release 1.3 is not known")
+    assert accepted.message.startswith("app/hooks does not fit: release 1.3 is untested")
     assert (accepted.path, accepted.found) == ("/site", "app 1.3")
     assert "1.2" in accepted.expected
     assert accepted.next == jhpatch_command("apply", "--allow-unlisted", "app/hooks")
@@ -104,9 +104,9 @@ def test_a_revert_of_an_egg(edition, helper):
     """Where nothing can be written, a recorded patch is not reverted either."""
     view = snapshot({PATH: PATCHED}, state=recorded(edition, helper), layout="an egg")
     error = revert(view, edition)
-    assert error.message == "app/hooks does not fit: layout: an egg"
+    assert error.message == "app/hooks does not fit this layout: an egg"
     assert error.path == "/site" and error.found == "an egg" and "app" in error.expected
-    assert error.next == "install the release, unpacked: " + NextStep("reinstall it")
+    assert error.next == "install the release as unpacked files: " + NextStep("reinstall it")
 
 
 def test_an_added_file_without_a_directory(edition):
@@ -138,7 +138,10 @@ def test_two_patches_that_add_different_files(edition):
     other = same._replace(edition=edition._replace(adds=(added,)))
     ((patch, error),) = refusals.of_additions(view, [status, other])
     assert patch == "app/other"
-    assert error.message == "two patches differ in a file that both add: app/hooks and app/other"
+    assert (
+        error.message
+        == "two patches add different versions of the same file: app/hooks and app/other"
+    )
     assert (error.path, error.next) == ("/site/" + HELPER, jhpatch_command("lint"))
 
 

@@ -103,7 +103,7 @@ TABLE = [
     ),
     ("conda", None, WORDS + "conda"),
     ("conda", pixi, WORDS + "conda"),
-    ("rpm", None, "reinstall the RPM package that has {site}/" + INFO),
+    ("rpm", None, "reinstall the RPM package that contains {site}/" + INFO),
 ]
 
 

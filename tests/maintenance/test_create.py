@@ -56,7 +56,7 @@ def test_a_patch_file_of_the_same_name_for_another_release(tmp_path):
     with pytest.raises(Refused) as error:
         made(tmp_path)
     assert error.value.path == path
-    assert error.value.next.parts[0].startswith("rename it")
+    assert error.value.next.parts[0].startswith("rename that file")
 
 
 def test_a_patch_that_no_command_would_read(tmp_path):

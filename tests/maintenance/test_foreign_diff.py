@@ -153,7 +153,7 @@ def test_a_hunk_moves_to_the_only_place_that_has_its_lines(tmp_path):
     moved = b"# more\n" * 3 + LONG
     data, notes = foreign_diff.applied(moved, row, "a.py", "d")
     assert data == moved.replace(b"line_9 = 9\n", b"nine\n")
-    assert notes == ["a.py: a hunk for line 7 stands at line 10"]
+    assert notes == ["a.py: a hunk for line 7 is applied at line 10"]
     for other, places in ((moved + LONG, "2 places"), (b"# more\n", "0 places")):
         with pytest.raises(BadPatch, match=places):
             foreign_diff.applied(other, row, "a.py", "d")
@@ -204,7 +204,7 @@ def test_a_hunk_that_fits_several_places_of_another_release():
 """
     (row,) = foreign_diff.sections(text, "d")
     assert foreign_diff.applied(BLOCKS, row, "a.py", "d") == (after, [])
-    with pytest.raises(BadPatch, match="fits 9 places"):
+    with pytest.raises(BadPatch, match="matches 9 places"):
         foreign_diff.applied(b"# more\n" * 7 + BLOCKS, row, "a.py", "d")
 
 

@@ -94,7 +94,7 @@ def test_each_uncertain_place_is_named():
     with pytest.raises(Refused) as refused:
         insertions.insert(of_patch(), newer, PATH)
     errors = [refused.value, *refused.value.further]
-    assert [error.message.partition(" ")[0] for error in errors] == [
+    assert [error.message.split()[-2] for error in errors] == [
         "ContentsHandler.__init__",
         "ContentsHandler._save",
     ]
@@ -108,24 +108,24 @@ def test_each_uncertain_place_is_named():
         (
             b"import json\n",
             b"import json\nimport os\n",
-            "not an import, a decorator or a last call",
+            "no import, decorator or call at a method's end",
         ),
         (b"from app.base", b"from app.base import B\nfrom app.base", None),
         (
             b"import Handler\n",
             b"import Handler\nfrom app.b import B\n",
-            "not an import, a decorator or",
+            "no import, decorator or call",
         ),
         (b"        return path\n", b"        return path\n        f()\n", None),
         (
             b"        return json",
             b"        f()\n        return json",
-            "not an import, a decorator or",
+            "no import, decorator or call",
         ),
         (
             b"    def get(",
             b"    @f(\n        1)\n    def get(",
-            "not an import, a decorator or a last call",
+            "no import, decorator or call at a method's end",
         ),
     ],
 )

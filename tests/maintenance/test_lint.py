@@ -49,7 +49,7 @@ def test_files_that_no_patch_names(patches):
     assert check(patches).errors == []
     path = put(patches, "", "notes.txt")
     (error,) = check(patches).errors
-    assert (error.message, error.path) == ("a file that no patch names", path)
+    assert (error.message, error.path) == ("no patch names this file", path)
 
 
 def test_directories_are_checked_together(patches, tmp_path):
@@ -73,7 +73,7 @@ def test_two_patches_add_the_same_file(patches):
     put(patches, patch_text(Adds="app/x.py < app/x.py"))
     for source, expected in (("same", False), ("other", True)):
         put(patches, patch_text(Adds="app/x.py < app/%s.py" % source, **more), "1.0-more.patch")
-        message = "app/hooks and app/more differ in a file that both add"
+        message = "app/hooks and app/more add different versions of the same file"
         assert (message in messages(check(patches))) is expected
 
 
@@ -98,8 +98,8 @@ def test_a_patch_that_is_not_needed(patches):
 @pytest.mark.parametrize(
     "files, message",
     [
-        ({}, "Before is not what app 1.0 has as " + PATH),
-        ({PATH: UPSTREAM + b"#\n"}, "Before is not what app 1.0 has as " + PATH),
+        ({}, "app 1.0 has other bytes than Before states for " + PATH),
+        ({PATH: UPSTREAM + b"#\n"}, "app 1.0 has other bytes than Before states for " + PATH),
         ({PATH: UPSTREAM}, None),
     ],
 )
@@ -127,10 +127,10 @@ def test_every_release_of_a_range_is_compared(patches, tmp_path, monkeypatch):
     report = check(patches, directory=str(tmp_path / "w"))
     assert (report.releases, messages(report)) == (
         3,
-        ["Before is not what app 1.1 has as " + PATH],
+        ["app 1.1 has other bytes than Before states for " + PATH],
     )
     (note,) = report.notes
-    assert note.startswith("app: only the available wheels: pip index failed")
+    assert note.startswith("app: compared only the wheels in the directory: pip index failed")
     wheels = lint.wheels
     monkeypatch.setattr(wheels, "released_versions", lambda name: ["1.3", "1.2", "1.0"])
     monkeypatch.setattr(wheels, "yanked_versions", lambda name: ["1.1.5"])
@@ -158,8 +158,8 @@ def test_patches_that_are_never_read(patches):
     put(patches, patch_text(), "1.0-more.patch", "_app")
     put(patches, patch_text(), "1.0-x.diff", "")
     found = [(error.message, error.path) for error in check(patches).errors]
-    assert ("a patch that is never read", patches + "/1.0-x.diff") in found
-    assert ("a patch that is never read", patches + "/_app/1.0-more.patch") in found
+    assert ("jhpatch never reads this patch", patches + "/1.0-x.diff") in found
+    assert ("jhpatch never reads this patch", patches + "/_app/1.0-more.patch") in found
     assert len(found) == 2
 
 

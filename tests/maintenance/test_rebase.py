@@ -144,5 +144,5 @@ def test_a_patch_of_whole_files_is_refused(tmp_path, row, verb):
         rebase.port(whole, {PATH: UPSTREAM}, {PATH: UPSTREAM}, "1.3")
     assert refused.value.path == PATH
     step = Runner("py").shown(refused.value.next)
-    assert step.startswith("install app==1.3 into the environment of a PYTHON")
+    assert step.startswith("install app==1.3 into an environment")
     assert " py -m jhpatch create app/hooks --from %s --python PYTHON " % whole.file in step

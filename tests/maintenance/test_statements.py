@@ -151,7 +151,7 @@ def test_the_indentation_is_that_of_the_release():
     deeper = BEFORE.replace(
         "        self.open = True\n", "        if retries:\n            self.open = True\n"
     )
-    with pytest.raises(Refused, match="another indentation"):
+    with pytest.raises(Refused, match="the indentation of"):
         ported(("self.open = True", "self.open = False"), target=deeper)
 
 

@@ -64,8 +64,8 @@ def test_the_states(surveyed):
     }
     assert rows["1.2"].editions == rows["1.3"].editions == ("1.0-hooks",)
     assert (rows["1.2"].uncovered, rows["1.3"].uncovered) == ((), ("app/hooks",))
-    assert rows["1.4"].reason == "no patch has the hash of app/hooks"
-    assert rows["1.5"].reason == "it has no " + PATH
+    assert rows["1.4"].reason == "no patch file of app/hooks fits the release"
+    assert rows["1.5"].reason == "the release has no " + PATH
     assert rows["1.3"].reason is None
 
 
@@ -98,7 +98,7 @@ def test_a_release_in_a_range_with_other_bytes(surveyed):
     assert states == {"1.2": "covered", "1.1.9": "new", "1.1.1": "new", "1.1": "covered"}
     row = rows["1.1.9"]
     assert (row.uncovered, row.editions) == (("app/hooks",), ())
-    assert row.reason == "it is in the range of 1.0-hooks, with other bytes"
+    assert row.reason == "the release is in the range of 1.0-hooks, but has other bytes"
 
 
 def test_a_release_in_a_range_that_cannot_be_read(surveyed, monkeypatch):
@@ -110,7 +110,7 @@ def test_a_release_in_a_range_that_cannot_be_read(surveyed, monkeypatch):
     monkeypatch.setattr(survey.wheels, "fetch", fetch)
     row = surveyed({"1.2": UPSTREAM, "1.1": UPSTREAM})["1.1"]
     assert (row.state, row.uncovered) == ("new", ("app/hooks",))
-    assert row.reason == "it cannot be compared: pip brought no wheel of app 1.1"
+    assert row.reason == "the release cannot be compared: pip brought no wheel of app 1.1"
 
 
 def test_yanked_releases_are_listed(surveyed):

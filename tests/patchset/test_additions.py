@@ -160,9 +160,9 @@ def test_a_patch_file_may_be_a_symlink(tmp_path):
 @pytest.mark.parametrize(
     "kind, message",
     [
-        ("missing", "cannot read a patch: No such file or directory"),
-        ("a FIFO", "a patch that is not a regular file"),
-        ("too large", "a patch of more than 1 MiB"),
+        ("missing", "cannot read the patch: No such file or directory"),
+        ("a FIFO", "the patch is not a regular file"),
+        ("too large", "the patch is larger than 1 MiB"),
     ],
 )
 def test_a_patch_file_that_cannot_be_read(tmp_path, kind, message):

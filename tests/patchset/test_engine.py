@@ -91,7 +91,7 @@ def test_our_patches_fit_the_real_releases(wheel, distribution, version, name):
 def test_a_shifted_file_is_refused(tmp_path):
     """Hunks are not searched for: a line more above is an error."""
     before = b"another\n" + BEFORE
-    with pytest.raises(BadPatch, match="a hunk does not stand at line 4"):
+    with pytest.raises(BadPatch, match="a hunk does not match the file at line 4"):
         engine.after_of(edition_of(tmp_path, before=before), {"app/a.py": before})
 
 

@@ -132,7 +132,7 @@ def test_processes_that_run_the_old_code_are_named():
     row = "  restart needed: pid 7 jupyterhub of root, running since 2026-01-01T00:00:00Z"
     assert row in shown and "until they are restarted" in shown[-1]
     hidden = site(restart=None, restart_reason="hidden")
-    assert "  restart: cannot tell: hidden" in lines(result("apply", hidden))
+    assert "  restart: unknown, because hidden" in lines(result("apply", hidden))
 
 
 def test_list_shows_the_first_and_the_last_release():

@@ -25,7 +25,7 @@ def test_a_failed_cleanup_is_repeated_by_the_same_command():
     error = failures.cleanup_failed("/site", NO_SPACE)
     assert error.message.endswith(os.strerror(errno.ENOSPC))
     assert error.path == "/site/.jhpatch"
-    assert error.next == NextStep("run the same command again: it removes them")
+    assert error.next == NextStep("run the same command again to remove them")
 
 
 @pytest.mark.parametrize("before", [b"old", None])
