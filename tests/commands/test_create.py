@@ -225,12 +225,20 @@ REFUSED = {
         lambda env: write(env, "pure/icon.png", b"\x89PNG\0\n"),
         "it is binary",
     ),
-    "a name with a quote": ("pure", lambda env: write(env, 'pure/a"b.txt', b"x\n"), "a name"),
-    "a name with a tab": ("pure", lambda env: write(env, "pure/a\tb.txt", b"x\n"), "a name"),
+    "a name with a quote": (
+        "pure",
+        lambda env: write(env, 'pure/a"b.txt', b"x\n"),
+        "quote its name",
+    ),
+    "a name with a tab": (
+        "pure",
+        lambda env: write(env, "pure/a\tb.txt", b"x\n"),
+        "quote its name",
+    ),
     "a new symlink": (
         "pure",
         lambda env: os.symlink("a.py", os.path.join(env.site, "pure/c.py")),
-        "it is not a regular file",
+        "not a regular file",
     ),
     "a file that is a symlink now": (
         "pure",
@@ -238,7 +246,7 @@ REFUSED = {
             os.unlink(os.path.join(env.site, "pure/a.py")),
             os.symlink("b.py", os.path.join(env.site, "pure/a.py")),
         ),
-        "it is not a regular file",
+        "not a regular file",
     ),
     "what does not compile": (
         "pure",

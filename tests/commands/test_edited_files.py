@@ -59,8 +59,8 @@ def test_how_a_file_is_named(create, new_env, diff):
         assert (answer.code, answer.document["notes"][0]) == (0, "changes pure/a.py"), answer
     for name, reason in (
         ("pure/b.py", "identical to the file of the release"),
-        ("single.py", "not a file of pure"),
-        ("a.py", "not a file of pure"),
+        ("single.py", "pure has no file with this path"),
+        ("a.py", "pure has no file with this path"),
     ):
         answer = create(env, "--file", name)
         assert answer.code == 5 and reason in answer.error["message"]
