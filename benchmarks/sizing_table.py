@@ -26,7 +26,7 @@ def _rows(found: Dict[str, Any]) -> Iterator[Tuple[str, str, str, str]]:
     ):
         yield _ratio(title, [morning[one][figure][part] for one in _VARIANTS])
     yield _ratio("CPU for each, ms", [morning[one]["cpu_ms_each"] for one in _VARIANTS])
-    yield _plain("let in", [morning[one]["let_in"] for one in _VARIANTS])
+    yield _plain("logged in", [morning[one]["let_in"] for one in _VARIANTS])
     for part in ("p50", "p99", "max"):
         yield _difference(
             "lag of the loop, %s, ms" % part, [morning[one]["lag_ms"][part] for one in _VARIANTS]

@@ -37,7 +37,7 @@ def _rows(kdc: Dict[str, Any]) -> Iterator[Tuple[str, str]]:
     seconds = [statistics.median(one["seconds"] for one in rows) for rows in bursts]
     yield "%d logins at once, s" % asked, _ratios(seconds)
     yield "  more than unpatched, s", _plain(["%+.2f" % (one - seconds[0]) for one in seconds])
-    yield "  let in, of %d" % asked, _plain([min(one["let_in"] for one in r) for r in bursts])
+    yield "  logged in, of %d" % asked, _plain([min(one["let_in"] for one in r) for r in bursts])
     for title, figure in (
         ("saves", "save_ms"),
         ("logins", "login_ms"),

@@ -83,7 +83,10 @@ def run_checks(
         step(check.name)
         seconds = min(each + check.more, end - time.monotonic())
         if seconds <= 0:
-            message = "%s: not run, because the time for all checks is over" % check.name
+            message = "%s: not run, because all checks together reached their limit of %g s" % (
+                check.name,
+                total,
+            )
             rows.append(Checked(check.name, (_finding("check-left-out", message),), False))
         else:
             rows.append(_run_check(check, seconds))

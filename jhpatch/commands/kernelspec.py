@@ -88,12 +88,13 @@ def _add_install(parser: argparse.ArgumentParser) -> None:
         "--python",
         dest="interpreter",  # ``python`` is a list of environments in other commands
         metavar="PATH",
-        help="The Python of the notebook and the workers (default: the one that runs jhpatch)",
+        help="Python interpreter of the kernel and the workers "
+        "(default: the one that runs jhpatch)",
     )
     add(
         "--worker-python",
         metavar="PATH",
-        help="The Python of the workers, if it is another one (default: --python)",
+        help="Python interpreter of the workers, if it is another one (default: --python)",
     )
     add(
         "--master",

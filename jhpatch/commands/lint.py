@@ -33,7 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--fix-hashes",
         action="store_true",
-        help="Write the hashes into the patches of each --wheel",
+        help="Write the Before and After hashes into the patch files "
+        "for the release of each --wheel",
     )
     add(
         "--installed",

@@ -295,7 +295,7 @@ def _leftovers(snapshot: SiteSnapshot, applied: Optional[AppliedPatch]) -> Tuple
 
 
 def _leftover_reason(applied: Optional[AppliedPatch]) -> Optional[Reason]:
-    text = "the distribution was removed, but the record of the patch remains"
+    text = "the distribution was removed, but .jhpatch still lists the patch"
     return Reason(text) if applied else None
 
 

@@ -41,7 +41,10 @@ def _remedy(
         stale = stale_of(snapshot, copies)
         if stale:
             return shell_command("rm", "-r", "%s/%s" % (snapshot.path, stale.info))
-        return "remove the metadata directory whose release is not installed"
+        return (
+            "find out which release the files are from, such as from its version module, "
+            "and remove the metadata directory of the other release"
+        )
     distribution = status.distribution
     layout = (distribution and distribution.layout) or ""
     if distribution is None:

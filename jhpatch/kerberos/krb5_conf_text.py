@@ -105,8 +105,8 @@ class _Parser:
         """
         if is_rest:
             return (
-                "; libkrb5 reads %d bytes at a time, and takes the rest as another line"
-                % _LINE_CAP
+                "; the line is longer than %d bytes, "
+                "so libkrb5 parses the rest of it as another line" % _LINE_CAP
             )
         braces = [row for row in self.directives if re.match(r"\{[ \t]*[^ \t]", row.value)]
         if braces:

@@ -56,7 +56,7 @@ _SNIPPET = """\
 # jhpatch uses the line above to detect later changes to the file.
 """
 _HSTS = """\
-    # For so many seconds, browsers refuse plain http for this name on all its ports.
+    # For max-age seconds, browsers use only HTTPS for this name, on all its ports.
     add_header Strict-Transport-Security "max-age=%d" always;
 """
 _ALT_SVC = """\

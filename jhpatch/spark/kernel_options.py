@@ -121,7 +121,7 @@ def _parse_pairs(
         name, equals, value = text.partition("=")
         if equals and option == "--conf" and not name.startswith("spark."):
             raise Usage(
-                "--conf: Spark ignores a setting whose name does not begin with spark.",
+                '--conf: Spark ignores a setting whose name does not begin with "spark."',
                 expected="spark.NAME=VALUE; spark.hadoop.NAME=VALUE for a Hadoop setting",
                 found=text,
             )

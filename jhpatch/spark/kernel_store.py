@@ -231,11 +231,13 @@ def _require_safe_directory(directory: str) -> None:
     writer = path_owners.writer_of(existing)
     if writer is not None:
         raise Refused(
-            "root does not write a kernel into a directory that another user can write",
+            "root does not change a kernel in a directory that another user can write",
             path=writer.path,
             expected="a path that only root can write",
             found="owner uid %d, mode %04o" % (writer.uid, writer.mode),
-            next="run the same command as that user",
+            next="let only root write this path, then run the same command again"
+            if writer.uid == 0
+            else "run the same command as uid %d, the owner of this path" % writer.uid,
         )
 
 
