@@ -191,7 +191,7 @@ def test_a_write_that_fails_leaves_no_kernel(install, host, monkeypatch):
         (["--master", "nonsense"], 2, "--master"),
         (["--deploy-mode", "cluster"], 2, "driver"),
         (["--conf", "spark.x"], 2, "--conf"),
-        (["--conf", "x=1"], 2, "does not begin with spark."),
+        (["--conf", "x=1"], 2, "does not begin with"),
         (["--conf", "spark.x=1\nexport Y"], 2, "--conf"),
         (["--env", "1A=x"], 2, "--env"),
         (["--user", "--sys-prefix"], 2, "not allowed"),

@@ -69,7 +69,7 @@ def test_why_a_ticket_is_absent(jhpatch, home, kinit, server, change, reason, is
     "change, reason",
     [
         (fifo, "the cache is not a regular file"),
-        (symlink, "it is a symlink"),
+        (symlink, "the cache is a symlink"),
         (lambda path: path.unlink(), "the cache does not exist"),
     ],
 )

@@ -68,7 +68,7 @@ def test_traitlets_agrees(text, tmp_path):
         settings = loader("config.py", str(tmp_path)).load_config()
         real = kind(config=settings).environment.get("KRB5CCNAME")
         named = named_cache(config_of(head + text))
-        assert named.name == real or named.unread.what.startswith("is kept by traitlets 5")
+        assert named.name == real or named.unread.what.startswith("is kept only by traitlets 5")
 
 
 @pytest.mark.parametrize(

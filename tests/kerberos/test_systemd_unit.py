@@ -181,7 +181,7 @@ def test_variables_that_systemd_names(tmp_path, monkeypatch):
     unit = systemd_unit.read_unit("x", run, Deadline(300))
     assert unit.krb5_config == "/one"
     (note,) = systemd_unit.check_unit(unit, (), ())
-    assert note.message == "x.service sets KRB5_CONFIG=/one"
+    assert note.message == "x.service: KRB5_CONFIG=/one"
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_a_kernel_on_yarn(options, host):
         ({"master": "spark://$HOST"}, "--master is not a supported cluster URL"),
         ({"deploy_mode": "cluster"}, "the notebook is the driver"),
         ({"conf": ("spark.x",)}, "--conf cannot be read"),
-        ({"conf": ("x=1",)}, "does not begin with spark."),
+        ({"conf": ("x=1",)}, 'does not begin with "spark."'),
         ({"conf": ("spark.x=1\n2",)}, "--conf cannot be read"),
         ({"env": ("1A=x",)}, "--env cannot be read"),
         ({"env": ("A=\0",)}, "--env cannot be read"),
