@@ -22,6 +22,12 @@ _SILENT_DNS = Hint(
     "check whether the name servers in /etc/resolv.conf answer",
 )
 
+_NO_ADDRESS = Hint(
+    "; kinit found no address of these names, and contacted no KDC",
+    "check with getent hosts NAME whether this host resolves these names; correct the DNS, or "
+    "the kdc lines in krb5.conf",
+)
+
 Connect = Callable[[str, int], str]
 """Connects to a host and a port; returns what went wrong, or an empty string."""
 LookUp = Callable[[str], str]
@@ -134,6 +140,8 @@ def _check_unreachable(realm: str, run: KinitRun, hint: Hint) -> Iterator[Findin
     host, port = trace.hosts[0] if trace.hosts else realm.lower(), 88
     if trace.dns and not trace.contacts and not trace.hosts:
         hint = hint if hint.text else _SILENT_DNS
+    elif trace.hosts and not trace.contacts:
+        hint = hint if hint.text else _NO_ADDRESS
     if trace.contacts:
         host, port = _host_and_port(trace.contacts[0])
     if any("k5tls" in line for line in trace.tls_errors):

@@ -62,7 +62,7 @@ KINDS: Dict[str, FindingKind] = {
         Line("kdc = HOST", "in the braces of {realm} in the [realms] section of krb5.conf"),
     ),
     "kdc-name-unknown": warning(
-        "each kinit waits for the name service before it asks another KDC",
+        "each kinit waits for the name service, and cannot ask this KDC",
         shell_command("getent", "hosts", "{host}"),
     ),
     "kdc-unreachable": error(

@@ -91,7 +91,8 @@ def _nothing(configuration: Configuration, names: Tuple[str, ...], count: int) -
     return Failed(
         "the configuration passes no requests to an upstream",
         path=configuration.files[0],
-        expected="proxy_pass in a server%s" % (" of %s" % " or ".join(names) if names else ""),
+        expected="proxy_pass in a server%s, in a file that this configuration includes "
+        "(Debian: sites-enabled)" % (" of %s" % " or ".join(names) if names else ""),
         found=", ".join([found, *blocks]),
         next=jhpatch_command("nginx", "check", "CONFIG"),
     )
