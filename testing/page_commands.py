@@ -39,6 +39,7 @@ ELSEWHERE = {
     r"\S+ -m pip install --upgrade '": "integration/deploy/test_pip.py",
     r"\S+ -m pip install --force-reinstall": "integration/faults/test_managers.py",
     r"\S+python -I -m jhpatch kernelspec remove pyspark$": "tests/commands/test_kernelspec.py",
+    r"(conda|wget|find /opt/conda) ?": "by hand: it takes a registry and conda",
     r"(promtool|install .*monitoring|curl|rm /etc/prom)": "by hand: it takes Prometheus",
     r"(ln|rm|nginx) (.*/etc/nginx|-t)": "by hand: it takes systemd",
     r"/opt/jhpatch/bin/python -I": "integration/deploy/test_environments.py",

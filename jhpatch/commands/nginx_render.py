@@ -5,7 +5,7 @@ import os
 from typing import Any, Dict
 
 from jhpatch.errors import NextStep, Usage, jhpatch_command, shell_command
-from jhpatch.nginx.site import CA_FILE, ProxySite
+from jhpatch.nginx.site import CA_FILE, RHEL_CA_FILE, ProxySite, ca_file
 from jhpatch.patchset import unified_diff
 from jhpatch.report.result import Error, RenderedSite, Result, SiteFile
 
@@ -132,10 +132,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--upstream-ca",
-        default=CA_FILE,
         metavar="FILE",
-        help="Verify an https:// upstream with the authorities in this file (default: %s)"
-        % CA_FILE,
+        help="Verify an https:// upstream with the authorities in this file (default: %s, or %s "
+        "on RHEL-like systems)" % (CA_FILE, RHEL_CA_FILE),
     )
     add(
         "--no-default-server",
@@ -222,7 +221,7 @@ def site_of(arguments: argparse.Namespace) -> ProxySite:
         max_body=arguments.max_body,
         read_timeout=arguments.read_timeout,
         base_url=arguments.base_url,
-        upstream_ca=arguments.upstream_ca,
+        upstream_ca=ca_file() if arguments.upstream_ca is None else arguments.upstream_ca,
         default_server=not arguments.no_default_server,
         snippet=arguments.snippet,
         trusted_proxies=tuple(arguments.trusted_proxy),

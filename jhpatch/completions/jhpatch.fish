@@ -209,7 +209,7 @@ complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l http3 -d 'Accept H
 complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l acme-webroot -x -d 'With --redirect-http: serve /.well-known/acme-challenge/ from this directory'
 complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l allow-origin -x -d 'Let pages of this other origin use the hub, as c.ServerApp.allow_origin does; can be given more than once'
 complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l auth-request -x -d 'Authenticate each request with oauth2-proxy at http://HOST:PORT'
-complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l upstream-ca -x -d 'Verify an https:// upstream with the authorities in this file (default: /etc/ssl/certs/ca-certificates.crt)'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l upstream-ca -x -d 'Verify an https:// upstream with the authorities in this file (default: /etc/ssl/certs/ca-certificates.crt, or /etc/pki/tls/certs/ca-bundle.crt on RHEL-like systems)'
 complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l no-default-server -d 'Write no default server, because another file refuses requests for unknown names'
 complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l nginx-version -x -d 'Write for this version of nginx (default: the installed one)'
 complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l output -x -d 'Write to this file, but never over one that jhpatch did not write (default: standard output)'

@@ -301,7 +301,7 @@ _shtab_jhpatch_nginx_render_options=(
   "--acme-webroot[With --redirect-http\: serve \/.well-known\/acme-challenge\/ from this directory]:DIR:"
   "*--allow-origin[Let pages of this other origin use the hub, as c.ServerApp.allow_origin does\; can be given more than once]:ORIGIN:"
   "--auth-request[Authenticate each request with oauth2-proxy at http\:\/\/HOST\:PORT]:URL:"
-  "--upstream-ca[Verify an https\:\/\/ upstream with the authorities in this file (default\: \/etc\/ssl\/certs\/ca-certificates.crt)]:FILE:"
+  "--upstream-ca[Verify an https\:\/\/ upstream with the authorities in this file (default\: \/etc\/ssl\/certs\/ca-certificates.crt, or \/etc\/pki\/tls\/certs\/ca-bundle.crt on RHEL-like systems)]:FILE:"
   "--no-default-server[Write no default server, because another file refuses requests for unknown names]"
   "--nginx-version[Write for this version of nginx (default\: the installed one)]:VERSION:"
   "--output[Write to this file, but never over one that jhpatch did not write (default\: standard output)]:FILE:"

@@ -37,7 +37,7 @@ KINDS: Dict[str, FindingKind] = {
     ),
     "home-needs-ticket": error(
         "a keytab on a file system that is mounted with sec=krb5 cannot be read without a ticket",
-        Line("c.KerberosTicket.keytab = '/etc/jhpatch/keytabs/{{username}}.keytab'"),
+        Line("c.KerberosTicket.keytab = '/etc/keytabs/{{username}}.keytab'"),
     ),
     "home-before-ticket": warning(
         "PAM opens the home at a spawn, so the hub must obtain the ticket before that",

@@ -8,7 +8,7 @@ from jhpatch.nginx.findings import ADD, REPLACE, finding
 from jhpatch.nginx.options import NOTEBOOK_BYTES
 from jhpatch.nginx.proxy_passes import PAGE, SAVE, ProxyPass
 from jhpatch.nginx.servers import Deployment, Server
-from jhpatch.nginx.site import CA_FILE
+from jhpatch.nginx.site import ca_file
 from jhpatch.report.result import Finding
 
 _OTHER_NAMES = ("$proxy_host", "$hostname", "$server_addr", "$upstream_addr", "$server_name")
@@ -205,7 +205,7 @@ def _check_upstream(proxy_pass: ProxyPass) -> Iterator[Finding]:
         has_ca = in_force(proxy_pass.levels, "proxy_ssl_trusted_certificate")
         fields = {
             "change": REPLACE if off else ADD,
-            "ca": "" if has_ca else " proxy_ssl_trusted_certificate %s;" % CA_FILE,
+            "ca": "" if has_ca else " proxy_ssl_trusted_certificate %s;" % ca_file(),
         }
         yield finding("upstream-unverified", message, place, **fields)
 

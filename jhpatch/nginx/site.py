@@ -1,11 +1,20 @@
 """The values of a site that ``nginx render`` writes, as typed and as parsed."""
 
+import os
 from typing import Optional, Tuple
 
 from jhpatch.namedtuple import NamedTuple
 
 CA_FILE = "/etc/ssl/certs/ca-certificates.crt"
 """Debian's certificate authorities."""
+
+RHEL_CA_FILE = "/etc/pki/tls/certs/ca-bundle.crt"
+"""Those of RHEL and of the systems like it."""
+
+
+def ca_file() -> str:
+    """The file with the certificate authorities of this host; Debian's if there is none."""
+    return next(filter(os.path.isfile, (CA_FILE, RHEL_CA_FILE)), CA_FILE)
 
 
 class ProxySite(NamedTuple):

@@ -159,6 +159,16 @@ def test_text_goes_out_as_it_is(tmp_path):
     assert is_unchanged(done.stdout) and not is_unchanged(done.stdout + b"\n")
 
 
+def test_the_authorities_of_the_host_are_the_default(jhpatch, monkeypatch):
+    """For an https:// upstream without --upstream-ca; an empty value is a usage error."""
+    monkeypatch.setattr(nginx_render, "ca_file", lambda: "/etc/pki/x.crt")
+    arguments = ["nginx", "render", *PLAIN]
+    arguments[arguments.index("127.0.0.1:8000")] = "https://192.0.2.1:8000"
+    text = jhpatch(None, *arguments).document["file"]["text"]
+    assert "proxy_ssl_trusted_certificate /etc/pki/x.crt;" in text
+    assert jhpatch(None, *arguments, "--upstream-ca", "").code == 2
+
+
 def test_each_option_has_a_field():
     """What can be rendered can be typed."""
     parser = argparse.ArgumentParser()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jhpatch.nginx.site import CA_FILE
+from jhpatch.nginx.site import ca_file
 from tests.nginx.cases import HEADERS, codes, judged
 
 pytest.importorskip("crossplane")
@@ -11,11 +11,11 @@ pytest.importorskip("crossplane")
 @pytest.mark.parametrize(
     "location, step",
     [
-        ("", "Add: proxy_ssl_verify on; proxy_ssl_trusted_certificate %s;" % CA_FILE),
+        ("", "Add: proxy_ssl_verify on; proxy_ssl_trusted_certificate %s;" % ca_file()),
         (
             "proxy_ssl_verify off;",
             "Replace this directive with: proxy_ssl_verify on; proxy_ssl_trusted_certificate %s;"
-            % CA_FILE,
+            % ca_file(),
         ),
         ("proxy_ssl_trusted_certificate /x;", "Add: proxy_ssl_verify on;"),
         (

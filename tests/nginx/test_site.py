@@ -1,5 +1,8 @@
 """The values of a site."""
 
+import pytest
+
+from jhpatch.nginx import site
 from jhpatch.nginx.options import check
 from jhpatch.nginx.site import Listen
 from tests.nginx.cases import CASES, HUB
@@ -17,3 +20,15 @@ def test_the_host_and_the_scheme():
     assert (plain.host, plain.scheme, plain.tls) == ("$http_host", "$scheme", True)
     assert http3.host == "$%s_host" % http3.prefix
     assert check(CASES["terminator"]).scheme == "https"
+
+
+@pytest.mark.parametrize(
+    "present, chosen", [("dr", "d"), ("r", "r"), ("d", "d"), ("", "d")], ids=repr
+)
+def test_the_authorities_of_the_host(tmp_path, monkeypatch, present, chosen):
+    """The file of Debian or of RHEL, whichever exists; Debian's if none does."""
+    monkeypatch.setattr(site, "CA_FILE", str(tmp_path / "d"))
+    monkeypatch.setattr(site, "RHEL_CA_FILE", str(tmp_path / "r"))
+    for name in present:
+        (tmp_path / name).touch()
+    assert site.ca_file() == str(tmp_path / chosen)
