@@ -31,6 +31,7 @@ ELSEWHERE = {
     r"\S+ -m pip install --dry-run ": "by hand: it takes a registry",
     r"(apt-get install -y npm|mkdir -p /srv/jupyterhub) ": "by hand: it installs and starts a hub",
     r"kadmin.local |journalctl ": "integration/e2e/test_tutorial.py",
+    r"while read -r user; do kadmin.local": "by hand: it takes a list of users",
     r"(kinit A|ipa|msktutil|ktutil|addent|wkt|quit|kinit admin)": "by hand: it takes a directory",
     r"(dnf|yum|ps|ausearch|restorecon|semanage|setsebool|firewall-cmd) ": "by hand: it takes RHEL",
     r"(python3(.11)? -m|build/bin/python -m pip wheel|npm|tar) ": "by hand: it takes a registry",

@@ -48,7 +48,7 @@ def test_the_main_job_is_done_by_the_readmes_own_words(tmp_path):
     path = os.pathsep.join([str(programs), _python(), "/usr/sbin:/usr/bin:/sbin:/bin"])
     words = ("unshare", "--mount", "sh", "-c", _WORLD, str(tmp_path / "memory"), checkout, line)
     said = ran(*words, env={"PATH": path})
-    assert asked.read_text() == "update\ninstall -y python3-venv\n"
+    assert asked.read_text() == "update\ninstall -y python3-venv krb5-user\n"
     for patch in ("jupyterhub/kerberos-login", "jupyter_server/kerberos-contents"):
         assert patch in said
     assert "nothing to do" in said and "reverted" in said

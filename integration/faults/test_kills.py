@@ -74,12 +74,12 @@ def test_a_kill_in_the_recovery_of_a_recovery(
     """Killed at a call of the recovery, then at a call of the next one: the third is enough.
 
     Every other call of the first with every tenth of the second, and another beginning
-    each time, so that all of the second have their turn too; a fifth of the first and a
+    each time, so that all of the second have their turn too; an eighth of the first and a
     quarter of the second without --long.
     """
     folder, log, lab = str(tmp_path), str(tmp_path / "log"), scenario_lab
     start = died(lab, scenario, folder + "/start", log)
-    few = 1 if thorough else 5
+    few = 1 if thorough else 8
     seen = set()
     for number, point in enumerate(chosen(lab, scenario, start, folder, False)[::few]):
         if number % SHARES != share:

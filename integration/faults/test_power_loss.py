@@ -155,12 +155,12 @@ def test_the_model_is_the_disk(world):
 def test_a_power_cut_during_a_command(world, command, thorough, tally):
     """Every disk that a cut can leave is whole after the next run; a change that ended lasts.
 
-    Without --long, the next run is made on every fourth of them; all are looked at.
+    Without --long, the next run is made on every fifth of them; all are looked at.
     """
     disk = Disk(world.start(command), UMASK)
     losses = cuts(disk, world.ops(command), 1024 if thorough else 8, set())
     for number, loss in enumerate(losses):
-        is_recovered = thorough or number % 4 == 0
+        is_recovered = thorough or number % 5 == 0
         check(world, loss, [WAYS[number % 3]] if is_recovered else [])
         tally("power loss: " + command)
     lasts(world, disk, command, thorough, tally)
@@ -171,7 +171,7 @@ def test_a_power_cut_during_a_command(world, command, thorough, tally):
 def test_a_power_cut_after_a_kill(world, first, second, thorough, tally):
     """What a killed run had not on the disk yet, the next run does not build on.
 
-    Without --long, of the disks after a kill at most 25 are recovered; all are looked at.
+    Without --long, of the disks after a kill at most 12 are recovered; all are looked at.
     """
     seen = set()  # type: Set[Any]
     ways = itertools.cycle(WAYS)
@@ -185,7 +185,7 @@ def test_a_power_cut_after_a_kill(world, first, second, thorough, tally):
         then = world.record(second, disk.now.tree())
         left, budget = (None, 64) if thorough else (list(disk.pending), 4)
         losses = list(cuts(disk, then, budget, seen, left))
-        step = 1 if thorough else 1 + len(losses) // 25
+        step = 1 if thorough else 1 + len(losses) // 12
         for number, loss in enumerate(losses):
             check(world, loss, [next(ways)] if number % step == 0 else [])
             tally("power loss: %s after a killed %s" % (second, first))
