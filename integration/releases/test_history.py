@@ -27,10 +27,10 @@ def test_four_of_five_steps_need_nobody(steps):
 
 @pytest.mark.parametrize("patch", history.PATCHES)
 def test_no_pair_is_wrong(patch):
-    """Nor backwards, nor from the oldest release to the newest: every fourth pair, or all."""
-    found = list(history.every_pair(patch, 1 if os.environ.get("JHPATCH_LONG") else 4))
+    """Nor backwards, nor from the oldest release to the newest: every eighth pair, or all."""
+    found = list(history.every_pair(patch, 1 if os.environ.get("JHPATCH_LONG") else 8))
     assert [row for row in found if row.outcome == "wrong"] == []
-    assert len(found) >= 5
+    assert len(found) >= 3
 
 
 def test_the_table_in_the_docs_is_true(steps):
