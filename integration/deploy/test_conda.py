@@ -115,7 +115,7 @@ def test_a_refusal_says_so_and_names_the_build_to_go_back_to(world, jhpatch_at):
     """A release that no patch names: exit code 5, and ``conda install`` with what was there."""
     jhpatch_at(world.env, "apply")
     said = ran(UPDATE, world.env.prefix, "jupyterhub=0.7.2=py_0", code=5, env=world.environ)
-    assert "updated, but NOT patched (jhpatch's exit code 5" in said
+    assert "updated, but NOT patched (jhpatch exited with 5" in said
     back = "'%s' install --prefix '%s' jupyterhub=6.1.0=py_0 && " % (world.conda, world.env.prefix)
     assert back in said
 

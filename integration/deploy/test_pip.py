@@ -44,7 +44,7 @@ def test_a_refusal_says_so_and_its_line_goes_back(hub, environ, jhpatch_at):
     """A release that no patch names: 5, not patched; the line that is printed undoes it all."""
     before = tree(hub.site + "/jupyterhub")
     said = ran(UPGRADE, hub.python, "jupyterhub==0.7.2", code=5, env=environ)
-    assert "upgraded, but NOT patched (jhpatch's exit code 5" in said
+    assert "upgraded, but NOT patched (jhpatch exited with 5" in said
     assert "0.7.2" in jhpatch_at(hub, "status", code=3)
     (back,) = re.findall("^    (.+ -m pip install .+)$", said, re.MULTILINE)
     assert "jupyterhub==6.1.0" in back
