@@ -28,8 +28,10 @@ __all__ = [
 
 
 def pytest_addoption(parser):
-    """``--part 2/6``: of the tests outside of ``deployed``, the second sixth."""
-    parser.addoption("--part", metavar="K/N", help="a part of the tests, and all of deployed/")
+    """``--part 2/6``: the second sixth of the tests, and the second third of ``deployed``."""
+    parser.addoption(
+        "--part", metavar="K/N", help="a part of the tests; of deployed/ a double one"
+    )
 
 
 @pytest.hookimpl(trylast=True)
@@ -38,15 +40,13 @@ def pytest_collection_modifyitems(config, items):
     if not config.getoption("--part"):
         return
     part, parts = map(int, config.getoption("--part").split("/"))
-    others = [
-        item
-        for item in items
-        if not item.get_closest_marker("deployed")
-        and zlib.crc32(item.nodeid.encode("utf-8", "replace")) % parts != part - 1
-    ]
-    left_out = set(others)
+    chosen, others = [], []
+    for item in items:
+        count = parts // 2 if item.get_closest_marker("deployed") else parts
+        is_chosen = zlib.crc32(item.nodeid.encode("utf-8", "replace")) % count == part % count
+        (chosen if is_chosen else others).append(item)
     config.hook.pytest_deselected(items=others)
-    items[:] = [item for item in items if item not in left_out]
+    items[:] = chosen
 
 
 @pytest.hookimpl(tryfirst=True)
