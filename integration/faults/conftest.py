@@ -20,6 +20,16 @@ def pytest_addoption(parser):
     parser.addoption("--report", metavar="FILE", help="write the counters into this page")
 
 
+def pytest_generate_tests(metafunc):
+    """Divide the calls of a scenario among tests side by side: ``share`` of ``shares``.
+
+    Each counts the calls again, so without --long these are few.
+    """
+    if "shares" in metafunc.fixturenames:
+        count = 8 if metafunc.config.getoption("--long") else 2
+        metafunc.parametrize("share, shares", [(share, count) for share in range(count)])
+
+
 @pytest.fixture(scope="session")
 def thorough(request):
     """Whether every fault is to be made; a selection that takes a few minutes otherwise."""

@@ -16,7 +16,6 @@ import pytest
 from integration.faults.scenarios import PACKAGES, SCENARIOS, STARTS, died, typed
 from integration.faults.strace import points, struck
 
-SHARES = 8
 ERRORS = "ENOSPC EIO EROFS EACCES EDQUOT EMFILE EINTR".split()
 FAILING = frozenset(
     "open openat write fsync rename renameat renameat2 unlink unlinkat "
@@ -40,15 +39,16 @@ def chosen(lab, scenario, start, folder, thorough):
     return list(zip(few[1 :: scenario.stride], itertools.cycle(ERRORS)))
 
 
-@pytest.mark.parametrize("share", range(SHARES))
 @pytest.mark.parametrize(
     "scenario", SCENARIOS[:2] + SCENARIOS[2:6:3] + PACKAGES, ids=lambda one: one.name
 )
-def test_an_error_at_every_call(scenario, share, scenario_lab, run, tmp_path, thorough, tally):
+def test_an_error_at_every_call(
+    scenario, share, shares, scenario_lab, run, tmp_path, thorough, tally
+):
     """Exit code 1, one message, the site exactly before; the next run works."""
     folder, log, lab = str(tmp_path), str(tmp_path / "log"), scenario_lab
     start = died(lab, scenario, folder + "/start", log)
-    for point, error in chosen(lab, scenario, start, folder, thorough)[share::SHARES]:
+    for point, error in chosen(lab, scenario, start, folder, thorough)[share::shares]:
         site = lab.copy(start, folder + "/site")
         command = typed(lab, scenario.command, site)
         ran = struck(command, point, "error=" + error, log)

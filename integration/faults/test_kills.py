@@ -18,7 +18,6 @@ from integration.faults.scenarios import PACKAGES, SCENARIOS, died, typed
 from integration.faults.strace import jhpatch, points, struck
 from testing.trees import times, tree
 
-SHARES = 8
 pytestmark = pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
 
 
@@ -33,15 +32,16 @@ def chosen(lab, scenario, start, folder, thorough):
     return few[:: scenario.stride]
 
 
-@pytest.mark.parametrize("share", range(SHARES))
 @pytest.mark.parametrize("scenario", SCENARIOS + PACKAGES, ids=lambda scenario: scenario.name)
-def test_a_kill_at_every_call(scenario, share, scenario_lab, run, tmp_path, thorough, tally):
+def test_a_kill_at_every_call(
+    scenario, share, shares, scenario_lab, run, tmp_path, thorough, tally
+):
     """No file is torn by it; the next command makes the whole so; revert gives all back."""
     folder, lab = str(tmp_path), scenario_lab
     start = died(lab, scenario, folder + "/start", folder + "/log")
     seen = set()
     for number, point in enumerate(chosen(lab, scenario, start, folder, thorough)):
-        if number % SHARES != share:
+        if number % shares != share:
             continue
         site = lab.copy(start, folder + "/site")
         ran = struck(typed(lab, scenario.command, site), point, "signal=KILL", folder + "/log")
@@ -49,40 +49,39 @@ def test_a_kill_at_every_call(scenario, share, scenario_lab, run, tmp_path, thor
         assert ran.struck or not point.changes, point
         left = frozenset(tree(site).items())
         if left not in seen:
-            check(lab, run, site, point, number)
+            check(lab, run, site, point, number // shares)
         seen.add(left)
         tally("kill -9 at a system call: " + scenario.name, int(ran.struck))
 
 
-def check(lab, run, site, point, number):
+def check(lab, run, site, point, turn):
     """What must hold after any kill."""
     assert not lab.torn(site), point
     assert lab.is_importable(site), point
-    first, second = (("apply", "revert"), ("revert", "apply"))[number // SHARES % 2]
+    first, second = (("apply", "revert"), ("revert", "apply"))[turn % 2]
     for command in (first, second, "revert"):
         assert run(command, "--site", site, *lab.options) == 0, (point, command)
         assert lab.state(site) == {"apply": "after", "revert": "before"}[command], point
 
 
-@pytest.mark.parametrize("share", range(SHARES))
 @pytest.mark.parametrize(
     "scenario", SCENARIOS[2:6:3] + PACKAGES[4:], ids=lambda scenario: scenario.name
 )
 def test_a_kill_in_the_recovery_of_a_recovery(
-    scenario, share, scenario_lab, run, tmp_path, thorough, tally
+    scenario, share, shares, scenario_lab, run, tmp_path, thorough, tally
 ):
     """Killed at a call of the recovery, then at a call of the next one: the third is enough.
 
     Every other call of the first with every tenth of the second, and another beginning
-    each time, so that all of the second have their turn too; an eighth of the first and a
+    each time, so that all of the second have their turn too; a third of the first and a
     quarter of the second without --long.
     """
     folder, log, lab = str(tmp_path), str(tmp_path / "log"), scenario_lab
     start = died(lab, scenario, folder + "/start", log)
-    few = 1 if thorough else 8
+    few = 1 if thorough else 3
     seen = set()
     for number, point in enumerate(chosen(lab, scenario, start, folder, False)[::few]):
-        if number % SHARES != share:
+        if number % shares != share:
             continue
         broken = lab.copy(start, folder + "/broken")
         command = typed(lab, scenario.command, broken)
@@ -95,7 +94,7 @@ def test_a_kill_in_the_recovery_of_a_recovery(
             assert struck(command, again, "signal=KILL", log).struck, (point, again)
             left = frozenset(tree(site).items())
             if left not in seen:
-                check(lab, run, site, (point, again), number)
+                check(lab, run, site, (point, again), number // shares)
             seen.add(left)
             tally("kill -9 in the recovery of a recovery: " + scenario.name)
 
