@@ -128,7 +128,7 @@ class _Reader(Assignments):
                 self.lose(self.names.get(name), node)
         self.names, self.around_class = before, around
         if node.decorator_list or node.keywords:
-            bases.append(self.unknown(node, "is decorated, or has a metaclass"))
+            bases.append(self.unknown(node))
         kinds = (Imported, ClassDefinition)
         self.names[node.name] = ClassDefinition(
             node.name,

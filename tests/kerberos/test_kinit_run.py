@@ -7,9 +7,9 @@ from jhpatch.kerberos import kinit_trace
 from jhpatch.kerberos.kinit_run import ask_kdc
 from testing.kdc import SilentKdc
 from testing.users import NOBODY, ROOT_ONLY, make_reachable
+from testing.waiting import LIMIT
 
 KINIT = "/usr/bin/kinit"
-LIMIT = 300.0  # seconds, which only a hang reaches
 
 
 @ROOT_ONLY
