@@ -1,12 +1,16 @@
 """Exceptions, their exit codes, and the next steps that they carry."""
 
+import importlib
 import importlib.util
+import inspect
 import json
+import pkgutil
 import sys
 import sysconfig
 
 import pytest
 
+import jhpatch
 from jhpatch import errors
 from jhpatch.errors import (
     BadPatch,
@@ -25,6 +29,7 @@ from jhpatch.errors import (
     shell_command,
     worst,
 )
+from jhpatch.system.rooted_files import RootDir
 
 
 @pytest.mark.parametrize(
@@ -95,3 +100,22 @@ def test_other_json_is_no_step(parts):
 def test_the_worst_of_several_exit_codes(codes, expected):
     """1, 2, 4, 5, 3, 0: the first of them that any has."""
     assert worst(codes) == expected
+
+
+def with_del():
+    """Each class of jhpatch that has a ``__del__``."""
+    for _, name, _ in pkgutil.walk_packages(jhpatch.__path__, "jhpatch."):
+        with open(importlib.util.find_spec(name).origin, encoding="utf-8") as file:
+            has_one = "def __del__" in file.read()
+        if has_one:
+            for one in vars(importlib.import_module(name)).values():
+                if inspect.isclass(one) and one.__module__ == name and hasattr(one, "__del__"):
+                    yield one
+
+
+def test_an_object_whose_init_did_not_begin_is_deleted_in_silence():
+    """Ctrl-C can come before the first line of ``__init__``; a ``__del__`` prints a traceback."""
+    classes = list(with_del())
+    assert RootDir in classes
+    for one in classes:
+        one.__new__(one).__del__()

@@ -49,10 +49,11 @@ def is_sha256(value: object) -> bool:
 class RootDir:
     """An open directory; all paths passed to its methods are relative to it."""
 
+    _fd = -1  # Ctrl-C can end __init__ before its first line; __del__ runs then too
+
     def __init__(self, path: str) -> None:
         """Open ``path``, which may contain symlinks itself. Raises OSError."""
         self.path = path
-        self._fd = -1
         self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def __enter__(self) -> "RootDir":

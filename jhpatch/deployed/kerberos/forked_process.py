@@ -25,11 +25,13 @@ class ForkedProcess:
     is_reaped_later = True
     """No caller has to wait for its end: the fork server reaps it (``abandoned``)."""
 
+    _code: Optional[int] = _LOST  # an exception can end __init__; __del__ runs then too
+
     def __init__(self, server: "_Running", pid: int) -> None:
         self.pid = pid
         self._server = server
-        self._code: Optional[int] = None
         self._lock = threading.Lock()  # a child is reaped once
+        self._code = None
 
     def __del__(self) -> None:
         if self._code is None:
