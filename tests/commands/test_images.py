@@ -5,6 +5,7 @@ Each world has its own /etc/passwd and /etc/group, in a mount namespace of root.
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -60,6 +61,7 @@ class Answer:
     @property
     def state(self):
         """The state of the patch."""
+        assert self.site, self.error
         rows = {row["patch"]: row["state"] for row in self.site["patches"]}
         return rows[PATCH]
 
@@ -277,13 +279,21 @@ def test_a_user_namespace_of_the_owner(image):
     try:
         if maker.stdout.readline() != b"up\n":
             pytest.skip("no user namespaces for users")
-        join = ["nsenter", "--user", "--target", str(maker.pid), "--setuid", "0", "--setgid", "0"]
+        # Below /mnt, since a directory above the tests may be its group's to write: whose group
+        # that is, nobody can tell in the namespace.
+        from_where = (image.top, ROOT, os.path.dirname(patch_ng.__file__))
+        places = ["/mnt/image", "/mnt/jhpatch", "/mnt/packages"]
+        script = "mount -t tmpfs -o mode=755 tmpfs /mnt && mkdir %s" % " ".join(places)
+        for path, place in zip(from_where, places):
+            script += " && mount --bind %s %s" % (shlex.quote(path), place)
+        join = ["unshare", "--mount", "sh", "-c", script + ' && exec "$@"', "sh"]
+        join += ["nsenter", "--user", "--target", str(maker.pid), "--setuid", "0", "--setgid", "0"]
+        site = places[0] + image.site[len(image.top) :]
         code = "import sys; sys.path[:0] = %r; from jhpatch.cli import main; "
         code += "sys.exit(main.main(sys.argv[1:]))"
-        paths = [ROOT, os.path.dirname(patch_ng.__file__)]
         for command, state in (("status", "pristine"), ("apply", "applied")):
             done = subprocess.run(
-                [*join, SYSTEM, "-I", "-c", code % (paths,), command, "--site", image.site]
+                [*join, SYSTEM, "-I", "-c", code % (places[1:],), command, "--site", site]
                 + ["--json"],
                 cwd="/",
                 stdout=subprocess.PIPE,
