@@ -16,13 +16,11 @@ import contextlib
 import json
 import os
 import statistics
-import subprocess
 import sys
 import time
 from typing import Any, Callable, Dict, List, Tuple
 
-from benchmarks.hub import chosen
-from integration.e2e import stacks, world
+from benchmarks.private_world import chosen, enter, outside, wheel
 from integration.e2e.client import Browser
 from integration.e2e.front import NAMES, fronted, pair
 from integration.e2e.hub import Hub, notebook, running
@@ -61,9 +59,7 @@ def measured(savers: Dict[str, Callable[[Any], None]], size: int, count: int) ->
 
 def inside(stack: Stack, saves: int) -> Dict[str, Any]:
     """The whole run, in new namespaces, which end with this process; what it found."""
-    python = os.path.dirname(os.path.dirname(str(stacks.interpreter(stack))))
-    needed = [stacks.REPOSITORY, stacks.FOLDER, sys.prefix, sys.base_prefix, python]
-    scratch = world.enter(needed, [])
+    scratch = enter(stack)
     folder = scratch + "/front"
     with contextlib.ExitStack() as running_:
         hub = running_.enter_context(running(stack, scratch + "/hub", ""))
@@ -106,18 +102,6 @@ def table(found: Dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def outside(stack: Stack) -> int:
-    """Builds the stack, and runs this again in new namespaces, which end with this process."""
-    lacking = world.missing_rights()
-    if lacking:
-        sys.exit("cannot start real hubs: " + lacking)
-    with stacks.built(stack):
-        argv = [sys.executable, "-m", "benchmarks.front", *sys.argv[1:], "--within"]
-        return subprocess.run(
-            ["setpriv", "--pdeathsig", "KILL"] + world.command(argv), cwd=stacks.REPOSITORY
-        ).returncode
-
-
 def main() -> int:
     """Prints a table or a document."""
     parser = argparse.ArgumentParser(
@@ -126,11 +110,10 @@ def main() -> int:
     parser.add_argument("--stack", default="hub61-js221", help="default: %(default)s")
     parser.add_argument("--saves", type=int, default=200, help="default: %(default)s")
     parser.add_argument("--json", action="store_true", help="a document in place of the table")
-    parser.add_argument("--within", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     stack = chosen(options.stack)
-    if not options.within:
-        return outside(stack)
+    if not wheel():
+        return outside(stack, "benchmarks.front")
     found = inside(stack, options.saves)
     print(json.dumps(found, indent=2) if options.json else table(found), flush=True)
     return 0

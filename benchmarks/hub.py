@@ -27,10 +27,7 @@ import json
 import math
 import os
 import re
-import signal
-import subprocess
 import sys
-import time
 from typing import Any, Callable, Dict, Iterator, List
 
 from benchmarks.environments import (
@@ -42,16 +39,15 @@ from benchmarks.environments import (
     copied,
     users_of,
 )
+from benchmarks.private_world import chosen, enter, outside, say, wheel
 from benchmarks.relay import Relay
 from benchmarks.subject import MODES, Mode, Subject
 from benchmarks.tables import table
-from integration.e2e import stacks, world
-from integration.e2e.stacks import STACKS, Stack
+from integration.e2e.stacks import Stack
 from testing.kdc import Kdc
 
 _TURN = 10  # saves
 _QUICK = dict(rounds=2, saves=40, logins=3, users=6, seconds=2.0, patience=10.0)
-_STARTED = time.monotonic()
 
 
 def measure(subjects: List[Subject], mode: Mode, options: argparse.Namespace) -> None:
@@ -84,11 +80,6 @@ def in_turn(
                 left[one] -= action(one)
 
 
-def say(text: str) -> None:
-    """To whoever waits."""
-    print("%4d s  %s" % (time.monotonic() - _STARTED, text), file=sys.stderr, flush=True)
-
-
 @contextlib.contextmanager
 def relayed(folder: str, users: Dict[str, List[str]]) -> Iterator[Relay]:
     """A KDC that knows the users of the variants that ask it, behind a relay."""
@@ -106,9 +97,7 @@ def relayed(folder: str, users: Dict[str, List[str]]) -> Iterator[Relay]:
 
 def inside(stack: Stack, options: argparse.Namespace) -> Dict[str, Any]:
     """The whole run, in new namespaces, which end with this process; what it found."""
-    python = os.path.dirname(os.path.dirname(stacks.interpreter(stack)))
-    needed = [stacks.REPOSITORY, stacks.FOLDER, sys.prefix, sys.base_prefix, python]
-    scratch = world.enter(needed, [])
+    scratch = enter(stack)
     users = {variant: users_of(variant, options.users) for variant in VARIANTS}
     say("adding users")
     add_users(list(itertools.chain(*users.values())))
@@ -117,7 +106,7 @@ def inside(stack: Stack, options: argparse.Namespace) -> Dict[str, Any]:
         for variant in VARIANTS:
             say("starting a hub: " + variant)
             copy = copied(stack, variant)
-            changed(copy, options.wheel)
+            changed(copy, wheel())
             subjects.append(Subject(copy, os.path.join(scratch, variant), users[variant]))
         try:
             return measured(stack, subjects, relay, users, options)
@@ -186,37 +175,7 @@ def parser() -> argparse.ArgumentParser:
         "--quick", action="store_true", help="other defaults: two or three minutes, rough figures"
     )
     found.add_argument("--json", action="store_true", help="a document in place of the table")
-    found.add_argument("--wheel", help=argparse.SUPPRESS)  # within the namespaces
     return found
-
-
-def chosen(name: str) -> Stack:
-    """By name, or by tox's environment, whose name has the Python ahead of the stack's."""
-    for stack in STACKS:
-        if stack.name == re.sub(r"^py[0-9]+-", "", name):
-            if not stacks.interpreter(stack):
-                sys.exit("no Python %s" % " or ".join(stack.pythons))
-            return stack
-    sys.exit("no such stack; there are " + ", ".join(stack.name for stack in STACKS))
-
-
-def outside(stack: Stack) -> int:
-    """Builds the stack, and runs this again in new namespaces, which end with this process."""
-    lacking = world.missing_rights()
-    if lacking:
-        sys.exit("cannot start real hubs: " + lacking)
-    before = world.fingerprint()
-    with stacks.built(stack) as wheel:
-        argv = [sys.executable, "-m", "benchmarks.hub", *sys.argv[1:], "--wheel", wheel]
-        code = subprocess.run(
-            ["setpriv", "--pdeathsig", "KILL"] + world.command(argv),
-            cwd=stacks.REPOSITORY,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is ours, and ends it
-        ).returncode
-    if world.fingerprint() != before:
-        sys.exit("users, PAM, krb5.conf or /home of this machine changed meanwhile")
-    return code
 
 
 def main() -> int:
@@ -227,12 +186,8 @@ def main() -> int:
         arguments.set_defaults(**_QUICK)
         options = arguments.parse_args()
     stack = chosen(options.stack)
-    if not options.wheel:
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-        try:
-            return outside(stack)
-        except KeyboardInterrupt:
-            return 130
+    if not wheel():
+        return outside(stack, "benchmarks.hub")
     found = inside(stack, options)
     print(json.dumps(found, indent=2) if options.json else table(found), flush=True)
     return 0

@@ -20,7 +20,8 @@ import time
 from typing import Any, Dict, List
 
 from benchmarks.environments import Copy, cache_of, changed, copied
-from integration.e2e import stacks, world
+from benchmarks.private_world import enter, outside, wheel
+from integration.e2e import stacks
 from integration.e2e.client import Browser
 from integration.e2e.hub import CLASSIC, running
 from integration.e2e.stacks import STACKS
@@ -34,7 +35,6 @@ LIFE = 60
 SECONDS = 200
 """How long the record is."""
 SERVICE = "hdfs/node1.example.test"
-_WHEEL = "JHPATCH_RENEWAL_WHEEL"
 _PEOPLE = {"alice": "patched", "bob": "unpatched"}
 _KINIT = "!echo '%s' | kinit bob"
 _JOB = """
@@ -101,32 +101,16 @@ class Person:
 def main() -> int:
     """Build the stack, then start again in namespaces of its own."""
     stack = STACKS[-1]
-    if os.environ.get(_WHEEL):
-        return record(stack)
-    lacking = world.missing_rights()
-    if lacking:
-        sys.exit("renewal: %s" % lacking)
-    before = world.fingerprint()
-    with stacks.built(stack) as wheel:
-        argv = world.command([sys.executable, "-m", "benchmarks.renewal"])
-        environment = dict(os.environ, **{_WHEEL: wheel})
-        code = subprocess.call(["setpriv", "--pdeathsig", "KILL", *argv], env=environment)
-    if world.fingerprint() != before:
-        sys.exit("users, PAM, krb5.conf or /home of this machine changed meanwhile")
-    return code
+    return record(stack) if wheel() else outside(stack, "benchmarks.renewal")
 
 
 def record(stack: stacks.Stack) -> int:
     """In the private world: two hubs, two users, one KDC."""
-    python = stacks.interpreter(stack)
-    assert python is not None
-    base = os.path.dirname(os.path.dirname(python))
-    needed = [stacks.REPOSITORY, stacks.FOLDER, sys.prefix, sys.base_prefix, base]
-    scratch = world.enter(needed, [])
+    scratch = enter(stack)
     copies: Dict[str, Copy] = {}
     for name, variant in _PEOPLE.items():
         copies[name] = copied(stack, variant)
-        changed(copies[name], os.environ[_WHEEL])
+        changed(copies[name], wheel())
     with Kdc(scratch + "/kdc", ticket_lifetime="%ds" % LIFE) as kdc:
         _add_principals(kdc)
         with running(copies["alice"], scratch + "/alice", CLASSIC) as alices:

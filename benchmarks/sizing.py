@@ -23,15 +23,12 @@ The loop's lag is read every 10 ms within each hub, in both over the same time.
 import argparse
 import json
 import os
-import signal
-import subprocess
 import sys
 import time
 from typing import Any, Callable, List
 
 from benchmarks.crowd import TURN, Figures, Side, at_once, morning
 from benchmarks.environments import changed, copied
-from benchmarks.hub import chosen, say
 from benchmarks.many_users import (
     SETTINGS,
     Caches,
@@ -40,9 +37,9 @@ from benchmarks.many_users import (
     add_users,
     names_of,
 )
+from benchmarks.private_world import chosen, enter, outside, say, wheel
 from benchmarks.simulated_hub import SimulatedHub, Window, start_server, total
 from benchmarks.sizing_table import table
-from integration.e2e import stacks, world
 from integration.e2e.stacks import Stack
 from testing.kdc import Kdc
 
@@ -51,7 +48,6 @@ _MORNING = 10.0  # minutes
 _MORE = 200  # users who log in as fast as they can
 _KEEPER = 'jhpatch_kerberos_tickets_total{cause="keeper",result="%s"}'
 _QUICK = dict(users=60, minutes=5.0, life=90.0)
-_WHEEL = "JHPATCH_SIZING_WHEEL"
 
 
 def during(sides: List[Side], work: Callable[[], Any]) -> Figures:
@@ -156,9 +152,7 @@ def measured(kdc: Kdc, sides: List[Side], caches: Caches, options: Any) -> Figur
 
 def inside(stack: Stack, options: argparse.Namespace) -> Figures:
     """The whole run, in new namespaces, which end with this process; what it found."""
-    python = os.path.dirname(os.path.dirname(str(stacks.interpreter(stack))))
-    needed = [stacks.REPOSITORY, stacks.FOLDER, sys.prefix, sys.base_prefix, python]
-    scratch = world.enter(needed, [])
+    scratch = enter(stack)
     names = {variant: names_of(variant, options.users + _MORE) for variant in _VARIANTS}
     everybody = [name for variant in _VARIANTS for name in names[variant]]
     add_users(everybody)
@@ -172,7 +166,7 @@ def inside(stack: Stack, options: argparse.Namespace) -> Figures:
         for variant in _VARIANTS:
             say("starting a hub: " + variant)
             copy = copied(stack, variant)
-            changed(copy, os.environ[_WHEEL])
+            changed(copy, wheel())
             hub = SimulatedHub(copy, os.path.join(scratch, variant), SETTINGS, server_port)
             hub.start()
             own = names[variant]
@@ -207,26 +201,6 @@ def parser() -> argparse.ArgumentParser:
     return found
 
 
-def outside(stack: Stack) -> int:
-    """Build the stack, and run this again in new namespaces, which end with this process."""
-    lacking = world.missing_rights()
-    if lacking:
-        sys.exit("cannot start real hubs: " + lacking)
-    before = world.fingerprint()
-    with stacks.built(stack) as wheel:
-        argv = world.command([sys.executable, "-m", "benchmarks.sizing", *sys.argv[1:]])
-        code = subprocess.call(
-            ["setpriv", "--pdeathsig", "KILL", *argv],
-            cwd=stacks.REPOSITORY,
-            env=dict(os.environ, **{_WHEEL: wheel}),
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is ours, and ends it
-        )
-    if world.fingerprint() != before:
-        sys.exit("users, PAM, krb5.conf or /home of this machine changed meanwhile")
-    return code
-
-
 def main() -> int:
     """Print a table or a document."""
     arguments = parser()
@@ -235,12 +209,8 @@ def main() -> int:
         arguments.set_defaults(**_QUICK)
         options = arguments.parse_args()
     stack = chosen(options.stack)
-    if not os.environ.get(_WHEEL):
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-        try:
-            return outside(stack)
-        except KeyboardInterrupt:
-            return 130
+    if not wheel():
+        return outside(stack, "benchmarks.sizing")
     found = inside(stack, options)
     print(json.dumps(found, indent=2) if options.json else table(found), flush=True)
     return 0
