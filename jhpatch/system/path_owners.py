@@ -6,6 +6,7 @@ and can write any program in the place of the interpreter. For such a target jhp
 becomes that user first (``become_user``).
 """
 
+import contextlib
 import os
 import stat
 from typing import Callable, Iterable, Iterator, List, Optional, Set, Tuple, Union
@@ -222,12 +223,25 @@ def _way_to_trust(directory: str, writer: Writer) -> NextStep:
 
 def _is_shared(directory: str) -> bool:
     """Return whether a directory has other uses: /tmp, a directory in /, a user's home."""
+    status = os.stat(directory)
+    path = os.path.realpath(directory)
+    is_top = os.path.dirname(path) == "/"
+    return bool(status.st_mode & stat.S_ISVTX) or is_top or _is_home(path, status)
+
+
+def _is_home(path: str, status: os.stat_result) -> bool:
+    """Return whether a directory is the home of its owner, or of the user of its name.
+
+    Both are asked by key: a directory service (SSSD, LDAP) need not enumerate its users.
+    """
     import pwd
 
-    status = os.stat(directory)
-    homes = {os.path.realpath(entry.pw_dir) for entry in pwd.getpwall()}
-    path = os.path.realpath(directory)
-    return bool(status.st_mode & stat.S_ISVTX) or os.path.dirname(path) == "/" or path in homes
+    entries = []
+    with contextlib.suppress(KeyError):
+        entries.append(pwd.getpwuid(status.st_uid))
+    with contextlib.suppress(KeyError):
+        entries.append(pwd.getpwnam(os.path.basename(path)))
+    return any(os.path.realpath(entry.pw_dir) == path for entry in entries)
 
 
 def _entries_below(directory: str) -> Iterator[Tuple[str, os.stat_result]]:

@@ -174,15 +174,19 @@ def test_a_checkout_in_a_home_is_copied(safe):
     assert "chown" not in Runner().shown(refused.value.next)
 
 
-@pytest.mark.parametrize("kind", ["sticky", "home"])
+@pytest.mark.parametrize("kind", ["sticky", "home of its owner", "home of root's"])
 def test_a_directory_with_other_uses_is_not_changed_as_a_whole(safe, monkeypatch, kind):
     """chown -R of /tmp or of a user's home would break the host: words instead."""
     shared = safe / "shared"
     shared.mkdir()
     shared.chmod(0o1777 if kind == "sticky" else 0o777)
-    if kind == "home":
-        entry = pwd.struct_passwd(("a", "x", OTHER, OTHER, "", str(shared), "/bin/sh"))
-        monkeypatch.setattr(pwd, "getpwall", lambda: [entry])
+    entry = pwd.struct_passwd(("shared", "x", OTHER, OTHER, "", str(shared), "/bin/sh"))
+    monkeypatch.setattr(pwd, "getpwall", list)  # as of a directory service that lists nobody
+    if kind == "home of its owner":
+        os.chown(str(shared), OTHER, OTHER)
+        monkeypatch.setattr(pwd, "getpwuid", {OTHER: entry}.__getitem__)
+    elif kind == "home of root's":
+        monkeypatch.setattr(pwd, "getpwnam", {"shared": entry}.__getitem__)
     with pytest.raises(Refused) as refused:
         path_owners.refuse_foreign(str(shared))
     step = Runner().shown(refused.value.next)
