@@ -1,4 +1,4 @@
-"""A patch set as a wheel. Rename ``ourcompany`` here and the package beside this file."""
+"""A patch set as a wheel. Rename ``ourcompany`` in this file, and the package beside it."""
 
 from setuptools import setup
 
@@ -6,9 +6,9 @@ setup(
     name="ourcompany-patches",
     version="1.0",
     packages=["ourcompany_patches"],
-    # Patches, and the sources of their Adds rows.
+    # The patches, and the sources of the files that they add (``Adds`` in their headers).
     package_data={"ourcompany_patches": ["*/*"]},
-    # jhpatch finds the package by this entry point and reads its directory. It imports nothing.
+    # jhpatch finds the package by this entry point, and reads its directory without importing it.
     entry_points={"jhpatch.patches": ["ourcompany = ourcompany_patches"]},
     install_requires=["jhpatch"],
     zip_safe=False,

@@ -1,1 +1,1 @@
-"""Patches: ``<distribution>/<first release>-<slug>.patch``. `jhpatch create` writes them here."""
+"""The patches: ``jhpatch create`` writes ``<distribution>/<first release>-<slug>.patch`` here."""

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible's module for jhpatch: one command, its JSON document, and what Ansible wants of it."""
+"""Ansible's module for jhpatch: run one command, and return its JSON document as the result."""
 
 import json
 
@@ -25,17 +25,17 @@ options:
   state:
     description:
       - V(applied) applies and V(reverted) reverts the patches where necessary.
-      - V(checked) changes nothing, and fails if a patch must be applied or is refused.
+      - V(checked) changes nothing, and fails if a patch is not applied or is refused.
     type: str
     choices: [applied, reverted, checked]
     default: applied
   patches:
-    description: The names of patches, as C(jhpatch list) prints them; all of them by default.
+    description: The names of patches, as C(jhpatch list) prints them; by default, all patches.
     type: list
     elements: str
     default: []
   trees:
-    description: Patch directories of your own, as jhpatch's C(--patches).
+    description: Your own patch directories, as jhpatch's C(--patches).
     type: list
     elements: path
     default: []
@@ -60,7 +60,7 @@ options:
   runner:
     description:
       - The Python in which jhpatch is installed.
-      - By default the first of O(python).
+      - By default, the first of O(python).
     type: path
 attributes:
   check_mode:
@@ -68,7 +68,7 @@ attributes:
     description: Runs jhpatch's C(--dry-run), which neither locks nor writes.
   diff_mode:
     support: full
-    description: Shows what C(jhpatch diff) prints; for V(reverted) the list of files.
+    description: Shows the output of C(jhpatch diff); for V(reverted), the list of files.
 author:
   - The jhpatch contributors
 """
@@ -86,7 +86,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 document:
-  description: What jhpatch printed with C(--json); docs/json.md has its fields.
+  description: The document that jhpatch printed with C(--json); docs/json.md describes its fields.
   returned: if jhpatch ran
   type: dict
 touched_patches:
@@ -100,7 +100,7 @@ touched_pythons:
   type: list
   elements: str
 restart:
-  description: The processes that run the old code until they are restarted.
+  description: The processes that run the previous code until they are restarted.
   returned: if jhpatch ran
   type: list
   elements: dict
@@ -110,11 +110,11 @@ COMMANDS = {"applied": "apply", "reverted": "revert", "checked": "status"}
 
 
 class Missing(Exception):
-    """The runner has no jhpatch."""
+    """jhpatch is not installed for the runner."""
 
 
 def main():
-    """One run of the module."""
+    """Run the module."""
     module = AnsibleModule(
         argument_spec={
             "python": {"type": "list", "elements": "path", "default": []},
@@ -131,7 +131,7 @@ def main():
         supports_check_mode=True,
     )
     params = module.params
-    # Without either jhpatch would take its own environment for what is meant.
+    # Without either option, jhpatch would use the environment of its own Python.
     if not (params["python"] or params["site"]):
         module.fail_json(msg="no environment is named: give python, or site and runner")
     if not (params["python"] or params["runner"]):
@@ -146,7 +146,7 @@ def main():
 
 
 def changing(module):
-    """``applied`` and ``reverted``. In check mode what would be done, in diff mode what is."""
+    """Run ``applied`` or ``reverted``; plan the change in check mode, and show it in diff mode."""
     command = COMMANDS[module.params["state"]]
     dry = module.check_mode or module._diff
     planned = run(module, command, "--dry-run") if dry else None
@@ -161,9 +161,9 @@ def changing(module):
 
 
 def checked(module):
-    """``checked``: fails if apply has something to do or to refuse. Writes nothing."""
+    """Run ``checked``: fail if apply would change or refuse a patch. Write nothing."""
     named = module.params["patches"]
-    # status looks at all patches; whether some are applied is what apply says of them.
+    # status inspects all patches; apply --dry-run inspects the named patches alone.
     document = run(module, "apply", "--dry-run") if named else run(module, "status")
     answer = answer_of(document)
     answer["changed"] = False
@@ -176,9 +176,9 @@ def checked(module):
 
 
 def line(module, command, *options):
-    """A command line of jhpatch, on the environments and patches that the task names."""
+    """Return a command line of jhpatch for the environments and patches that the task names."""
     params = module.params
-    # -I: no variable and no current folder may put another jhpatch ahead of the installed.
+    # -I: Python must not import another jhpatch from PYTHONPATH or the current directory.
     words = [params["runner"] or params["python"][0], "-I", "-m", "jhpatch", command]
     words += options
     for option, values in (("python", "python"), ("site", "site"), ("patches", "trees")):
@@ -195,9 +195,9 @@ def line(module, command, *options):
 
 
 def run(module, command, *options):
-    """The document that a command prints. Fails the task if it prints none.
+    """Run a command, and return the document that it prints; fail the task if it prints none.
 
-    Raises Missing if the runner has no jhpatch.
+    Raises Missing if jhpatch is not installed for the runner.
     """
     words = line(module, command, "--json", *options)
     code, out, talk = module.run_command(words, cwd="/", handle_exceptions=False)
@@ -218,7 +218,7 @@ def run(module, command, *options):
 
 
 def answer_of(document):
-    """What Ansible is told of a document; ``changed`` is the document's own word."""
+    """Return the result for Ansible; ``changed`` has the value of the document."""
     sites = document["sites"]
     patches = {one["patch"] for site in sites for one in site["patches"] if one["changed"]}
     return {
@@ -231,7 +231,7 @@ def answer_of(document):
 
 
 def texts(module, planned):
-    """What the change does to each site: the exact diff, or the list of the plan's files."""
+    """Return the change of each site: the exact diff, or the list of the files in the plan."""
     exact = {}
     if module.params["state"] == "applied":
         document = run(module, "diff")
@@ -244,7 +244,7 @@ def texts(module, planned):
 
 
 def complaint(document):
-    """Each error of a document with the file, what was expected and found, and what to type."""
+    """Return each error of a document: the file, what was expected and found, the next step."""
     errors = [document["error"]] + [one["error"] for one in document["sites"]]
     words = []
     for error in filter(None, errors):
@@ -256,7 +256,7 @@ def complaint(document):
 
 
 def finding(document, named):
-    """The patches that are not as they should be."""
+    """Return the patches that are not applied, with their states and reasons."""
     words = []
     for site in document["sites"]:
         for one in site["patches"]:
@@ -268,7 +268,7 @@ def finding(document, named):
 
 
 def without_jhpatch(module, runner):
-    """Before the first run has installed jhpatch, check mode cannot know; it says so."""
+    """Fail; if check mode plans a change, only warn: the run would install jhpatch first."""
     words = "jhpatch is not installed for " + runner
     nothing = {"touched_patches": [], "touched_pythons": []}
     if not module.check_mode or module.params["state"] == "checked":
