@@ -110,7 +110,7 @@ def table(rows: List[Dict[str, Any]]) -> str:
         several = [row for row in rows if row["by"] == what]
         sizes = sorted(several[0]["cpu"])
         head = "%9d" * len(sizes) % tuple(sizes)
-        lines += ["", "%-30s%s%10s%8s" % ("cpu, ms, by " + what, head, "each", "bend")]
+        lines += ["", "%-30s%s%10s%8s" % ("CPU, ms, by " + what, head, "slope", "ratio")]
         for row in several:
             name = "%s, %s" % (row["tool"], row["step"])
             if row["why"]:

@@ -36,8 +36,8 @@ def compared(folder: str, runs: int) -> List[Dict[str, Any]]:
 
 
 def table(rows: List[Dict[str, Any]]) -> str:
-    """Median, least and cpu of each command, and why there are none."""
-    lines = ["%-24s%24s%24s%24s" % ("ms: median/least/cpu", *STEPS)]
+    """Median, minimum and CPU of each command, and why there are none."""
+    lines = ["%-24s%24s%24s%24s" % ("ms: median/minimum/CPU", *STEPS)]
     for row in rows:
         if row["why"]:
             lines.append("%-24s  %s" % (row["tool"], row["why"]))

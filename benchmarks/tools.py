@@ -199,7 +199,7 @@ PEERS = (
         "its Rust program by itself; status: apply --dry-run",
     ),
     Peer(
-        "socket-patch, pip's",
+        "socket-patch, pip script",
         "native",
         _socket_patch_launched,
         "the same by the command that pip installs",

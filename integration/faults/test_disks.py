@@ -220,7 +220,7 @@ def test_something_immutable(place, tally, path, command):
         if path or command == "apply":
             assert error and names_a_file(error), error
             assert path in error["path"], error
-            tally("immutable file or folder")
+            tally("immutable file or directory")
     if command == "apply":
         answered(place, "revert")
         assert place.picture() == pristine
@@ -245,7 +245,7 @@ def test_something_of_ours_is_immutable(place, tally, path):
             assert meant(place.picture()) == meant(before)
         else:
             assert without_ours(place.picture()) == without_ours(pristine)
-        tally("immutable file or folder")
+        tally("immutable file or directory")
     succeeded(place, "revert")
     assert place.picture() == pristine
 
@@ -296,7 +296,7 @@ def test_files_that_may_not_grow(place, tally, thorough):
     """RLIMIT_FSIZE: a write stops in the middle of a file (EFBIG), at every kind of size."""
     numbers = range(0, 20000, 64) if thorough else [0, 1, 128, 500, 1000, 3000]
     words = ["File too large"]
-    _every(place, tally, resource.RLIMIT_FSIZE, [*numbers, 20000], words, "file may not grow")
+    _every(place, tally, resource.RLIMIT_FSIZE, [*numbers, 20000], words, "file size limit")
 
 
 def test_too_few_open_files(place, tally):

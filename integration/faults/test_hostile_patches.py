@@ -279,7 +279,7 @@ def test_a_patch_with_an_edit(place, tally, name):
     place.edit(*EDITS[name])
     found = place.refused("" if name == "another release" else "ours")
     assert (found.error["code"] == "bad-patch") == (name not in OF_THE_SITE), found
-    tally("hostile patch: an edit")
+    tally("hostile patch: changed field or line")
 
 
 WHOLE = {
@@ -329,7 +329,7 @@ def test_a_file_that_is_no_patch(place, tally, name):
     assert found.error["code"] == "bad-patch" and ("MiB" in found.error["message"]) == (
         os.path.getsize(place.patch) > 1 << 20
     )
-    tally("hostile patch: a file")
+    tally("hostile patch: file that is not a patch")
 
 
 # What a patch file, a source and a folder can be besides files and folders.
@@ -385,7 +385,7 @@ def test_a_patch_that_is_no_file(place, tally, kind):
     os.unlink(place.patch)
     kind(place.patch, place.outside)
     place.refused("" if kind in LED_AWAY else "1.0-ours.patch")
-    tally("hostile patch: no file")
+    tally("hostile patch: no regular file")
 
 
 @odd
@@ -395,7 +395,7 @@ def test_a_source_that_is_no_file(place, tally, kind):
     os.unlink(source)
     kind(source, place.outside)
     place.refused("" if kind in LED_AWAY else "extra.py" if kind in NOWHERE else "1.0-ours.patch")
-    tally("hostile patch: a source")
+    tally("hostile patch: source of an added file")
 
 
 def test_a_source_behind_a_link(place, tally):
@@ -403,7 +403,7 @@ def test_a_source_behind_a_link(place, tally):
     os.symlink(os.path.join(place.outside, "sub"), os.path.join(place.folder, "sub"))
     place.edit("< our-app/extra.py", "< our-app/sub/a.py")
     place.refused()
-    tally("hostile patch: a source")
+    tally("hostile patch: source of an added file")
 
 
 def test_links_to_good_files_are_fine(place, tally):
@@ -420,7 +420,7 @@ def test_links_to_good_files_are_fine(place, tally):
     assert found.code in (0, 1), found
     if found.code == 0:
         assert found.states == {"our-app/ours": "applied"}
-    tally("hostile patch: links")
+    tally("hostile patch: links to valid files")
 
 
 @pytest.mark.parametrize(
@@ -436,7 +436,7 @@ def test_a_file_name_that_says_something_else(place, tally, name):
     """``<first release>-<slug>.patch``, in plain characters."""
     shutil.move(place.patch, os.path.join(place.folder, name))
     place.refused(".patch")
-    tally("hostile patch: a name")
+    tally("hostile patch: name of the file")
 
 
 @pytest.mark.parametrize("kind", [*ODD, None], ids=lambda one: one.__name__[1:] if one else "none")
@@ -446,7 +446,7 @@ def test_a_tree_that_is_none(place, tally, kind):
     if kind:
         kind(place.tree, place.outside)
     place.refused("" if kind is _folder or kind in LED_AWAY else "tree")
-    tally("hostile patch: a tree")
+    tally("hostile patch: patch directory")
 
 
 @pytest.mark.parametrize("versions", ["==1.0", ">=0.5,<=1.5", "==1", "==1.0.0", ">=1.0,<=9"])
@@ -456,7 +456,7 @@ def test_two_editions_for_a_release(place, tally, versions):
     place.write(second, os.path.join(place.folder, "0.5-ours.patch"))
     found = place.refused("ours.patch")
     assert "ours.patch" in found.error["expected"]
-    tally("hostile patch: two editions")
+    tally("hostile patch: two patch files for one release")
 
 
 def test_many_editions(place, tally):
@@ -467,7 +467,7 @@ def test_many_editions(place, tally):
         place.write(text, os.path.join(place.folder, "1.0a%d-ours.patch" % number))
     found = answer("apply", "--patches", place.tree, "--site", place.site)
     assert found.code in (0, 1)
-    tally("hostile patch: many editions")
+    tally("hostile patch: many patch files")
 
 
 def test_another_distributions_file(place, tally, lab):
@@ -492,14 +492,14 @@ def test_another_distributions_file(place, tally, lab):
     text += "-%s\n+%s \n %s\n %s\n" % (lines[0], lines[0], lines[1], lines[2])
     place.write(text)
     place.refused("our-app/ours", codes=(5,))
-    tally("hostile patch: another's file")
+    tally("hostile patch: file of another distribution")
 
 
 def test_adding_to_no_folder(place, tally):
     """No package is made for an added file: it is refused, in a dry run too."""
     place.edit("Adds: our_app/extra.py", "Adds: none/deep/x.py")
     place.refused("none/deep/x.py", codes=(5,))
-    tally("hostile patch: an edit")
+    tally("hostile patch: changed field or line")
 
 
 @pytest.mark.parametrize("data", [b"", b"extra = 2\n"])
@@ -509,7 +509,7 @@ def test_adding_over_a_file_of_the_release(place, tally, data):
     with open(path, "wb") as file:
         file.write(data)
     place.refused("our-app/ours", codes=(5,))
-    tally("hostile patch: adds over a file")
+    tally("hostile patch: added file that exists")
 
 
 def test_adding_what_the_release_has(place, tally):
@@ -524,7 +524,7 @@ def test_adding_what_the_release_has(place, tally):
     assert {k: v[:2] for k, v in picture(place.site).items()} == {
         k: v[:2] for k, v in before.items()
     }
-    tally("hostile patch: adds over a file")
+    tally("hostile patch: added file that exists")
 
 
 @pytest.mark.parametrize("version", ["1" * 5000, "1." * 2000 + "0", "1.0" + "a" * 6000, "\u0661"])
@@ -533,4 +533,4 @@ def test_a_release_with_an_odd_version(place, tally, version):
     with open(os.path.join(place.site, "our_app-1.0.dist-info", "METADATA"), "w") as file:
         file.write("Name: our-app\nVersion: %s\n" % version)
     place.refused("our-app/ours", codes=(5,))
-    tally("hostile patch: an odd release")
+    tally("hostile patch: unusual version")

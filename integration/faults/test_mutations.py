@@ -225,7 +225,7 @@ def test_a_mutation_gives_the_declared_bytes_or_none(share, patches, tmp_path, t
         elif edition is not None:
             assert edition.changes != original.changes, mutated
     assert right < made / 3 and made > 1000
-    tally("mutation of a good patch", made)
+    tally("mutation of a valid patch", made)
 
 
 def test_every_truncation(patches, tmp_path, thorough, tally):
@@ -236,7 +236,7 @@ def test_every_truncation(patches, tmp_path, thorough, tally):
             put(path, data[:size])
             with bounded():
                 assert outcome(path, before)[1] is None, data[:size]
-        tally("truncation of a good patch", len(data))
+        tally("truncation of a valid patch", len(data))
 
 
 @pytest.mark.parametrize("share", range(SHARES))
@@ -261,7 +261,7 @@ def test_a_mutation_from_end_to_end(share, lab, tmp_path, thorough, tally, monke
             file.write(mutated)
         site = end_to_end(lab, site, mutated)
         shutil.rmtree(tree)
-        tally("mutation of a good patch: from end to end")
+        tally("mutation of a valid patch: end to end")
 
 
 def end_to_end(lab, site, mutated):

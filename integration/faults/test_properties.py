@@ -50,7 +50,8 @@ def every(request, thorough, tally):
         )
         chosen(given(st.tuples(*strategies))(counted))()
         assert len(made) > examples / 3
-        tally("property: " + request.node.name.partition("[")[0][len("test_") :], len(made))
+        name = request.node.name.partition("[")[0][len("test_") :]
+        tally("property: " + name.replace("_", " "), len(made))
 
     return run
 
@@ -112,7 +113,7 @@ def test_a_record_changed_and_restored(every):
     every(check, records(), st.lists(PATHS, max_size=3), st.binary(max_size=9), examples=300)
 
 
-def test_a_record_with_rows_of_others(every):
+def test_a_record_keeps_rows_of_other_programs(every):
     """Rows that came behind ours stay, each on a line of its own."""
 
     def check(data, files):
@@ -145,7 +146,7 @@ def headers(draw):
     return draw(st.permutations(fields))
 
 
-def test_a_header_says_its_fields(every):
+def test_a_header_contains_its_fields(every):
     """What is written down is what is read, in its order."""
 
     def check(fields):
@@ -194,7 +195,7 @@ def ranges(draw):
     return versions.parse(" | ".join(parts), False)
 
 
-def test_releases_compare_as_packaging_says(every):
+def test_releases_compare_as_in_packaging(every):
     """Plain ones by their numbers; a range holds what lies between its ends."""
     from packaging.version import Version
 
@@ -207,7 +208,7 @@ def test_releases_compare_as_packaging_says(every):
     every(check, NUMBERS, NUMBERS, NUMBERS, examples=200)
 
 
-def test_ranges_meet_where_a_release_lies_in_both(every):
+def test_ranges_overlap_if_a_release_is_in_both(every):
     """Whoever looks from which side; and clashes are named."""
 
     def check(one, other, version):
@@ -278,7 +279,7 @@ def joined(lines):
     return b"".join(line + b"\n" for line in lines)
 
 
-def test_a_diff_gives_after_exactly(every, diffed):
+def test_a_diff_produces_the_declared_bytes(every, diffed):
     """From any lines to any lines, forth and back; with the smallest contexts too."""
 
     def check(before, after, context):
@@ -538,7 +539,7 @@ def own_records(draw):
     return end.join(rows) + (draw(st.sampled_from([end, b""])) if rows else b"")
 
 
-def test_any_way_there_and_back(every, editions):
+def test_any_series_of_apply_and_revert(every, editions):
     """Any subsets applied and reverted in any order: at last every byte is as it was."""
     some = st.one_of(st.just(set()), st.sets(st.sampled_from(PATCHES), min_size=1, max_size=2))
     commands = st.tuples(st.sampled_from(["apply", "revert"]), some)
@@ -554,7 +555,7 @@ def test_any_way_there_and_back(every, editions):
     every(check, own_records(), st.lists(commands, min_size=1, max_size=6), examples=100)
 
 
-def test_the_order_of_patches_does_not_count(every, editions):
+def test_the_order_of_patches_does_not_matter(every, editions):
     """One after the other in any order, or all at once: the same bytes everywhere."""
 
     def check(record_bytes, order):
@@ -622,7 +623,7 @@ SITE_PLAIN = st.from_regex(r"[a-z0-9/][a-z0-9./:-]{0,9}", fullmatch=True)
 
 
 @pytest.mark.parametrize("field", sorted(SITE_WORDS))
-def test_no_value_breaks_out_of_its_directive(every, field):
+def test_no_value_ends_its_directive(every, field):
     """A value is refused, or the file is the same but for that word, which ends nothing."""
     benign, own = shape(render(SITE)), SITE_WORDS[field]
     assert own in benign

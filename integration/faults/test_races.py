@@ -191,9 +191,9 @@ def test_many_processes_on_one_site(place, tmp_path, tally, thorough):
     assert place.picture() == pristine
     assert all(answers[:WORKERS])
     tally("race: apply or revert", sum(answers[:WORKERS]))
-    tally("race: whole files read", answers[WORKERS])
+    tally("race: files read", answers[WORKERS])
     tally("race: modules imported", sum(map(sum, answers[WORKERS + 1 : WORKERS + 3])))
-    tally("race: status asked", answers[WORKERS + 3])
+    tally("race: status", answers[WORKERS + 3])
 
 
 def slow(place, end):
@@ -219,9 +219,9 @@ def test_readers_between_every_two_renames(place, tmp_path, tally, thorough):
     succeeded(place, "revert")
     assert place.picture() == pristine
     tally("race: apply or revert", runs)
-    tally("race: whole files read", reads)
+    tally("race: files read", reads)
     tally("race: modules imported", sum(imports))
-    tally("race: status asked", looks)
+    tally("race: status", looks)
 
 
 def test_a_look_while_runs_come_and_go(place, tmp_path, tally, thorough):
@@ -237,7 +237,7 @@ def test_a_look_while_runs_come_and_go(place, tmp_path, tally, thorough):
     succeeded(place, "revert")
     assert place.picture() == pristine
     tally("race: apply or revert", sum(answers[:2]))
-    tally("race: status asked", sum(answers[2:]))
+    tally("race: status", sum(answers[2:]))
 
 
 def test_what_is_imported_afterwards_is_what_lies_there(place, tally, thorough):
@@ -305,7 +305,7 @@ def test_a_revert_that_takes_the_lock_away(place, tally, thorough):
         is_applied(place.site)
         succeeded(place, "revert")
         assert place.picture() == pristine
-        tally("race: revert takes the lock away")
+        tally("race: revert removes the lock")
 
 
 # pip, which takes no lock of ours.
@@ -500,4 +500,4 @@ def test_a_pip_that_misses_what_a_run_took_away(place, pip, tmp_path, tally):
     # It was installed from this file (PEP 610): an index may have another release 1.0.
     assert "our_app @ file://" in outcome.document["error"]["next"]
     _recovered(place, pip, wheels, pristine, [(worked, words)])
-    tally("race: pip dies")
+    tally("race: pip fails")

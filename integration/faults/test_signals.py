@@ -231,7 +231,7 @@ def test_a_holder_that_stands_still(place, pictures, tally, thorough):
         assert whole(place, pictures)
         succeeded(place, "revert")
         assert place.picture() == pictures[0]
-        tally("a holder that stands still")
+        tally("stopped process that holds the lock")
 
 
 # Outputs.
@@ -301,7 +301,7 @@ def test_closed_descriptors(ready, tally, words):
         assert (done.returncode, done.stderr) == (_code(words), b""), (closed, done)
         assert bool(done.stdout) == (1 not in closed), (closed, done)
         _as_it_should_be(place, pictures, words)
-        tally("closed descriptor")
+        tally("closed standard stream")
 
 
 @shown
@@ -318,7 +318,7 @@ def test_a_full_output(ready, tally, words):
             assert b"cannot write the result: No space left" in done.stderr, done
             assert done.stderr.count(b"\n") == 1, done
         _as_it_should_be(place, pictures, words)
-        tally("output that is full")
+        tally("full standard stream")
 
 
 @shown
@@ -341,4 +341,4 @@ def test_a_reader_that_dies(ready, tally, words):
         _, talk = child.communicate(timeout=300)
         assert (child.returncode, talk) == (_code(words), b"")
         _as_it_should_be(place, pictures, words)
-        tally("reader that dies")
+        tally("pipe whose reader ends")

@@ -22,7 +22,7 @@ RELEASE = ("notebook", "5.7.9")
 INFO = "notebook-5.7.9.dist-info"
 PAGE, CONTENTS = "notebook/notebook/handlers.py", "notebook/services/contents/handlers.py"
 HELPER = "notebook/_jhpatch_kerberos/__init__.py"
-ODD = "odd site: "
+ODD = "unusual site: "
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_uvs_hard_links(tmp_path, tally):
     found = {os.path.relpath(one, site) for one in changed}
     # RECORD has no second link: its new inode may have the number of the old one.
     assert {PAGE, CONTENTS} <= found <= {PAGE, CONTENTS, _record(site)}
-    tally(ODD + "hard links of uv")
+    tally(ODD + "hardlinks of uv")
 
 
 def _record(site):
@@ -185,7 +185,7 @@ def test_a_site_by_two_names(env, tmp_path, tally):
     both = (*names[0], *names[3], *names[2])
     for _ in there_and_back((*both, "--lock-timeout", "1"), env.site):
         pass
-    tally(ODD + "named twice at once")
+    tally(ODD + "two names at once")
 
 
 # Owner, mode, attributes.

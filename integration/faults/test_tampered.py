@@ -395,7 +395,7 @@ def test_cut_at_every_byte(lab, interrupted, place, tally, thorough, name):
             assert answer("status", "--site", site).code == (0 if name == "state.json" else 3)
         else:
             refused(site, outside, SOME[thorough])
-        tally("tampered .jhpatch: %s cut" % name.partition(".")[0])
+        tally("tampered .jhpatch: truncated %s" % name.partition(".")[0])
     write(path, whole)
     assert answer("revert", "--site", site).code == 0
     assert lab.state(site) == "before"
@@ -418,7 +418,7 @@ def test_any_other_byte(lab, interrupted, place, tally, thorough, name):
             wrong = {p: row for p, row in lab.torn(site).items() if not p.startswith(".jhpatch")}
             assert not wrong, (command, found, wrong)
         assert picture(outside) == before
-        tally("tampered .jhpatch: %s, one byte" % name.partition(".")[0])
+        tally("tampered .jhpatch: %s, one byte changed" % name.partition(".")[0])
 
 
 # Originals, the lock, and the folders.
@@ -529,7 +529,7 @@ def test_a_folder_that_is_not_ours(lab, interrupted, place, tally, kind, state):
             path, outside
         )
     refused(site, outside)
-    tally("tampered .jhpatch: folder", len(COMMANDS))
+    tally("tampered .jhpatch: directory", len(COMMANDS))
 
 
 @pytest.mark.parametrize("kind", ["symlink", "file", "everybody", "missing"])
@@ -553,7 +553,7 @@ def test_a_folder_of_originals_that_is_not_ours(lab, place, tally, kind):
         assert picture(outside) == before and not lab.torn(site)
     else:
         refused(site, outside, COMMANDS[5:], way_back=False)
-    tally("tampered .jhpatch: folder of originals", 3)
+    tally("tampered .jhpatch: directory of originals", 3)
 
 
 @pytest.mark.parametrize("name", ["originals", "originals of a run that died", "lock"])
@@ -563,7 +563,7 @@ def test_the_way_back_from_originals_and_lock(lab, interrupted, place, tally, na
     for path in [at(site, "lock")] if name == "lock" else _originals(site):
         dangling(path, outside)
     refused(site, outside, [["revert"]])
-    tally("tampered .jhpatch: the way back")
+    tally("tampered .jhpatch: repair")
 
 
 @pytest.mark.parametrize("kind", ["symlink", "file", "everybody"])
@@ -585,7 +585,7 @@ def test_a_folder_of_originals_before_an_apply(lab, place, tally, kind):
         assert picture(site) == before[0]
     else:
         assert kind == "everybody" and lab.torn(site) == {}
-    tally("tampered .jhpatch: folder of originals")
+    tally("tampered .jhpatch: directory of originals")
 
 
 def test_names_that_nobody_knows_stay(lab, place, tally):
@@ -619,4 +619,4 @@ def test_a_half_written_file_of_another_hand(lab, place, tally, name, thing):
     assert answer("revert", "--site", site).code == 0
     assert picture(outside) == before
     assert lab.torn(site) == {}
-    tally("tampered .jhpatch: half written")
+    tally("tampered .jhpatch: partly written")
