@@ -191,9 +191,8 @@ def _probe_keytab(
         yield finding(classify_listing(message), message, path, user)
         return
     if keytab.reader is None:
-        yield finding(
-            "keytab-central", "%s: root can read this keytab, the user cannot" % user, path, user
-        )
+        message = "%s: root can read this keytab, but the user cannot" % user
+        yield finding("keytab-central", message, path, user)
     if realm_of(spec.principal):  # else there is no default realm: kinit reports it
         entries = parse_entries(listing.stdout)
         hint = explain_realm(facts.profile, realm_of(spec.principal))
