@@ -50,7 +50,10 @@ def _rows(kdc: Dict[str, Any]) -> Iterator[Tuple[str, str]]:
     requests_ = [kdc[variant]["as_req"] for variant in VARIANTS]
     yield "AS-REQ, user who saves", _plain([next(iter(one.values())) for one in requests_])
     rest = [list(one.values())[1:] for one in requests_]
-    yield "AS-REQ, users who log in, mean", _plain([round(statistics.mean(one), 1) for one in rest])
+    yield (
+        "AS-REQ, users who log in, mean",
+        _plain([round(statistics.mean(one), 1) for one in rest]),
+    )
 
 
 def _memory_rows(memory: Dict[str, Any]) -> Iterator[Tuple[str, str]]:

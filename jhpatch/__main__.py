@@ -39,7 +39,7 @@ def _last_words(error: Exception) -> None:
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         os.write(2, _NO_MEMORY)
     else:
-        words = b"jhpatch: the result cannot be told (%s); nothing is left half done\n"
+        words = b"jhpatch: cannot print the result (%s); nothing is left half done\n"
         os.write(2, words % type(error).__name__.encode())
 
 

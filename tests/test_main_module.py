@@ -37,8 +37,8 @@ def test_interpreters_with_options(env, option):
     [
         ("OSError(12, 'Cannot allocate memory')", "out of memory"),
         ("MemoryError()", "out of memory"),
-        ("OSError(5, 'Input/output error')", "the result cannot be told (OSError)"),
-        ("TypeError('takes 1 positional argument')", "the result cannot be told (TypeError)"),
+        ("OSError(5, 'Input/output error')", "cannot print the result (OSError)"),
+        ("TypeError('takes 1 positional argument')", "cannot print the result (TypeError)"),
     ],
 )
 def test_a_result_that_cannot_be_printed_is_one_line(error, words):

@@ -71,7 +71,7 @@ def test_ones_own_kinit_as_somebody_else_is_refused_with_what_to_do(
         shell_as("xenia", "echo development | kinit -c %s xenia-dev" % cache_of("xenia"))
         with pytest.raises(Refused) as refused:
             Browser(hub, "xenia").login(PASSWORD)
-        assert refused.value.status == 503 and "not replaced before" in refused.value.text
+        assert refused.value.status == 503 and "does not replace before" in refused.value.text
         (command,) = set(re.findall(r"kdestroy -c FILE:[\w/]+", refused.value.text))
         shell_as("xenia", command)
         Browser(hub, "xenia").login(PASSWORD)
@@ -124,7 +124,7 @@ def test_a_keytab_that_fits_no_longer_is_reported_though_kinit_r_succeeds(
             old = stamp_of("zoe")
             Browser(hub, "zoe").login(PASSWORD)
             assert stamp_of("zoe") != old and is_valid("zoe"), hub.tail()
-        assert len(hub.lines("zoe.keytab", "gives no ticket", "kinit -R")) == 1, hub.tail()
+        assert len(hub.lines("zoe.keytab", "kinit obtains no ticket", "kinit -R")) == 1, hub.tail()
         assert len(hub.lines("Kerberos ticket for zoe", "from keytab")) == 1
 
 

@@ -171,7 +171,7 @@ def test_outside(name, version, jhpatch, tmp_path):
     refused = jhpatch(None, "apply", "--site", laid.site)
     assert refused.code == 5
     assert refused.error["found"] == "%s %s" % (name, version)
-    assert refused.error["expected"].startswith("%s to %s, the nearest " % (first, last))
+    assert refused.error["expected"].startswith("%s to %s (nearest: " % (first, last))
     status = jhpatch(None, "status", "--site", laid.site)
     assert status.code == 3
     assert status.states == dict.fromkeys(PATCHES[name], "unsupported")

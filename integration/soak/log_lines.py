@@ -40,9 +40,9 @@ OURS: Sequence[Known] = (
     Known(r"Kerberos: the KDC of \S+ does not answer", _KDC),
     Known(r"Kerberos: the KDC of \S+ answers again", _KDC),
     Known(r"Kerberos ticket for %s .* from kinit -R .* at renewal" % _USER, _KEYS),
-    Known(r"Kerberos: keytab .* of %s gives no ticket; kinit -R renews" % _USER, _KEYS),
+    Known(r"Kerberos: kinit obtains no ticket with keytab .* of %s; kinit -R" % _USER, _KEYS),
     Known(
-        r"(?:light %s|App|App [^\]]*)\] Kerberos: the keytab gives no ticket; kinit -R renews"
+        r"(?:light %s|App|App [^\]]*)\] Kerberos: kinit obtains no ticket with the keytab; "
         % _USER,
         _KEYS,
     ),

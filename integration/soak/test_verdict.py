@@ -61,7 +61,7 @@ def test_a_line_needs_its_event_of_its_user() -> None:
     """One that nobody knows is never explained."""
     line = Line(
         100.0,
-        "[W JupyterHub hub_log:69] Kerberos: keytab /k of open-0 gives no ticket; "
+        "[W JupyterHub hub_log:69] Kerberos: kinit obtains no ticket with keytab /k of open-0; "
         "kinit -R renews the old one until 1: kinit: x",
     )
     assert log_lines.unexplained([line], [event(NewKeysLater, "open-0")]) == []

@@ -19,8 +19,8 @@ MARGIN = 0.3
 
 KINDS: Dict[str, FindingKind] = {
     "check-timeout": warning(
-        "the check took longer than its limit: a file system or a service such as LDAP may not "
-        "respond",
+        "the check took longer than its limit: a file system or a service such as LDAP may be "
+        "unresponsive",
         jhpatch_command("doctor"),
     ),
     "check-left-out": warning(

@@ -1,7 +1,7 @@
 """The commands, one a module with ``add_arguments(parser)`` and ``run(arguments) -> Result``."""
 
 COMMANDS = {
-    "list": "List every patch: its releases, its purpose, and its state here",
+    "list": "List every patch with its releases, its purpose, and its state in the environment",
     "status": "Show the state of each patch; change nothing",
     "diff": "Show the exact changes of apply as a unified diff",
     "apply": "Apply all applicable patches",

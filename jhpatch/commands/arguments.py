@@ -16,7 +16,7 @@ from jhpatch.patchset.edition import digest
 from jhpatch.report.result import Result, Sites
 
 _PATCHES_HELP = (
-    "Use this patch directory too, besides jhpatch's own, those in JHPATCH_PATCHES, %s and "
+    "Use this patch directory in addition to jhpatch's own, those in JHPATCH_PATCHES, %s and "
     "installed patch sets; can be given more than once" % patch_sets.STANDING
 )
 
@@ -46,8 +46,8 @@ def add_arguments(
         action="append",
         default=[],
         metavar="DIR",
-        help="Use this site-packages directory without its Python, such as one in an image; can "
-        "be given more than once",
+        help="Use this site-packages directory, such as one in a container image, without its "
+        "Python; can be given more than once",
     )
     add_patches(parser)
     add_only_patches(parser)

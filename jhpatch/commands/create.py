@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--description",
         metavar="TEXT",
-        help="What the patch does, and why (default: asked on a terminal)",
+        help="Describe what the patch does, and why (default: jhpatch asks on a terminal)",
     )
     add(
         "--from",
@@ -134,7 +134,8 @@ def _patch_dir(arguments: argparse.Namespace) -> str:
     parent = os.path.dirname(os.path.abspath(named[0]))
     if os.path.exists(named[0]) != os.path.isdir(named[0]) or not os.path.isdir(parent):
         raise Usage(
-            "--patches does not name a directory",
+            "%s does not name a directory"
+            % ("--patches" if arguments.patches else "JHPATCH_PATCHES"),
             path=named[0],
             expected="a directory, or a new name in an existing directory",
             found="a file" if os.path.exists(named[0]) else "no directory " + parent,

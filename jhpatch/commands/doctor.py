@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--unit",
         default="jupyterhub",
         metavar="NAME",
-        help="The systemd unit of the hub (default: jupyterhub)",
+        help="Inspect this systemd unit, which starts the hub (default: jupyterhub)",
     )
     add_shared_arguments(parser, patches=False)
 

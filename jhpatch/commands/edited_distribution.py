@@ -67,7 +67,7 @@ def _target_in(arguments: argparse.Namespace, inspection: Inspection, name: str)
     copies = len(inspection.snapshot.distributions[name])
     if distribution.layout or copies > 1:
         raise Refused(
-            "jhpatch does not patch %s here" % name,
+            "jhpatch cannot patch this installation of %s" % name,
             path=inspection.site.path,
             expected="one copy whose files are in the site",
             found=distribution.layout or "%d copies" % copies,

@@ -57,7 +57,7 @@ def edited(arguments: argparse.Namespace, target: Target, patch: str) -> Change:
             found=", ".join(path for path, _ in refused),
             next="leave the file out: name the others with --file PATH"
             if chosen
-            else "put the change where the package reads its settings or templates from",
+            else "make the change in the package's configuration or templates instead",
         )
     if not chosen:
         raise Refused(
@@ -124,7 +124,7 @@ def from_diff(arguments: argparse.Namespace, target: Target) -> Change:
             found=", ".join(refused)[:400],
             next="leave the file out: name the others with --file PATH"
             if by_path
-            else "put the change where the package reads its settings or templates from",
+            else "make the change in the package's configuration or templates instead",
         )
     if arguments.file:
         named = _named_files(arguments, target)
@@ -141,8 +141,7 @@ def from_diff(arguments: argparse.Namespace, target: Target) -> Change:
         raise Refused(
             "the diff changes no file of %s" % target.package,
             path=arguments.diff,
-            expected=meant
-            or "a file that %s %s has" % (target.package, target.distribution.version),
+            expected=meant or "a file of %s %s" % (target.package, target.distribution.version),
             found=", ".join(others)[:400] or None,
             next="make the diff in the site-packages directory, so that it names " + meant
             if meant

@@ -37,9 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         add_output_options(subparser)
         return subparser
 
-    _add_install(
-        action("install", "Write a PySpark kernel; change nothing if it is already there")
-    )
+    _add_install(action("install", "Write a PySpark kernel; change nothing if it is up to date"))
     action("list", "List the PySpark kernels that a Jupyter server of this Python offers")
     check = action(
         "check", "Start a kernel and run a first job; print the cause and exit with 3 if it fails"
@@ -53,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=number(1, 86400, "seconds"),
         default=180.0,
         metavar="SECONDS",
-        help="Limit for the start and the job together (default: 180)",
+        help="Wait at most this long for the start and the job together (default: 180)",
     )
     remove = action("remove", "Remove a kernel that jhpatch wrote")
     remove.add_argument("name", metavar="NAME")
@@ -67,52 +65,56 @@ def _add_install(parser: argparse.ArgumentParser) -> None:
     add(
         "--spark-home",
         metavar="DIR",
-        help="Directory of Spark (default: SPARK_HOME, or the only Spark that is found)",
+        help="Use the Spark in this directory (default: SPARK_HOME, or the only Spark that is "
+        "found)",
     )
     add(
         "--hadoop-conf-dir",
         metavar="DIR",
-        help="Directory of core-site.xml (default: HADOOP_CONF_DIR, /etc/hadoop/conf)",
+        help="Read core-site.xml from this directory (default: HADOOP_CONF_DIR, else "
+        "YARN_CONF_DIR, else /etc/hadoop/conf)",
     )
     add(
         "--yarn-conf-dir",
         metavar="DIR",
-        help="Directory of yarn-site.xml, if not --hadoop-conf-dir (default: YARN_CONF_DIR)",
+        help="Read yarn-site.xml from this directory, if it is not in --hadoop-conf-dir "
+        "(default: YARN_CONF_DIR)",
     )
     add(
         "--java-home",
         metavar="DIR",
-        help="Directory of Java (default: the first that this Spark runs on)",
+        help="Use the Java in this directory (default: the first that this Spark runs on)",
     )
     add(
         "--python",
         dest="interpreter",  # ``python`` is a list of environments in other commands
         metavar="PATH",
-        help="Python interpreter of the kernel and the workers "
+        help="Run the kernel and the workers with this Python interpreter "
         "(default: the one that runs jhpatch)",
     )
     add(
         "--worker-python",
         metavar="PATH",
-        help="Python interpreter of the workers, if it is another one (default: --python)",
+        help="Run the workers with this Python interpreter (default: that of --python)",
     )
     add(
         "--master",
         default="yarn",
         metavar="URL",
-        help="yarn, local[2] or spark://HOST:PORT (default: yarn)",
+        help="Connect to this master: yarn, local[2] or spark://HOST:PORT (default: yarn)",
     )
     add(
         "--deploy-mode",
         default="client",
         metavar="MODE",
-        help="client, the only mode that a notebook supports (default: client)",
+        help="Use this deploy mode; a notebook supports only client (default: client)",
     )
-    add("--name", default="pyspark", metavar="NAME", help="Name of the kernel (default: pyspark)")
+    text = "Give the kernel this name (default: pyspark)"
+    add("--name", default="pyspark", metavar="NAME", help=text)
     add(
         "--display-name",
         metavar="TEXT",
-        help="Name that users see (default: PySpark, its release and master)",
+        help="Show this name to users (default: PySpark with its release and master)",
     )
     repeatable: Dict[str, Any] = {"action": "append", "default": []}
     text = "Set a property of Spark; can be given more than once"

@@ -29,18 +29,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--external-scheme",
         metavar="http|https",
-        help="The scheme that browsers use, if another proxy terminates TLS in front of nginx",
+        help="Name the scheme that browsers use, if another proxy terminates TLS in front of "
+        "nginx",
     )
     add(
         "--nginx-version",
         metavar="VERSION",
-        help="The version of nginx (default: that of the installed nginx, which then also checks "
-        "the configuration)",
+        help="Check for this version of nginx (default: that of the installed nginx, which then "
+        "also checks the configuration)",
     )
     add(
         "--hub-version",
         metavar="VERSION",
-        help="The version of JupyterHub behind the reverse proxy",
+        help="Check for this version of JupyterHub behind the reverse proxy",
     )
     add(
         "--url",

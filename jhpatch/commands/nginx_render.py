@@ -4,7 +4,7 @@ import argparse
 import os
 from typing import Any, Dict
 
-from jhpatch.errors import NextStep, Usage, jhpatch_command, shell_command
+from jhpatch.errors import NextStep, Usage, jhpatch_command
 from jhpatch.nginx.site import CA_FILE, RHEL_CA_FILE, ProxySite, ca_file
 from jhpatch.patchset import unified_diff
 from jhpatch.report.result import Error, RenderedSite, Result, SiteFile
@@ -19,7 +19,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--server-name",
         metavar="NAME",
-        help="A name of the site; can be given more than once",
+        help="Serve the site under this name; can be given more than once",
         **repeatable,
     )
     add(
@@ -32,26 +32,29 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--upstream",
         metavar="HOST:PORT",
-        help="The address of the hub's proxy, https://HOST:PORT if it uses TLS, or unix:/PATH; "
-        "can be given more than once: nginx uses a later one if an earlier one does not answer",
+        help="Pass requests to the hub's proxy at this address, https://HOST:PORT if it uses TLS, "
+        "or unix:/PATH; can be given more than once: nginx uses a later one if an earlier one "
+        "does not answer",
         **repeatable,
     )
     add(
         "--certificate",
         metavar="FILE",
-        help="The certificate for all names, or one for each; can be given more than once",
+        help="Use this certificate, one for all names or one for each; can be given more than "
+        "once",
         **repeatable,
     )
     add(
         "--certificate-key",
         metavar="FILE",
-        help="The key of each --certificate; can be given more than once",
+        help="Use this key for the certificate in the same position; can be given more than once",
         **repeatable,
     )
     add(
         "--external-scheme",
         metavar="http|https",
-        help="The scheme that browsers use, if another proxy terminates TLS in front of nginx",
+        help="Name the scheme that browsers use, if another proxy terminates TLS in front of "
+        "nginx",
     )
     add("--redirect-http", action="store_true", help="Redirect requests to port 80 to https")
     add(
@@ -83,7 +86,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--base-url",
         default="/",
         metavar="PATH",
-        help="The c.JupyterHub.base_url of the hub (default: /)",
+        help="Serve the hub at this path, its c.JupyterHub.base_url (default: /)",
     )
     add(
         "--proxy-read-timeout",
@@ -185,12 +188,16 @@ def run(arguments: argparse.Namespace) -> Result:
 def _not_ours(path: str) -> Error:
     return Error(
         "refused",
-        "will not overwrite a file that jhpatch did not write, or that was changed since; the "
+        "jhpatch does not overwrite a file that it did not write, or that was changed since; the "
         "diff shows the difference",
         path,
         "an unchanged file that nginx render wrote",
-        "another file",
-        shell_command("mv", path, path + ".old") + ", then run the same command again",
+        "a file that was written or changed without jhpatch",
+        # A backup beside it is read too where nginx includes sites-enabled/*.
+        NextStep(
+            "move %s to a directory that nginx does not include; then run the same command again"
+            % path
+        ),
     )
 
 

@@ -27,15 +27,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--to",
         required=True,
         metavar="VERSION|FILE|WHEEL",
-        help="The other release: a version, which pip downloads, a wheel, or an unpatched file "
-        "with --release",
+        help="Port the patch to this release: a version, which pip downloads, a wheel, or an "
+        "unpatched file with --release",
     )
-    add("--release", metavar="VERSION", help="The release of the unpatched file that --to names")
+    text = "State the release of the unpatched file that --to names"
+    add("--release", metavar="VERSION", help=text)
     add(
         "--from",
         dest="origin",
         metavar="FILE|WHEEL",
-        help="The unpatched file or the wheel of the nearest supported release (default: "
+        help="Read the nearest supported release from this unpatched file or wheel (default: "
         "pip downloads the wheel)",
     )
     add(

@@ -84,9 +84,9 @@ def _all_sites(
                 )
             else:
                 raise Refused(
-                    "root does not inspect a path that several other users can write",
+                    "as root, jhpatch does not inspect a path that several other users can write",
                     path=writer.path,
-                    expected="a path that only root, or only one user, can write",
+                    expected="a path that, besides root, at most one user can write",
                     found="mode %04o" % writer.mode,
                     next=path_owners.step_to_close([writer]),
                 )
@@ -100,14 +100,14 @@ def _all_sites(
             rows.setdefault(os.path.realpath(report.site), report)
     if not rows:
         raise Refused(
-            "no hub and no single-user server is running on this host",
+            "no hub and no user's server is running on this host",
             expected="a running jupyterhub or jupyterhub-singleuser",
             found="none that this user can see",
             next=jhpatch_command("status", "--python", "/path/to/the/hub/bin/python"),
         )
     if named and not any(map(_is_about_a_patch, rows.values())):
         raise Refused(
-            "no running environment has a distribution of these patches",
+            "no environment of a running server has a distribution of these patches",
             path=", ".join(sorted(rows)),
             expected=" or ".join(sorted({name.partition("/")[0] for name in named})),
             found="none of them",

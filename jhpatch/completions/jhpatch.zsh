@@ -18,7 +18,7 @@ _shtab_jhpatch_commands() {
     help:'Show the help of a command'
     kernelspec:'Install, list, check and remove PySpark kernels'
     lint:'For patch maintainers: check patch files against the rules'
-    list:'List every patch: its releases, its purpose, and its state here'
+    list:'List every patch with its releases, its purpose, and its state in the environment'
     nginx:'Write the site file of the nginx reverse proxy, or check an existing one'
     rebase:'For patch maintainers: port a patch to another release'
     revert:'Restore the original files byte for byte'
@@ -32,7 +32,7 @@ _shtab_jhpatch_commands() {
 _shtab_jhpatch_kernelspec_commands() {
   local _commands=(
     check:'Start a kernel and run a first job; print the cause and exit with 3 if it fails'
-    install:'Write a PySpark kernel; change nothing if it is already there'
+    install:'Write a PySpark kernel; change nothing if it is up to date'
     list:'List the PySpark kernels that a Jupyter server of this Python offers'
     remove:'Remove a kernel that jhpatch wrote'
   )
@@ -61,8 +61,8 @@ _shtab_jhpatch_defaults_added=0
 _shtab_jhpatch_apply_options=(
   "(- : *)"{-h,--help}"[Show this help and exit]"
   "*--python[Use the environment of this Python, or in this directory\; can be given more than once (default\: the Python that runs jhpatch)]:PATH:"
-  "*--site[Use this site-packages directory without its Python, such as one in an image\; can be given more than once]:DIR:"
-  "*--patches[Use this patch directory too, besides jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
+  "*--site[Use this site-packages directory, such as one in a container image, without its Python\; can be given more than once]:DIR:"
+  "*--patches[Use this patch directory in addition to jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
   "--only-patches[Ignore the patches that come with jhpatch]"
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
@@ -89,14 +89,14 @@ _shtab_jhpatch_completion_defaults_added=0
 
 _shtab_jhpatch_create_options=(
   "(- : *)"{-h,--help}"[Show this help and exit]"
-  "--description[What the patch does, and why (default\: asked on a terminal)]:TEXT:"
+  "--description[Describe what the patch does, and why (default\: jhpatch asks on a terminal)]:TEXT:"
   "--from[Take the change from this output of git diff, diff -u or diff -ru, not from the site]:DIFF:"
   "*--file[Patch this edited file, named by its path in the site\; can be given more than once (default\: all edited files of the distribution)]:PATH:"
   "*--wheel[Read the release\'s own files from this wheel\; can be given more than once]:WHEEL:"
   "--wheels[Read the release\'s own files from a wheel in this directory\; pip downloads a missing wheel to it]:DIR:"
   "*--python[Use the environment of this Python, or in this directory\; can be given more than once (default\: the Python that runs jhpatch)]:PATH:"
-  "*--site[Use this site-packages directory without its Python, such as one in an image\; can be given more than once]:DIR:"
-  "*--patches[Use this patch directory too, besides jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
+  "*--site[Use this site-packages directory, such as one in a container image, without its Python\; can be given more than once]:DIR:"
+  "*--patches[Use this patch directory in addition to jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
   "--only-patches[Ignore the patches that come with jhpatch]"
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
@@ -112,8 +112,8 @@ _shtab_jhpatch_create_defaults_added=0
 _shtab_jhpatch_diff_options=(
   "(- : *)"{-h,--help}"[Show this help and exit]"
   "*--python[Use the environment of this Python, or in this directory\; can be given more than once (default\: the Python that runs jhpatch)]:PATH:"
-  "*--site[Use this site-packages directory without its Python, such as one in an image\; can be given more than once]:DIR:"
-  "*--patches[Use this patch directory too, besides jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
+  "*--site[Use this site-packages directory, such as one in a container image, without its Python\; can be given more than once]:DIR:"
+  "*--patches[Use this patch directory in addition to jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
   "--only-patches[Ignore the patches that come with jhpatch]"
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
@@ -132,10 +132,10 @@ _shtab_jhpatch_doctor_options=(
   "--keytab[Use this value for c.KerberosTicket.keytab instead of that in --config]:TEMPLATE:"
   "--principal[Use this value for c.KerberosTicket.principal instead of that in --config]:TEMPLATE:"
   "--ccache[Use this value for c.KerberosTicket.ccache instead of that in --config]:TEMPLATE:"
-  "--unit[The systemd unit of the hub (default\: jupyterhub)]:NAME:"
+  "--unit[Inspect this systemd unit, which starts the hub (default\: jupyterhub)]:NAME:"
   "*--python[Use the environment of this Python, or in this directory\; can be given more than once (default\: the Python that runs jhpatch)]:PATH:"
-  "*--site[Use this site-packages directory without its Python, such as one in an image\; can be given more than once]:DIR:"
-  "*--patches[Use this patch directory too, besides jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
+  "*--site[Use this site-packages directory, such as one in a container image, without its Python\; can be given more than once]:DIR:"
+  "*--patches[Use this patch directory in addition to jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
   "--only-patches[Ignore the patches that come with jhpatch]"
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
@@ -166,7 +166,7 @@ _shtab_jhpatch_kernelspec_check_options=(
   {-q,--quiet}"[Print errors only]"
   {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
   "--static[Inspect the kernel\'s files, and start no kernel]"
-  "--timeout[Limit for the start and the job together (default\: 180)]:SECONDS:"
+  "--timeout[Wait at most this long for the start and the job together (default\: 180)]:SECONDS:"
   ":NAME:"
 )
 
@@ -178,16 +178,16 @@ _shtab_jhpatch_kernelspec_install_options=(
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
   {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
-  "--spark-home[Directory of Spark (default\: SPARK_HOME, or the only Spark that is found)]:DIR:"
-  "--hadoop-conf-dir[Directory of core-site.xml (default\: HADOOP_CONF_DIR, \/etc\/hadoop\/conf)]:DIR:"
-  "--yarn-conf-dir[Directory of yarn-site.xml, if not --hadoop-conf-dir (default\: YARN_CONF_DIR)]:DIR:"
-  "--java-home[Directory of Java (default\: the first that this Spark runs on)]:DIR:"
-  "--python[Python interpreter of the kernel and the workers (default\: the one that runs jhpatch)]:PATH:"
-  "--worker-python[Python interpreter of the workers, if it is another one (default\: --python)]:PATH:"
-  "--master[yarn, local\[2\] or spark\:\/\/HOST\:PORT (default\: yarn)]:URL:"
-  "--deploy-mode[client, the only mode that a notebook supports (default\: client)]:MODE:"
-  "--name[Name of the kernel (default\: pyspark)]:NAME:"
-  "--display-name[Name that users see (default\: PySpark, its release and master)]:TEXT:"
+  "--spark-home[Use the Spark in this directory (default\: SPARK_HOME, or the only Spark that is found)]:DIR:"
+  "--hadoop-conf-dir[Read core-site.xml from this directory (default\: HADOOP_CONF_DIR, else YARN_CONF_DIR, else \/etc\/hadoop\/conf)]:DIR:"
+  "--yarn-conf-dir[Read yarn-site.xml from this directory, if it is not in --hadoop-conf-dir (default\: YARN_CONF_DIR)]:DIR:"
+  "--java-home[Use the Java in this directory (default\: the first that this Spark runs on)]:DIR:"
+  "--python[Run the kernel and the workers with this Python interpreter (default\: the one that runs jhpatch)]:PATH:"
+  "--worker-python[Run the workers with this Python interpreter (default\: that of --python)]:PATH:"
+  "--master[Connect to this master\: yarn, local\[2\] or spark\:\/\/HOST\:PORT (default\: yarn)]:URL:"
+  "--deploy-mode[Use this deploy mode\; a notebook supports only client (default\: client)]:MODE:"
+  "--name[Give the kernel this name (default\: pyspark)]:NAME:"
+  "--display-name[Show this name to users (default\: PySpark with its release and master)]:TEXT:"
   "*--conf[Set a property of Spark\; can be given more than once]:KEY=VALUE:"
   "*--env[Set a variable in the kernel\'s environment\; can be given more than once]:NAME=VALUE:"
   "--lazy[Start Spark when it is first used, not with the notebook]"
@@ -241,8 +241,8 @@ _shtab_jhpatch_lint_defaults_added=0
 _shtab_jhpatch_list_options=(
   "(- : *)"{-h,--help}"[Show this help and exit]"
   "*--python[Use the environment of this Python, or in this directory\; can be given more than once (default\: the Python that runs jhpatch)]:PATH:"
-  "*--site[Use this site-packages directory without its Python, such as one in an image\; can be given more than once]:DIR:"
-  "*--patches[Use this patch directory too, besides jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
+  "*--site[Use this site-packages directory, such as one in a container image, without its Python\; can be given more than once]:DIR:"
+  "*--patches[Use this patch directory in addition to jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
   "--only-patches[Ignore the patches that come with jhpatch]"
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
@@ -262,9 +262,9 @@ _shtab_jhpatch_nginx_defaults_added=0
 _shtab_jhpatch_nginx_check_options=(
   "(- : *)"{-h,--help}"[Show this help and exit]"
   "*--server-name[Check only the servers of this name\; can be given more than once]:NAME:"
-  "--external-scheme[The scheme that browsers use, if another proxy terminates TLS in front of nginx]:http|https:"
-  "--nginx-version[The version of nginx (default\: that of the installed nginx, which then also checks the configuration)]:VERSION:"
-  "--hub-version[The version of JupyterHub behind the reverse proxy]:VERSION:"
+  "--external-scheme[Name the scheme that browsers use, if another proxy terminates TLS in front of nginx]:http|https:"
+  "--nginx-version[Check for this version of nginx (default\: that of the installed nginx, which then also checks the configuration)]:VERSION:"
+  "--hub-version[Check for this version of JupyterHub behind the reverse proxy]:VERSION:"
   "--url[Check the answers of the running reverse proxy at https\:\/\/NAME\:PORT\/ instead of a configuration]:URL:"
   "--user[With --url\: request the path of this user\'s server (default\: that of a user who does not exist)]:NAME:"
   "--cookie-file[With --url\: send the Cookie header in this file, as a user who has logged in]:FILE:"
@@ -280,18 +280,18 @@ _shtab_jhpatch_nginx_check_defaults_added=0
 
 _shtab_jhpatch_nginx_render_options=(
   "(- : *)"{-h,--help}"[Show this help and exit]"
-  "*--server-name[A name of the site\; can be given more than once]:NAME:"
+  "*--server-name[Serve the site under this name\; can be given more than once]:NAME:"
   "*--listen[Listen on this port or address, such as 443, \[\:\:\]\:443 or unix\:\/PATH\; can be given more than once (default\: 443 and \[\:\:\]\:443)]:PORT|ADDRESS:PORT:"
-  "*--upstream[The address of the hub\'s proxy, https\:\/\/HOST\:PORT if it uses TLS, or unix\:\/PATH\; can be given more than once\: nginx uses a later one if an earlier one does not answer]:HOST:PORT:"
-  "*--certificate[The certificate for all names, or one for each\; can be given more than once]:FILE:"
-  "*--certificate-key[The key of each --certificate\; can be given more than once]:FILE:"
-  "--external-scheme[The scheme that browsers use, if another proxy terminates TLS in front of nginx]:http|https:"
+  "*--upstream[Pass requests to the hub\'s proxy at this address, https\:\/\/HOST\:PORT if it uses TLS, or unix\:\/PATH\; can be given more than once\: nginx uses a later one if an earlier one does not answer]:HOST:PORT:"
+  "*--certificate[Use this certificate, one for all names or one for each\; can be given more than once]:FILE:"
+  "*--certificate-key[Use this key for the certificate in the same position\; can be given more than once]:FILE:"
+  "--external-scheme[Name the scheme that browsers use, if another proxy terminates TLS in front of nginx]:http|https:"
   "--redirect-http[Redirect requests to port 80 to https]"
   "--hsts[Have browsers refuse plain http for this long (default without a value\: two years)]:SECONDS:"
   "--stapling[Use OCSP stapling with the name server at this address]:RESOLVER:"
   "--max-body[Accept notebooks of up to this size (default\: 100m)]:SIZE:"
   "--read-timeout[Close an idle websocket after this time (default\: 1d)]:TIME:"
-  "--base-url[The c.JupyterHub.base_url of the hub (default\: \/)]:PATH:"
+  "--base-url[Serve the hub at this path, its c.JupyterHub.base_url (default\: \/)]:PATH:"
   "--proxy-read-timeout[Wait this long for the answer to any other request (default\: nginx\'s 60s)]:TIME:"
   "--snippet[Write only a part\: maps for the http block, or locations for an existing server]:maps|locations:"
   "*--trusted-proxy[Trust the client address that this host or network in front of nginx reports\; can be given more than once]:ADDRESS|CIDR:"
@@ -316,13 +316,13 @@ _shtab_jhpatch_nginx_render_defaults_added=0
 
 _shtab_jhpatch_rebase_options=(
   "(- : *)"{-h,--help}"[Show this help and exit]"
-  "--to[The other release\: a version, which pip downloads, a wheel, or an unpatched file with --release]:VERSION|FILE|WHEEL:"
-  "--release[The release of the unpatched file that --to names]:VERSION:"
-  "--from[The unpatched file or the wheel of the nearest supported release (default\: pip downloads the wheel)]:FILE|WHEEL:"
+  "--to[Port the patch to this release\: a version, which pip downloads, a wheel, or an unpatched file with --release]:VERSION|FILE|WHEEL:"
+  "--release[State the release of the unpatched file that --to names]:VERSION:"
+  "--from[Read the nearest supported release from this unpatched file or wheel (default\: pip downloads the wheel)]:FILE|WHEEL:"
   "--output[Write the patch file here (default\: beside those for other releases)]:FILE:"
   "--dry-run[Show what would be written\; write nothing]"
   "--wheels[Read wheels from this directory, and keep those that pip downloads (default\: keep none)]:DIR:"
-  "*--patches[Use this patch directory too, besides jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
+  "*--patches[Use this patch directory in addition to jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
   "--only-patches[Ignore the patches that come with jhpatch]"
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
@@ -336,8 +336,8 @@ _shtab_jhpatch_rebase_defaults_added=0
 _shtab_jhpatch_revert_options=(
   "(- : *)"{-h,--help}"[Show this help and exit]"
   "*--python[Use the environment of this Python, or in this directory\; can be given more than once (default\: the Python that runs jhpatch)]:PATH:"
-  "*--site[Use this site-packages directory without its Python, such as one in an image\; can be given more than once]:DIR:"
-  "*--patches[Use this patch directory too, besides jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
+  "*--site[Use this site-packages directory, such as one in a container image, without its Python\; can be given more than once]:DIR:"
+  "*--patches[Use this patch directory in addition to jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
   "--only-patches[Ignore the patches that come with jhpatch]"
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
@@ -355,8 +355,8 @@ _shtab_jhpatch_status_options=(
   "(- : *)"{-h,--help}"[Show this help and exit]"
   "--all[Show the environments of all running hubs and users\' servers]"
   "*--python[Use the environment of this Python, or in this directory\; can be given more than once (default\: the Python that runs jhpatch)]:PATH:"
-  "*--site[Use this site-packages directory without its Python, such as one in an image\; can be given more than once]:DIR:"
-  "*--patches[Use this patch directory too, besides jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
+  "*--site[Use this site-packages directory, such as one in a container image, without its Python\; can be given more than once]:DIR:"
+  "*--patches[Use this patch directory in addition to jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
   "--only-patches[Ignore the patches that come with jhpatch]"
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
@@ -370,7 +370,7 @@ _shtab_jhpatch_status_defaults_added=0
 _shtab_jhpatch_survey_options=(
   "(- : *)"{-h,--help}"[Show this help and exit]"
   "--wheels[Read wheels from this directory, and keep those that pip downloads (default\: keep none)]:DIR:"
-  "*--patches[Use this patch directory too, besides jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
+  "*--patches[Use this patch directory in addition to jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
   "--only-patches[Ignore the patches that come with jhpatch]"
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"

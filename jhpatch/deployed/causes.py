@@ -33,7 +33,7 @@ CAUSES: Dict[str, Cause] = {
     ),
     "kernel-program": Cause(
         "error",
-        "Jupyter starts the program that argv names, and a wrapper script starts further programs",
+        "Jupyter starts the program that argv names; a wrapper script starts other programs",
         "correct argv in {path}",
     ),
     "kernel-no-ipykernel": Cause(
@@ -109,16 +109,18 @@ CAUSES: Dict[str, Cause] = {
     "spark-python-mismatch": Cause(
         "error",
         "PySpark requires the same minor version of Python for the notebook and the workers",
-        "install one Python at the same path on all nodes, and name it with --python",
+        "install one Python at the same path on all nodes, and name it with kernelspec install"
+        " --python",
     ),
     "kernel-python": Cause(
         "error",
-        "a kernel that jhpatch writes runs on Python 3.6 or later, at an absolute path",
+        "a kernel that jhpatch writes needs the absolute path of a Python 3.6 or later",
         "python -m jhpatch kernelspec install --python PATH",
     ),
     "spark-python-unfit": Cause(
         "warning",
-        "this Spark was released for other Pythons, and may fail to send functions to workers",
+        "this Spark was released for other versions of Python, and may fail to send functions to"
+        " workers",
         "python -m jhpatch kernelspec install --python PATH",
     ),
     "spark-python-unusable": Cause(

@@ -72,7 +72,7 @@ def python_path(home: str) -> Tuple[List[str], Optional[Fault]]:
     found = sorted(glob.glob(escaped(home) + "/python/lib/py4j-*-src.zip"))
     if len(found) != 1:
         words = ", ".join(map(os.path.basename, found)) or "none"
-        message = "%s/python/lib must contain exactly one py4j-*-src.zip, and contains: %s"
+        message = "%s/python/lib must contain exactly one py4j-*-src.zip, but contains: %s"
         return [], Fault("spark-py4j", message % (home, words), home + "/python/lib")
     return entries + found, None
 

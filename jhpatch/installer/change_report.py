@@ -103,7 +103,7 @@ def with_errors(report: SiteReport, lock: Transaction) -> SiteReport:
     error: Optional[JhpatchError] = lock.cleanup_error
     if left:
         error = Failed(
-            "undoing an earlier run left a file of jhpatch, because the file was changed since",
+            "jhpatch undid an earlier run, except for this file, which was changed since",
             path="%s/%s" % (report.site, left[0]),
             expected="the bytes that jhpatch wrote, or no file",
             found="other bytes",

@@ -28,8 +28,8 @@ _IGNORED = re.compile(
     r"(.*\.(pyc|pyo|orig|rej|bak|tmp|sw[a-p])|.*~|#.*#|\.#.*|\.jhpatch-.*|\.nfs.*|\.DS_Store"
     r"|\.(git|hg|svn|idea|vscode|ipynb_checkpoints)|\.\w+_cache|__pycache__|Untitled\d*\.ipynb)\Z"
 )
-METADATA = "metadata"
-SCRIPT = "pip writes the scripts of each environment"
+METADATA = "it is a metadata file"
+SCRIPT = "it is a script, which pip writes for each environment"
 _NO_HASH = "RECORD has no SHA-256 of the file; name the wheel that was installed: --wheel WHEEL"
 NOT_REFUSED = (METADATA, SCRIPT)
 """Reasons for which an edited file is left out of a patch, with a note alone."""
@@ -171,7 +171,7 @@ def unpatchable(path: str, data: Optional[bytes]) -> Optional[str]:
     if not is_relative(path):
         return "it is outside of the site, and jhpatch changes only files in a site"
     if not is_of_a_package(path):
-        return "a unified diff would have to quote its name, or it is a metadata file"
+        return "it is a metadata file, or a unified diff would have to quote its name"
     if data is not None and b"\0" in data:
         return "it is binary, and a unified diff contains only text"
     return None

@@ -23,7 +23,8 @@ def refusal(snapshot: SiteSnapshot, status: PatchStatus) -> Refused:
         stale = stale_of(snapshot, copies)
         if stale:
             found += (
-                "; %s is stale, because the files are those of the other directory" % stale.info
+                "; %s is stale, because the installed files are those that the other directory "
+                "lists" % stale.info
             )
     return Refused(
         "%s does not fit this %s" % (status.patch, text),
@@ -42,7 +43,7 @@ def _remedy(
         if stale:
             return shell_command("rm", "-r", "%s/%s" % (snapshot.path, stale.info))
         return (
-            "find out which release the files are from, such as from its version module, "
+            "determine the release of the installed files, for example from their version module, "
             "and remove the metadata directory of the other release"
         )
     distribution = status.distribution

@@ -141,7 +141,7 @@ def _shared(snapshot: SiteSnapshot, path: str, owner: str, patch: str) -> Refuse
     return Refused(
         "two patches change the same file: %s and %s" % (owner, patch),
         path="%s/%s" % (snapshot.path, path),
-        next=jhpatch_command("apply", owner) + ", or revert %s first" % owner,
+        next=jhpatch_command("apply", owner) + "; or revert %s first" % owner,
     )
 
 
@@ -175,7 +175,7 @@ def _unsupported(snapshot: SiteSnapshot, status: PatchStatus) -> Refused:
         return Refused(
             "two patches change the same file: %s and %s" % (reason.owner, status.patch),
             path="%s/%s" % (snapshot.path, reason.text.partition(" belongs to ")[0]),
-            expected="a file of one patch",
+            expected="a file that only one patch changes",
             found=reason.text,
             next="combine both patches in one: edit the file, then "
             + jhpatch_command("create", reason.owner)

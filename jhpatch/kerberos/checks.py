@@ -178,7 +178,7 @@ def _probe_keytab(
         return
     path = keytab.path
     if not keytab.components:
-        message = "%s could not be inspected as %s in time" % (path, user)
+        message = "the inspection of %s as user %s did not finish in time" % (path, user)
         yield finding("check-timeout", message, path, user)
         return
     findings = list(check_keytab_place(account, keytab, bool(spec.keytab)))
@@ -191,9 +191,8 @@ def _probe_keytab(
         yield finding(classify_listing(message), message, path, user)
         return
     if keytab.reader is None:
-        yield finding(
-            "keytab-central", "%s: root reads this keytab, the user cannot" % user, path, user
-        )
+        message = "%s: root can read this keytab, but the user cannot" % user
+        yield finding("keytab-central", message, path, user)
     if realm_of(spec.principal):  # else there is no default realm: kinit reports it
         entries = parse_entries(listing.stdout)
         hint = explain_realm(facts.profile, realm_of(spec.principal))
@@ -269,14 +268,17 @@ def _probe_unit(facts: Facts, deadline: Deadline) -> Iterator[Finding]:
     shells = facts.options.environ.get("KRB5_CONFIG")
     if shells is not None and facts.environ.get("KRB5_CONFIG") != shells:
         message = (
-            "doctor did not use KRB5_CONFIG=%s of this shell, because the unit sets no such value"
+            "doctor did not use KRB5_CONFIG=%s of this shell, because the unit does not set this "
+            "value"
         )
         yield finding("shell-krb5-config", message % shells)
     elif shells is not None and (unit is None or not unit.knows_krb5_config):
-        message = "doctor used KRB5_CONFIG=%s of this shell; the value that the hub has is unknown"
+        message = (
+            "doctor used KRB5_CONFIG=%s of this shell, because it does not know the hub's value"
+        )
         yield finding("shell-krb5-config", message % shells)
     if unit is None:
-        yield finding("unit-missing", "this host has no unit " + facts.options.unit)
+        yield finding("unit-missing", "this host has no systemd unit " + facts.options.unit)
         return
     accounts = filter(None, map(facts.account, facts.options.users))
     specs = [spec for spec, _ in map(facts.ticket_spec, accounts) if spec]

@@ -33,7 +33,7 @@ _KINDS: Dict[str, FindingKind] = {
     ),
     "kinit": note("the ticket service uses this kinit"),
     "kinit-several": warning(
-        "users may run another kinit than the hub does, which may have another default cache",
+        "users may run another kinit than the hub, and its default cache may be another one",
         Line("c.KerberosTicket.kinit = {line}"),
     ),
     "kinit-conda": warning(
@@ -63,7 +63,7 @@ _KINDS: Dict[str, FindingKind] = {
     ),
     "config-not-read": note(
         "doctor does not run these lines, which can change settings or have no effect",
-        "check these lines, and pass the settings that they make to doctor as options",
+        "check these lines, and give doctor the settings that they change as options",
     ),
     "setting-not-literal": note(
         "doctor runs no code, so it does not know the value that this line sets",
@@ -90,8 +90,8 @@ _KINDS: Dict[str, FindingKind] = {
         "remove KRB5CCNAME from the environment, and set c.KerberosTicket.ccache",
     ),
     "spawner-not-covered": warning(
-        "the hub obtains tickets only for servers that run as their user, on this host, with its "
-        "/tmp",
+        "the hub obtains tickets only for servers that run as their user, on this host and with "
+        "this host's /tmp",
         Line("c.JupyterHub.spawner_class = 'jupyterhub.spawner.LocalProcessSpawner'"),
     ),
     "spawner-unknown": note(
@@ -135,7 +135,8 @@ _KINDS: Dict[str, FindingKind] = {
     ),
     "kinit-no-kdc": error(
         "kinit cannot contact any KDC of the realm",
-        "correct the kdc lines of krb5.conf or the DNS records, or open the firewall",
+        "correct the kdc lines of krb5.conf or the DNS records, or open the KDC's port in the "
+        "firewall",
     ),
     "kinit-no-key": error(
         "the keytab has no key of a permitted encryption type for the principal",
@@ -193,7 +194,9 @@ _KINDS: Dict[str, FindingKind] = {
         "this process still runs the code from before the last change",
         "restart the hub with its systemd unit, or have the user restart the server",
     ),
-    "restart-unknown": note("only root sees other users' processes here", root_command("doctor")),
+    "restart-unknown": note(
+        "on this host, only root sees other users' processes", root_command("doctor")
+    ),
     "site-unreadable": warning(
         "doctor cannot tell whether a restart is needed", jhpatch_command("status")
     ),

@@ -77,7 +77,7 @@ class Assignments(CallEvaluator):
             return
         self.lose(value, target)
         if isinstance(owner, Section):
-            self.forget(owner, target, "a computed name in %s[…]" % owner)
+            self.forget(owner, target, "the name in %s[…] is computed" % owner)
         elif isinstance(owner, Entries) and owner.is_update and is_item:
             self.note(target, "the dictionary has no value yet, so the hub does not start")
         elif isinstance(owner, Entries) and is_item and self.outer is None:
@@ -124,7 +124,8 @@ class Assignments(CallEvaluator):
         for node in ast.walk(target):
             name = getattr(node, "attr", None) or constant_of(node)
             if type(name) is str and name in _SECTIONS:
-                self.note(target, "%s of an object that may not be the configuration" % name)
+                what = "%s belongs to an object that may not be the configuration"
+                self.note(target, what % name)
 
     def _run_delete(self, node: ast.Delete) -> None:
         for target in node.targets:

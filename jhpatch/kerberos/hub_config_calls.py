@@ -109,7 +109,7 @@ class CallEvaluator(Evaluator):
         arguments.update(zip(("fname", "path"), (self.evaluate(value) for value in node.args)))
         name, directory = arguments.get("fname"), arguments.get("path")
         if type(name) is not str or type(directory) not in (str, type(None)):
-            self.forget(self.config, node, "load_subconfig with a computed name")
+            self.forget(self.config, node, "the path in load_subconfig() is computed")
         else:
             self._merge_file(name, directory, node)
 
@@ -163,7 +163,7 @@ class CallEvaluator(Evaluator):
         if isinstance(other, Section) and not self.uncertain:
             section.merge(other)
         elif isinstance(other, Section) or not self._set_entries(section, other, node):
-            self.forget(section, node, "%s.%s of an unknown value" % (section, name))
+            self.forget(section, node, "the effect of %s.%s() is unknown" % (section, name))
         return None
 
     def _set_entries(self, section: Section, entries: Entries, node: ast.AST) -> bool:

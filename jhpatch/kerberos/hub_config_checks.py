@@ -40,8 +40,7 @@ def _check_names(config: HubConfig) -> Iterator[Finding]:
         path = config.place(_OWN + name)
         if name[:1].isupper():
             message = (
-                "KerberosTicket.%s begins with a capital, and the hub does not start with that"
-                % name
+                "KerberosTicket.%s begins with a capital letter, so the hub does not start" % name
             )
             yield finding("setting-wrong", message, path, name=name)
             continue

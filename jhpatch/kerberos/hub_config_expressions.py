@@ -118,7 +118,7 @@ class Evaluator(Scope):
             if type(key) is str:
                 return self.item(owner, key, node)
             if not owner.name:
-                lose(owner, self.note(node, "a computed name in c[…]"))
+                lose(owner, self.note(node, "the name in c[…] is computed"))
         if isinstance(owner, Entries) and is_constant(key):
             return self.item(owner, key, node)
         if isinstance(owner, (Section, Entries)):

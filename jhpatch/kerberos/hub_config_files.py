@@ -100,7 +100,7 @@ class _Files:
         try:
             writer = path_owners.writer_of(path) if os.geteuid() == 0 else None
             if writer is not None:
-                message = "others can write %s (owner uid %d, mode %04o)" % writer
+                message = "users other than root can write %s (owner uid %d, mode %04o)" % writer
                 self.findings.append(finding("config-writable", message, path))
                 return None
             return read_file(path, _CAP).data

@@ -55,7 +55,7 @@ class _Reader(Assignments):
                 self.run([statement])
             except RecursionError:
                 self.names = before
-                self.config.forget(self.note(statement, "code that is nested too deeply"), True)
+                self.config.forget(self.note(statement, "the code is nested too deeply"), True)
 
     def run(self, statements: Sequence[ast.stmt]) -> None:
         for statement in statements:

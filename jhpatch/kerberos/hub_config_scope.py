@@ -138,7 +138,8 @@ class Scope:
         """Remember the lines of a function or class that name KRB5CCNAME."""
         for child in ast.walk(node):
             if constant_of(child) == "KRB5CCNAME":
-                self.note(child, "KRB5CCNAME in a function or class, which doctor does not run")
+                what = "KRB5CCNAME is used in a function or class, which doctor does not run"
+                self.note(child, what)
 
 
 def constant_of(node: ast.AST) -> Any:

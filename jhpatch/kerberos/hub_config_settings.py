@@ -84,7 +84,5 @@ def _nested(section: Section) -> List[Unread]:
         if isinstance(value, Section):
             rows += _nested(value)
         elif place and section.name.endswith(".KerberosTicket"):
-            rows.append(
-                Unread(place, "c.%s.%s is set in a section within a section" % (section.name, key))
-            )
+            rows.append(Unread(place, "c.%s.%s is set in a nested section" % (section.name, key)))
     return rows

@@ -18,14 +18,14 @@ _ANSWERS = (  # codes of messages that only a KDC's answer can cause
 )
 
 _SILENT_DNS = Hint(
-    "; kinit waited for the DNS, and contacted no KDC",
+    "; kinit waited for DNS, and contacted no KDC",
     "check whether the name servers in /etc/resolv.conf answer",
 )
 
 _NO_ADDRESS = Hint(
     "; kinit found no address of these names, and contacted no KDC",
-    "check with getent hosts NAME whether this host resolves these names; correct the DNS, or "
-    "the kdc lines in krb5.conf",
+    "check with getent hosts NAME whether this host resolves these names; correct the DNS "
+    "records, or the kdc lines in krb5.conf",
 )
 
 Connect = Callable[[str, int], str]
@@ -122,13 +122,13 @@ def _check_protocols(trace: Trace, connect: Connect) -> Iterator[Finding]:
         by_udp = [other for other in others if other.protocol == "UDP"]
         by_tcp = [other for other in others if other.protocol == "TCP"]
         if contact.protocol == "TCP" and by_udp and not by_udp[0].answer:
-            message = "KDC %s answered by TCP, but not by UDP: %s"
+            message = "KDC %s answered over TCP, but not over UDP: %s"
             message %= (_name(contact), by_udp[0].error or by_udp[0].line)
             yield finding("kdc-udp-blocked", message, host=host, port=port)
         elif contact.protocol == "UDP" and not any(other.answer for other in by_tcp):
             reason = connect(host, port)
             if reason:
-                message = "KDC %s answered kinit by UDP, but a connection by TCP failed: %s"
+                message = "KDC %s answered kinit over UDP, but a connection over TCP failed: %s"
                 message %= (_name(contact), reason)
                 yield finding("kdc-tcp-blocked", message, host=host, port=port)
 

@@ -7,7 +7,9 @@ INIT_FAILED = "krb5-init-failed"
 """The code of messages about libkrb5 itself: no keytab, principal or KDC has a part in it."""
 NOT_STARTED = "kinit-not-started"
 """The code of messages about a program that did not start."""
-UNTRUSTED = "root does not run klist or kinit with a krb5.conf that an ordinary user can write"
+UNTRUSTED = (
+    "as root, doctor does not run klist or kinit with a krb5.conf that an ordinary user can write"
+)
 
 # MIT krb5 1.15 to 1.21: src/lib/krb5/error_tables/krb5_err.et, k5e1_err.et, kv5m_err.et,
 # src/util/profile/prof_err.et, and the texts of src/clients/kinit/kinit.c,

@@ -80,7 +80,7 @@ def check_kinits(kinits: Tuple[KinitProgram, ...], is_set: bool = False) -> Iter
     yield finding("kinit", "%s %s" % (used.kind, used.version or "krb5"), used.path)
     for kinit in kinits:
         if kinit.writer:
-            message = "others can write %s (owner uid %d, mode %04o)"
+            message = "users other than root can write %s (owner uid %d, mode %04o)"
             message = message % (kinit.path, kinit.writer.uid, kinit.writer.mode)
             yield finding("kinit-writable", message, kinit.writer.path)
     if used.kind == "conda":

@@ -109,7 +109,7 @@ def _require_trusted(path: str) -> None:
     writer = path_owners.writer_of(path, is_system_account)
     if writer is not None:
         raise JhpatchError(
-            "an ordinary user can write this path, so root does not read it",
+            "an ordinary user can write this path, so doctor does not read it as root",
             path=writer.path,
             found="owner uid %d, mode %04o" % (writer.uid, writer.mode),
         )

@@ -9,7 +9,7 @@ KINDS: Dict[str, FindingKind] = {
     # krb5.conf
     "krb5-conf-missing": warning(
         "without krb5.conf, kinit has no default realm and finds KDCs only through DNS",
-        "copy krb5.conf from a host that works",
+        "copy krb5.conf from a host on which kinit works",
     ),
     "krb5-conf-unreadable": error(
         "each user's kinit reads krb5.conf as that user",
@@ -21,7 +21,8 @@ KINDS: Dict[str, FindingKind] = {
         "let every user read {path}, or remove it from KRB5_CONFIG",
     ),
     "krb5-conf-writable": error(
-        "a user who can write it can direct every kinit, including root's, to their own KDC",
+        "a user who can write this path can direct every kinit, including root's, to their own "
+        "KDC",
         "let only root write {path}, or move krb5.conf to a directory that only root can write",
     ),
     "krb5-conf-syntax": error(
@@ -79,7 +80,7 @@ KINDS: Dict[str, FindingKind] = {
         "check whether a firewall drops {protocol} to port {port} of {host}",
     ),
     "kdc-udp-blocked": warning(
-        "kinit asks by UDP first and waits a second or more before it uses TCP",
+        "kinit tries UDP first, and waits a second or more before it tries TCP",
         Line("udp_preference_limit = 1", "in the [libdefaults] section of krb5.conf"),
     ),
     "kdc-tcp-blocked": warning(

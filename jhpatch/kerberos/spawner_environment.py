@@ -56,7 +56,7 @@ def _other_section(sections: Tuple[str, ...], config: HubConfig) -> Optional[Nam
         entries = value.entries if isinstance(value, Environment) else value
         if name == "environment" and section not in sections and _VARIABLE in (entries or ()):
             place = config.places.get("%s.%s" % (setting, _VARIABLE), Place(config.path or ""))
-            what = "counts if the spawner is a " + section
+            what = "applies if the spawner is a " + section
             return NamedCache(None, setting, Unread(place, what))
     return None
 

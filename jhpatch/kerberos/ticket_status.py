@@ -220,8 +220,8 @@ def _advise(
     if record:
         return "renewable until %s; no keytab: run kinit again before then" % clock(renew_till)
     words = (
-        "expires at %s; no server reports that it renews the ticket, but the hub may; to renew it "
-        "now, run kinit -R"
+        "expires at %s; no server reports that it renews the ticket, but the hub may do so; to "
+        "renew it now, run kinit -R"
     )
     return words % clock(end)
 

@@ -40,7 +40,7 @@ KINDS: Dict[str, FindingKind] = {
         Line("c.KerberosTicket.keytab = '/etc/keytabs/{{username}}.keytab'"),
     ),
     "home-before-ticket": warning(
-        "PAM opens the home at a spawn, so the hub must obtain the ticket before that",
+        "PAM opens the home directory at a spawn, so the hub must obtain the ticket before that",
         Line("c.KerberosTicket.when = 'before'"),
     ),
     "selinux": note(
@@ -54,7 +54,7 @@ KINDS: Dict[str, FindingKind] = {
         shell_command("ls", "-l", "{path}"),
     ),
     "keytab-not-regular": error(
-        "a keytab must be a regular file; kinit would wait at a FIFO",
+        "a keytab must be a regular file; kinit would hang on a FIFO",
         shell_command("ls", "-l", "{path}"),
     ),
     "keytab-unreachable": error(
@@ -80,7 +80,7 @@ KINDS: Dict[str, FindingKind] = {
         "replace the file with a keytab that belongs to {user}",
     ),
     "keytab-replaceable": error(
-        "others can write this part of the path, and so replace the keytab",
+        "other users can write this part of the path, and can therefore replace the keytab",
         "move the keytab to a directory that only {user} can write",
     ),
     "keytab-malformed": error(
@@ -124,8 +124,8 @@ KINDS: Dict[str, FindingKind] = {
         "set c.KerberosTicket.ccache = '/run/jhpatch/{{uid}}/cc', or have the owner remove it",
     ),
     "ccache-not-regular": error(
-        "the ticket service replaces only files and symlinks: set c.KerberosTicket.ccache to "
-        "another path, or have the owner remove what is at this one",
+        "the ticket service replaces only regular files and symlinks: set c.KerberosTicket.ccache "
+        "to another path, or have the owner remove what is at this path",
         shell_command("ls", "-ld", "{path}"),
     ),
     "ccache-folder": error(

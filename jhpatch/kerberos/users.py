@@ -24,7 +24,7 @@ def check_user(account: Account, spec: TicketSpec, enforce: str = _ENFORCE) -> I
     home = account.home.rstrip("/") + "/"
     used = [path for path in (spec.keytab, spec.ccache.partition(":")[2]) if path]
     if home != "/" and any(path.startswith(home) for path in used) and _is_enforcing(enforce):
-        message = "%s: the keytab or the cache is in the home" % user
+        message = "%s: the keytab or the cache is in the home directory" % user
         yield finding("selinux", message, account.home, user)
 
 

@@ -101,7 +101,8 @@ def refuse_faulty(edition: Edition, patch_dirs: Iterable[str]) -> None:
             path,
             first.expected,
             first.found,
-            next="edit the files, or leave one out with --file PATH; then run the same command",
+            next="edit the files, or name only some of them with --file PATH; then run the same "
+            "command again",
         )
 
 

@@ -270,8 +270,8 @@ def applied(
             path=file,
             expected="no permissions: a patch changes only bytes, and a new file gets mode 0644",
             found=row.mode.decode("ascii"),
-            next="make the diff without them (new file mode 100644), or name the other files with "
-            "--file PATH; then run the same command",
+            next="make the diff without permissions (new file mode 100644), or name the other "
+            "files with --file PATH; then run the same command again",
         )
     diff = _parsed(row, file)
     lines = engine.lines_of(data or b"")
@@ -335,5 +335,5 @@ def _parsed(row: Section, file: str) -> engine.FileDiff:
 
 def _error(message: str, file: str, expected: str, found: bytes) -> BadPatch:
     shown = found[:80].decode("utf-8", "replace")
-    step = "make the diff again, or correct it, then run the same command"
+    step = "make the diff again, or correct it; then run the same command again"
     return BadPatch(message, path=file, expected=expected, found=shown or None, next=step)

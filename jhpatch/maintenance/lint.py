@@ -147,7 +147,7 @@ def _copied_hashes(editions: List[Edition]) -> Iterator[JhpatchError]:
             row = edition, diffs[change.path]
             other, diff = seen.setdefault((edition.distribution, change), row)
             if diff != row[1]:
-                message = "the hashes of %s are those in %s, whose diff is different"
+                message = "the hashes of %s are the same as in %s, but the diffs differ"
                 yield _bad(
                     edition,
                     message % (change.path, other.name),
@@ -216,7 +216,7 @@ def _check_release(edition: Edition, version: str, wheel: str) -> Iterator[Jhpat
         if digest != change.before:
             yield _bad(
                 edition,
-                "%s has other bytes than Before states for %s" % (release, change.path),
+                "%s of %s differs from its Before row" % (change.path, release),
                 "sha256:" + change.before if change.before else "no such file",
                 "sha256:" + digest if digest else "no such file",
             )

@@ -103,7 +103,7 @@ def write(path: str, text: str, is_new: bool = False) -> None:
             path=path,
             expected="none",
             found="one",
-            next=shell_command("rm", path) + ", or use --output FILE",
+            next=shell_command("rm", path) + "; or use --output FILE",
         )
     except OSError as error:
         raise Failed("cannot write a patch file: %s" % error.strerror, path=path)

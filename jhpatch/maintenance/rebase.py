@@ -83,7 +83,7 @@ def _covered(edition: Edition, target: ReleaseFiles) -> Rebased:
     change = edition.changes[0]
     data = target.files.get(change.path)
     raise Refused(
-        "%s names %s, whose file has other bytes" % (edition.name, target.version),
+        "%s names %s, but a file of that release has other bytes" % (edition.name, target.version),
         path=edition.file,
         expected="%s sha256:%s" % (change.path, change.before or "none"),
         found="sha256:" + sha256(data) if data is not None else "no such file",

@@ -35,7 +35,7 @@ def editions_of(names: Sequence[str], directories: List[str]) -> Dict[str, List[
     for name in wanted:
         if name not in by_name:
             raise Usage(
-                "no patch is for the distribution " + name,
+                "there is no patch for the distribution " + name,
                 expected="one of " + ", ".join(sorted(by_name)),
                 found=name,
                 next=jhpatch_command("list"),

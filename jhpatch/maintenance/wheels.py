@@ -209,7 +209,7 @@ def _ensure_pip() -> Union[str, NextStep]:
     import importlib.util
 
     has_ensurepip = importlib.util.find_spec("ensurepip") is not None
-    return python_command("ensurepip") + ", or " if has_ensurepip else ""
+    return python_command("ensurepip") + "; or " if has_ensurepip else ""
 
 
 def _refuse_pip(stderr: bytes, command: str) -> None:

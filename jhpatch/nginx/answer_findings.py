@@ -29,8 +29,8 @@ KINDS: Dict[str, FindingKind] = {
         shell_command("openssl", "s_client", "-connect", "{host}:{port}", "-servername", "{host}"),
     ),
     "cookie-not-sent": warning(
-        "the cookie logs in as the user, so jhpatch sends it only over TLS, and only to a server "
-        "with a verified certificate",
+        "a program that has the cookie can act as the user, so jhpatch sends it only over TLS to "
+        "a server with a verified certificate",
         "Name the authority of the certificate with --ca FILE, or omit --cookie-file",
     ),
     "certificate-expiring": warning(

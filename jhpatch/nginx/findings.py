@@ -28,7 +28,7 @@ _KINDS: Dict[str, FindingKind] = {
         "Render the template first, and check the result",
     ),
     "not-known": note(
-        "jhpatch checks only what it can read", "Run the check as root on the host of nginx"
+        "jhpatch checks only what it can read", "Run the check as root on the host that runs nginx"
     ),
     "origin-cleared": error(
         "any web page can run code in a logged-in user's kernel, because websockets are exempt "
@@ -141,7 +141,7 @@ _KINDS: Dict[str, FindingKind] = {
         "Remove the name from one of the servers",
     ),
     "backup-included": warning(
-        "nginx reads the copy too, and its servers conflict with those of the edited file",
+        "nginx also reads the copy, whose servers conflict with those of the edited file",
         "Move the copy to another directory",
     ),
     "csp-at-proxy": warning(

@@ -57,7 +57,11 @@ def _read(path: str) -> Optional[bytes]:
 
 def _refused(path: str, found: str, step: NextStep) -> Refused:
     return Refused(
-        "will not write this file", path=path, expected="a regular file", found=found, next=step
+        "jhpatch does not write this file",
+        path=path,
+        expected="a regular file",
+        found=found,
+        next=step,
     )
 
 

@@ -201,7 +201,7 @@ def _parser() -> Any:
     except ImportError:
         raise Failed(
             "the check of a configuration needs crossplane, which is not installed",
-            expected="the extra nginx",
+            expected="crossplane, which jhpatch[nginx] requires",
             next=install_command("crossplane"),
         )
     return crossplane.parse

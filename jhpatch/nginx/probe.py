@@ -174,9 +174,9 @@ def _check_certificate(target: Target, connector: _Connector, now: float) -> Ite
         return
     connector.verifying = context
     days = (ssl.cert_time_to_seconds(end) - now) / 86400
-    yield finding("certificate", "for %s, until %s" % (target.host, end))
+    yield finding("certificate", "for %s, valid until %s" % (target.host, end))
     if days < EXPIRY_DAYS:
-        yield finding("certificate-expiring", "until %s" % end)
+        yield finding("certificate-expiring", "the certificate is valid until %s" % end)
 
 
 def _check_protocols(target: Target, connector: _Connector) -> Iterator[Finding]:
@@ -192,13 +192,13 @@ def _check_protocols(target: Target, connector: _Connector) -> Iterator[Finding]
         except OSError as error:
             if "NO_PROTOCOLS_AVAILABLE" in str(error) or "UNSUPPORTED_PROTOCOL" in str(error):
                 untested.append(version)  # this host's own OpenSSL does not have it
-    message = "%s; not tested: %s" % (_listed(accepted), _listed(untested))
+    message = "accepted: %s; not tested: %s" % (_listed(accepted), _listed(untested))
     yield finding("protocols", message)
     old = [version for version in accepted if version in _OLD_TLS]
     if old:
         yield finding("protocol-old", _listed(old))
     if not set(_MODERN_TLS) & set(accepted + untested):
-        yield finding("protocol-modern-missing", "neither TLSv1.2 nor TLSv1.3")
+        yield finding("protocol-modern-missing", "the server accepts neither TLSv1.2 nor TLSv1.3")
 
 
 def _listed(versions: List[str]) -> str:

@@ -178,14 +178,14 @@ def _split_header(data: bytes, path: str) -> Tuple[bytes, bytes]:
     head, separator, diff = data.partition(b"\n---\n")
     if not separator and b"\r\n---\r\n" in data:
         raise BadPatch(
-            "the patch file has CRLF line ends",
+            "the patch file has CRLF line endings",
             path=path,
             expected="LF; git keeps it with a .gitattributes line '*.patch -text'",
             found="CRLF",
         )
     if not separator or len(head) > _HEADER_CAP:
         raise BadPatch(
-            "the header of the patch file has no end",
+            "the header of the patch file does not end",
             path=path,
             expected="a line --- in the first %d KiB" % (_HEADER_CAP // 1024),
             found="none",
@@ -224,7 +224,7 @@ def _changes(fields: Tuple[Tuple[str, str], ...], path: str) -> Tuple[Change, ..
     rows = sum(name in ("Before", "After") for name, _ in fields)
     if set(before) != set(after) or rows != 2 * len(before):
         raise BadPatch(
-            "Before and After do not name the same files, each once",
+            "Before and After must name the same files, and each file once",
             path=path,
             expected=", ".join(sorted(before))[:400] or "a Before for each After",
             found=", ".join(sorted(after))[:400] or "no After",

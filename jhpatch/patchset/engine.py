@@ -129,7 +129,7 @@ def spliced(data: Optional[bytes], diff: FileDiff, file: str) -> Optional[bytes]
         position = end
     out += lines[position:]
     if any(not line.endswith(b"\n") for line in out[:-1]):
-        raise BadPatch("a line before the last one has no line end", path=file)
+        raise BadPatch("a line before the last one has no newline", path=file)
     if diff.is_removed and out:
         raise BadPatch("the diff removes a file, but not all of its lines", path=file)
     return None if diff.is_removed else b"".join(out)

@@ -150,4 +150,4 @@ def near(version: str, ranges: Iterable[Range]) -> str:
     above = [interval for interval in ordered if key(interval.low) > numbers][:1]
     last = max(ordered, key=lambda interval: key(interval.high)).high
     nearest = " and ".join(map(str, below + above))
-    return "%s to %s, the nearest %s" % (ordered[0].low, last, nearest)
+    return "%s to %s (nearest: %s)" % (ordered[0].low, last, nearest)

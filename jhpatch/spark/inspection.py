@@ -61,7 +61,7 @@ def inspect(
     faults += _spark_faults(kernel, launch, python, mine, manifest)
     notes: Tuple[str, ...] = ()
     if launch.opaque:
-        text = "%s starts through %s, which --static does not run; use check without --static"
+        text = "%s starts through %s, which --static does not run; run the check without --static"
         notes = (text % (kernel.name, launch.opaque),)
     once = {fault.code: fault for fault in reversed(faults)}  # the first of each code
     repeated = ("kernel-variable", "kernel-program", "hadoop-conf-unreadable")

@@ -231,7 +231,7 @@ def _require_safe_directory(directory: str) -> None:
     writer = path_owners.writer_of(existing)
     if writer is not None:
         raise Refused(
-            "root does not change a kernel in a directory that another user can write",
+            "as root, jhpatch does not change a kernel in a directory that another user can write",
             path=writer.path,
             expected="a path that only root can write",
             found="owner uid %d, mode %04o" % (writer.uid, writer.mode),
@@ -245,6 +245,6 @@ def _failed(error: OSError, directory: str) -> Failed:
     return Failed(
         error.strerror or str(error),
         path=os.fsdecode(error.filename or directory),
-        expected="a directory that you may write",
+        expected="a directory that this user can write",
         next="run the same command with sudo, or with --user",
     )

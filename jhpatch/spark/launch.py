@@ -176,7 +176,7 @@ def _python_opaque(words: Sequence[str], environment: Mapping[str, str], read: R
     if "sparkmagic" in line:
         return "Livy (sparkmagic)"
     if "ipykernel" not in line and "IPython" not in line:
-        return "another kernel than ipykernel"
+        return "a kernel other than ipykernel"
     startup = environment.get("PYTHONSTARTUP", "")
     text = read(startup) if startup and not startup.endswith("/pyspark/shell.py") else None
     if text and re.search(r"sys\.path|findspark|environ|exec|import_module", text):

@@ -194,7 +194,7 @@ def refuse_foreign_parent(path: str) -> None:
 
 def _foreign(writer: Writer, directory: str, next: Union[str, NextStep]) -> Refused:
     return Refused(
-        "root does not trust a path that another user can write",
+        "as root, jhpatch does not trust a path that another user can write",
         path=writer.path,
         expected="a path that only root can write (required for all of %s)" % directory,
         found="owner uid %d, mode %04o" % (writer.uid, writer.mode),
@@ -303,9 +303,9 @@ def owner_to_become(paths: List[str]) -> Optional[int]:
 def _open_to_several(writers: List[Writer]) -> Refused:
     """Return the refusal, with one command for all parts of the paths."""
     return Refused(
-        "root does not use a path that several other users can write",
+        "as root, jhpatch does not use a path that several other users can write",
         path=writers[0].path,
-        expected="a path that only root, or only one user, can write",
+        expected="a path that, besides root, at most one user can write",
         found="owner uid %d, mode %04o" % (writers[0].uid, writers[0].mode),
         next=step_to_close(writers),
     )

@@ -85,7 +85,7 @@ def test_an_unknown_release(env, jhpatch):
     assert answer.states == {OPEN: "unsupported", SAVE: "unsupported"}
     assert "5.99.0" in answer.error["found"]
     assert answer.error["expected"] == (
-        "5.0.0 to 6.5.7, the nearest 5.7.10 to 5.7.16 and 6.0.0 to 6.0.2"
+        "5.0.0 to 6.5.7 (nearest: 5.7.10 to 5.7.16 and 6.0.0 to 6.0.2)"
     )
     assert "--allow-unlisted" in answer.error["next"]
 

@@ -217,4 +217,4 @@ def test_a_diff_of_a_data_file_outside_of_the_site(jhpatch, new_env, packages, t
     assert answer.code == 0 and "outside of the site" in " ".join(answer.document["notes"])
     (tmp_path / "x.diff").write_text(data)
     answer = jhpatch(env, "create", "with_data/try", *words)
-    assert answer.code == 5 and "put the change where" in answer.error["next"]
+    assert answer.code == 5 and "configuration or templates" in answer.error["next"]

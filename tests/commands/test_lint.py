@@ -57,14 +57,14 @@ def test_a_sound_directory_has_no_finding(lint, patches):
         (patch_text(Description=""), "a required field is missing"),
         (patch_text(Package="other"), "directory of another distribution"),
         (patch_text(Before=PATH), "row cannot be parsed"),
-        (patch_text(After=""), "do not name the same files"),
+        (patch_text(After=""), "must name the same files"),
         (patch_text(Adds="app/x.py < app/x.py"), "cannot read a source that Adds names"),
-        (patch_text().replace("---\n", "", 1), "the header of the patch file has no end"),
+        (patch_text().replace("---\n", "", 1), "the header of the patch file does not end"),
         (patch_text().replace(" from tornado import web\n", "", 1), "cannot be parsed"),
         (patch_text().replace("-4,6 +4,7", "-4,6 +4,8", 1), "cannot be parsed"),
         (patch_text().replace("+    @on_open", "+    @on_open "), "trailing whitespace"),
         (patch_text().replace("+++ b/app/handlers.py", "+++ b/app/other.py"), "or renames it"),
-        (patch_text().replace("\n", "\r\n"), "CRLF line ends"),
+        (patch_text().replace("\n", "\r\n"), "CRLF line endings"),
         (patch_text(Not_Needed="because"), "either change files or state"),
         (patch_text(Not_Needed="because", Before="", After=""), "has a diff"),
     ],
@@ -137,7 +137,7 @@ def test_bytes_are_compared_with_a_wheel(lint, patches, tmp_path):
     assert lint("--wheel", wheel).code == 0
     put(patches, patch_text(Before="%s sha256:%s" % (PATH, "0" * 64)))
     (message,) = messages(lint("--wheel", wheel))
-    assert message == "app 1.0 has other bytes than Before states for " + PATH
+    assert message == PATH + " of app 1.0 differs from its Before row"
     put(patches, patch_text(After="%s sha256:%s" % (PATH, "0" * 64)))
     (message,) = messages(lint("--wheel", wheel))
     assert "does not produce the bytes that the header declares" in message
@@ -156,7 +156,7 @@ def test_the_ends_of_each_range_are_compared(lint, patches, tmp_path, monkeypatc
     with serving(served) as address:
         monkeypatch.setenv("PIP_INDEX_URL", address)
         answer = lint("--wheels", str(tmp_path / "kept"))
-    assert messages(answer) == ["app 1.2 has other bytes than Before states for " + PATH]
+    assert messages(answer) == [PATH + " of app 1.2 differs from its Before row"]
     assert len(os.listdir(str(tmp_path / "kept"))) == 2
 
 

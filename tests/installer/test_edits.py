@@ -136,7 +136,7 @@ def test_what_no_patch_can_carry(site):
         "app-1.0.dist-info/METADATA",
         "app/a.bin",
     ]
-    assert dict(found.others)["app-1.0.dist-info/METADATA"] == "metadata"
+    assert dict(found.others)["app-1.0.dist-info/METADATA"] == "it is a metadata file"
 
 
 def test_a_name_that_is_not_utf_8(site):
@@ -144,7 +144,7 @@ def test_a_name_that_is_not_utf_8(site):
     found = site({"app": {"app/a.py": b"1\n"}}, {"app/\udcff.txt": b"2\n"})
     ((path, reason),) = found.others
     assert path == "app/\udcff.txt" and reason.startswith(
-        "a unified diff would have to quote its name"
+        "it is a metadata file, or a unified diff"
     )
 
 

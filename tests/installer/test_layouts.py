@@ -101,7 +101,8 @@ def test_of_two_releases_the_stale_one_is_removed(tmp_path, make_site, jhpatch):
         assert answer.code == code
     assert answer.error["found"] == (
         "jupyterhub-6.1.0.dist-info and jupyterhub-6.1.1.dist-info;"
-        " jupyterhub-6.1.0.dist-info is stale, because the files are those of the other directory"
+        " jupyterhub-6.1.0.dist-info is stale, because the installed files are those that the"
+        " other directory lists"
     )
     line = answer.error["next"]
     assert line == "rm -r %s/jupyterhub-6.1.0.dist-info" % env.site

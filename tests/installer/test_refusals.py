@@ -171,7 +171,7 @@ def test_two_patches_of_one_file(edition, helper, tmp_path):
     (other,) = catalog.editions([str(tmp_path)])
     view = snapshot({PATH: UPSTREAM})
     statuses = list(assessment.assess(view, [edition, other]))
-    step = jhpatch_command("apply", "app/hooks") + ", or revert app/hooks first"
+    step = jhpatch_command("apply", "app/hooks") + "; or revert app/hooks first"
     recorded_view = view._replace(state=recorded(edition, helper))
     for site, asked in ((view, statuses), (recorded_view, statuses[1:])):
         ((patch, error),) = refusals.of_shared_files(site, asked)

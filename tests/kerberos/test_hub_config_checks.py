@@ -26,10 +26,13 @@ def note_of(text):
 @pytest.mark.parametrize(
     "text, expected",
     [
-        ("for f in files:\n    load_subconfig(f)", "line 2: load_subconfig with a computed name"),
+        (
+            "for f in files:\n    load_subconfig(f)",
+            "line 2: the path in load_subconfig() is computed",
+        ),
         ("exec(text)", "line 1: exec() can change any setting"),
         ("from site import *", "line 1: from site import *"),
-        ("c[name].x = 1", "line 1: a computed name in c[…]"),
+        ("c[name].x = 1", "line 1: the name in c[…] is computed"),
         ("c.JupyterHub.spawner_class = f()", "line 1: c.JupyterHub.spawner_class is computed"),
         (
             "c.JupyterHub.authenticator_class = f()",
@@ -52,7 +55,7 @@ def note_of(text):
         ),
         (
             "k = find()\nk.KerberosTicket.timeout = 1",
-            "line 2: KerberosTicket of an object that may not be the configuration",
+            "line 2: KerberosTicket belongs to an object that may not be the configuration",
         ),
         ("if x:\n    load_subconfig('/a')", "line 2: load_subconfig('/a') under a condition"),
         ("c.JupyterHub.ip = find()\nfor s in x:\n    c.JupyterHub.services.append(s)", ""),

@@ -104,7 +104,7 @@ def test_calls_under_a_condition(text):
 def test_calls_in_a_comprehension():
     """They are listed; its names are its own."""
     source = source_of("x = 1\n[load_subconfig(x) for x in y if x]\nc.A.x = x\n")
-    assert [row.what for row in source.unread] == ["load_subconfig with a computed name"]
+    assert [row.what for row in source.unread] == ["the path in load_subconfig() is computed"]
     assert source.config.get("A").get("x") == 1
 
 
@@ -112,7 +112,7 @@ def test_a_function_that_names_krb5ccname():
     """Its line is listed: the hub can set it there."""
     text = "def hook(spawner):\n    spawner.environment['KRB5CCNAME'] = '/x'\nc.A.hook = hook\n"
     (unread,) = source_of(text).unread
-    assert unread.place.line == 2 and unread.what.startswith("KRB5CCNAME in a function")
+    assert unread.place.line == 2 and unread.what.startswith("KRB5CCNAME is used in a function")
 
 
 @pytest.mark.skipif(sys.version_info < (3, 8), reason="needs :=")

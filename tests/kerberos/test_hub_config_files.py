@@ -164,5 +164,6 @@ def test_a_directory_that_others_can_write(tmp_path):
     (directory / "config.py").write_text("c.A.b = 1\n")
     _, (finding,) = read_hub_config([str(directory / "config.py")])
     assert finding.path == str(directory / "config.py")
-    assert finding.message == "others can write %s (owner uid 0, mode 0777)" % directory
+    message = "users other than root can write %s (owner uid 0, mode 0777)"
+    assert finding.message == message % directory
     assert "chown" not in str(finding.next) and "chmod" not in str(finding.next)

@@ -103,14 +103,17 @@ def test_a_match_statement():
 @pytest.mark.parametrize(
     "text, what",
     [
-        ("c[name].x = 1", "a computed name in c[…]"),
-        ("c.A[name] = 1", "a computed name in c.A[…]"),
+        ("c[name].x = 1", "the name in c[…] is computed"),
+        ("c.A[name] = 1", "the name in c.A[…] is computed"),
         ("c.A = {}", "c.A is replaced"),
         ("c.A = c.B", "c.A is replaced"),
         ("del c.A", "a part of c is deleted"),
         ("c.S.environment['X'] = 1", "the dictionary has no value yet, so the hub does not start"),
-        ("x.Spawner.y = 1", "Spawner of an object that may not be the configuration"),
-        ("x['Spawner']['y'] = 1", "Spawner of an object that may not be the configuration"),
+        ("x.Spawner.y = 1", "Spawner belongs to an object that may not be the configuration"),
+        (
+            "x['Spawner']['y'] = 1",
+            "Spawner belongs to an object that may not be the configuration",
+        ),
         ("import a.b\na.b.C.authenticate = f", "the class or module a.b.C is changed"),
         ("import a.b\nsetattr(a.b.C, 'authenticate', f)", "the class or module a.b.C is changed"),
         ("import a.b\nsetattr(a.b.C, find(), f)", "the class or module a.b.C is changed"),
@@ -122,7 +125,7 @@ def test_a_match_statement():
         ("from sys import exit as stop\nstop()", "sys.exit(): the hub does not start"),
         ("exit(1)", "exit(): the hub does not start"),
         ("from a import *", "from a import *"),
-        ("+".join("1" * 600), "code that is nested too deeply"),
+        ("+".join("1" * 600), "the code is nested too deeply"),
     ],
 )
 def test_what_is_listed(text, what):

@@ -167,10 +167,13 @@ def test_a_name_in_a_pattern(pattern):
     "text, line",
     [
         ("for k, v in find(): setattr(c.KerberosTicket, k, v)", "c.KerberosTicket is passed"),
-        ("for k, v in find(): c.KerberosTicket[k] = v", "a computed name in c.KerberosTicket[…]"),
+        (
+            "for k, v in find(): c.KerberosTicket[k] = v",
+            "the name in c.KerberosTicket[…] is computed",
+        ),
         ("c.KerberosTicket.pop('keytab')", "c.KerberosTicket.pop()"),
         ("exec(text)", "exec() can change any setting"),
-        ("for s in find(): c[s].x = 1", "a computed name in c[…]"),
+        ("for s in find(): c[s].x = 1", "the name in c[…] is computed"),
     ],
 )
 def test_one_note_and_no_error(text, line):

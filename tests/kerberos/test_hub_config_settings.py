@@ -48,6 +48,6 @@ def test_a_section_in_a_section_is_listed():
     """Only settings of KerberosTicket: for others it does not matter."""
     config = config_of("c.PAMAuthenticator.KerberosTicket.x = 1\nc.A.B.x = 1\n")
     assert [row.what for row in config.unread] == [
-        "c.PAMAuthenticator.KerberosTicket.x is set in a section within a section"
+        "c.PAMAuthenticator.KerberosTicket.x is set in a nested section"
     ]
     assert not config.settings

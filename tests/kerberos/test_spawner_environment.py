@@ -89,7 +89,7 @@ def test_traitlets_agrees(text, tmp_path):
         (
             "c.JupyterHub.spawner_class = 'site.Own'\n"
             "c.LocalProcessSpawner.environment = {'KRB5CCNAME': '/x'}\n",
-            "counts if the spawner is a LocalProcessSpawner",
+            "applies if the spawner is a LocalProcessSpawner",
         ),
     ],
 )

@@ -136,7 +136,7 @@ def test_an_absent_ticket_has_a_reason():
 
 OTHER = OtherTicket("FILE:/tmp/krb5cc_7_x", NAME, "2001-09-09T02:46:40Z")
 UNSEEN = "no server reports that it renews the ticket"
-MAY = ", but the hub may; to renew it now, run kinit -R"
+MAY = ", but the hub may do so; to renew it now, run kinit -R"
 SERVER = Record(1, NAME, "FILE:/c", "", False, None, None, None, None, None, NOW)
 
 

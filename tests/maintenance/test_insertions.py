@@ -108,24 +108,24 @@ def test_each_uncertain_place_is_named():
         (
             b"import json\n",
             b"import json\nimport os\n",
-            "no import, decorator or call at a method's end",
+            "not an import, a decorator or a call at the end of a method",
         ),
         (b"from app.base", b"from app.base import B\nfrom app.base", None),
         (
             b"import Handler\n",
             b"import Handler\nfrom app.b import B\n",
-            "no import, decorator or call",
+            "not an import, a decorator or a call",
         ),
         (b"        return path\n", b"        return path\n        f()\n", None),
         (
             b"        return json",
             b"        f()\n        return json",
-            "no import, decorator or call",
+            "not an import, a decorator or a call",
         ),
         (
             b"    def get(",
             b"    @f(\n        1)\n    def get(",
-            "no import, decorator or call at a method's end",
+            "not an import, a decorator or a call at the end of a method",
         ),
     ],
 )

@@ -98,8 +98,8 @@ def test_a_patch_that_is_not_needed(patches):
 @pytest.mark.parametrize(
     "files, message",
     [
-        ({}, "app 1.0 has other bytes than Before states for " + PATH),
-        ({PATH: UPSTREAM + b"#\n"}, "app 1.0 has other bytes than Before states for " + PATH),
+        ({}, PATH + " of app 1.0 differs from its Before row"),
+        ({PATH: UPSTREAM + b"#\n"}, PATH + " of app 1.0 differs from its Before row"),
         ({PATH: UPSTREAM}, None),
     ],
 )
@@ -127,7 +127,7 @@ def test_every_release_of_a_range_is_compared(patches, tmp_path, monkeypatch):
     report = check(patches, directory=str(tmp_path / "w"))
     assert (report.releases, messages(report)) == (
         3,
-        ["app 1.1 has other bytes than Before states for " + PATH],
+        [PATH + " of app 1.1 differs from its Before row"],
     )
     (note,) = report.notes
     assert note.startswith("app: compared only the wheels in the directory: pip index failed")

@@ -76,7 +76,7 @@ def test_a_site_as_render_writes_it(jhpatch, tmp_path, own, logged_in):
         answer = check(jhpatch, url, own, *more)
         assert (answer.code, codes(answer)) == (0, GOOD), answer
         messages = [row["message"] for row in answer.document["findings"]]
-        assert messages[1].startswith("TLSv1.2, TLSv1.3; ")
+        assert messages[1].startswith("accepted: TLSv1.2, TLSv1.3; ")
         assert messages[4:7] == [
             "https://jhpatch-check.example: 403 by nginx itself",
             url.replace("localhost", "jhpatch-check.localhost")[:-1] + ": 403 by nginx itself",

@@ -35,11 +35,11 @@ def test_clashes(texts, expected):
 @pytest.mark.parametrize(
     "version, expected",
     [
-        ("0.5", "1.0 to 5.1, the nearest 1.0"),
-        ("1.5", "1.0 to 5.1, the nearest 1.0 and 2.0 to 2.3"),
-        ("2.9rc1", "1.0 to 5.1, the nearest 2.0 to 2.3 and 4.0"),
-        ("9", "1.0 to 5.1, the nearest 5.0 to 5.1"),
-        ("nonsense", "1.0 to 5.1, the nearest 1.0"),
+        ("0.5", "1.0 to 5.1 (nearest: 1.0)"),
+        ("1.5", "1.0 to 5.1 (nearest: 1.0 and 2.0 to 2.3)"),
+        ("2.9rc1", "1.0 to 5.1 (nearest: 2.0 to 2.3 and 4.0)"),
+        ("9", "1.0 to 5.1 (nearest: 5.0 to 5.1)"),
+        ("nonsense", "1.0 to 5.1 (nearest: 1.0)"),
     ],
 )
 def test_near(version, expected):

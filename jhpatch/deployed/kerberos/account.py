@@ -52,7 +52,7 @@ def find_account(name: str) -> Account:
 
 def _check_name(name: str) -> None:
     if not name or name[0] in "-." or any(character in name for character in "/\0\n:"):
-        raise Problem("%r is not a user name that can be part of a path" % name)
+        raise Problem("the user name %r cannot be part of a path" % name)
 
 
 def _entry(name: str) -> Any:
@@ -122,7 +122,8 @@ def _directory(name: str, parent: Optional[int]) -> Iterator[int]:
     if parent is not None:
         status = os.fstat(parent)
         if status.st_uid != 0 or status.st_mode & 0o022:
-            raise PermissionError(errno.EPERM, "others can write the directory above it")
+            message = "users other than root can write the directory above it"
+            raise PermissionError(errno.EPERM, message)
         with contextlib.suppress(FileExistsError):
             os.mkdir(name, 0o700, dir_fd=parent)
     fd = os.open(name, _DIRECTORY, dir_fd=parent)

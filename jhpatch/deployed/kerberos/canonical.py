@@ -33,8 +33,8 @@ def check_principal(ticket: Ticket, principal: str, cache: Cache) -> None:
     import shlex  # rarely needed, and slow to import
 
     raise Problem(
-        "%s holds a valid ticket of %s, which is not replaced before it expires at %s; to have it "
-        "replaced now, its owner runs: kdestroy -c %s"
+        "%s holds a valid ticket of %s, which the ticket service does not replace before it "
+        "expires at %s; to replace it now, have the owner of the cache run: kdestroy -c %s"
         % (
             cache.path or cache.name,
             ticket.principal,

@@ -257,7 +257,7 @@ def _checked_path(path: str) -> str:
     """Return the path of a file. Raises Problem for one that no file can have."""
     names = path.split("/")
     if names[-1] in ("", ".", ".."):
-        raise Problem("%s: a cache is a file, and this is the path of a directory" % path)
+        raise Problem("%s: expected the path of a file, found that of a directory" % path)
     if any(len(name.encode("utf-8", "surrogatepass")) > _NAME_MAX for name in names):
         raise Problem("%s: a name in this path has more than %d bytes" % (path, _NAME_MAX))
     return path

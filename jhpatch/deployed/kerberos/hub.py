@@ -107,9 +107,9 @@ class HubTickets:
         """Log once that the hub obtains no ticket for servers of this kind."""
         kind = type(spawner).__name__
         message = (
-            "Kerberos: the hub obtains no ticket for servers of %s, because it cannot "
-            "know whether they run as their user, on this host, with its /tmp (docs/settings.md, "
-            "Spawners)"
+            "Kerberos: the hub obtains no ticket for servers of %s, because it cannot determine "
+            "whether they run as their user, on this host and with this host's /tmp "
+            "(docs/settings.md, Spawners)"
         )
         self.log.once("spawner " + kind, "warning", message, kind)
 
@@ -153,7 +153,7 @@ class HubTickets:
         self._remember(name, ccache, spec, outcome.ticket)
         count(cause, "got" if outcome.is_new else "there")
         if outcome.is_new:
-            text = "Seconds that obtaining a new ticket took"
+            text = "Time to obtain a new ticket, in seconds"
             metric("Histogram", "seconds", text).observe(time.monotonic() - began)
         self.log.obtained(account, spec, outcome, cause, asked_by)
         return None

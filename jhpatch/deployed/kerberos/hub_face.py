@@ -94,8 +94,8 @@ def _bug(authenticator: Any, cause: str, error: Exception) -> str:
 
 
 _EXITS = (
-    "Kerberos: this JupyterHub can exit after refused spawns, so the server starts without a "
-    "ticket"
+    "Kerberos: this release of JupyterHub can exit after refused spawns "
+    "(c.Spawner.consecutive_failure_limit), so the server starts without a ticket"
 )
 
 

@@ -60,7 +60,8 @@ class HubLog:
             self._forget(account.name, "keytab")
         elif not self._is_quiet and self._is_news(account.name, "keytab", problem):
             text = line(
-                "Kerberos: %s of %s gives no ticket; kinit -R renews the old one until %s: %s",
+                "Kerberos: kinit obtains no ticket with %s of %s; kinit -R renews the old one "
+                "until %s: %s",
                 keytab,
                 account.name,
                 clock(ticket.renew_till),

@@ -16,7 +16,8 @@ def is_other(account: Account) -> bool:
     if os.geteuid() == account.uid:
         return False
     if os.geteuid() != 0:
-        raise Problem("the hub is not root and cannot obtain tickets for uid %d" % account.uid)
+        message = "the hub does not run as root, so it obtains no ticket for uid %d"
+        raise Problem(message % account.uid)
     return True
 
 

@@ -32,7 +32,8 @@ def read_map(path: str) -> Dict[str, str]:
     except ValueError as error:
         raise Problem("%s: %s" % (path, error))
     if status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022:
-        raise Problem("%s: others can write it (mode %04o)" % (path, stat.S_IMODE(status.st_mode)))
+        values = (path, status.st_uid, stat.S_IMODE(status.st_mode))
+        raise Problem("%s: others can write it (owner uid %d, mode %04o)" % values)
     principals: Dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         words = line.partition("#")[0].split()

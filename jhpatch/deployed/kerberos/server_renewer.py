@@ -130,7 +130,7 @@ class ServerRenewer(threading.Thread):
         self.ticket = ticket
 
     def _say_keytab(self, problem: str) -> None:
-        text = "the keytab gives no ticket; kinit -R renews the old one: %s" % problem
+        text = "kinit obtains no ticket with the keytab; kinit -R renews the old one: %s" % problem
         self._say("keytab", text if problem else "", logging.WARNING if problem else 0)
 
     def _say(self, kind: str, text: str, level: int) -> None:

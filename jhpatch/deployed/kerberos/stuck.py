@@ -42,5 +42,5 @@ class StuckChildren:
         if stuck:
             self._children[account.uid] = stuck
         if len(stuck) >= _MOST:
-            message = "%d processes of %s cannot be killed: a file server may not respond"
+            message = "%d processes of %s cannot be killed: a file server may be unresponsive"
             raise Problem(message % (len(stuck), account.name))

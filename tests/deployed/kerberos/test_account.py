@@ -177,7 +177,7 @@ def test_where_others_can_write_nothing_is_made(run, which, how):
         os.chown(path, 65534, 65534)
     with pytest.raises(Problem) as problem:
         make_private_directory(top + "/65534/cc", NOBODY, top)
-    assert "others can write" in str(problem.value)
+    assert "users other than root can write" in str(problem.value)
     assert os.listdir(top) == []
 
 

@@ -71,7 +71,7 @@ def test_somebody_elses_valid_ticket_is_left_alone(service, kdc, keytab, caches)
         service.ensure(NOBODY, wanted(keytab, caches))
     text = str(problem.value)
     assert "bob@EXAMPLE.TEST" in text and "before it expires at 20" in text
-    assert text.endswith("runs: kdestroy -c FILE:%s/cc" % caches)
+    assert text.endswith("run: kdestroy -c FILE:%s/cc" % caches)
     assert (caches / "cc").read_bytes() == before
     shift(caches / "cc", ticket, -36000)
     assert service.ensure(NOBODY, wanted(keytab, caches)).ticket.principal == PRINCIPAL

@@ -91,7 +91,7 @@ def test_a_canonical_principal_is_the_one_that_was_asked_for(canonical, kdc, cac
     assert not Kinit(settings, kdc.env()).ensure(NOBODY, spec).is_new
     with pytest.raises(Problem) as problem:
         Kinit(settings, kdc.env()).ensure(NOBODY, wanted("/k", caches, "mallory"))
-    assert "not replaced before" in str(problem.value)
+    assert "does not replace before" in str(problem.value)
 
 
 def test_libkrb5_reads_what_remembers_the_name(canonical, kdc, caches):
