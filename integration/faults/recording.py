@@ -23,6 +23,7 @@ _UNSEEN = "read,pread64,newfstatat,fstat,lseek,getdents64,rt_sigaction,munmap,br
 _CALL = re.compile(r"\d+ +(\w+)\((.*)\) += (.*)$")
 _PATH = re.compile(r"(?:AT_FDCWD|\d+)<(.*)>$")
 # The checkout's jhpatch, as the recovery in this process is; else as ``python -I -m jhpatch``.
+# With -B, since a ``__pycache__`` of that umask in the checkout would be in others' way.
 _RUN = (
     "import runpy, sys; sys.path.insert(0, %r); runpy.run_module('jhpatch', run_name='__main__')"
 )
@@ -35,7 +36,18 @@ def recorded(command: str, site: str, log: str, umask: int, *options: str) -> Li
         # -y: the path of each descriptor; -xx: nothing in a path or in data needs a parser.
         + ["strace", "-f", "--seccomp-bpf", "-qq", "-y", "-xx", "-s", "16777216"]
         + ["-o", log, "-e", "trace=!" + _UNSEEN]
-        + [sys.executable, "-I", "-c", _RUN % ROOT, command, "--json", "--site", site, *options],
+        + [
+            sys.executable,
+            "-I",
+            "-B",
+            "-c",
+            _RUN % ROOT,
+            command,
+            "--json",
+            "--site",
+            site,
+            *options,
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd="/",

@@ -590,7 +590,9 @@ def test_debians_packages(debian, tmp_path, tally):
 
 def typed(options, *arguments, environment=(), umask=0o022):
     """A command in a Python of its own with odd options: exit code and what it said."""
-    code = "import sys; sys.path[:0] = %r; from jhpatch.cli.main import main; sys.exit(main())"
+    # No bytecode: a ``__pycache__`` of that umask in the checkout would be in others' way.
+    code = "import sys; sys.dont_write_bytecode = True; sys.path[:0] = %r; "
+    code += "from jhpatch.cli.main import main; sys.exit(main())"
     # With -S there is no site-packages: patch_ng comes from where ours lies.
     import patch_ng
 

@@ -264,7 +264,21 @@ def test_the_owner_of_a_user_namespace(image):
     assert image.content() == before
 
 
-def test_a_user_namespace_of_the_owner(image):
+def _readable_code(directory):
+    """A copy of the checkout that every user can read.
+
+    In the checkout itself, a run with umask 077 may have made a ``__pycache__``.
+    """
+    ignore = shutil.ignore_patterns("__pycache__")
+    for name in ("jhpatch", "patches"):
+        shutil.copytree(os.path.join(ROOT, name), str(directory / name), ignore=ignore)
+    for path in (os.path.join(ROOT, "setup.py"), patch_ng.__file__):
+        shutil.copy(path, str(directory))
+    subprocess.run(["chmod", "-R", "a+rX", str(directory)], check=True)
+    return str(directory)
+
+
+def test_a_user_namespace_of_the_owner(image, tmp_path):
     """Root of the owner's own namespace works as that user: / has no uid there, the site has."""
     # The tests' own Python may lie where another user cannot go. Root joins a namespace that
     # the user has made.
@@ -281,20 +295,17 @@ def test_a_user_namespace_of_the_owner(image):
             pytest.skip("no user namespaces for users")
         # Below /mnt, since a directory above the tests may be its group's to write: whose group
         # that is, nobody can tell in the namespace.
-        from_where = (image.top, ROOT, os.path.dirname(patch_ng.__file__))
-        places = ["/mnt/image", "/mnt/jhpatch", "/mnt/packages"]
-        script = "mount -t tmpfs -o mode=755 tmpfs /mnt && mkdir %s" % " ".join(places)
-        for path, place in zip(from_where, places):
-            script += " && mount --bind %s %s" % (shlex.quote(path), place)
+        script = "mount -t tmpfs -o mode=755 tmpfs /mnt && mkdir /mnt/image /mnt/code"
+        for place, path in (("image", image.top), ("code", _readable_code(tmp_path / "code"))):
+            script += " && mount --bind %s /mnt/%s" % (shlex.quote(path), place)
         join = ["unshare", "--mount", "sh", "-c", script + ' && exec "$@"', "sh"]
         join += ["nsenter", "--user", "--target", str(maker.pid), "--setuid", "0", "--setgid", "0"]
-        site = places[0] + image.site[len(image.top) :]
-        code = "import sys; sys.path[:0] = %r; from jhpatch.cli import main; "
+        site = "/mnt/image" + image.site[len(image.top) :]
+        code = "import sys; sys.path.insert(0, '/mnt/code'); from jhpatch.cli import main; "
         code += "sys.exit(main.main(sys.argv[1:]))"
         for command, state in (("status", "pristine"), ("apply", "applied")):
             done = subprocess.run(
-                [*join, SYSTEM, "-I", "-c", code % (places[1:],), command, "--site", site]
-                + ["--json"],
+                [*join, SYSTEM, "-I", "-c", code, command, "--site", site] + ["--json"],
                 cwd="/",
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
