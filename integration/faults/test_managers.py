@@ -151,7 +151,7 @@ def test_a_manager_at_work_after_apply(labs, tmp_path, manager, change, tally):
         ends_as(lab, site, version, command)
         assert run_in_child("revert", *where)[0] == (0 if version else 5)
         ends_as(lab, site, version, "revert")
-        tally("odd site: package manager after apply")
+        tally("unusual site: package manager after apply")
 
 
 def ends_as(lab, site, version, command):
