@@ -118,7 +118,7 @@ def test_several_files(doctor_of, tmp_path):
     assert finding(answer, "setting-wrong")["path"] == str(tmp_path / "b.py") + ":3"
     note = finding(answer, "config-not-read")
     assert note["path"] == str(tmp_path / "a.py")
-    assert "line 1: load_subconfig" in note["message"]
+    assert "line 1: the path in load_subconfig()" in note["message"]
     assert str(tmp_path / "b.py") + ":1: exec()" in note["message"]
 
 

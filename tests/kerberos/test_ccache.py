@@ -208,4 +208,4 @@ def test_a_full_file_system(printed, words):
 def test_a_path_that_no_cache_can_have():
     """The service's words: its type is supported."""
     (row,) = ccache.check_cache(ALICE, "/tmp/krb5cc_1001/", True)
-    assert row.code == "ticket-fails" and "the path of a directory" in row.message
+    assert row.code == "ticket-fails" and "expected the path of a file" in row.message

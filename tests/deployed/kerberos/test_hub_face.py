@@ -245,4 +245,4 @@ def test_a_hub_that_is_not_root_says_so(log, monkeypatch, script):
     authenticator = Authenticator(log, kinit=script(program("exit 1\n")))
     assert any("this hub does not run as root" in text for text in log.lines)
     assert login(authenticator) == "nobody"
-    assert any("not root" in text and "uid 65534" in text for text in log.lines)
+    assert any("not run as root" in text and "uid 65534" in text for text in log.lines)

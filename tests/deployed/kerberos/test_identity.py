@@ -133,7 +133,7 @@ def test_a_process_of_the_user_becomes_nobody_else(monkeypatch):
     monkeypatch.setattr(process.os, "geteuid", lambda: 4242)
     with pytest.raises(Problem) as problem:
         identity.become(NOBODY, 300)
-    assert "not root" in str(problem.value)
+    assert "not run as root" in str(problem.value)
 
 
 @ROOT_ONLY
