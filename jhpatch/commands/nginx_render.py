@@ -113,7 +113,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--health-check",
         metavar="PATH",
-        help="Answer this path for any name, for a load balancer that checks by address",
+        help="Answer requests for this path with 200 under any host name, because load "
+        "balancers check by address; not with --certificate or --no-default-server",
     )
     add("--http3", action="store_true", help="Accept HTTP/3 too, on the same ports")
     add(

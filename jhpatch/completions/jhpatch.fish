@@ -204,7 +204,7 @@ complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l proxy-read-timeout
 complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l snippet -x -d 'Write only a part: maps for the http block, or locations for an existing server'
 complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l trusted-proxy -x -d 'Trust the client address that this host or network in front of nginx reports; can be given more than once'
 complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l proxy-protocol -d 'Accept the PROXY protocol from each --trusted-proxy'
-complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l health-check -x -d 'Answer this path for any name, for a load balancer that checks by address'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l health-check -x -d 'Answer requests for this path with 200 under any host name, because load balancers check by address; not with --certificate or --no-default-server'
 complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l http3 -d 'Accept HTTP/3 too, on the same ports'
 complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l acme-webroot -x -d 'With --redirect-http: serve /.well-known/acme-challenge/ from this directory'
 complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l allow-origin -x -d 'Let pages of this other origin use the hub, as c.ServerApp.allow_origin does; can be given more than once'

@@ -296,7 +296,7 @@ _shtab_jhpatch_nginx_render_options=(
   "--snippet[Write only a part\: maps for the http block, or locations for an existing server]:maps|locations:"
   "*--trusted-proxy[Trust the client address that this host or network in front of nginx reports\; can be given more than once]:ADDRESS|CIDR:"
   "--proxy-protocol[Accept the PROXY protocol from each --trusted-proxy]"
-  "--health-check[Answer this path for any name, for a load balancer that checks by address]:PATH:"
+  "--health-check[Answer requests for this path with 200 under any host name, because load balancers check by address\; not with --certificate or --no-default-server]:PATH:"
   "--http3[Accept HTTP\/3 too, on the same ports]"
   "--acme-webroot[With --redirect-http\: serve \/.well-known\/acme-challenge\/ from this directory]:DIR:"
   "*--allow-origin[Let pages of this other origin use the hub, as c.ServerApp.allow_origin does\; can be given more than once]:ORIGIN:"

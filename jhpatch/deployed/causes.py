@@ -180,7 +180,7 @@ CAUSES: Dict[str, Cause] = {
     ),
     "kernel-died": Cause(
         "error",
-        "Jupyter needs the process that argv starts for as long as the notebook is open",
+        "the process that argv in kernel.json starts must run until Jupyter shuts the kernel down",
         "read the log of the Jupyter server, or the output of kernelspec check --verbose",
     ),
     "spark-failed": Cause(

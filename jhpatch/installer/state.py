@@ -154,7 +154,7 @@ def _patch(row: Any) -> AppliedPatch:
 
 def _file(row: Any) -> FileHashes:
     if set(row) | {"mode"} != set(FileHashes._fields):
-        raise ValueError("a file with unknown fields")
+        raise ValueError("a file with unknown or missing fields")
     file = FileHashes(**row)
     if file.mode is not None:
         file = file._replace(mode=untrusted_json.number(file.mode) & 0o777)

@@ -40,7 +40,8 @@ KINDS: Dict[str, FindingKind] = {
         Line("c.KerberosTicket.keytab = '/etc/keytabs/{{username}}.keytab'"),
     ),
     "home-before-ticket": warning(
-        "PAM opens the home directory at a spawn, so the hub must obtain the ticket before that",
+        "if the hub opens a PAM session at a spawn (the default before JupyterHub 2.2), a PAM "
+        "module can access the home, and needs the ticket then",
         Line("c.KerberosTicket.when = 'before'"),
     ),
     "selinux": note(
@@ -73,7 +74,8 @@ KINDS: Dict[str, FindingKind] = {
     ),
     "keytab-exposed": error(
         "a user who can read a keytab can authenticate as its principal until the key changes",
-        "have its owner remove the permissions of the group and of others (mode 0600)",
+        "have the owner of the file set its mode to 0600; if other users may have read it, also "
+        "have the administrator of the realm change the key, and install a new keytab",
     ),
     "keytab-foreign": warning(
         "the owner of the file can put another principal's keys into it",

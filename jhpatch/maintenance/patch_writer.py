@@ -3,7 +3,7 @@
 import re
 from typing import Dict, Iterable, List, Optional, Tuple
 
-from jhpatch.errors import BadPatch, Failed, Refused, shell_command
+from jhpatch.errors import BadPatch, Failed, Refused
 from jhpatch.maintenance import wheels
 from jhpatch.patchset import catalog, engine
 from jhpatch.patchset.edition import Edition, edition_of, normalized
@@ -99,11 +99,12 @@ def write(path: str, text: str, is_new: bool = False) -> None:
         write_file(path, encoded(text), is_new=is_new)
     except FileExistsError:
         raise Refused(
-            "a patch file with this name already exists",
+            "a file with this name already exists",
             path=path,
-            expected="none",
-            found="one",
-            next=shell_command("rm", path) + "; or use --output FILE",
+            expected="no file at this path",
+            found="a file",
+            next="move this file away, then run the same command again; rebase can also write to "
+            "another path with --output FILE",
         )
     except OSError as error:
         raise Failed("cannot write a patch file: %s" % error.strerror, path=path)

@@ -87,7 +87,8 @@ def _covered(edition: Edition, target: ReleaseFiles) -> Rebased:
         path=edition.file,
         expected="%s sha256:%s" % (change.path, change.before or "none"),
         found="sha256:" + sha256(data) if data is not None else "no such file",
-        next="end its Versions (%s) before %s" % (edition.versions, target.version),
+        next="edit Versions (%s) in this patch file so that it excludes %s, then run the same "
+        "command again" % (edition.versions, target.version),
     )
 
 

@@ -78,11 +78,14 @@ def fetch(distribution: str, version: str, directory: str) -> str:
         _download(distribution, version, directory)
         wheel = _find(distribution, version, directory)
     if wheel is None:
+        names = [row[1] for row in of_distribution(distribution, directory)]
         raise Failed(
-            "pip downloaded no wheel of %s %s" % (distribution, version),
+            "no wheel of %s in this directory has the version %s in its name"
+            % (distribution, version),
             path=directory,
-            expected="one wheel",
-            found="none",
+            expected="a wheel whose name contains -%s-" % version,
+            found=", ".join(names) or "no wheel",
+            next="write the version as the name of the wheel spells it, such as 6.1.0 for 6.1",
         )
     return wheel
 

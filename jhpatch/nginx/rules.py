@@ -83,16 +83,17 @@ def _findings(server: Server, sockets: Sockets, deployment: Deployment) -> Itera
 
 def _nothing(configuration: Configuration, names: Tuple[str, ...], count: int) -> Failed:
     found = "%d server%s" % (count, "" if count == 1 else "s")
+    of_names = " of %s" % " or ".join(names) if names else ""
     blocks: List[str] = []
     if configuration.streams:
         blocks.append("a stream block, which passes connections on without reading them")
     if any(one.name.endswith(":") for one in configuration.directives):
         blocks.append("a file in another language, such as YAML")
     return Failed(
-        "the configuration passes no requests to an upstream",
+        "no server%s passes requests to an upstream" % (of_names or " of the configuration"),
         path=configuration.files[0],
         expected="proxy_pass in a server%s, in a file that this configuration includes "
-        "(Debian: sites-enabled)" % (" of %s" % " or ".join(names) if names else ""),
+        "(Debian: sites-enabled)" % of_names,
         found=", ".join([found, *blocks]),
         next=jhpatch_command("nginx", "check", "CONFIG"),
     )

@@ -161,7 +161,7 @@ def parse(data: bytes, path: str) -> Journal:
 
 def _row(row: Dict[str, Any]) -> Row:
     if set(row) != set(Row._fields):
-        raise ValueError("a row with unknown fields")
+        raise ValueError("a row with unknown or missing fields")
     parsed = Row(**row)
     hashes = [value for value in (parsed.before, parsed.after) if value is not None]
     paths = [parsed.path] + ([] if parsed.guard is None else [parsed.guard])
@@ -177,7 +177,7 @@ def _row(row: Dict[str, Any]) -> Row:
 
 def _directory(row: Dict[str, Any], rows: Tuple[Row, ...]) -> Directory:
     if set(row) != set(Directory._fields):
-        raise ValueError("a directory with unknown fields")
+        raise ValueError("a directory with unknown or missing fields")
     parsed = Directory(**row)
     path = untrusted_json.text(parsed.path)
     if not is_relative(path) or path.split("/")[0] == ".jhpatch":
