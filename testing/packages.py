@@ -119,7 +119,7 @@ def edit(env: Environment, path: str, old: bytes, new: bytes) -> None:
 
 
 def put_patch(directory: Any, name: str, files: Dict[str, Any], adds: str = "") -> str:
-    """Write the patch ``DIST/SLUG`` for 1.0: ``{path: (before, after)}``, None for no file."""
+    """Write a patch ``DISTRIBUTION/NAME`` for 1.0: ``{path: (before, after)}``, None: no file."""
     from jhpatch.maintenance.patch_writer import encoded, hash_row, text_of
     from jhpatch.patchset import unified_diff
 

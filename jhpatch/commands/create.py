@@ -38,7 +38,7 @@ from jhpatch.system import path_owners, timestamps
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``create``."""
     add = parser.add_argument
-    add("patch", metavar="DIST/SLUG", help="The distribution, and a name for the patch")
+    add("patch", metavar="DISTRIBUTION/NAME", help="The distribution, and a name for the patch")
     add(
         "--description",
         metavar="TEXT",

@@ -145,7 +145,7 @@ def from_diff(arguments: argparse.Namespace, target: Target) -> Change:
             found=", ".join(others)[:400] or None,
             next="make the diff in the site-packages directory, so that it names " + meant
             if meant
-            else "name the distribution that the diff is for: create DISTRIBUTION/SLUG",
+            else "name the distribution that the diff is for: create DISTRIBUTION/NAME",
         )
     chosen = tuple(Edit(path, hashes.get(path), None) for path in sorted(by_path))
     before = _release_files(arguments, target, chosen)

@@ -42,7 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check = action(
         "check", "Start a kernel and run a first job; print the cause and exit with 3 if it fails"
     )
-    check.add_argument("name", nargs="?", default="pyspark", metavar="NAME")
+    check.add_argument(
+        "name",
+        nargs="?",
+        default="pyspark",
+        metavar="NAME",
+        help="Check this kernel (default: pyspark)",
+    )
     check.add_argument(
         "--static", action="store_true", help="Inspect the kernel's files, and start no kernel"
     )
@@ -54,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="Wait at most this long for the start and the job together (default: 180)",
     )
     remove = action("remove", "Remove a kernel that jhpatch wrote")
-    remove.add_argument("name", metavar="NAME")
+    remove.add_argument("name", metavar="NAME", help="Remove this kernel")
     remove.add_argument(
         "--dry-run", action="store_true", help="Print what would be removed; remove nothing"
     )

@@ -91,7 +91,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--proxy-read-timeout",
         metavar="TIME",
-        help="Wait this long for the answer to any other request (default: nginx's 60s)",
+        help="Wait this long for the answer to a request that is not a websocket or an event "
+        "stream (default: nginx's 60s)",
     )
     add(
         "--snippet",

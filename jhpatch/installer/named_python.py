@@ -152,11 +152,12 @@ def is_zip(path: str) -> bool:
 
 def _zip_application(option: str, path: str) -> Usage:
     return Usage(
-        "%s names a zip application" % option,
+        "%s names a zip archive, not an environment" % option,
         path=path,
         expected="an environment whose files can be patched in place",
-        found="a zip archive",
-        next="patch the environment from which the archive is built, then build it again",
+        found="a zip archive, such as a zip application or a wheel",
+        next="for a zip application, patch the environment from which it is built, then build it "
+        "again; install a wheel with pip, and name that environment",
     )
 
 

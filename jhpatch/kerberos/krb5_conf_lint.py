@@ -130,7 +130,7 @@ def _problem(directive: Directive, realms: Set[str]) -> Optional[str]:
             return "libkrb5 does not know %s; did you mean %s?" % (tag, tag.lower())
         return _kdc_problem(value, comment is not None)
     if comment:
-        return "libkrb5 has no comments at the end of a line; this one is part of the value"
+        return "libkrb5 does not support comments at the end of a line; it is part of the value"
     if directive.path == ("libdefaults", "default_realm") and value not in realms:
         for realm in sorted(realms):
             if realm.lower() == value.lower():
@@ -171,7 +171,9 @@ def _kdc_problem(value: str, has_comment: bool) -> Optional[str]:
     if problem:
         return refused + problem
     if has_comment:
-        return "libkrb5 has no comments at the end of a line; it ignores all after the first word"
+        return (
+            "libkrb5 supports no comment at the end of a line; it ignores all after the first word"
+        )
     if len(words) > 1:
         return "a line names only one KDC; libkrb5 ignores everything after %s" % words[0]
     if re.search(r"[,/]|[^\0-\177]", value):
@@ -198,7 +200,7 @@ def _address_problem(value: str) -> Optional[str]:
     if re.match(r"[ \t]*[+]?\d+\Z", port):
         return "a port is at most 65535" if int(port) > 65535 else None
     if re.match(r"\d+[ \t]+[#;]", port):
-        return "krb5.conf has no comments at the end of a line"
+        return "krb5.conf does not support comments at the end of a line"
     return "%s is not a port" % _shown(port) if port.strip() else "the port is missing"
 
 

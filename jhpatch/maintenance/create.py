@@ -24,12 +24,12 @@ class NewPatch(NamedTuple):
 
 
 def name_of(patch: str) -> Tuple[str, str]:
-    """Return the normalized distribution and the slug of ``DIST/SLUG``. Raises Usage."""
+    """Return the normalized distribution and the slug of ``DISTRIBUTION/NAME``. Raises Usage."""
     distribution, slash, slug = patch.partition("/")
     if not slash or not distribution or not _SLUG.match(slug):
         raise Usage(
             "the patch name is invalid",
-            expected="DISTRIBUTION/SLUG, with only lower-case letters, digits and - in SLUG",
+            expected="DISTRIBUTION/NAME, with only lower-case letters, digits and - in NAME",
             found=patch,
         )
     return normalized(distribution), slug
@@ -70,7 +70,7 @@ def new_patch(
             expected="Versions: ==%s, or another name" % version,
             found="a patch file that does not name %s" % version,
             next="rename that file after the first release in its Versions, or choose another "
-            "slug",
+            "name for the patch",
         )
     text = patch_writer.text_of(
         _fields(old, package, version, description, before, after),
@@ -136,7 +136,8 @@ def _refuse_other_releases(edition: Edition, version: str, before: Files) -> Non
             path=edition.file,
             expected="Versions: ==%s, because the new patch changes different files" % version,
             found=edition.versions,
-            next="exclude the release from the Versions of that file, or choose another slug",
+            next="exclude the release from the Versions of that file, or choose another name for "
+            "the patch",
         )
 
 

@@ -98,7 +98,7 @@ def _stray_files(directory: str, sources: Set[str]) -> Iterator[BadPatch]:
                     yield BadPatch(
                         "no patch names this file",
                         path=path,
-                        expected="<first release>-<slug>.patch, or the source of an Adds row",
+                        expected="<first release>-<name>.patch, or the source of an Adds row",
                         found=os.path.basename(path),
                     )
 

@@ -107,8 +107,9 @@ def _refuse_whole_files(edition: Edition, version: str) -> None:
             raise Refused(
                 "the patch %s a file, but rebase ports only changes to existing files" % verb,
                 path=change.path,
-                expected="a file that both releases have",
-                found="no file %s the patch" % ("without" if change.before is None else "with"),
+                expected="a file that exists with and without the patch",
+                found="a file that exists only %s the patch"
+                % ("with" if change.before is None else "without"),
                 next="install %s==%s into an environment, then create the patch with its PYTHON: "
                 % (edition.package, version)
                 + step,

@@ -14,7 +14,7 @@ from jhpatch.patchset.edition import normalized
 
 _SIZE = 16 * 1024 * 1024  # bytes of a file in a wheel, at most
 _WHEEL = re.compile(r"^(?P<name>[\w.]+)-(?P<version>[^-]+)(-\d[^-]*)?(-[^-]+){3}\.whl$")
-_DOWNLOAD = python_command("pip", "download", "--no-deps") + " <distribution>==<version>"
+_DOWNLOAD = NextStep("download the wheel again with pip download, and keep its name")
 _OLDER_PIP = "; pip before 24.1 also accepts metadata that later versions refuse"
 _TIMEOUT = 300  # seconds, for one call of pip
 
@@ -46,9 +46,16 @@ def read_files(wheel: str, paths: Iterable[str]) -> Dict[str, bytes]:
                 if path in infos and infos[path].file_size <= _SIZE:
                     files[path] = archive.read(infos[path])
     except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise Failed("cannot read a wheel: %s" % reason, path=wheel, next=_DOWNLOAD)
+        raise _unreadable(wheel, error)
     return files
+
+
+def _unreadable(wheel: str, error: Exception) -> Failed:
+    step: NextStep = NextStep("run the same command as a user who can read the wheel")
+    if not isinstance(error, PermissionError):
+        step = python_command("pip", "download", "--no-deps", "%s==%s" % release_of(wheel))
+    reason = getattr(error, "strerror", None) or error
+    return Failed("cannot read the wheel: %s" % reason, path=wheel, next=step)
 
 
 def _installed_path(name: str) -> str:
@@ -97,8 +104,7 @@ def top_directories(wheel: str) -> FrozenSet[str]:
             names = map(_installed_path, archive.namelist())
             return frozenset(name.partition("/")[0] for name in names if "/" in name)
     except (OSError, zipfile.BadZipFile) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise Failed("cannot read a wheel: %s" % reason, path=wheel, next=_DOWNLOAD)
+        raise _unreadable(wheel, error)
 
 
 def _find(distribution: str, version: str, directory: str) -> Optional[str]:

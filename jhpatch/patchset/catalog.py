@@ -10,7 +10,7 @@ from jhpatch.patchset.additions import read_patch
 from jhpatch.patchset.edition import Edition, normalized, read_edition
 from jhpatch.patchset.versions import clashes, key
 
-LAYOUT = "<distribution>/<first release>-<slug>.patch in the directory"
+LAYOUT = "<distribution>/<first release>-<name>.patch in the directory"
 
 
 def own_patch_dir() -> str:

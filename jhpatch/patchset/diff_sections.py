@@ -61,8 +61,20 @@ class _Reader:
         while number < len(self.lines) - 1:
             number += self._read(number)
         self._end_section(number)
-        if self.lines[-1] or self.old or self.new:
-            raise BadPatch("the diff ends in the middle of a line or of a hunk", path=file)
+        if self.old or self.new:
+            raise BadPatch(
+                "the last hunk of the diff is incomplete",
+                path=file,
+                expected="as many lines as its @@ line states",
+                found="the end of the file",
+            )
+        if self.lines[-1]:
+            raise BadPatch(
+                "the last line of the diff has no newline",
+                path=file,
+                expected="a newline at the end of the file",
+                found=repr(self.lines[-1][:60])[1:],
+            )
 
     def _read(self, index: int) -> int:
         """Read the line at ``index``; return how many lines were read."""

@@ -40,7 +40,7 @@ class Edition(NamedTuple):
     """A patch file: the form of a patch for some releases."""
 
     patch: str
-    """The name that users type, ``<distribution>/<slug>``."""
+    """The name that users type, ``<distribution>/<name>``."""
     name: str
     """The file's name without ``.patch``."""
     package: str
@@ -98,7 +98,7 @@ def edition_of(
         raise BadPatch(
             "the name of a patch file is invalid",
             path=path,
-            expected="<first release>-<slug>.patch",
+            expected="<first release>-<name>.patch",
             found=os.path.basename(path),
         )
     fields = tuple(_fields(_split_header(data, path)[0], path))

@@ -188,7 +188,12 @@ def _parsed_hunks(rows: List[Section], file: str) -> List[Tuple[Hunk, ...]]:
     except Exception as error:  # patch_ng can raise anything for an invalid diff
         raise BadPatch("the diff cannot be parsed: %r" % error, path=file)
     if not patch or patch.errors or patch.warnings:
-        raise BadPatch("the diff cannot be parsed", path=file)
+        raise BadPatch(
+            "the diff cannot be parsed",
+            path=file,
+            expected="a plain unified diff, as git diff or diff -u writes it",
+            found="a diff that patch_ng cannot parse without errors or warnings",
+        )
     if [len(item.hunks) for item in patch.items] != [row.hunks for row in rows]:
         raise BadPatch("the diff cannot be parsed: patch_ng found other hunks", path=file)
     return [tuple(_hunk(hunk, file) for hunk in item.hunks) for item in patch.items]

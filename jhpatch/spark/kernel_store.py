@@ -189,11 +189,19 @@ def write(directory: str, files: Dict[str, bytes]) -> None:
     """
     _require_safe_directory(directory)
     try:
-        os.makedirs(directory, mode=0o755, exist_ok=True)
+        _make_directories(directory)
         for name in files:
             write_file(os.path.join(directory, name), files[name])
     except OSError as error:
         raise _failed(error, directory)
+
+
+def _make_directories(directory: str) -> None:
+    """Create the missing directories of a path with mode 0755, whatever the umask."""
+    if not os.path.isdir(directory):
+        _make_directories(os.path.dirname(directory))
+        os.mkdir(directory)
+        os.chmod(directory, 0o755)
 
 
 def remove(directory: str) -> Tuple[str, ...]:

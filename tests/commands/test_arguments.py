@@ -91,7 +91,7 @@ def test_a_directory_whose_patches_would_never_be_read(jhpatch, tmp_path, comman
 
     answer = jhpatch(None, command, "--patches", str(tmp_path / "p"))
     assert (answer.code, answer.error["message"]) == (2, "the patch directory contains no patch")
-    assert answer.error["expected"].startswith("<distribution>/<first release>-<slug>.patch")
+    assert answer.error["expected"].startswith("<distribution>/<first release>-<name>.patch")
     assert answer.error["found"] == (name or "no file NAME.patch")
 
 

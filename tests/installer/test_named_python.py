@@ -31,7 +31,7 @@ def test_a_zip_application_is_named_as_one(tmp_path, option, shebang):
     open_ = environment.environment_of if option == "--python" else environment.site_alone
     with pytest.raises(Usage) as refused:
         open_(path)
-    assert refused.value.message == option + " names a zip application"
+    assert refused.value.message == option + " names a zip archive, not an environment"
     assert "built" in refused.value.next.parts[0]
 
 

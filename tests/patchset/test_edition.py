@@ -105,7 +105,7 @@ def test_a_file_without_a_header_is_refused(tmp_path, text):
 
 @pytest.mark.parametrize("name", ["slug.patch", "1.0.patch", "1.0-Slug!.patch", "-x.patch"])
 def test_the_name_of_a_patch_file(tmp_path, name):
-    """A file that is not named ``<first release>-<slug>.patch`` is refused."""
+    """A file that is not named ``<first release>-<name>.patch`` is refused."""
     with pytest.raises(BadPatch):
         read(tmp_path, name=name)
 

@@ -43,6 +43,21 @@ def test_only_what_is_stale_is_written(directory, files):
     assert kernel_store.read_spec(directory).ours
 
 
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_every_user_can_read_what_is_written(directory, files, umask):
+    """Directories 0755 and files 0644, whatever the umask: a kernel of root is for all users."""
+    os.makedirs(os.path.dirname(os.path.dirname(directory)))
+    before = os.umask(umask)
+    try:
+        install(directory, files)
+    finally:
+        os.umask(before)
+    for path, mode in ((os.path.dirname(directory), 0o755), (directory, 0o755)):
+        assert os.stat(path).st_mode & 0o777 == mode
+    for name in files:
+        assert os.stat(os.path.join(directory, name)).st_mode & 0o777 == 0o644
+
+
 def test_the_directory_of_a_kernel(host):
     """The user's, a prefix's, or the system's; in lower case, as jupyter_client reads it."""
     place = kernel_store.directory_of("PySpark", True, None)

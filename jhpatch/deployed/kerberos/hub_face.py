@@ -173,7 +173,12 @@ def on_stop(method: Method) -> Method:
                 yield _in_time(tickets, tickets.forget(user.name, spawner))
         except TooLate:
             self.log.warning(
-                "%s", line("Kerberos: the cache of %s is not destroyed yet", user.name)
+                "%s",
+                line(
+                    "Kerberos: the cache of %s was not destroyed in time; the hub goes on in the "
+                    "background",
+                    user.name,
+                ),
             )
         except Exception as error:
             _bug(self, "stop", error)
