@@ -51,9 +51,13 @@ def read_files(wheel: str, paths: Iterable[str]) -> Dict[str, bytes]:
 
 
 def _unreadable(wheel: str, error: Exception) -> Failed:
-    step: NextStep = NextStep("run the same command as a user who can read the wheel")
-    if not isinstance(error, PermissionError):
-        step = python_command("pip", "download", "--no-deps", "%s==%s" % release_of(wheel))
+    match = _WHEEL.match(os.path.basename(wheel))
+    step = _DOWNLOAD
+    if isinstance(error, PermissionError):
+        step = NextStep("run the same command as a user who can read the wheel")
+    elif match:
+        release = "%s==%s" % (match.group("name"), match.group("version"))
+        step = python_command("pip", "download", "--no-deps", release)
     reason = getattr(error, "strerror", None) or error
     return Failed("cannot read the wheel: %s" % reason, path=wheel, next=step)
 
