@@ -200,7 +200,7 @@ complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l stapling -x -d 'Us
 complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l max-body -x -d 'Accept notebooks of up to this size (default: 100m)'
 complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l read-timeout -x -d 'Close an idle websocket after this time (default: 1d)'
 complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l base-url -x -d 'Serve the hub at this path, its c.JupyterHub.base_url (default: /)'
-complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l proxy-read-timeout -x -d 'Wait this long for the answer to any other request (default: nginx'"'"'s 60s)'
+complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l proxy-read-timeout -x -d 'Wait this long for the answer to a request that is not a websocket or an event stream (default: nginx'"'"'s 60s)'
 complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l snippet -x -d 'Write only a part: maps for the http block, or locations for an existing server'
 complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l trusted-proxy -x -d 'Trust the client address that this host or network in front of nginx reports; can be given more than once'
 complete -c jhpatch -n '_shtab_jhpatch_using nginx render' -l proxy-protocol -d 'Accept the PROXY protocol from each --trusted-proxy'

@@ -167,7 +167,7 @@ _shtab_jhpatch_kernelspec_check_options=(
   {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
   "--static[Inspect the kernel\'s files, and start no kernel]"
   "--timeout[Wait at most this long for the start and the job together (default\: 180)]:SECONDS:"
-  ":NAME:"
+  ":Check this kernel (default\: pyspark):"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -217,7 +217,7 @@ _shtab_jhpatch_kernelspec_remove_options=(
   {-q,--quiet}"[Print errors only]"
   {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
   "--dry-run[Print what would be removed\; remove nothing]"
-  ":NAME:"
+  ":Remove this kernel:"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -292,7 +292,7 @@ _shtab_jhpatch_nginx_render_options=(
   "--max-body[Accept notebooks of up to this size (default\: 100m)]:SIZE:"
   "--read-timeout[Close an idle websocket after this time (default\: 1d)]:TIME:"
   "--base-url[Serve the hub at this path, its c.JupyterHub.base_url (default\: \/)]:PATH:"
-  "--proxy-read-timeout[Wait this long for the answer to any other request (default\: nginx\'s 60s)]:TIME:"
+  "--proxy-read-timeout[Wait this long for the answer to a request that is not a websocket or an event stream (default\: nginx\'s 60s)]:TIME:"
   "--snippet[Write only a part\: maps for the http block, or locations for an existing server]:maps|locations:"
   "*--trusted-proxy[Trust the client address that this host or network in front of nginx reports\; can be given more than once]:ADDRESS|CIDR:"
   "--proxy-protocol[Accept the PROXY protocol from each --trusted-proxy]"
