@@ -40,7 +40,7 @@ ELSEWHERE = {
     r"\S+ -m pip install --upgrade '": "integration/deploy/test_pip.py",
     r"\S+ -m pip install --force-reinstall": "integration/faults/test_managers.py",
     r"\S+python -I -m jhpatch kernelspec remove pyspark$": "tests/commands/test_kernelspec.py",
-    r"(conda|wget|find /opt/conda) ?": "by hand: it takes a registry and conda",
+    r"(conda|wget|find -H /opt/conda) ?": "by hand: it takes a registry and conda",
     r"(promtool|install .*monitoring|curl|rm /etc/prom)": "by hand: it takes Prometheus",
     r"(ln|rm|nginx) (.*/etc/nginx|-t)": "by hand: it takes systemd",
     r"/opt/jhpatch/bin/python -I": "integration/deploy/test_environments.py",
@@ -62,7 +62,7 @@ ELSEWHERE = {
     r"python -m jhpatch survey": "tests/commands/test_survey.py",
     r"\S*python (-I )?-m jhpatch rebase": "tests/commands/test_rebase.py",
     r"python -m jhpatch lint --(fix-hashes|wheels)": "tests/commands/test_lint.py",
-    r"(python -m pip download|cd cut|diff -u --label)": "by hand: it is about a release to come",
+    r"(python -m pip download|\(cd cut|diff -u --label)": "by hand: it is about a release to come",
 }
 USAGE = re.compile(r"…|<[a-z]| \[|\bNAME\b|\bSECONDS\b")  # which nobody types as it stands
 
