@@ -34,7 +34,7 @@ ELSEWHERE = {
     r"while read -r user <&3; do kadmin.local": "by hand: it takes a list of users",
     r"(kinit A|ipa|msktutil|ktutil|addent|wkt|quit|kinit admin)": "by hand: it takes a directory",
     r"(dnf|yum|ps|ausearch|restorecon|semanage|setsebool|firewall-cmd) ": "by hand: it takes RHEL",
-    r"(python3(.11)? -m|/tmp/wheels/bin/\S+ -m pip wheel|npm|tar) ": "by hand: it takes a registry",
+    r"(python3(.11)? -m|/tmp/wheels/bin/\S+ -m pip wheel|npm|tar) ": "by hand: a registry",
     r"\S+python -m pip (install (-i|--no-index|'.\[jup)|config)": "by hand: it takes a registry",
     r"(\S+/)?python -I -m jhpatch status --all": "tests/commands/test_status_all.py",
     r"\S+ -m pip install --upgrade '": "integration/deploy/test_pip.py",
