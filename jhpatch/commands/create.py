@@ -70,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--wheels",
         metavar="DIR",
         help="Read the release's own files from a wheel in this directory; pip downloads a "
-        "missing wheel to it",
+        "missing wheel into it (default: keep no download)",
     )
     add_shared_arguments(parser, changes=True, patches=False)
 

@@ -19,7 +19,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--server-name",
         metavar="NAME",
-        help="Serve the site under this name; can be given more than once",
+        help="Serve the site under this name; required; can be given more than once",
         **repeatable,
     )
     add(
@@ -33,15 +33,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--upstream",
         metavar="HOST:PORT",
         help="Pass requests to the hub's proxy at this address, https://HOST:PORT if it uses TLS, "
-        "or unix:/PATH; can be given more than once: nginx uses a later one if an earlier one "
-        "does not answer",
+        "or unix:/PATH; required; can be given more than once: nginx uses a later one if an "
+        "earlier one does not answer",
         **repeatable,
     )
     add(
         "--certificate",
         metavar="FILE",
-        help="Use this certificate, one for all names or one for each; can be given more than "
-        "once",
+        help="Use this certificate for all names, or give one for each --server-name, in the same "
+        "order; required without --external-scheme; can be given more than once",
         **repeatable,
     )
     add(

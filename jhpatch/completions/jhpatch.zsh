@@ -93,7 +93,7 @@ _shtab_jhpatch_create_options=(
   "--from[Take the change from this output of git diff, diff -u or diff -ru, not from the site]:DIFF:"
   "*--file[Patch this edited file, named by its path in the site\; can be given more than once (default\: all edited files of the distribution)]:PATH:"
   "*--wheel[Read the release\'s own files from this wheel\; can be given more than once]:WHEEL:"
-  "--wheels[Read the release\'s own files from a wheel in this directory\; pip downloads a missing wheel to it]:DIR:"
+  "--wheels[Read the release\'s own files from a wheel in this directory\; pip downloads a missing wheel into it (default\: keep no download)]:DIR:"
   "*--python[Use the environment of this Python, or in this directory\; can be given more than once (default\: the Python that runs jhpatch)]:PATH:"
   "*--site[Use this site-packages directory, such as one in a container image, without its Python\; can be given more than once]:DIR:"
   "*--patches[Use this patch directory in addition to jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
@@ -280,10 +280,10 @@ _shtab_jhpatch_nginx_check_defaults_added=0
 
 _shtab_jhpatch_nginx_render_options=(
   "(- : *)"{-h,--help}"[Show this help and exit]"
-  "*--server-name[Serve the site under this name\; can be given more than once]:NAME:"
+  "*--server-name[Serve the site under this name\; required\; can be given more than once]:NAME:"
   "*--listen[Listen on this port or address, such as 443, \[\:\:\]\:443 or unix\:\/PATH\; can be given more than once (default\: 443 and \[\:\:\]\:443)]:PORT|ADDRESS:PORT:"
-  "*--upstream[Pass requests to the hub\'s proxy at this address, https\:\/\/HOST\:PORT if it uses TLS, or unix\:\/PATH\; can be given more than once\: nginx uses a later one if an earlier one does not answer]:HOST:PORT:"
-  "*--certificate[Use this certificate, one for all names or one for each\; can be given more than once]:FILE:"
+  "*--upstream[Pass requests to the hub\'s proxy at this address, https\:\/\/HOST\:PORT if it uses TLS, or unix\:\/PATH\; required\; can be given more than once\: nginx uses a later one if an earlier one does not answer]:HOST:PORT:"
+  "*--certificate[Use this certificate for all names, or give one for each --server-name, in the same order\; required without --external-scheme\; can be given more than once]:FILE:"
   "*--certificate-key[Use this key for the certificate in the same position\; can be given more than once]:FILE:"
   "--external-scheme[Name the scheme that browsers use, if another proxy terminates TLS in front of nginx]:http|https:"
   "--redirect-http[Redirect requests to port 80 to https]"

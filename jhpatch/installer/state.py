@@ -128,7 +128,7 @@ def parse(data: bytes, path: str) -> State:
 def _distribution(row: Any) -> DistributionState:
     record = None if row["record"] is None else _file(row["record"])
     if record is not None and None in (record.before, record.after):
-        raise ValueError("a RECORD that is created or removed")
+        raise ValueError("a RECORD entry without the hash before or after the change")
     patches = tuple(map(_patch, row["patches"]))
     untrusted_json.refuse_repeated([patch.patch for patch in patches])
     name = _name(row["name"], 1)

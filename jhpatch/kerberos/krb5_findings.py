@@ -68,7 +68,7 @@ KINDS: Dict[str, FindingKind] = {
     ),
     "kdc-unreachable": error(
         "kinit cannot contact any KDC of the realm, so no user can obtain or renew a ticket",
-        "check whether a firewall drops UDP or TCP to port {port} of {host}, such as with "
+        "check whether a firewall drops UDP or TCP to port {port} of {host}, for example with "
         "nc -vz {host} {port}",
     ),
     "kdc-tls-missing": error(
@@ -85,7 +85,7 @@ KINDS: Dict[str, FindingKind] = {
     ),
     "kdc-tcp-blocked": warning(
         "an answer that is too large for UDP, such as for a user in many groups, needs TCP",
-        "check whether a firewall drops TCP to port {port} of {host}, such as with "
+        "check whether a firewall drops TCP to port {port} of {host}, for example with "
         "nc -vz {host} {port}",
     ),
     "kdc-wrong-realm": error(

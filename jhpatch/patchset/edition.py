@@ -233,8 +233,9 @@ def _changes(fields: Tuple[Tuple[str, str], ...], path: str) -> Tuple[Change, ..
     for change in changes:
         if change.before is None and change.after is None:
             raise BadPatch(
-                "Before and After are both none, so the patch changes nothing",
+                "Before and After of a file are both none, so the patch does not change it",
                 path=path,
+                expected="a hash in Before, in After, or in both",
                 found=change.path,
             )
     return changes
@@ -249,12 +250,19 @@ def _hash_row(value: str, path: str) -> Tuple[str, Optional[str]]:
             expected="<path from the site's root>: jhpatch changes only files in a site",
             found=match.group(1)[:120],
         )
-    if not match or not additions.is_of_a_package(match.group(1)):
+    if not match:
         raise BadPatch(
             "a Before or After row cannot be parsed",
             path=path,
             expected="<path from the site's root> sha256:<64 hex digits>, or none for no file",
             found=value[:120],
+        )
+    if not additions.is_of_a_package(match.group(1)):
+        raise BadPatch(
+            "a Before or After row names a file that no patch can change",
+            path=path,
+            expected="a file of a package: no metadata, no bytecode, and a name without quotes",
+            found=match.group(1)[:120],
         )
     return match.group(1), match.group(2)
 

@@ -263,8 +263,9 @@ def test_a_ticket_is_requested_once_with_the_settings(kdc, keytab, account, tmp_
     facts = Facts(options)
     arguments = (account, TicketSpec("alice/service", keytab, ""), cache_of("/x/cc", 1))
     answer = facts.ticket_answer(*arguments, Deadline(300))
-    # kinit asks for an end, and the KDC, later, sets the start: its default would be hours more.
-    assert 3000 < answer.ticket.end - answer.ticket.start <= 3600
+    # The KDC sets the start, before or after the end that kinit asks for is computed. Its default
+    # would be hours more.
+    assert 3000 < answer.ticket.end - answer.ticket.start < 4200
     assert "Getting initial credentials" in answer.trace
     assert facts.ticket_answer(*arguments, Deadline(300)) is answer
 

@@ -56,8 +56,8 @@ def test_a_ticket_in_a_temporary_file(request_of, caches, ccache):
 def test_the_options_of_the_service(request_of):
     """kinit's -l and -r are those of the settings; the KDC sets the start, a moment later."""
     ticket = request_of(settings=Settings(lifetime="1h", renewable="2d")).ticket
-    assert 3000 < ticket.end - ticket.start <= 3600
-    assert 2 * 86400 - 600 < ticket.renew_till - ticket.start <= 2 * 86400
+    assert 3000 < ticket.end - ticket.start < 4200
+    assert abs(ticket.renew_till - ticket.start - 2 * 86400) < 600
 
 
 def test_the_client_keytab(request_of, kdc, keytab, tmp_path):

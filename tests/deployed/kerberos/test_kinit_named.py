@@ -59,7 +59,7 @@ def test_a_persistent_keyring(service, keytab, keyring):
     ours = TicketSpec("alice/service", keytab, keyring)
     ticket, is_new, _ = ensured(service, ours)
     assert is_new and ticket.principal == PRINCIPAL
-    assert abs(ticket.end - ticket.start - 36000) < 5 and abs(ticket.start - time.time()) < 60
+    assert abs(ticket.end - ticket.start - 36000) < 600 and abs(ticket.start - time.time()) < 600
     assert ticket.renew_till > ticket.end
     assert service.ensure(NOBODY, ours)[:2] == (ticket, False)
     service.destroy(NOBODY, ours)
@@ -84,7 +84,7 @@ def test_a_kcm_cache(service, kdc, keytab, kcm):
     ours = TicketSpec("alice/service", keytab, "KCM:")
     ticket, is_new, _ = service.ensure(NOBODY, ours)
     assert is_new and ticket.principal == PRINCIPAL
-    assert abs(ticket.end - ticket.start - 36000) < 5 and abs(ticket.start - time.time()) < 60
+    assert abs(ticket.end - ticket.start - 36000) < 600 and abs(ticket.start - time.time()) < 600
     assert service.ensure(NOBODY, ours)[:2] == (ticket, False)
     assert "bob@" in klist(kdc, "KCM:65534:own")
     for name in ("KCM:", "KCM:65534:own"):
