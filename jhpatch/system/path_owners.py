@@ -230,13 +230,14 @@ def _is_shared(directory: str) -> bool:
 
 
 def _is_home(path: str, status: os.stat_result) -> bool:
-    """Return whether a directory is the home of its owner, or of the user of its name.
+    """Return whether a directory is a user's home.
 
-    Both are asked by key: a directory service (SSSD, LDAP) need not enumerate its users.
+    Its owner and the user of its name are asked by key too: a directory service (SSSD, LDAP)
+    need not list its users.
     """
     import pwd
 
-    entries = []
+    entries = pwd.getpwall()
     with contextlib.suppress(KeyError):
         entries.append(pwd.getpwuid(status.st_uid))
     with contextlib.suppress(KeyError):

@@ -174,14 +174,15 @@ def test_a_checkout_in_a_home_is_copied(safe):
     assert "chown" not in Runner().shown(refused.value.next)
 
 
-@pytest.mark.parametrize("kind", ["sticky", "home of its owner", "home of root's"])
+@pytest.mark.parametrize("kind", ["sticky", "home", "home of its owner", "home of root's"])
 def test_a_directory_with_other_uses_is_not_changed_as_a_whole(safe, monkeypatch, kind):
     """chown -R of /tmp or of a user's home would break the host: words instead."""
     shared = safe / "shared"
     shared.mkdir()
     shared.chmod(0o1777 if kind == "sticky" else 0o777)
     entry = pwd.struct_passwd(("shared", "x", OTHER, OTHER, "", str(shared), "/bin/sh"))
-    monkeypatch.setattr(pwd, "getpwall", list)  # as of a directory service that lists nobody
+    # Another user's, as /var/www is; else as of a directory service that lists nobody.
+    monkeypatch.setattr(pwd, "getpwall", lambda: [entry] if kind == "home" else [])
     if kind == "home of its owner":
         os.chown(str(shared), OTHER, OTHER)
         monkeypatch.setattr(pwd, "getpwuid", {OTHER: entry}.__getitem__)
