@@ -82,3 +82,11 @@ def typed(*arguments: str, **environment: str) -> "subprocess.Popen[bytes]":
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+
+
+def is_after(moment: float, seconds: float, began: float) -> bool:
+    """Return whether ``moment`` is so many seconds after a request made since ``began``.
+
+    kinit computes the ends of a ticket from its own clock, the KDC sets the start, and both round.
+    """
+    return began - 2 < moment - seconds < time.time() + 2

@@ -20,6 +20,7 @@ _SECTIONS = ("libdefaults", "realms", "domain_realm")
 _LIFETIMES = ("ticket_lifetime", "renew_lifetime")
 _BOOLEANS = ("allow_weak_crypto", "allow_des3", "allow_rc4")
 """Of which profile_get_boolean(3) takes no other word."""
+_NO_COMMENT = "libkrb5 does not support comments at the end of a line"
 _BLANKS = " \t\n\v\f\r"
 _UNSEEN = {"\ufeff": "a byte order mark", "\u00a0": "a no-break space"}
 
@@ -130,7 +131,7 @@ def _problem(directive: Directive, realms: Set[str]) -> Optional[str]:
             return "libkrb5 does not know %s; did you mean %s?" % (tag, tag.lower())
         return _kdc_problem(value, comment is not None)
     if comment:
-        return "libkrb5 does not support comments at the end of a line; it is part of the value"
+        return _NO_COMMENT + "; this one is part of the value"
     if directive.path == ("libdefaults", "default_realm") and value not in realms:
         for realm in sorted(realms):
             if realm.lower() == value.lower():
@@ -171,9 +172,7 @@ def _kdc_problem(value: str, has_comment: bool) -> Optional[str]:
     if problem:
         return refused + problem
     if has_comment:
-        return (
-            "libkrb5 supports no comment at the end of a line; it ignores all after the first word"
-        )
+        return _NO_COMMENT + "; it ignores everything after the first word"
     if len(words) > 1:
         return "a line names only one KDC; libkrb5 ignores everything after %s" % words[0]
     if re.search(r"[,/]|[^\0-\177]", value):
@@ -200,7 +199,7 @@ def _address_problem(value: str) -> Optional[str]:
     if re.match(r"[ \t]*[+]?\d+\Z", port):
         return "a port is at most 65535" if int(port) > 65535 else None
     if re.match(r"\d+[ \t]+[#;]", port):
-        return "krb5.conf does not support comments at the end of a line"
+        return _NO_COMMENT
     return "%s is not a port" % _shown(port) if port.strip() else "the port is missing"
 
 

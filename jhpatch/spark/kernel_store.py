@@ -197,11 +197,15 @@ def write(directory: str, files: Dict[str, bytes]) -> None:
 
 
 def _make_directories(directory: str) -> None:
-    """Create the missing directories of a path with mode 0755, whatever the umask."""
-    if not os.path.isdir(directory):
-        _make_directories(os.path.dirname(directory))
-        os.mkdir(directory)
-        os.chmod(directory, 0o755)
+    """Create the missing directories of a path; root's with mode 0755, whatever the umask."""
+    missing, path = [], os.path.abspath(directory)
+    while not os.path.isdir(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    os.makedirs(directory, mode=0o755, exist_ok=True)
+    if os.geteuid() == 0:  # all users start root's kernels
+        for path in missing:
+            os.chmod(path, 0o755)
 
 
 def remove(directory: str) -> Tuple[str, ...]:

@@ -99,7 +99,7 @@ def test_a_warning_beside_a_kinit_that_works(tmp_path, text, scene, code):
             "kdc-unreachable",
             "takes the whole value as the host",
         ),
-        (realm("127.0.0.1:88 # main"), "no-kdc", "at the end of a line"),
+        (realm("127.0.0.1:88 # main"), "no-kdc", "not support comments at the end of a line"),
         (realm("::1", "127.0.0.1"), "no-kdc", "line 7: libkrb5 refuses this address"),
         (realm("127.0.0.1:99999"), "no-kdc", "a port is at most 65535"),
         (realm("HTTPS://127.0.0.1/KdcProxy"), "no-kdc", "write https:// in lower case"),

@@ -9,6 +9,7 @@ from jhpatch.errors import Failed, Refused
 from jhpatch.spark import kernel_store, kernelspec
 from testing.kernels import directory_of
 from testing.spark_homes import write
+from testing.users import ROOT_ONLY
 from tests.spark.one_kernel import ONE
 
 MODULES = {"jhpatch_%s.py" % name for name in kernelspec.MODULES} | {"jhpatch_spark_child.py"}
@@ -43,7 +44,7 @@ def test_only_what_is_stale_is_written(directory, files):
     assert kernel_store.read_spec(directory).ours
 
 
-@pytest.mark.parametrize("umask", [0o022, 0o077])
+@pytest.mark.parametrize("umask", [0o022, pytest.param(0o077, marks=ROOT_ONLY)])
 def test_every_user_can_read_what_is_written(directory, files, umask):
     """Directories 0755 and files 0644, whatever the umask: a kernel of root is for all users."""
     os.makedirs(os.path.dirname(os.path.dirname(directory)))
