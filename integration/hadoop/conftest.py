@@ -7,7 +7,7 @@ the network for Maven and pip, once.
 import os
 import shutil
 import subprocess
-from typing import Any, Dict, Iterator, Optional
+from typing import Any, Dict, Iterator, List, Optional
 
 import pytest
 
@@ -56,6 +56,12 @@ def pytest_cmdline_main(config: Any) -> Optional[int]:
         print("FAILED: the tests changed this machine: users, PAM, krb5.conf or /home")
         return 1
     return code
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: List[Any]) -> None:
+    """Run the tests without patches and tickets first, in whatever order the others come."""
+    items.sort(key=lambda item: "unpatched" not in item.fixturenames)
 
 
 def _lacking() -> str:
@@ -129,6 +135,12 @@ def kernels(stack: Stack, scratch: str, cluster: Cluster) -> Kernels:
     found = Kernels(stack, scratch, cluster)
     found.install("pyspark")
     return found
+
+
+@pytest.fixture
+def unpatched(stack: Stack, keytabs: Dict[str, str]) -> Stack:
+    """The stack as upstream has it: its tests come first (above)."""
+    return stack
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from integration.hadoop.scene import START
 
 
 def test_check_says_that_there_is_no_ticket_before_any_jvm_starts(
-    kernels: Kernels, keytabs: object
+    unpatched: Stack, kernels: Kernels
 ) -> None:
     """One finding, with the next step, and no wait for the cluster."""
     found = kernels.check("pyspark", "alice", 120, {})
@@ -18,10 +18,10 @@ def test_check_says_that_there_is_no_ticket_before_any_jvm_starts(
 
 
 def test_without_the_patches_the_first_cell_says_why_there_is_no_spark(
-    stack: Stack, scratch: str, kernels: Kernels, keytabs: object
+    unpatched: Stack, scratch: str, kernels: Kernels
 ) -> None:
     """A notebook of the unpatched hub: cause and next step, and `spark` says the same."""
-    with running(stack, scratch + "/before") as hub:
+    with running(unpatched, scratch + "/before") as hub:
         browser = Browser(hub, "alice")
         browser.login(PASSWORDS["alice"])
         browser.spawn()
