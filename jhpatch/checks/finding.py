@@ -12,11 +12,11 @@ class Line(NamedTuple):
 
     text: str
     where: str = ""
-    """Its place in its file; empty for a line of jupyterhub_config.py."""
+    """Where to write it, as text; empty for a line of jupyterhub_config.py."""
 
 
 Step = Union[str, Line, NextStep, None]
-"""A command to type, a line to write, or advice for a person, which is text; all with {fields}."""
+"""A command to type, a line to write, or advice as text; all can contain {fields}."""
 
 
 class FindingKind(NamedTuple):
@@ -29,17 +29,17 @@ class FindingKind(NamedTuple):
 
 
 def error(why: str, next: Step = None) -> FindingKind:
-    """Return a kind for what does not work, or is unsafe."""
+    """Return a kind for something that does not work or is unsafe."""
     return FindingKind("error", why, next)
 
 
 def warning(why: str, next: Step = None) -> FindingKind:
-    """Return a kind for what works now and can fail later."""
+    """Return a kind for something that works now and can fail later."""
     return FindingKind("warning", why, next)
 
 
 def note(why: str, next: Step = None) -> FindingKind:
-    """Return a kind for what is only reported."""
+    """Return a kind for something that is only reported."""
     return FindingKind("note", why, next)
 
 

@@ -48,7 +48,7 @@ def main(argv: Optional[List[str]] = None) -> int:
                 result = run(parsed)
             finally:
                 messages.end()
-            runner = _runner(parsed, arguments)  # status --all adds the environments that it finds
+            runner = _runner(parsed, arguments)  # with the environments that status --all finds
     except JhpatchError as error:
         result = _failure(arguments, error)
     except (KeyboardInterrupt, Exception) as error:

@@ -19,7 +19,7 @@ from jhpatch.system.sha256 import sha256
 
 
 class Target(NamedTuple):
-    """The installed distribution, and the release's RECORD."""
+    """The installed distribution, and the rows of the release's RECORD."""
 
     inspection: Inspection
     distribution: Distribution
@@ -28,8 +28,10 @@ class Target(NamedTuple):
 
 
 def target_of(arguments: argparse.Namespace, patches: Catalog, name: str) -> Target:
-    """Return the installed distribution. Raises Refused if there is none, or one that jhpatch
-    does not patch; Usage for several."""
+    """Return the installed distribution.
+
+    Raises Refused if there is none or if jhpatch cannot patch it, Usage if several sites have it.
+    """
     inspections = selection.inspect_all(environments_of(arguments), patches)
     for inspection in inspections:
         if inspection.error:
@@ -82,7 +84,7 @@ def _target_in(arguments: argparse.Namespace, inspection: Inspection, name: str)
 def _with_hashes(
     arguments: argparse.Namespace, distribution: Distribution, rows: Tuple[Row, ...]
 ) -> Tuple[Row, ...]:
-    """Return the rows; those without a SHA-256 have that of the file in a named wheel."""
+    """Return the rows; a row without a SHA-256 receives that of the file in a named wheel."""
     paths = [row.path for row in rows if row.sha256 is None and is_of_a_package(row.path)]
     files: Dict[str, bytes] = {}
     for wheel in arguments.wheel if paths else ():

@@ -33,10 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Result:
-    """Show the states. Exit code 0: no change needed; 3: needed; 4: another run; 5: no patch."""
+    """Show the states. Exit code 3: a patch needs a change; 4: another run; 5: nothing to patch."""
     catalog = catalog_of(arguments, whole=False)
     if arguments.all:
-        # Before any child is started, and once for all environments.
+        # Before the first child process, and once for all environments.
         named = selection.patch_names(arguments.patch, catalog, [])
         rows = _all_sites(arguments, catalog, named)
     else:
@@ -100,7 +100,7 @@ def _all_sites(
             rows.setdefault(os.path.realpath(report.site), report)
     if not rows:
         raise Refused(
-            "no hub and no user's server is running on this host",
+            "jhpatch found no running hub and no user's server on this host",
             expected="a running jupyterhub or jupyterhub-singleuser",
             found="none that this user can see",
             next=jhpatch_command("status", "--python", "/path/to/the/hub/bin/python"),

@@ -77,7 +77,7 @@ def execute(run: Run, inspections: List[Inspection]) -> Result:
 
 
 def _inspect_and_plan(run: Run, inspection: Inspection) -> PlannedSite:
-    """Plan a site; without a lock, another run can remove a file that the plan needs."""
+    """Plan a site; repeat it if another run changes the site, because no lock is held."""
     for _ in range(_ATTEMPTS):
         stamp = stamp_of(inspection.site.path)
         planned = _plan_site(run, inspection)
@@ -101,7 +101,7 @@ def _plan_site(run: Run, inspection: Inspection) -> PlannedSite:
 
 
 def _first_refusal(inspection: Inspection, site_plan: Plan) -> Optional[JhpatchError]:
-    """Return the first refusal, with all names and the command for the other patches."""
+    """Return the first refusal, with all refused names and the command for the other patches."""
     if not site_plan.refusals:
         return None
     refused = {patch for patch, _ in site_plan.refusals}
@@ -164,7 +164,7 @@ def _describe(change: FileChange) -> str:
 
 
 def _finished_report(run: Run, site: PlannedSite) -> SiteReport:
-    """Report a site without work, or one that was not reached because another one failed."""
+    """Report a site without work, or one that was not reached because another site failed."""
     try:
         transaction.sync_finished(site.path)
     except Failed as error:

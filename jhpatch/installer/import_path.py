@@ -1,4 +1,4 @@
-"""The copy of a package that Python imports, where several directories have one."""
+"""The copy of a package that Python imports if several directories have one."""
 
 import os
 from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Tuple
@@ -17,8 +17,8 @@ class Shadows(NamedTuple):
     copies: Mapping[str, str] = {}
     """What Python imports, by the normalized name of the distribution."""
     unseen: FrozenSet[str] = frozenset()
-    """Those whose imported copy is reported nowhere else: a package without metadata, or one
-    that only a running process imports."""
+    """Those whose imported copy has no row of its own in the report: a package without metadata,
+    or one that only a running process imports."""
 
     def of_packages(self, statuses: Iterable[PatchStatus], earlier: List[str]) -> "Shadows":
         """Add packages without metadata, such as those of a directory in PYTHONPATH.

@@ -32,7 +32,7 @@ class Operation(NamedTuple):
     allow_unlisted: bool = False
     """For apply: accept a release that no patch names, if the hashes of a patch match."""
     force: bool = False
-    """For revert: overwrite a file that was changed since."""
+    """For revert: overwrite a file that was changed after apply."""
 
     @property
     def reverting(self) -> bool:
@@ -53,7 +53,7 @@ class Plan(NamedTuple):
     originals: Tuple[bytes, ...] = ()
     """The bytes that a later revert needs."""
     keep: Tuple[str, ...] = ()
-    """The SHA-256 of all saved originals that stay."""
+    """The SHA-256 of all saved originals that must stay."""
     refusals: Tuple[Tuple[str, JhpatchError], ...] = ()
 
 
@@ -77,7 +77,7 @@ def plan(operation: Operation, snapshot: SiteSnapshot, statuses: Iterable[PatchS
 def would_change(
     operation: Operation, snapshot: SiteSnapshot, statuses: Iterable[PatchStatus]
 ) -> bool:
-    """Return whether ``operation`` would change the site, judged by the states alone."""
+    """Return whether ``operation`` would change the site, only by the states of the patches."""
     selected = _select(operation, snapshot, tuple(statuses))
     return bool(selected.to_apply or selected.to_revert) and not selected.refusals
 
@@ -140,7 +140,7 @@ def _update_siblings(
     The shared files are then those of the current patches for all of them. A patch that would
     change such a file is refused if another one needs it and cannot be updated.
     """
-    for status in selected.to_apply:  # it grows
+    for status in selected.to_apply:  # the loop appends to it
         for sibling in _siblings(status, statuses, selected):
             is_current = sibling.state == states.APPLIED and not sibling.is_because(UNRECORDED)
             refusal = refusals.of_apply(snapshot, sibling, False, operation.tool)
@@ -219,8 +219,8 @@ def _ordered(changes: List[FileChange], reverting: bool) -> List[FileChange]:
 
     Added files keep their order, but ``__init__.py`` is written as the last file of its
     directory and removed as the first: Python imports a package in place of a module of its
-    name, but a module in place of a directory without ``__init__.py``. An import finds
-    either of them, whole, whichever is added and whichever is removed.
+    name, but a module in place of a directory without ``__init__.py``. At each moment,
+    an import therefore finds one of the two, and finds it complete.
     """
 
     def sort_key(change: FileChange) -> Tuple[int, int, str]:

@@ -53,9 +53,9 @@ def of_revert(snapshot: SiteSnapshot, status: PatchStatus, force: bool) -> Optio
 
 
 def of_additions(snapshot: SiteSnapshot, statuses: List[PatchStatus]) -> Refusals:
-    """Refuse added files of a package that is not there, and two that differ.
+    """Refuse files to add to a missing package, and two different files for one path.
 
-    Directories are created in a package of the site alone.
+    jhpatch creates directories only in a package that exists in the site.
     """
     refusals: Refusals = []
     added: Dict[str, Tuple[str, bytes]] = {}
@@ -141,7 +141,10 @@ def _shared(snapshot: SiteSnapshot, path: str, owner: str, patch: str) -> Refuse
     return Refused(
         "two patches change the same file: %s and %s" % (owner, patch),
         path="%s/%s" % (snapshot.path, path),
-        next=jhpatch_command("apply", owner) + "; or revert %s first" % owner,
+        next="apply only one of them: "
+        + jhpatch_command("apply", owner)
+        + "; if %s is applied, revert it first: " % owner
+        + jhpatch_command("revert", owner),
     )
 
 
@@ -156,7 +159,7 @@ def modified(snapshot: SiteSnapshot, status: PatchStatus, reverting: bool) -> Re
     next_step = jhpatch_command("diff", status.patch) + "; then " + command
     added = {addition.path for addition in status.edition.adds} if status.edition else set()
     if file and file.path in added and not status.applied:
-        # No release has this file: a reinstallation leaves it.
+        # No release has this file, so a reinstallation would not replace it.
         next_step = "move this file to another directory; then " + jhpatch_command(
             "apply", status.patch
         )
@@ -188,7 +191,7 @@ def _unsupported(snapshot: SiteSnapshot, status: PatchStatus) -> Refused:
         path, copy = next((path, copy) for path, copy in copies if copy)
         return compiled_modules.refusal(status.patch, snapshot.path, path, copy)
     if reason and reason.kind == LAYOUT:
-        from jhpatch.installer import layouts  # for refusals alone
+        from jhpatch.installer import layouts  # only for refusals
 
         return layouts.refusal(snapshot, status)
     return Refused(

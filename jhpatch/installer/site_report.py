@@ -18,6 +18,7 @@ _FINDINGS = (
     states.MODIFIED,
     states.UNSUPPORTED,
 )
+_UNSEEN = "this user cannot inspect the processes of other users"
 
 
 def site_report(
@@ -60,7 +61,7 @@ def site_report(
             for status in inspection.statuses
         ),
         restart=to_restart,
-        restart_reason=None if to_restart is not None else "other users' processes are hidden",
+        restart_reason=None if to_restart is not None else _UNSEEN,
         diff=diff,
         notes=notes,
     )
@@ -114,7 +115,7 @@ def _is_finding(inspection: Inspection, status: PatchStatus) -> bool:
     if status.state in (states.ABSENT, states.NOT_NEEDED):
         return status.applied is not None
     if inspection.is_shadowed(status.patch):
-        # The copy that is imported has a row of its own, unless it has no metadata.
+        # The imported copy has a row of its own, unless it is among ``unseen``.
         is_unseen = status.distribution_name in inspection.shadows.unseen
         return is_unseen and status.state in states.PATCHED
     return status.state in _FINDINGS

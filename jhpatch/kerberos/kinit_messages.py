@@ -4,7 +4,7 @@ import re
 from typing import Tuple
 
 INIT_FAILED = "krb5-init-failed"
-"""The code of messages about libkrb5 itself: no keytab, principal or KDC has a part in it."""
+"""The code of messages about libkrb5 itself, not about a keytab, a principal or a KDC."""
 NOT_STARTED = "kinit-not-started"
 """The code of messages about a program that did not start."""
 UNTRUSTED = (

@@ -13,18 +13,18 @@ _MAIN = ("events", "http", "stream", "mail")
 
 
 class Configuration(NamedTuple):
-    """What nginx is configured with, as far as it is known."""
+    """A configuration of nginx, as far as it is known."""
 
     directives: Tuple[Directive, ...]
     """The content of the http block; a site file counts as a part of one."""
     files: Tuple[str, ...]
     findings: Tuple[Finding, ...] = ()
     top: Tuple[Directive, ...] = ()
-    """The main file, or the site files, as they stand."""
+    """The content of the main file, or of the site files."""
     main: Optional[str] = None
     """The main file, if it was read."""
     subject: Optional[FrozenSet[str]] = None
-    """The real paths of the files to judge; None for all."""
+    """The real paths of the files to check; None for all."""
 
     skipped: Tuple[str, ...] = ()
     """Included files that are there and were not read."""
@@ -36,11 +36,11 @@ class Configuration(NamedTuple):
 
     @property
     def prefix(self) -> str:
-        """The directory that relative paths start at."""
+        """The directory at which relative paths start."""
         return os.path.dirname(os.path.abspath(self.main or self.files[0]))
 
     def concerns(self, block: Directive) -> bool:
-        """Whether a block has anything of the files to judge."""
+        """Return whether a block contains directives of the files to check."""
         if self.subject is None:
             return True
         files = {one.file for one in walk((block,))}
@@ -50,8 +50,8 @@ class Configuration(NamedTuple):
 def read(path: str) -> Configuration:
     """Read a main file, all files of a directory, or a site file in its context.
 
-    The context is the nearest nginx.conf above the site file: with what it includes if the
-    site file is one of that, else as if it included the site file too. Raises Failed.
+    The context is the nearest nginx.conf above the site file, with the files that it includes. If
+    the site file is not one of them, it is added to the http block. Raises Failed.
     """
     if os.path.isdir(path):
         main = os.path.join(path, "nginx.conf")
@@ -109,7 +109,7 @@ def _http(directives: Tuple[Directive, ...]) -> Tuple[Directive, ...]:
 
 
 def _files(path: str) -> List[str]:
-    """Return all files of a directory but backups."""
+    """Return all files of a directory but hidden ones and backups. Raises Failed."""
     names = (name for name in sorted(os.listdir(path)) if name[0] not in ".#")
     paths = [os.path.join(path, name) for name in names if not parser.is_backup(name)]
     files = [file for file in paths if os.path.isfile(file)]

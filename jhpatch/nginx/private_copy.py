@@ -1,8 +1,8 @@
-"""The copy of a configuration that nginx is asked about, and the account that nginx runs as.
+"""The copy of a configuration that nginx tests, and the account that runs nginx.
 
 A configuration names code that nginx runs (modules, OpenSSL engines) and files that it reads.
-Root therefore never runs nginx as root, and nginx gets nothing but the text that jhpatch read
-and whose owners it checked: one file without an include, in a directory of its own.
+Therefore jhpatch never runs ``nginx -t`` as root. nginx receives only the text that jhpatch read
+and whose owners it checked: one file without an include, in a private directory.
 """
 
 import os
@@ -19,7 +19,7 @@ from jhpatch.system import become_user, path_owners
 
 _NOBODY = 65534  # the uid if the password database has no account ``nobody``
 _BASES = ("/run", "/var/lib", "/var/cache")
-"""Root's directories, which every account can enter."""
+"""Directories that root owns and every account can enter."""
 _CODE = re.compile(r"load_module|ssl_engine|perl_modules|perl_require|init_by_lua.*")
 """Directives that run code while nginx reads the configuration."""
 _ENGINE = ("engine:", "store:")
@@ -34,7 +34,7 @@ _OPENED = re.compile(r".*ssl_.*")
 
 
 def account(program: str, paths: List[str]) -> Optional[int]:
-    """Return the uid to run nginx as, None for one's own.
+    """Return the uid to run nginx as; None for the uid of this process.
 
     Raises Refused if several users can write the program or the files.
     """
@@ -50,7 +50,7 @@ def account(program: str, paths: List[str]) -> Optional[int]:
 
 
 def without_code(directives: Sequence[Directive], prefix: str) -> Tuple[Directive, ...]:
-    """Leave out what names code, and make the names of files absolute."""
+    """Omit the directives that name code, and make the names of files absolute."""
     rows = []
     for one in directives:
         if _CODE.fullmatch(one.name) or _is_engine(one):
@@ -74,7 +74,7 @@ def _is_relative(directive: Directive) -> bool:
 
 
 def has_engine_keys(directives: Sequence[Directive]) -> bool:
-    """Whether an OpenSSL engine holds a key."""
+    """Return whether an OpenSSL engine has a key of the configuration."""
     return any(_is_engine(one) for one in walk(directives))
 
 
@@ -85,7 +85,7 @@ def modules_of(directives: Sequence[Directive]) -> FrozenSet[str]:
 
 
 def files_of(directives: Sequence[Directive], prefix: str) -> Iterator[Tuple[Directive, str]]:
-    """Return the files that nginx opens while it reads the directives, by their real paths."""
+    """Yield the files that nginx opens while it reads the directives, with absolute paths."""
     for one in walk(without_code(directives, prefix)):
         is_file = _FILES.fullmatch(one.name) and _OPENED.fullmatch(one.name)
         if one.is_unread and len(one.args) == 1:
@@ -114,7 +114,7 @@ def test(nginx: Nginx, text: str, uid: Optional[int], timeout: float) -> str:
 def _private_directory(uid: Optional[int]) -> str:
     """Return a new directory, above which only root and this user can write.
 
-    Not below /tmp: a relative name with ``..`` would lead to what any user can create there.
+    It is not below /tmp, where a relative name with ``..`` leads to files of any user.
     """
     own = os.geteuid()
     bases: Sequence[Optional[str]] = _BASES

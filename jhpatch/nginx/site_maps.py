@@ -1,4 +1,4 @@
-"""What a site has in the http block: maps, which decide about requests, and the upstream."""
+"""The part of a site in the http block: maps that classify requests, and the upstream."""
 
 from jhpatch.nginx.site import CheckedSite
 

@@ -21,7 +21,7 @@ from jhpatch.system import become_user
 TABLE = FindingTable(
     {
         "spark": FindingKind("note", "the kernel runs these programs"),
-        "hadoop": FindingKind("note", "HADOOP_CONF_DIR describes this cluster"),
+        "hadoop": FindingKind("note", "the Hadoop configuration describes this cluster"),
         "no-spark": FindingKind(
             "note",
             "doctor checks the Spark of each PySpark kernel",

@@ -25,8 +25,8 @@ _ERRORS = {kind.code: kind for kind in _KINDS}
 def run_as(uid: int, job: Callable[[], Any], gid: Optional[int] = None) -> Any:
     """Call ``job`` in a child process that runs as user ``uid``; return its answer, as JSON.
 
-    The child also has the group ``gid``, by number: that of a tree from elsewhere, such as an
-    image, whose user this host does not know as a member. The caller must have loaded
+    The child also has the group ``gid``: that of files from elsewhere, such as an image, if this
+    host does not know their owner as a member of the group. The caller must have loaded
     everything that the job imports or reads from files of root. Raises the job's own
     JhpatchError, and Failed for any other failure.
     """
@@ -47,7 +47,7 @@ def run_as(uid: int, job: Callable[[], Any], gid: Optional[int] = None) -> Any:
         with os.fdopen(reader, "rb") as pipe:
             data = pipe.read(_ANSWER_CAP)
     finally:
-        _, status = os.waitpid(pid, 0)  # after Ctrl-C too: the child completes its site first
+        _, status = os.waitpid(pid, 0)  # also after Ctrl-C: the child first completes its site
     return _unpack(uid, data, status)
 
 
@@ -101,8 +101,8 @@ def _become(uid: int, gid: Optional[int]) -> None:
         os.setresuid(uid, uid, uid)
     except OSError as error:  # a user namespace without this uid, a container without CAP_SETUID
         raise Refused(
-            "root cannot become the owner of the site: %s" % error.strerror,
-            expected="a process that may become uid %d" % uid,
+            "root cannot become uid %d: %s" % (uid, error.strerror),
+            expected="a process that can become uid %d" % uid,
             found=str(error.strerror),
             next="run jhpatch as uid %d" % uid,
         )

@@ -1,6 +1,6 @@
 """Processes that still run the code from before a change, from /proc (proc(5)).
 
-The import of psutil would take longer than all the work of ``status``.
+Importing psutil would take longer than all the work of ``status``.
 """
 
 import os
@@ -52,7 +52,7 @@ def servers_of(
 ) -> Optional[Tuple[Server, ...]]:
     """Return the Jupyter processes of an environment, in order of their pids.
 
-    None if this user may not see the processes of others (hidepid), or which program one of
+    None if this user may not see the processes of others (hidepid), or the program that one of
     them runs.
     """
     if not _can_see(proc):
@@ -61,7 +61,7 @@ def servers_of(
     for process in sorted(_running(proc)):
         path = "%s/%d" % (proc, process.pid)
         is_server = _is_server_of(process.argv, path + "/exe", prefix, python)
-        # Linux reports EACCES for a process that just exits, as for another user's process.
+        # Linux reports EACCES also for a process that is just exiting.
         if is_server is None and os.path.exists(path):
             return None
         if is_server:
@@ -153,7 +153,8 @@ def started(pid: int, uid: int, proc: str = "/proc") -> Optional[float]:
 def interpreters(proc: str = "/proc") -> Iterator[Tuple[str, int]]:
     """Return the Pythons that run a hub or a server, each with the uid of its process.
 
-    Taken from the arguments: in a virtual environment, the executable is the base Python.
+    They are taken from the arguments: in a virtual environment, the executable is the base
+    Python.
     """
     seen = set()
     for process in sorted(_running(proc)):

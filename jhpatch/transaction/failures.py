@@ -19,9 +19,9 @@ def may_be_lost(site: str, error: OSError) -> Failed:
 
 
 def cleanup_failed(site: str, error: OSError) -> Failed:
-    """Return the error for files in .jhpatch that are unneeded and could not be removed."""
+    """Return the error for unneeded files in .jhpatch that could not be removed."""
     return Failed(
-        "the change was made, but stale files could not be removed: %s" % message_of(error),
+        "all changes are complete, but stale files could not be removed: %s" % message_of(error),
         path=os.path.join(site, STATE_DIR),
         next="run the same command again to remove them",
     )

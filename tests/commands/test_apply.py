@@ -64,7 +64,7 @@ def test_applied_without_a_record(env, jhpatch):
     applied = tree(env.site)
     answer = unchanged(jhpatch, env, (0, "diff"), (0, "status"))
     assert answer.states == {OPEN: "applied", SAVE: "applied"}
-    assert answer.reasons[OPEN] == "unrecorded"
+    assert answer.reasons[OPEN].endswith("but jhpatch has not recorded them")
     assert jhpatch(env, "apply").code == 0
     after = tree(env.site)
     assert {name: after[name] for name in applied} == applied

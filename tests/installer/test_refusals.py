@@ -171,7 +171,8 @@ def test_two_patches_of_one_file(edition, helper, tmp_path):
     (other,) = catalog.editions([str(tmp_path)])
     view = snapshot({PATH: UPSTREAM})
     statuses = list(assessment.assess(view, [edition, other]))
-    step = jhpatch_command("apply", "app/hooks") + "; or revert app/hooks first"
+    step = "apply only one of them: " + jhpatch_command("apply", "app/hooks")
+    step += "; if app/hooks is applied, revert it first: " + jhpatch_command("revert", "app/hooks")
     recorded_view = view._replace(state=recorded(edition, helper))
     for site, asked in ((view, statuses), (recorded_view, statuses[1:])):
         ((patch, error),) = refusals.of_shared_files(site, asked)
@@ -186,5 +187,5 @@ def test_a_named_patch_whose_distribution_an_interrupted_pip_has_left():
     view = snapshot({}, None)._replace(abandoned=(left,))
     status = assessment.absent("app/hooks", view.abandoned)
     error = refusals.of_apply(view, status, True, "0.1.0")
-    assert error.found == "an interrupted pip has left ~pp-1.0.dist-info"
+    assert error.found == "an interrupted run of pip left ~pp-1.0.dist-info"
     assert error.next == NextStep("reinstall it")
