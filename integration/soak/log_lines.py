@@ -30,7 +30,10 @@ _REASONS: Sequence[Known] = (
     Known(r"no answer within \S+ s; the KDC may be down", ("HeldFifo", "SlowDirectory", *_KDC)),
     Known(r"Cannot contact any KDC|the KDC has not answered since|kinit does not answer", _KDC),
     Known(r"Preauthentication failed|Pre-authentication failed: Key table file", _KEYS),
-    Known(r"no existing ticket could be renewed", ("Kdestroy", "KinitAsAnother", "ClockStep", *_KDC)),
+    Known(
+        r"no existing ticket could be renewed",
+        ("Kdestroy", "KinitAsAnother", "ClockStep", *_KDC),
+    ),
     Known(r"holds a valid ticket of visitor@EXAMPLE.TEST", ("KinitAsAnother",)),
     Known(r"No space left on device|Disk quota exceeded", ("FullTmp", "FullHome")),
 )

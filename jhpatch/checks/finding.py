@@ -59,13 +59,20 @@ class FindingTable:
     ) -> Finding:
         """Return the finding of a code.
 
-        ``fields``, the path and the user fill in its next step. Raises KeyError for a code
-        that the table lacks and for a field that is not given.
+        ``fields``, the path and the user fill in its next step. A step that needs a path or a
+        user is omitted if there is none. Raises KeyError for a code that the table lacks and
+        for any other field that is not given.
         """
         kind = self.kinds[code]
         texts = {name: str(value) for name, value in fields.items()}
-        texts.update(path=path or "PATH", user=user or "USER")
-        step = fill_in(kind.next, texts)
+        known = {"path": path, "user": user}
+        texts.update({name: value for name, value in known.items() if value})
+        try:
+            step = fill_in(kind.next, texts)
+        except KeyError as error:
+            if error.args[0] not in known:
+                raise
+            step = None
         return Finding(code, kind.severity, message, path, kind.why, step, user)
 
 

@@ -5,7 +5,7 @@ import time
 from typing import Callable, Dict, Iterable, List, Tuple
 
 from jhpatch.checks.finding import FindingKind, FindingTable, warning
-from jhpatch.errors import jhpatch_command
+from jhpatch.errors import same_command
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.report.result import Finding
 
@@ -20,13 +20,13 @@ KINDS: Dict[str, FindingKind] = {
     "check-timeout": warning(
         "the check took longer than its limit: a file system or a service such as LDAP may be "
         "unresponsive",
-        jhpatch_command("doctor"),
+        same_command(),
     ),
     "check-left-out": warning(
-        "earlier checks or steps used up the time limit", jhpatch_command("doctor")
+        "earlier checks or steps used up the time limit", same_command()
     ),
     "check-failed": warning(
-        "this is a bug in jhpatch: please report it", jhpatch_command("doctor", "--json")
+        "this is a bug in jhpatch: please report it", same_command() + " --json"
     ),
 }
 _finding = FindingTable(KINDS).finding

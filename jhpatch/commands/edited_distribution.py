@@ -6,7 +6,7 @@ import re
 from typing import Dict, Tuple
 
 from jhpatch.commands.arguments import environments_of
-from jhpatch.errors import Refused, Usage, jhpatch_command
+from jhpatch.errors import Refused, Usage
 from jhpatch.installer import edits, record, selection
 from jhpatch.installer.distribution import Distribution
 from jhpatch.installer.inspection import Inspection
@@ -40,7 +40,8 @@ def target_of(arguments: argparse.Namespace, patches: Catalog, name: str) -> Tar
             raise Refused(
                 "another run is changing the site, or was interrupted",
                 path=inspection.site.path,
-                next=jhpatch_command("apply"),
+                next="wait until that run ends, or run the interrupted command again: it restores "
+                "the site first",
             )
     found = [
         inspection

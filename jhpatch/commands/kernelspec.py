@@ -84,7 +84,7 @@ def _add_install(parser: argparse.ArgumentParser) -> None:
         "--yarn-conf-dir",
         metavar="DIR",
         help="Read yarn-site.xml from this directory, if it is not in --hadoop-conf-dir "
-        "(default: YARN_CONF_DIR)",
+        "(default: YARN_CONF_DIR, if --hadoop-conf-dir is not given)",
     )
     add(
         "--java-home",

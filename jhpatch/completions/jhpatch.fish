@@ -144,7 +144,7 @@ complete -c jhpatch -n '_shtab_jhpatch_using kernelspec install' -s q -l quiet -
 complete -c jhpatch -n '_shtab_jhpatch_using kernelspec install' -s v -l verbose -d 'Print more, such as hashes, reasons and tracebacks'
 complete -c jhpatch -n '_shtab_jhpatch_using kernelspec install' -l spark-home -x -d 'Use the Spark in this directory (default: SPARK_HOME, or the only Spark that is found)'
 complete -c jhpatch -n '_shtab_jhpatch_using kernelspec install' -l hadoop-conf-dir -x -d 'Read core-site.xml from this directory (default: HADOOP_CONF_DIR, else YARN_CONF_DIR, else /etc/hadoop/conf)'
-complete -c jhpatch -n '_shtab_jhpatch_using kernelspec install' -l yarn-conf-dir -x -d 'Read yarn-site.xml from this directory, if it is not in --hadoop-conf-dir (default: YARN_CONF_DIR)'
+complete -c jhpatch -n '_shtab_jhpatch_using kernelspec install' -l yarn-conf-dir -x -d 'Read yarn-site.xml from this directory, if it is not in --hadoop-conf-dir (default: YARN_CONF_DIR, if --hadoop-conf-dir is not given)'
 complete -c jhpatch -n '_shtab_jhpatch_using kernelspec install' -l java-home -x -d 'Use the Java in this directory (default: the first that this Spark runs on)'
 complete -c jhpatch -n '_shtab_jhpatch_using kernelspec install' -l python -x -d 'Run the kernel and the workers with this Python interpreter (default: the one that runs jhpatch)'
 complete -c jhpatch -n '_shtab_jhpatch_using kernelspec install' -l worker-python -x -d 'Run the workers with this Python interpreter (default: that of --python)'

@@ -180,7 +180,7 @@ _shtab_jhpatch_kernelspec_install_options=(
   {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
   "--spark-home[Use the Spark in this directory (default\: SPARK_HOME, or the only Spark that is found)]:DIR:"
   "--hadoop-conf-dir[Read core-site.xml from this directory (default\: HADOOP_CONF_DIR, else YARN_CONF_DIR, else \/etc\/hadoop\/conf)]:DIR:"
-  "--yarn-conf-dir[Read yarn-site.xml from this directory, if it is not in --hadoop-conf-dir (default\: YARN_CONF_DIR)]:DIR:"
+  "--yarn-conf-dir[Read yarn-site.xml from this directory, if it is not in --hadoop-conf-dir (default\: YARN_CONF_DIR, if --hadoop-conf-dir is not given)]:DIR:"
   "--java-home[Use the Java in this directory (default\: the first that this Spark runs on)]:DIR:"
   "--python[Run the kernel and the workers with this Python interpreter (default\: the one that runs jhpatch)]:PATH:"
   "--worker-python[Run the workers with this Python interpreter (default\: that of --python)]:PATH:"

@@ -28,8 +28,6 @@ from jhpatch.report.result import FileReport
 from jhpatch.system.rooted_files import UnsafePath
 from jhpatch.system.sha256 import sha256
 
-_UNRECORDED = "the files are those of the patch, but jhpatch has not recorded them"
-
 
 def assess(snapshot: SiteSnapshot, editions: Iterable[Edition]) -> Tuple[PatchStatus, ...]:
     """Assess each patch of the catalog and of the recorded state, in order of name."""
@@ -206,7 +204,7 @@ def _decide(snapshot: SiteSnapshot, base: PatchStatus, modules: Set[str]) -> Pat
             leftovers=_leftovers(snapshot, base.applied),
         )
     if all(file.state == states.AFTER and file.found == file.expected for file in files):
-        return base._replace(state=states.APPLIED, reason=Reason(_UNRECORDED, UNRECORDED))
+        return base._replace(state=states.APPLIED, reason=Reason("unrecorded", UNRECORDED))
     return base._replace(
         state=states.OUTDATED,
         reason=Reason("the files come from different versions of the patch"),

@@ -97,7 +97,8 @@ _KINDS: Dict[str, FindingKind] = {
     "spawner-not-covered": warning(
         "the hub obtains tickets only for servers that run as their user, on this host and with "
         "this host's /tmp",
-        Line("c.JupyterHub.spawner_class = 'jupyterhub.spawner.LocalProcessSpawner'"),
+        "for users who need tickets, use LocalProcessSpawner, SudoSpawner or SystemdSpawner, "
+        "without isolate_tmp, dynamic_users and username_template",
     ),
     "spawner-unknown": note(
         "the hub obtains tickets for subclasses of LocalProcessSpawner, SudoSpawner and "

@@ -105,8 +105,8 @@ class _Files:
                 self.findings.append(finding("config-writable", message, path))
                 return None
             return read_file(path, _CAP).data
-        except JhpatchError:
-            message = "the file does not exist"
+        except JhpatchError as error:
+            message = "the file does not exist" if not os.path.lexists(path) else error.message
         except OSError as error:
             message = error.strerror or str(error)
         self.findings.append(finding("config-unreadable", message, path))

@@ -77,7 +77,11 @@ def _check_local(
     config: HubConfig, name: str, order: Tuple[Ancestor, ...], path: Optional[str]
 ) -> Iterator[Finding]:
     own = {key for row in order if row.definition for key in row.definition.attributes}
+    is_systemd = hub_classes.SYSTEMD in [row.name for row in order]
+    is_unread = any(row.definition is None and not row.is_known for row in order)
     for key in (*_OWN_TMP, _OWN_NAMES):
+        if not (is_systemd or is_unread or key in own):
+            continue  # traitlets ignores a setting that the class does not have
         value = spawner_setting(config, key)
         is_unknown = isinstance(value, Unread) or (value is None and key in own)
         if is_unknown:

@@ -46,7 +46,8 @@ def _row(root: RootDir, change: FileChange, temp: str, missing: Dict[str, Direct
         with directory:
             content = directory.read(rest) if "/" not in rest else None
             if (content and content.data) != change.before:
-                raise failures.changed_meanwhile(path, change.before, content)
+                error = failures.changed_meanwhile(path, change.before, content)
+                raise failures.unchanged(error)
             status = os.fstat(directory.fd)
             is_writable = os.access(
                 ".", os.W_OK | os.X_OK, dir_fd=directory.fd, effective_ids=True
@@ -100,6 +101,8 @@ def _way_to_replace(
     """Return how to replace a file of a site; root becomes the site's owner first."""
     if os.geteuid() != site.st_uid:
         return same_command("sudo", "-H", *user_of(status.st_uid))
+    if status.st_uid == site.st_uid and status.st_gid != site.st_gid:
+        return "as root, change the group of this file to gid %d, that of the site" % site.st_gid
     if status.st_uid == site.st_uid:
         step = "run the same command as root with --site %s; jhpatch then joins the site's group"
         return step % path

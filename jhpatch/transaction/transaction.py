@@ -299,8 +299,8 @@ class Transaction:
         with contextlib.suppress(OSError):
             store.drop(self.root, new_originals, self._step)
         if isinstance(error, OSError):
-            return Failed("%s; nothing was changed" % failures.message_of(error), path=path)
-        return error
+            error = Failed(failures.message_of(error), path=path)
+        return failures.unchanged(error) if isinstance(error, Failed) else error
 
     def _at(self, step: str, path: str) -> None:
         """Record the current step, for error messages and for the faults of tests."""

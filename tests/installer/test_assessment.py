@@ -36,8 +36,7 @@ def test_applied(edition, helper):
     status = assessed(snapshot(files, state=recorded(edition, helper)), edition)
     assert (status.state, reason(status)) == ("applied", None)
     status = assessed(snapshot(files), edition)
-    text = "the files are those of the patch, but jhpatch has not recorded them"
-    assert (status.state, reason(status)) == ("applied", text)
+    assert (status.state, reason(status)) == ("applied", "unrecorded")
 
 
 def test_outdated(edition, helper):

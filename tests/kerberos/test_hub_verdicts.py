@@ -142,6 +142,8 @@ def test_a_value_that_is_no_class(value):
         ("class Own(site_auth.Spawner): pass\n", ["spawner-unknown"]),
         ("class Own: pass\n", ["spawner-not-covered"]),
         ("c.SystemdSpawner.isolate_tmp = True\n", []),
+        ("class Own(LocalProcessSpawner): pass\nc.Own.username_template = 'a'\n", []),
+        ("c.Spawner.isolate_tmp = True\n", []),
     ],
 )
 def test_a_spawner_of_the_file(text, expected):

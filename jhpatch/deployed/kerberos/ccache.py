@@ -246,7 +246,10 @@ def cache_of(text: str, uid: int) -> Cache:
         words = rest.split(":")
         words += [str(uid), "jhpatch"][len(words) - 1 :]
         return Cache("KEYRING:" + ":".join(words), "")
-    why = " (servers inherit the hub's session keyring, where users read each other's tickets)"
+    why = (
+        " (in the session keyring, which servers inherit from the hub, users could read each "
+        "other's tickets)"
+    )
     raise UnsupportedCache(
         "the cache %r is not supported; use FILE:/path, DIR:/path, KCM: or "
         "KEYRING:persistent:UID%s" % (text, why if kind == "KEYRING" else "")
