@@ -146,7 +146,7 @@ class CacheChild:
         is_private = (status.st_uid, stat.S_IMODE(status.st_mode) & 0o777) == (self._uid, 0o700)
         if not is_sticky and not is_private:
             self._private = b""
-            raise self._refused(_THEIRS)
+            raise self._refused("is in a directory that permits no private directory")
         self._is_inside = True
 
     def _lock(self) -> None:
