@@ -34,7 +34,11 @@ class Shadows(NamedTuple):
         site: Site,
         servers: Iterable[Server],
     ) -> "Shadows":
-        """Add what running hubs and servers import, by their own variables and user sites."""
+        """Add what running hubs and servers import, by their own variables and user sites.
+
+        A user decides what their own server imports; what root's site is like, they do not:
+        the caller passes servers whose owner it trusts (``foreign_copies`` has the others).
+        """
         patched = [status for status in statuses if status.state in states.PATCHED]
         shadows = self
         for server in servers if patched else ():
@@ -57,6 +61,18 @@ class Shadows(NamedTuple):
                     copies[name] = text % copy
                     unseen.add(name)
         return Shadows(copies, frozenset(unseen))
+
+
+def foreign_copies(
+    statuses: Iterable[PatchStatus],
+    environment: Environment,
+    site: Site,
+    servers: Iterable[Server],
+) -> Tuple[str, ...]:
+    """Return notes about the copies that servers of other users import."""
+    copies = Shadows().of_running(statuses, environment, site, servers).copies
+    text = "the patches of %s have no effect in a server of another user, which imports %s"
+    return tuple(text % row for row in sorted(copies.items()))
 
 
 def _first_directories(environment: Environment, site: Site, server: Server) -> List[str]:

@@ -15,6 +15,7 @@ from jhpatch.nginx.servers import Server
 from jhpatch.system import become_user, path_owners
 
 _SIZE = 1 << 20  # bytes; a chain of certificates has about 10,000
+_LIMIT = 20.0  # seconds, for a user to read the files
 
 Pair = Tuple[Directive, Directive]
 """A certificate and its key."""
@@ -49,7 +50,7 @@ def _compared(paths: List[str]) -> Optional[str]:
         uid = path_owners.owner_to_become(paths)
         if uid is None:
             return _loaded(paths)
-        answer = become_user.run_as(uid, lambda: _loaded(paths))
+        answer = become_user.run_as(uid, lambda: _loaded(paths), limit=_LIMIT)
     except (JhpatchError, OSError):
         return None
     return None if answer is None else str(answer)

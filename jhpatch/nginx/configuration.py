@@ -1,7 +1,7 @@
 """The configuration that a path names: a site file in the context of its nginx.conf."""
 
 import os
-from typing import FrozenSet, List, Optional, Tuple
+from typing import FrozenSet, List, Mapping, Optional, Tuple
 
 from jhpatch.errors import Failed, shell_command
 from jhpatch.namedtuple import NamedTuple
@@ -28,6 +28,8 @@ class Configuration(NamedTuple):
 
     skipped: Tuple[str, ...] = ()
     """Included files that are there and were not read."""
+    hashes: Mapping[str, str] = {}
+    """The SHA-256 of the text of each file that was read."""
 
     @property
     def streams(self) -> Tuple[Directive, ...]:
@@ -74,7 +76,13 @@ def _configuration(
     tree: parser.Tree, directives: Tuple[Directive, ...], main: Optional[str]
 ) -> Configuration:
     return Configuration(
-        directives, tree.files, tree.findings, tree.directives, main, skipped=tree.skipped
+        directives,
+        tree.files,
+        tree.findings,
+        tree.directives,
+        main,
+        skipped=tree.skipped,
+        hashes=tree.hashes,
     )
 
 
@@ -96,6 +104,7 @@ def _in_context(site: Configuration, main: str, subject: FrozenSet[str]) -> Conf
         files=site.files + tree.files,
         findings=site.findings + tree.findings,
         skipped=site.skipped + tree.skipped,
+        hashes={**tree.hashes, **site.hashes},
         top=tuple(added if one is http else one for one in tree.directives),
     )
 

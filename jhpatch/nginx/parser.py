@@ -8,7 +8,7 @@ import glob
 import os
 import re
 import tempfile
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from jhpatch.errors import Failed, install_command, jhpatch_command, shell_command
 from jhpatch.namedtuple import NamedTuple
@@ -17,6 +17,7 @@ from jhpatch.nginx.directives import Directive
 from jhpatch.nginx.findings import finding
 from jhpatch.report.result import Finding
 from jhpatch.system.files import read_text
+from jhpatch.system.sha256 import sha256
 
 _SIZE = 4 << 20  # bytes of one file, at most
 _DEPTH = 20  # of includes
@@ -34,6 +35,8 @@ class Tree(NamedTuple):
     findings: Tuple[Finding, ...]
     skipped: Tuple[str, ...] = ()
     """Included files that are there and were not read."""
+    hashes: Mapping[str, str] = {}
+    """The SHA-256 of the text of each file (``hash_of``)."""
 
 
 def read(paths: Iterable[str], prefix: str) -> Tree:
@@ -44,7 +47,16 @@ def read(paths: Iterable[str], prefix: str) -> Tree:
     reader = _Reader(prefix)
     directives = [directive for path in paths for directive in reader.read(path, ())]
     files, skipped = tuple(reader.files), tuple(reader.skipped)
-    return Tree(tuple(directives), files, tuple(reader.findings), skipped)
+    return Tree(tuple(directives), files, tuple(reader.findings), skipped, reader.hashes)
+
+
+def hash_of(path: str) -> str:
+    """Return the SHA-256 of a file's text. Raises Failed if it cannot be read."""
+    return _hash(_text(path))
+
+
+def _hash(text: str) -> str:
+    return sha256(text.encode("utf-8"))
 
 
 def is_backup(path: str) -> bool:
@@ -87,6 +99,7 @@ class _Reader:
         self._parse = _parser()
         self._rows: Dict[str, Any] = {}
         self.files: List[str] = []
+        self.hashes: Dict[str, str] = {}
         self.findings: List[Finding] = []
         self.skipped: List[str] = []
         self._count = 0
@@ -100,6 +113,7 @@ class _Reader:
 
     def _read_rows(self, path: str) -> Any:
         text = _text(path)
+        self.hashes[path] = _hash(text)
         engine = templates.engine_of(text)
         if engine is not None:
             message = "this file is written for %s" % engine

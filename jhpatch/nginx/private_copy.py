@@ -10,13 +10,15 @@ import re
 import shutil
 import subprocess
 import tempfile
-from typing import FrozenSet, Iterator, List, Optional, Sequence, Tuple
+from typing import FrozenSet, Iterator, Mapping, Optional, Sequence, Tuple
 
-from jhpatch.errors import Failed
+from jhpatch.errors import Failed, Refused
+from jhpatch.nginx import parser
 from jhpatch.nginx.directives import Directive, walk
 from jhpatch.nginx.version import Nginx
 from jhpatch.system import become_user, path_owners
 
+_LIMIT = 20.0  # seconds, for a user to read the files
 _NOBODY = 65534  # the uid if the password database has no account ``nobody``
 _BASES = ("/run", "/var/lib", "/var/cache")
 """Directories that root owns and every account can enter."""
@@ -33,12 +35,17 @@ _OPENED = re.compile(r".*ssl_.*")
 """Those of them that nginx opens while it reads the configuration."""
 
 
-def account(program: str, paths: List[str]) -> Optional[int]:
+def account(program: str, hashes: Mapping[str, str]) -> Optional[int]:
     """Return the uid to run nginx as; None for the uid of this process.
 
-    Raises Refused if several users can write the program or the files.
+    ``hashes`` has the SHA-256 of the text of each file (``parser.hash_of``). Raises Refused if
+    several users can write the program or the files, or if the one who can write them does not
+    read the same text: their include can name a file that only root can read. Raises Failed.
     """
-    uid = path_owners.owner_to_become([program, *paths])
+    files = {os.path.abspath(path): digest for path, digest in hashes.items()}
+    uid = path_owners.owner_to_become([program, *files])
+    if uid is not None and not _reads_the_same(uid, files):
+        raise Refused("uid %d can write a file of it, but cannot read every file" % uid)
     if uid is not None or os.geteuid() != 0:
         return uid
     import pwd
@@ -47,6 +54,16 @@ def account(program: str, paths: List[str]) -> Optional[int]:
         return pwd.getpwnam("nobody").pw_uid or _NOBODY
     except KeyError:
         return _NOBODY
+
+
+def _reads_the_same(uid: int, files: Mapping[str, str]) -> bool:
+    def job() -> bool:
+        try:
+            return all(parser.hash_of(path) == digest for path, digest in files.items())
+        except Failed:
+            return False
+
+    return bool(become_user.run_as(uid, job, limit=_LIMIT))
 
 
 def without_code(directives: Sequence[Directive], prefix: str) -> Tuple[Directive, ...]:
@@ -106,7 +123,7 @@ def test(nginx: Nginx, text: str, uid: Optional[int], timeout: float) -> str:
                 os.fchown(descriptor, uid, -1)
         if uid is None:
             return _run(nginx, path, timeout)
-        return str(become_user.run_as(uid, lambda: _run(nginx, path, timeout)))
+        return str(become_user.run_as(uid, lambda: _run(nginx, path, timeout), limit=2 * timeout))
     finally:
         shutil.rmtree(folder)
 

@@ -113,8 +113,7 @@ class _Judge:
     def __init__(self, configuration: Configuration, nginx: Nginx) -> None:
         self._configuration = configuration
         self._nginx = nginx
-        paths = [os.path.abspath(file) for file in configuration.files]
-        self._uid = private_copy.account(nginx.program, paths)
+        self._uid = private_copy.account(nginx.program, configuration.hashes)
         self._modules = private_copy.modules_of(configuration.top)
         main = configuration.main
         self._is_own = bool(main) and os.path.realpath(str(main)) == os.path.realpath(nginx.main)

@@ -96,6 +96,11 @@ def variables_of(server: Server) -> Optional[Dict[str, str]]:
     return {name: variables[name] for name in _VARIABLES if name in variables}
 
 
+def uids_of(server: Server) -> Tuple[int, ...]:
+    """Return the real and the effective uid of a server; empty if it has exited."""
+    return _uids(server.path)
+
+
 def home_of(server: Server) -> str:
     """Return the home directory of a server's user."""
     import pwd

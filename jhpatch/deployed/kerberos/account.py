@@ -10,7 +10,9 @@ from typing import Any, Iterator, Optional
 from .errors import Problem
 from .namedtuple import NamedTuple
 
-_NO_CHANGE = 2**32 - 1  # setresuid(2) reads it as -1 and keeps the id: a child would stay root
+# setresuid(2) reads 4294967295 as -1 and keeps the id: a child would stay root. libc returns
+# the one number, pwd the other (_PyLong_FromUid in Modules/posixmodule.c).
+_NO_CHANGE = (2**32 - 1, -1)
 
 
 class Account(NamedTuple):
@@ -45,7 +47,7 @@ def find_account(name: str) -> Account:
     except (KeyError, ValueError):  # ValueError: a lone surrogate
         raise NoAccount("%r is not a user of this host" % name)
     _check_name(entry.pw_name)  # a directory service may spell it differently
-    if max(entry.pw_uid, entry.pw_gid) >= _NO_CHANGE:
+    if entry.pw_uid in _NO_CHANGE or entry.pw_gid in _NO_CHANGE:
         raise Problem("the uid or the gid of %r is not valid: 4294967295" % name)
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
 
