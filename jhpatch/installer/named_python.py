@@ -169,6 +169,17 @@ def version_of(python: str, prefix: str, config: Dict[str, str]) -> str:
     """
     version = _stated_version(python, prefix, config)
     refuse_old(version, python)
+    program = os.path.realpath(python)
+    match = re.fullmatch(r"python([0-9]+\.[0-9]+)t?", os.path.basename(program))
+    if match and match.group(1) != version:
+        raise Refused(
+            "pyvenv.cfg names another version than that of the interpreter",
+            path=os.path.join(prefix, "pyvenv.cfg"),
+            expected="version " + match.group(1),
+            found="version %s, and %s" % (version, program),
+            next="create the environment again with one Python; one that is upgraded in place "
+            "keeps the packages of the old Python, which the new one does not import",
+        )
     if version + "t" in versions_in(prefix) and not version.endswith("t"):
         is_ambiguous = version in versions_in(prefix)
         name = os.path.basename(os.path.realpath(python))

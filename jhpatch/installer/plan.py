@@ -4,7 +4,7 @@ Pure: this module opens and writes no file. With the two modules that it uses
 (``refusals``, ``distribution_plan``), it defines all that jhpatch does to a site.
 """
 
-from typing import FrozenSet, Iterable, List, Tuple
+from typing import FrozenSet, Iterable, List, Set, Tuple
 
 from jhpatch.errors import JhpatchError
 from jhpatch.installer import ownership, refusals, state
@@ -204,7 +204,10 @@ def _plan(
         entries.pop(name, None)
         if entry is not None:
             entries[name] = entry
-    new_state = State(operation.tool, tuple(entries[name] for name in sorted(entries)))
+    new_state = State(
+        _tool_of(operation, snapshot, {status.patch for status in touched}),
+        tuple(entries[name] for name in sorted(entries)),
+    )
     data = state.dump(new_state) if new_state.distributions else None
     if changes or touched:
         changes = _ordered(changes, operation.reverting)
@@ -212,6 +215,15 @@ def _plan(
             changes.append(FileChange(STATE, snapshot.state_bytes, data))
     names = tuple(sorted(status.patch for status in touched)) if changes else ()
     return Plan(tuple(changes), names, tuple(originals), new_state.originals())
+
+
+def _tool_of(operation: Operation, snapshot: SiteSnapshot, touched: Set[str]) -> str:
+    """Return the version of jhpatch to record: the newest that wrote a patch in the state."""
+    recorded = snapshot.state
+    if recorded is None or {patch.patch for patch in recorded.patches()} <= touched:
+        return operation.tool
+    is_newer = refusals.is_newer(recorded.tool, operation.tool)
+    return recorded.tool if is_newer else operation.tool
 
 
 def _ordered(changes: List[FileChange], reverting: bool) -> List[FileChange]:

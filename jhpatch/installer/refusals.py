@@ -2,7 +2,7 @@
 
 from typing import Dict, List, Optional, Tuple
 
-from jhpatch.errors import JhpatchError, Refused, install_command, jhpatch_command
+from jhpatch.errors import JhpatchError, Refused, jhpatch_command
 from jhpatch.installer import compiled_modules
 from jhpatch.installer.patch_status import COMPILED, LAYOUT, PatchStatus, SiteSnapshot
 from jhpatch.patchset import versions
@@ -31,13 +31,14 @@ def of_apply(
             found=status.reason.text if status.reason else "nothing",
             next=snapshot.reinstall(*abandoned) if abandoned else jhpatch_command("status"),
         )
-    if outdated and snapshot.state and _is_newer(snapshot.state.tool, tool):
+    if outdated and snapshot.state and is_newer(snapshot.state.tool, tool):
         return Refused(
             "%s was applied by a newer jhpatch" % status.patch,
             path=snapshot.path,
             expected="jhpatch %s or older" % tool,
             found="jhpatch " + snapshot.state.tool,
-            next=install_command("jhpatch>=" + snapshot.state.tool),
+            next="install jhpatch %s or later, from the source of the installed one"
+            % snapshot.state.tool,
         )
     return None
 
@@ -212,5 +213,6 @@ def _is_recorded(snapshot: SiteSnapshot, status: PatchStatus) -> bool:
     return bool(status.applied and entry and entry.version == status.version)
 
 
-def _is_newer(version: str, other: str) -> bool:
+def is_newer(version: str, other: str) -> bool:
+    """Return whether a version of jhpatch is newer than another one."""
     return versions.key(version) > versions.key(other)

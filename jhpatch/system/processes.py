@@ -165,15 +165,34 @@ def interpreters(proc: str = "/proc") -> Iterator[Tuple[str, int]]:
     for process in sorted(_running(proc)):
         if not _is_server_or_python(process.argv[0]):
             continue
-        for part in process.argv[:2]:
-            if part.startswith("/"):
-                is_python = os.path.basename(part).startswith("python")
-                python = part if is_python else os.path.join(os.path.dirname(part), "python")
-                for uid in _uids("%s/%d" % (proc, process.pid))[:1]:
-                    if (python, uid) not in seen:
-                        seen.add((python, uid))
-                        yield python, uid
-                break
+        path = "%s/%d" % (proc, process.pid)
+        paths = [part for part in process.argv[:2] if part.startswith("/")]
+        program = paths[0] if paths else _program_path(process.argv[0], path)
+        is_python = os.path.basename(program).startswith("python")
+        python = program if is_python else os.path.join(os.path.dirname(program), "python")
+        for uid in _uids(path)[:1]:
+            if (python, uid) not in seen:
+                seen.add((python, uid))
+                yield python, uid
+
+
+def _program_path(name: str, process_path: str) -> str:
+    """Return the path of a program that a process was started as, by a relative name.
+
+    As the shell finds it: below the working directory, or in PATH. A path that does not exist,
+    such as after chdir(2), is returned as well: the environment is then reported as missing.
+    """
+    try:
+        if "/" in name:
+            return os.path.join(os.readlink(process_path + "/cwd"), name)
+        with open(process_path + "/environ", "rb") as file:
+            rows = file.read(1 << 20).split(b"\0")
+    except OSError:
+        return name
+    import shutil  # loads compression libraries
+
+    search = [os.fsdecode(row[5:]) for row in rows if row.startswith(b"PATH=")]
+    return shutil.which(name, path=search[0]) or name if search else name
 
 
 def _uids(process_path: str) -> Tuple[int, ...]:

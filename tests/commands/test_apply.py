@@ -64,7 +64,7 @@ def test_applied_without_a_record(env, jhpatch):
     applied = tree(env.site)
     answer = unchanged(jhpatch, env, (0, "diff"), (0, "status"))
     assert answer.states == {OPEN: "applied", SAVE: "applied"}
-    assert answer.reasons[OPEN].endswith("but jhpatch has not recorded them")
+    assert answer.reasons[OPEN] == "unrecorded"
     assert jhpatch(env, "apply").code == 0
     after = tree(env.site)
     assert {name: after[name] for name in applied} == applied
@@ -97,6 +97,18 @@ def test_outdated_by_a_newer_jhpatch(env, jhpatch, other_jhpatch):
     other_jhpatch("9.9.9", "apply", "--python", env.python)
     answer = unchanged(jhpatch, env, (3, "status"), (5, "apply"))
     assert "9.9.9" in answer.error["found"]
+    assert jhpatch(env, "revert").code == 0
+
+
+def test_another_patch_does_not_hide_a_newer_jhpatch(tmp_path, make_site, jhpatch, other_jhpatch):
+    """While a patch of a newer jhpatch is applied, its version stays recorded."""
+    both = [("jupyter_server", "2.21.1"), ("notebook", "5.7.9")]
+    env = make_site(tmp_path, both, slim=True, name="both")
+    newer = "jupyter_server/kerberos-contents"
+    other_jhpatch("9.9.9", "apply", "--python", env.python, newer)
+    assert jhpatch(env, "apply", SAVE).code == 0
+    answer = jhpatch(env, "apply")
+    assert answer.code == 5 and "9.9.9" in answer.error["found"]
     assert jhpatch(env, "revert").code == 0
 
 

@@ -1,6 +1,6 @@
 """Refusals, from values: the message, what was expected and found, and the next step."""
 
-from jhpatch.errors import NextStep, Refused, jhpatch_command, python_command
+from jhpatch.errors import NextStep, Refused, jhpatch_command
 from jhpatch.installer import assessment, refusals
 from jhpatch.installer.distribution import Distribution
 from jhpatch.patchset import catalog
@@ -76,12 +76,15 @@ def test_an_unknown_release(edition):
 
 
 def test_a_patch_of_a_newer_jhpatch(edition, helper):
-    """An older jhpatch does not apply its own version of it; pip upgrades jhpatch."""
+    """An older jhpatch does not apply its own version of it."""
     state = recorded(edition, helper, digest="f" * 64)._replace(tool="0.10.0")
     error = apply(snapshot({PATH: PATCHED, HELPER: helper}, state=state), edition, tool="0.9.0")
     assert error.message == "app/hooks was applied by a newer jhpatch"
-    upgrade = python_command("pip", "install", "jhpatch>=0.10.0")
-    assert parts(error) == ("/site", "jhpatch 0.9.0 or older", "jhpatch 0.10.0", upgrade)
+    upgrade = "install jhpatch 0.10.0 or later, from the source of the installed one"
+    assert parts(error) == (
+        *("/site", "jhpatch 0.9.0 or older", "jhpatch 0.10.0"),
+        NextStep(upgrade),
+    )
 
 
 def test_a_revert_of_an_edited_file_needs_force(edition, helper):

@@ -99,6 +99,10 @@ touched_pythons:
   returned: always
   type: list
   elements: str
+is_unknown:
+  description: Whether jhpatch ended without a result, so that this run may have changed some environments.
+  returned: if jhpatch printed no document
+  type: bool
 restart:
   description: The processes that run the previous code until you restart them.
   returned: if jhpatch ran
@@ -212,6 +216,8 @@ def run(module, command, *options):
     module.fail_json(
         msg="%s printed no JSON document: exit code %s: %s"
         % (" ".join(words), code, talk.strip()),
+        # A run that was killed has completed some environments, perhaps.
+        is_unknown=command in ("apply", "revert") and "--dry-run" not in options,
         touched_patches=[],
         touched_pythons=[],
     )
@@ -272,7 +278,7 @@ def without_jhpatch(module, runner):
     words = "jhpatch is not installed for " + runner
     nothing = {"touched_patches": [], "touched_pythons": []}
     if not module.check_mode or module.params["state"] == "checked":
-        module.fail_json(msg=words + "; next: %s -m pip install jhpatch" % runner, **nothing)
+        module.fail_json(msg=words + "; next: set jhpatch_install, or jhpatch_runner", **nothing)
     words += " yet: check mode cannot report changes before it is installed"
     module.warn(words)
     module.exit_json(changed=True, msg=words, **nothing)
