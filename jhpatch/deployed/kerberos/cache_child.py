@@ -201,12 +201,12 @@ class CacheChild:
 def remove_stale(directory: bytes, uid: int, seconds: float) -> None:
     """Remove a user's private directories that are older than some seconds."""
     prefix, limit = b".jhpatch-cc-%d-" % uid, time.time() - seconds
-    for name in os.listdir(directory):
-        if name.startswith(prefix):
-            path = os.path.join(directory, name)
-            status = _status(path)
-            if status and status.st_uid == uid and status.st_mtime < limit:
-                _remove(path)
+    with os.scandir(directory) as entries:  # any user can fill /tmp with names
+        paths = [entry.path for entry in entries if entry.name.startswith(prefix)]
+    for path in paths:
+        status = _status(path)
+        if status and status.st_uid == uid and status.st_mtime < limit:
+            _remove(path)
 
 
 def _run(argv: List[bytes], output: int) -> int:
