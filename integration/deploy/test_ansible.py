@@ -430,7 +430,9 @@ def test_a_hub_that_an_interrupted_run_has_not_restarted(fleet, jhpatch_at):
             play = fleet.play("--limit", "gateway1", jhpatch_restart_command=["true"])
             said = play.result("gateway1", "Report the failure")["msg"]
             assert "nothing was changed" in said and "still runs the code" in said
-            play = fleet.play("--limit", "gateway1", jhpatch_restart_command=["kill", str(hub.pid)])
+            play = fleet.play(
+                "--limit", "gateway1", jhpatch_restart_command=["kill", str(hub.pid)]
+            )
             assert play.code == 0, play.text
             assert hub.wait() != 0 and is_applied(env)
             play = fleet.play("--limit", "gateway1", jhpatch_restart_command=["false"])

@@ -22,9 +22,7 @@ KINDS: Dict[str, FindingKind] = {
         "unresponsive",
         same_command(),
     ),
-    "check-left-out": warning(
-        "earlier checks or steps used up the time limit", same_command()
-    ),
+    "check-left-out": warning("earlier checks or steps used up the time limit", same_command()),
     "check-failed": warning(
         "this is a bug in jhpatch: please report it", same_command() + " --json"
     ),

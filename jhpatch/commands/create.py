@@ -34,7 +34,6 @@ from jhpatch.report import states
 from jhpatch.report.result import Candidate, CreatedPatch, Result, SiteReport
 from jhpatch.system import path_owners, timestamps
 
-
 _PATCHES_HELP = (
     "Write the patch file to this patch directory (default: the first in JHPATCH_PATCHES); can be "
     "given more than once: jhpatch only reads the further directories"

@@ -22,8 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``diff``."""
     add_shared_arguments(parser)
     text = (
-        "Find the original of an edited file in a wheel in this directory; pip downloads a missing "
-        "wheel into it (default: download nothing)"
+        "Find the original of an edited file in a wheel in this directory; pip downloads a "
+        "missing wheel into it (default: download nothing)"
     )
     add_wheels(parser, text)
 
@@ -115,7 +115,7 @@ def _original(
 def _without_original(
     arguments: argparse.Namespace, error: JhpatchError, status: PatchStatus, unknown: List[str]
 ) -> JhpatchError:
-    """Return the refusal with the reason why the edit is not shown, and a command that may help."""
+    """Return the refusal: why the edit is not shown, and a command that may help."""
     message = "%s; the original file was not found: %s" % (error.message, ", ".join(unknown))
     step = error.next
     if arguments.wheels is None:

@@ -25,7 +25,6 @@ from jhpatch.patchset.catalog import Catalog
 from jhpatch.report import packing, states
 from jhpatch.report.result import Result, SiteReport, Sites, error_of
 
-
 _LIMIT = 60.0  # seconds, to inspect an environment as its user
 
 
@@ -37,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Result:
-    """Show the states. Exit code 3: a patch needs a change; 4: another run; 5: nothing to patch."""
+    """Show the states. Exit code 3: a patch needs a change; 4: another run; 5: no target."""
     catalog = catalog_of(arguments, whole=False)
     if arguments.all:
         # Before the first child process, and once for all environments.

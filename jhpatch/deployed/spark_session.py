@@ -240,7 +240,7 @@ class Session:
             if activity.cached and not self._warned and idle >= _WARN * self.idle_stop:
                 self._warned = True
                 self._warn(activity.cached, used)
-            # A cell that begins now waits until Spark is stopped; if it uses Spark, it restarts it.
+            # A cell that begins now waits until Spark is stopped; if it uses Spark, Spark restarts.
             with self._cells:
                 if idle < self.idle_stop or self._busy or self._used != used:
                     return
@@ -248,7 +248,9 @@ class Session:
                     return
                 if _activity_of(context) == activity:
                     self.stop()
-                    words = "Spark stopped after %.0f minutes without use; the next use restarts it"
+                    words = (
+                        "Spark stopped after %.0f minutes without use; the next use restarts it"
+                    )
                     self._say(words % (idle / 60), False)
 
     def _warn(self, cached: int, used: float) -> None:

@@ -39,7 +39,9 @@ def judged_tickets(found: Tickets) -> Iterator[Fault]:
         words = "the ticket is in %s, but Java reads %s" % (found.default, found.jvm)
         yield Fault("spark-cache-unseen", words, found.default)
     elif found.jvm_there:
-        yield Fault("spark-ticket-expired", "there is no valid ticket in %s" % found.jvm, found.jvm)
+        yield Fault(
+            "spark-ticket-expired", "there is no valid ticket in %s" % found.jvm, found.jvm
+        )
     else:
         yield Fault("spark-no-ticket", "there is no ticket in %s" % found.jvm, found.jvm)
 

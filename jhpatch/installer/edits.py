@@ -47,7 +47,7 @@ class Edit(NamedTuple):
 
 
 class Edits(NamedTuple):
-    """The edits of a distribution, and the files that no patch can change, each with the reason."""
+    """The edits of a distribution, and the files that no patch can change, with the reasons."""
 
     edits: Tuple[Edit, ...]
     others: Tuple[Tuple[str, str], ...]
@@ -144,8 +144,7 @@ def _refuse_edit(
     found = None if data is None else sha256(data)
     if found != expected:
         raise Refused(
-            "an edited file belongs to the patch %s, and only one patch can change a file"
-            % owner,
+            "an edited file belongs to the patch %s, and only one patch can change a file" % owner,
             path="%s/%s" % (snapshot.path, path),
             expected="sha256:%s" % expected if expected else "no file",
             found="sha256:%s" % found if found else "no file",

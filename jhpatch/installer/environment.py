@@ -36,7 +36,7 @@ class Environment(NamedTuple):
     own: bool
     """Whether it is the environment that runs jhpatch."""
     version: str = ""
-    """As in the names of its directories: ``3.11``, ``3.13t``; "" for a site without its Python."""
+    """As in the names of its directories: ``3.11``, ``3.13t``; "" for a site without Python."""
     has_user_site: bool = False
     """Whether each user's own user site is on its import path."""
     is_venv: bool = False

@@ -231,7 +231,7 @@ def pyvenv_of(prefix: str) -> Dict[str, str]:
 
 
 def refuse_denied(path: str, read: Callable[[str], Any] = os.stat) -> None:
-    """Raise Failed if ``read`` of a part of an environment is denied, rather than omit the part."""
+    """Raise Failed if ``read`` of a part of an environment is denied: do not omit the part."""
     try:
         read(path)
     except PermissionError:

@@ -83,7 +83,7 @@ def _normalized_patch(patch: str) -> str:
 
 
 def changeable(site: Inspection, operation: Operation) -> Tuple[PatchStatus, ...]:
-    """Return the patches of a site that ``operation`` can change, without those of shadowed copies.
+    """Return the patches of a site that ``operation`` can change; none of shadowed copies.
 
     Raises Refused if such a patch is in a site outside of the environment.
     """

@@ -87,8 +87,8 @@ KINDS: Dict[str, FindingKind] = {
         "Remove proxy_set_header Origin, then: " + jhpatch_command("nginx", "check", "CONFIG"),
     ),
     "origin-not-told-apart": warning(
-        "the reverse proxy passes on requests from other origins; only the server can refuse them, "
-        "and it cannot if nginx clears Origin",
+        "the reverse proxy passes on requests from other origins; only the server can refuse "
+        "them, and it cannot if nginx clears Origin",
         "Write the site file with jhpatch nginx render, or run this check again with "
         "--cookie-file FILE",
     ),

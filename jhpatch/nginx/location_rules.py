@@ -161,7 +161,7 @@ def _bases(server: Server) -> List[str]:
 
 
 def _is_for_hub(location: Directive) -> bool:
-    """Return whether the pattern names the hub's own files, which nginx serves from a directory."""
+    """Return whether the pattern names the hub's files, which nginx serves from a directory."""
     is_directory = any(one.name in ("alias", "root") for one in location.block or ())
     return is_directory and "hub/static" in parts_of(location)[1]
 

@@ -38,7 +38,7 @@ def check(server: Server) -> Iterator[Finding]:
 
 
 def _added_headers(proxy_pass: ProxyPass) -> Iterator[Directive]:
-    """Yield the headers in force, and those in each ``if`` of the location that does not return."""
+    """Yield the headers in force, and those in each ``if`` of the location without a return."""
     yield from in_force(proxy_pass.levels, "add_header")
     for one in proxy_pass.levels[-1]:
         if one.name == "if" and not any(row.name == "return" for row in one.block or ()):

@@ -59,7 +59,7 @@ class Listen(NamedTuple):
 
     @property
     def is_behind(self) -> bool:
-        """Whether only programs on this host, or a proxy with the PROXY protocol, connect to it."""
+        """Whether only programs on this host or a proxy with the PROXY protocol connect to it."""
         local = re.match(r"127\.|\[::1\]|localhost$", self.address)
         return bool(local) or "proxy_protocol" in self.parameters or not self.port
 

@@ -87,7 +87,7 @@ def _server(
 
 
 def _listens(checked: CheckedSite, parameters: str = "", reuseport: bool = False) -> str:
-    """Return the listen lines. From 1.25.1 on, nginx has a directive http2, and warns in listen."""
+    """Return the listen lines. From 1.25.1 on, nginx has the directive http2 for that."""
     is_directive = checked.version >= (1, 25, 1)
     protocol = " proxy_protocol" if checked.site.proxy_protocol else ""
     tls = (" ssl" if is_directive else " ssl http2") if checked.tls else ""

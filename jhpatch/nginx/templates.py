@@ -1,4 +1,4 @@
-"""Templates of configurations: files that a program such as Jinja or envsubst must render first."""
+"""Templates of configurations: files that a program such as envsubst must render first."""
 
 import re
 from typing import Optional

@@ -175,7 +175,7 @@ def parsed(diff: bytes, file: str) -> Dict[str, FileDiff]:
 
 
 def _parsed_hunks(rows: List[Section], file: str) -> List[Tuple[Hunk, ...]]:
-    """Return the hunks of each section; numbers stand for paths, as patch_ng changes some paths."""
+    """Return the hunks of each section; numbers stand for paths: patch_ng changes some."""
     if not rows:
         return []
     heads = (b"--- a/%d\n+++ b/%d\n" % (number, number) for number in range(len(rows)))

@@ -138,8 +138,8 @@ def _inexact_clashes(ranges: List[Range]) -> Iterator[Tuple[int, int]]:
 
 
 def near(version: str, ranges: Iterable[Range]) -> str:
-    """Return ``ranges`` as text: all if they are at most three, else the first and the last release
-    and the ranges next to ``version``.
+    """Return ``ranges`` as text: all if they are at most three; else the first and the last
+    release, and the ranges next to ``version``.
     """
     ordered = sorted(ranges, key=lambda interval: key(interval.low))
     if len(ordered) <= 3:

@@ -320,7 +320,7 @@ def _fallback(error: Error, command: Optional[str]) -> Optional[NextStep]:
 
 
 def _lint(path: Optional[str]) -> NextStep:
-    """Return lint for the directory of a patch file, else for those that the command line names."""
+    """Return lint for the directory of a patch file, else for those of the command line."""
     if path is None or not path.endswith(".patch"):
         return jhpatch_command("lint")
     return jhpatch_command("lint", "--patches", os.path.dirname(os.path.dirname(path)) or ".")

@@ -84,7 +84,7 @@ class _Run:
                 return self._result()
 
     def _wait_until_ready(self) -> None:
-        """Wait for the reply to ``kernel_info`` as ``wait_for_ready`` does, but keep the output."""
+        """Wait for the reply to ``kernel_info`` like ``wait_for_ready``, but keep the output."""
         self._client.kernel_info()
         asked = time.monotonic()
         while True:

@@ -34,7 +34,7 @@ class InstalledKernel(NamedTuple):
 
     @property
     def name_to_write(self) -> str:
-        """The --name that writes this kernel again; empty if it is the default or not jhpatch's."""
+        """The --name that writes this kernel again; empty if it is the default, or not ours."""
         return self.name if self.spec.ours and self.name != "pyspark" else ""
 
 
@@ -178,7 +178,7 @@ def stale_files(directory: str, files: Dict[str, bytes]) -> List[str]:
 
 
 def _manifest_last(names: Iterable[str]) -> List[str]:
-    """Sort names with kernel.json last: it makes the directory a kernel, which is then complete."""
+    """Sort names with kernel.json last: it makes the directory a kernel."""
     return sorted(names, key=lambda name: (name == MANIFEST, name))
 
 

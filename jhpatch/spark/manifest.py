@@ -29,7 +29,7 @@ class KernelSpec(NamedTuple):
     is_remote: bool = False
     """Whether a process proxy of Enterprise Gateway starts it, possibly on another host."""
     problem: str = ""
-    """Why Jupyter cannot use the file; of the other values, only ``mentions_spark`` is then set."""
+    """Why Jupyter cannot use the file; only ``mentions_spark`` is then set, too."""
     mentions_spark: bool = False
     """Whether the text of a file that cannot be used mentions Spark."""
 

@@ -21,6 +21,7 @@ from jhpatch.errors import (
 )
 from jhpatch.system import path_owners
 
+
 class TimedOut(Failed):
     """A child process did not finish in time, and was killed."""
 
@@ -64,9 +65,9 @@ def run_as(
         if limit is not None and data is None:  # after the limit or Ctrl-C
             _kill(pid)
         _, status = os.waitpid(pid, 0)  # also after Ctrl-C: the child first completes its site
-    if data is None:
+    if limit is not None and data is None:
         raise TimedOut("the child process of uid %d did not finish within %g s" % (uid, limit))
-    return _unpack(uid, data, status)
+    return _unpack(uid, data or b"", status)
 
 
 def _read(descriptor: int, limit: float) -> Optional[bytes]:

@@ -211,7 +211,7 @@ def needs_clean_up(root: RootDir, keep: Collection[str]) -> bool:
 def clean_up(root: RootDir) -> None:
     """Remove incomplete files, and .jhpatch if nothing is recorded.
 
-    Only files with the names that jhpatch uses are removed; other files stay, and so does .jhpatch.
+    Only files with the names that jhpatch uses are removed. With others, .jhpatch stays.
     """
     with root.directory(STATE_DIR) as state_dir:
         state_dir.unlink("journal.json.new")

@@ -157,10 +157,10 @@ def hub(base):
     """Start a process that looks like a hub of ``base``, with these variables."""
     children = []
 
-    def start(*flags, uid=os.geteuid(), **environ):
+    def start(*flags, uid=None, **environ):
         script = os.path.join(base.prefix, "bin/jupyterhub")
         with open(script, "w") as file:
-            file.write("import os, sys; os.setuid(%d)\n" % uid)
+            file.write("import os, sys; os.setuid(%d)\n" % (uid or os.geteuid()))
             file.write("print('up', flush=True); sys.stdin.read()\n")
         child = subprocess.Popen(
             [base.python, *flags, script],

@@ -65,7 +65,7 @@ def test_a_child_that_a_user_stops_ends_with_the_limit():
         subprocess.Popen(["sleep", "600"], close_fds=False)
         os.kill(os.getpid(), signal.SIGSTOP)
 
-    with pytest.raises(become_user.TimedOut, match="within 0.5 s"):
+    with pytest.raises(become_user.TimedOut, match=r"within 0\.5 s"):
         become_user.run_as(NOBODY, job, limit=0.5)
     os.close(writer)
     with os.fdopen(reader, "rb") as pipe:

@@ -100,7 +100,7 @@ touched_pythons:
   type: list
   elements: str
 is_unknown:
-  description: Whether jhpatch ended without a result, so that this run may have changed some environments.
+  description: Whether jhpatch ended without a result; it may have changed environments.
   returned: if jhpatch printed no document
   type: bool
 restart:
@@ -150,7 +150,7 @@ def main():
 
 
 def changing(module):
-    """Run ``applied`` or ``reverted``; only plan the change in check mode, show it in diff mode."""
+    """Run ``applied`` or ``reverted``; in check mode, only plan it; in diff mode, show it."""
     command = COMMANDS[module.params["state"]]
     dry = module.check_mode or module._diff
     planned = run(module, command, "--dry-run") if dry else None
