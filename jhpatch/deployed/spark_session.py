@@ -240,7 +240,7 @@ class Session:
             if activity.cached and not self._warned and idle >= _WARN * self.idle_stop:
                 self._warned = True
                 self._warn(activity.cached, used)
-            # A cell that begins now waits until Spark is stopped; if it uses Spark, Spark restarts.
+            # A cell that begins now waits until Spark is stopped, and starts it again if needed.
             with self._cells:
                 if idle < self.idle_stop or self._busy or self._used != used:
                     return
