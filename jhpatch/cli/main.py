@@ -72,7 +72,7 @@ def _refuse_foreign_script() -> None:
     if is_script and prefix != os.path.realpath(sys.prefix):
         if os.path.exists(os.path.join(prefix, "pyvenv.cfg")):
             raise Usage(
-                "this script runs the Python of another environment, as in a copied one",
+                "this script runs with the Python of another environment; its own may be a copy",
                 path=script,
                 expected=os.path.join(prefix, "bin/python"),
                 found=sys.executable,

@@ -133,7 +133,9 @@ def _add_install(parser: argparse.ArgumentParser) -> None:
         help="Start Spark when it is first used, not with the notebook",
     )
     minutes = number(0, 10080, "minutes")
-    text = "Stop a session that is idle for this long (default: 0, never)"
+    text = (
+        "Stop a Spark session, not the kernel, when it is idle for this long (default: 0, never)"
+    )
     add("--idle-stop", type=minutes, default=0.0, metavar="MINUTES", help=text)
     target = parser.add_mutually_exclusive_group()
     target.add_argument(

@@ -35,13 +35,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--nginx-version",
         metavar="VERSION",
-        help="Check for this version of nginx (default: that of the installed nginx, which then "
-        "also checks the configuration)",
+        help="Assume that this version of nginx reads the configuration (default: that of the "
+        "installed nginx, which then also checks the configuration)",
     )
     add(
         "--hub-version",
         metavar="VERSION",
-        help="Check for this version of JupyterHub behind the reverse proxy",
+        help="Assume that this version of JupyterHub is behind the reverse proxy",
     )
     add(
         "--url",

@@ -82,7 +82,9 @@ def _all_sites(
             if writer is None:
                 reports = _sites_of(python, catalog, named)
             elif (uid or writer.uid) in stopped:
-                raise Failed("the inspection of another environment of this user was stopped")
+                raise Failed(
+                    "not inspected: another environment of this user exceeded the time limit"
+                )
             elif uid or writer.uid:
                 catalog.load()
                 user = uid or writer.uid

@@ -151,7 +151,8 @@ CAUSES: Dict[str, Cause] = {
     "spark-token-expired": Cause(
         "error",
         "a delegation token has a maximum life, and Spark did not obtain a new one in time",
-        "python -m jhpatch kernelspec install --conf spark.kerberos.renewal.credentials=ccache",
+        "start another session: spark.stop(), then use spark again. In a kernel that jhpatch did "
+        "not write, set spark.kerberos.renewal.credentials=ccache, which Spark 3.0 or later reads",
     ),
     "yarn-unreachable": Cause(
         "error",

@@ -53,7 +53,10 @@ _MEANINGS: Tuple[Tuple[str, str], ...] = (
     ("hadoop-conf-unreadable", r"either HADOOP_CONF_DIR or YARN_CONF_DIR must be set"),
     ("yarn-queue", r"(?:unknown|non-leaf|STOPPED|nonexistent) queue|cannot submit applications"),
     ("yarn-queue", r"queue \S+ (?:does not|doesn.t) exist|permission to submit \S+ to queue"),
-    ("yarn-memory", r"is above the max threshold|InvalidResourceRequestException"),
+    (
+        "yarn-memory",
+        r"is above the max threshold|ResourceRequestException[^\n]*(?:requested memory|\[memory)",
+    ),
     ("spark-token-expired", r"InvalidToken|HDFS_DELEGATION_TOKEN.*(?:expired|can't be found)"),
     ("spark-no-ticket", r"Client cannot authenticate via:? ?\[TOKEN, KERBEROS\]"),
     ("spark-ticket-expired", r"Failed to find any Kerberos tgt|Ticket expired"),

@@ -37,7 +37,7 @@ def of_apply(
             path=snapshot.path,
             expected="jhpatch %s or older" % tool,
             found="jhpatch " + snapshot.state.tool,
-            next="install jhpatch %s or later, from the source of the installed one"
+            next="install jhpatch %s or later from where you obtained this version of jhpatch"
             % snapshot.state.tool,
         )
     return None

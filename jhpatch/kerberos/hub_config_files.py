@@ -130,7 +130,7 @@ def _parse_json(data: bytes, path: str) -> Section:
     text = data.decode("utf-8")
     document = json.loads(text)
     if not isinstance(document, dict) or document.pop("version", 1) != 1:
-        raise ValueError("expected a JSON object of version 1")
+        raise ValueError('expected a JSON object whose "version" is 1 or missing')
     config = Section()
     for name, rows in document.items():
         if not is_section(name) or not isinstance(rows, dict):

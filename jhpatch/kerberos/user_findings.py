@@ -161,7 +161,8 @@ KINDS: Dict[str, FindingKind] = {
     ),
     "ticket-not-renewed": warning(
         "without a keytab, the ticket service cannot obtain another ticket when this one expires",
-        "run kinit as {user} before the ticket expires, or set c.KerberosTicket.keytab",
+        "create a keytab and set c.KerberosTicket.keytab, or have {user} obtain a ticket of the "
+        "same principal in the same cache (kinit -c CACHE PRINCIPAL) before this one expires",
     ),
     "ccache-fails": error(
         "the ticket service cannot store a ticket in such a cache, and so obtains none",

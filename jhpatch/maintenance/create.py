@@ -101,8 +101,8 @@ def refuse_faulty(edition: Edition, patch_dirs: Iterable[str]) -> None:
             path,
             first.expected,
             first.found,
-            next="edit the files, or name only some of them with --file PATH; then run the same "
-            "command again",
+            next="correct the edit (with --from: the diff) and run the same command again, or "
+            "name only some of the files with --file PATH",
         )
 
 

@@ -97,9 +97,13 @@ def _edits(
             shown = (old[i1 : i1 + 1] or new[j1 : j1 + 1])[0]
             yield Edit(
                 *(scope, header, dumps, _neighbours(old, i1, i2), changed, text),
-                *(column if changed else old[i1].col_offset, "line %d" % shown.lineno),
+                *(column if changed else old[i1].col_offset, _shown_place(shown, is_old=i1 < i2)),
                 bool(changed) and _starts_below(changed[-1], new[j2:]),
             )
+
+
+def _shown_place(node: ast.stmt, is_old: bool) -> str:
+    return "line %d of the file %s the patch" % (node.lineno, "without" if is_old else "with")
 
 
 def _starts_below(node: ast.stmt, following: Block) -> bool:
@@ -196,7 +200,7 @@ def _place(edit: Edit, tree: ast.Module, path: str) -> Tuple[Block, int, int, in
     if len(found) != 1:
         raise doubtful(
             "the statement that the patch changes occurs %d times in %s" % (len(found), name),
-            "%s, %s of the patched file" % (path, edit.shown),
+            "%s, %s" % (path, edit.shown),
             expected="exactly once",
         )
     block, index = found[0]

@@ -53,7 +53,7 @@ def is_unchanged(data: bytes) -> bool:
 
 _SNIPPET = """\
 # Include this file in the server block of the site.
-# jhpatch uses the line above to detect later changes to the file.
+# jhpatch uses the first line of this file to detect later changes to it.
 """
 _HSTS = """\
     # For max-age seconds, browsers use only HTTPS for this name, on all its ports.

@@ -3,7 +3,7 @@
 from jhpatch.nginx.site import CheckedSite
 
 _MAPS = r"""# This file belongs in the http block: put it into sites-enabled or conf.d.
-# jhpatch uses the line above to detect later changes to the file.
+# jhpatch uses the first line of this file to detect later changes to it.
 
 # Pass on upgrades to websockets only, not others such as h2c.
 map $http_upgrade $%(prefix)s_upgrade {

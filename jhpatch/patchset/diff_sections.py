@@ -112,10 +112,13 @@ class _Reader:
         self.old, self.new = (int(match.group(n) or 1) for n in (2, 4))
         is_whole = section.hunks == 1 and not self.hunks
         starts = int(match.group(1)), int(match.group(3))
-        if not (self.old or (is_whole and not starts[0])) or (section.is_new and self.old):
-            raise BadPatch("a hunk has no context line", path=self.file)
-        if not (self.new or (is_whole and not starts[1])) or (section.is_removed and self.new):
-            raise BadPatch("a hunk has no context line", path=self.file)
+        if (section.is_new and self.old) or (section.is_removed and self.new):
+            message = "line %d of the diff: a new file has old lines, or a removed file new ones"
+            raise self._error(index, message)
+        counts = zip((self.old, self.new), starts)
+        if not all(count or (is_whole and not start) for count, start in counts):
+            message = "line %d of the diff: a hunk has no line of the old or of the new file"
+            raise self._error(index, message)
         self.hunks += 1
         self.body.append(self.lines[index])
 

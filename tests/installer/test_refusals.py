@@ -80,7 +80,7 @@ def test_a_patch_of_a_newer_jhpatch(edition, helper):
     state = recorded(edition, helper, digest="f" * 64)._replace(tool="0.10.0")
     error = apply(snapshot({PATH: PATCHED, HELPER: helper}, state=state), edition, tool="0.9.0")
     assert error.message == "app/hooks was applied by a newer jhpatch"
-    upgrade = "install jhpatch 0.10.0 or later, from the source of the installed one"
+    upgrade = "install jhpatch 0.10.0 or later from where you obtained this version of jhpatch"
     assert parts(error) == (
         *("/site", "jhpatch 0.9.0 or older", "jhpatch 0.10.0"),
         NextStep(upgrade),

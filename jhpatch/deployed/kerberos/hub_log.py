@@ -84,14 +84,14 @@ class HubLog:
         if self._is_quiet or not self._is_news(name, "problem", what + str(problem)):
             return
         text = line(
-            what + " for %s%s%s at %s%s: %s",
+            what + " for %s%s%s%s at %s: %s",
             name,
             " (uid %d)" % account.uid if account else "",
             " (valid until %s)" % clock(problem.ticket.end)
             if isinstance(problem, NotRenewed)
             else "",
-            cause,
             " from keytab " + spec.keytab if spec and spec.keytab else "",
+            cause,
             str(problem),
         )
         self.log.warning("%s", text)

@@ -142,6 +142,12 @@ def _check_template(name: str, value: Any) -> None:
         return
     try:
         text = value.format(**_SAMPLE)
+    except KeyError as error:
+        fields = ", ".join("{%s}" % field for field in _SAMPLE)
+        raise Problem(
+            "KerberosTicket.%s is not a valid template: %r: the field %s is none of %s"
+            % (name, value, error, fields)
+        )
     except Exception as error:  # str.format raises whatever the fields raise
         raise Problem("KerberosTicket.%s is not a valid template: %r: %s" % (name, value, error))
     if name == "ccache" and value:
