@@ -121,7 +121,7 @@ _KINDS: Dict[str, FindingKind] = {
     "kinit-key-wrong": error(
         "the KDC does not accept the key in the keytab: usually, the password or the key was "
         "changed after the keytab was created",
-        "obtain a new keytab; in MIT krb5, getprinc of kadmin prints the principal's key version",
+        "obtain a new keytab; MIT krb5's getprinc prints the principal's key version",
     ),
     "kinit-clock": error(
         "this host's clock and the KDC's differ too much",
