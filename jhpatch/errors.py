@@ -5,13 +5,13 @@
     JhpatchError            1
     ├── Failed              1   something broke; the site is as it was, or the message describes it
     │   ├── MissingModule   1   a package that jhpatch needs is not installed
-    │   ├── Untrusted       1   a saved state or journal that cannot be believed
+    │   ├── Untrusted       1   a saved state or journal that cannot be trusted
     │   └── BadPatch        1   a patch file that breaks the rules of patches/README.md
     ├── Usage               2   the command line, or the name of a patch, is wrong
     ├── Locked              4   another run holds the lock of the site
-    └── Refused             5   a command that would change a site will not: nothing changed
+    └── Refused             5   jhpatch refuses: nothing was changed
 
-Each carries what a person needs to go on: the file, what was expected, what was
+Each contains what the user needs to continue: the file, what was expected, what was
 found, and the next command to type.
 """
 
@@ -31,15 +31,15 @@ class Command(NamedTuple):
     before: Tuple[str, ...] = ()
     """The arguments before that Python, such as those of sudo."""
     again: bool = False
-    """The command of this run: its arguments follow, and ``arguments`` are empty."""
+    """Whether it is the command of this run, with its arguments; ``arguments`` is then empty."""
     alone: bool = False
-    """Without the ``--python`` and ``--site`` of this run."""
+    """Whether it omits the ``--python`` and ``--site`` of this run."""
     corrected: Tuple[str, ...] = ()
     """With ``again``: an argument of this run, and the one that replaces it."""
 
 
 class NextStep:
-    """What to do next: words and commands, in the order in which they are shown."""
+    """What to do next: text and commands, in the order in which they are shown."""
 
     def __init__(self, *parts: Union[str, Command]) -> None:
         self.parts = parts
@@ -56,12 +56,12 @@ class NextStep:
     __hash__ = None  # type: ignore[assignment]
 
     def packed(self) -> List[Any]:
-        """The parts as JSON holds them."""
+        """Return the parts as JSON values."""
         return [part if isinstance(part, str) else list(part) for part in self.parts]
 
     @classmethod
     def unpacked(cls, parts: Any) -> "NextStep":
-        """The value of ``packed``. Raises TypeError, ValueError."""
+        """Return the next step from the value of ``packed``. Raises TypeError, ValueError."""
         return cls(*(part if isinstance(part, str) else _command(*part) for part in parts))
 
 
@@ -74,24 +74,25 @@ def _command(
 
 
 def jhpatch_command(*arguments: str) -> NextStep:
-    """``python -m jhpatch ARGUMENTS``, with the interpreter and the options of this run."""
+    """Return ``python -m jhpatch ARGUMENTS`` with the interpreter and the options of this run."""
     return NextStep(Command(arguments, "jhpatch"))
 
 
 def root_command(*arguments: str) -> NextStep:
-    """The same, which a user has root run."""
+    """Return the same command with sudo, for root to run."""
     return NextStep(Command(arguments, "jhpatch", ("sudo",)))
 
 
 def python_command(module: str, *arguments: str) -> NextStep:
-    """``python -m MODULE ARGUMENTS`` with the interpreter that runs jhpatch."""
+    """Return ``python -m MODULE ARGUMENTS`` with the interpreter that runs jhpatch."""
     return NextStep(Command(arguments, module))
 
 
 def install_command(*requirements: str) -> NextStep:
     """Return how to install a package into the environment that runs jhpatch.
 
-    It is words if that has no pip (uv), or one that must not change it (PEP 668).
+    It is text, not a command, if that environment has no pip (uv) or is externally managed
+    (PEP 668).
     """
     import importlib.util
     import sysconfig
@@ -116,17 +117,17 @@ def corrected_command(wrong: str, right: str) -> NextStep:
 
 
 def command_alone(*arguments: str) -> NextStep:
-    """``python -m jhpatch ARGUMENTS``, without the ``--python`` and ``--site`` of this run."""
+    """Return ``python -m jhpatch ARGUMENTS`` without this run's ``--python`` and ``--site``."""
     return NextStep(Command(arguments, "jhpatch", alone=True))
 
 
 def shell_command(*arguments: str) -> NextStep:
-    """Any program with its arguments."""
+    """Return the command of any program with its arguments."""
     return NextStep(Command(arguments))
 
 
 class JhpatchError(Exception):
-    """An error that a user can read; ``exit_code`` is the process's."""
+    """An error that is reported to the user; ``exit_code`` is that of the process."""
 
     exit_code = 1
     code = "failed"
@@ -154,7 +155,7 @@ class Failed(JhpatchError):
 
 
 class Untrusted(Failed):
-    """State, journal or originals of a site that are damaged, newer, or not ours."""
+    """The state, journal or originals of a site are damaged, newer, or not jhpatch's."""
 
     code = "untrusted"
 
@@ -176,7 +177,7 @@ def missing_module(error: ImportError, distribution: str) -> MissingModule:
 
 
 def permission_denied(message: str, path: str) -> Failed:
-    """Return the error for a path that this user may not use."""
+    """Return the error for a path that this user cannot access."""
     return Failed(
         message,
         path=path,
@@ -187,13 +188,13 @@ def permission_denied(message: str, path: str) -> Failed:
 
 
 class BadPatch(Failed):
-    """A patch file that breaks its own rules."""
+    """A patch file that breaks the rules of patches/README.md, or cannot be read."""
 
     code = "bad-patch"
 
 
 class Usage(JhpatchError):
-    """Wrong arguments, or a name that no patch has."""
+    """Wrong arguments, or an unknown patch name."""
 
     exit_code = 2
     code = "usage"
@@ -208,7 +209,7 @@ def unknown_name(
 ) -> Usage:
     """Return the error for a name that ``names`` lacks, with the similar ones.
 
-    Its next step is the corrected command if one name alone is similar and ``is_harmless``.
+    Its next step is the corrected command if only one name is similar and ``is_harmless``.
     """
     names = list(names)
     similar = similar_names(name, names)
@@ -223,7 +224,7 @@ def unknown_name(
 
 
 def similar_names(name: str, names: List[str]) -> List[str]:
-    """Return the names that differ by their ending, by their distribution, or by a typo."""
+    """Return the names that begin with ``name``, else those with this slug, else similar ones."""
     bare = name.lstrip("-")
     wholes = [other for other in names if bare and other.startswith(name)]
     wholes = wholes or [other for other in names if other.endswith("/" + name)]
@@ -231,7 +232,7 @@ def similar_names(name: str, names: List[str]) -> List[str]:
         return wholes
     import difflib
 
-    # Two dashes and a distribution are in every name: they make none similar.
+    # All options begin with two dashes, which make none of them similar.
     ratios = {
         other: difflib.SequenceMatcher(None, bare, other.lstrip("-")).ratio() for other in names
     }
@@ -247,13 +248,13 @@ class Locked(JhpatchError):
 
 
 class Refused(JhpatchError):
-    """A command that would change the site decided not to."""
+    """jhpatch refuses to do what the command asks for; nothing was changed."""
 
     exit_code = 5
     code = "refused"
 
 
 def worst(codes: Iterable[int]) -> int:
-    """The exit code of several sites: the first of 1, 2, 4, 5, 3, 0 that any has."""
+    """Return the exit code for several: the first of 1, 2, 4, 5, 3, 0 that is among ``codes``."""
     present = set(codes)
     return next((code for code in (1, 2, 4, 5, 3) if code in present), 0)

@@ -22,6 +22,22 @@ def test_the_current_directory_is_not_imported_from(tmp_path, env):
     assert b"planted" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("is_copy", [True, False])
+def test_the_script_of_a_copied_environment(tmp_path, env, is_copy):
+    """Its first line names the Python of the original: nothing is done there by mistake."""
+    (tmp_path / "copy/bin").mkdir(parents=True)
+    script = tmp_path / "copy/bin/jhpatch"
+    text = "#!%s\nimport sys; sys.path.insert(0, %r)\n" % (sys.executable, ROOT)
+    script.write_text(text + "from jhpatch.__main__ import main; sys.exit(main())\n")
+    script.chmod(0o755)
+    if is_copy:
+        (tmp_path / "copy/pyvenv.cfg").write_text("home = /usr/bin\n")
+    argv = [str(script), "status", "--python", env.python]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/")
+    assert done.returncode == (2 if is_copy else 3)
+    assert (b"another environment" in done.stderr) == is_copy
+
+
 @pytest.mark.parametrize("option", ["-O", "-I"])
 def test_interpreters_with_options(env, option):
     """jhpatch runs with -O, and isolated with -I."""

@@ -124,7 +124,9 @@ def test_a_keytab_that_fits_no_longer_is_reported_though_kinit_r_succeeds(
             old = stamp_of("zoe")
             Browser(hub, "zoe").login(PASSWORD)
             assert stamp_of("zoe") != old and is_valid("zoe"), hub.tail()
-        assert len(hub.lines("zoe.keytab", "kinit obtains no ticket", "kinit -R")) == 1, hub.tail()
+        assert len(hub.lines("zoe.keytab", "kinit obtained no ticket", "kinit -R")) == 1, (
+            hub.tail()
+        )
         assert len(hub.lines("Kerberos ticket for zoe", "from keytab")) == 1
 
 

@@ -405,7 +405,7 @@ def test_odd_user_names_end_no_hub_and_reach_no_path_and_no_option(prey: Prey) -
         assert entered >= {"a b", "m@example.test", "*", ".ssh"}, answers
         for name in entered:
             assert "No Kerberos ticket for %s " % name in prey.hub.log()
-        assert "the user name '.ssh' cannot be part of a path" in prey.hub.log()
+        assert "the user name '.ssh' is not safe in a path" in prey.hub.log()
         assert by_root_on_users_paths(prey.trace.touches(mark)) == []
     finally:
         for path in copies:

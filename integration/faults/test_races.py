@@ -494,7 +494,7 @@ def test_a_pip_that_misses_what_a_run_took_away(place, pip, tmp_path, tally):
     outcome = answered(place, "status")
     assert outcome.code == 5
     assert (
-        "~ur_app-1.0.dist-info, which an interrupted pip has left"
+        "~ur_app-1.0.dist-info, which an interrupted run of pip left"
         in outcome.document["error"]["found"]
     )
     # It was installed from this file (PEP 610): an index may have another release 1.0.

@@ -94,7 +94,7 @@ def summary(found: List[Row]) -> str:
     return "%d steps: %d identical (%d %%), %d refused, %d wrong" % (
         len(found),
         identical,
-        100 * identical // max(1, len(found)),
+        round(100 * identical / max(1, len(found))),
         outcomes.count("refused"),
         outcomes.count("wrong"),
     )

@@ -27,10 +27,13 @@ class Known(NamedTuple):
 _KEYS = ("NewKeysAtOnce", "NewKeysLater", "HomeAway", "HeldFifo")
 # Why there is no ticket, or no new one.
 _REASONS: Sequence[Known] = (
-    Known(r"no answer within \S+ s \(KDC down\?\)", ("HeldFifo", "SlowDirectory", *_KDC)),
+    Known(r"no answer within \S+ s; the KDC may be down", ("HeldFifo", "SlowDirectory", *_KDC)),
     Known(r"Cannot contact any KDC|the KDC has not answered since|kinit does not answer", _KDC),
     Known(r"Preauthentication failed|Pre-authentication failed: Key table file", _KEYS),
-    Known(r"there is no ticket to renew", ("Kdestroy", "KinitAsAnother", "ClockStep", *_KDC)),
+    Known(
+        r"no existing ticket could be renewed",
+        ("Kdestroy", "KinitAsAnother", "ClockStep", *_KDC),
+    ),
     Known(r"holds a valid ticket of visitor@EXAMPLE.TEST", ("KinitAsAnother",)),
     Known(r"No space left on device|Disk quota exceeded", ("FullTmp", "FullHome")),
 )
@@ -40,9 +43,9 @@ OURS: Sequence[Known] = (
     Known(r"Kerberos: the KDC of \S+ does not answer", _KDC),
     Known(r"Kerberos: the KDC of \S+ answers again", _KDC),
     Known(r"Kerberos ticket for %s .* from kinit -R .* at renewal" % _USER, _KEYS),
-    Known(r"Kerberos: kinit obtains no ticket with keytab .* of %s; kinit -R" % _USER, _KEYS),
+    Known(r"Kerberos: kinit obtained no ticket with keytab .* of %s, and kinit -R" % _USER, _KEYS),
     Known(
-        r"(?:light %s|App|App [^\]]*)\] Kerberos: kinit obtains no ticket with the keytab; "
+        r"(?:light %s|App|App [^\]]*)\] Kerberos: kinit -R renewed the ticket, because kinit "
         % _USER,
         _KEYS,
     ),

@@ -61,8 +61,8 @@ def test_a_line_needs_its_event_of_its_user() -> None:
     """One that nobody knows is never explained."""
     line = Line(
         100.0,
-        "[W JupyterHub hub_log:69] Kerberos: kinit obtains no ticket with keytab /k of open-0; "
-        "kinit -R renews the old one until 1: kinit: x",
+        "[W JupyterHub hub_log:69] Kerberos: kinit obtained no ticket with keytab /k of open-0, "
+        "and kinit -R can renew the existing one only until 1: kinit: x",
     )
     assert log_lines.unexplained([line], [event(NewKeysLater, "open-0")]) == []
     for other in (event(NewKeysLater, "api-0"), event(Kdestroy, "open-0")):

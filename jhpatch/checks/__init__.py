@@ -1,1 +1,1 @@
-"""What doctor, kernelspec check and nginx check share: checks bounded in time, and findings."""
+"""Checks with a time limit, and findings: of doctor, kernelspec check and nginx check."""

@@ -12,11 +12,11 @@ class Line(NamedTuple):
 
     text: str
     where: str = ""
-    """Its place in its file; empty for a line of jupyterhub_config.py."""
+    """Where to write it, as text; empty for a line of jupyterhub_config.py."""
 
 
 Step = Union[str, Line, NextStep, None]
-"""A command to type, a line to write, or advice for a person, which is text; all with {fields}."""
+"""A command to type, a line to write, or advice as text; all can contain {fields}."""
 
 
 class FindingKind(NamedTuple):
@@ -29,17 +29,17 @@ class FindingKind(NamedTuple):
 
 
 def error(why: str, next: Step = None) -> FindingKind:
-    """Return a kind for what does not work, or is unsafe."""
+    """Return a kind for something that does not work or is unsafe."""
     return FindingKind("error", why, next)
 
 
 def warning(why: str, next: Step = None) -> FindingKind:
-    """Return a kind for what works now and can fail later."""
+    """Return a kind for something that works now and can fail later."""
     return FindingKind("warning", why, next)
 
 
 def note(why: str, next: Step = None) -> FindingKind:
-    """Return a kind for what is only reported."""
+    """Return a kind for something that is only reported."""
     return FindingKind("note", why, next)
 
 
@@ -59,13 +59,20 @@ class FindingTable:
     ) -> Finding:
         """Return the finding of a code.
 
-        ``fields``, the path and the user fill in its next step. Raises KeyError for a code
-        that the table lacks and for a field that is not given.
+        ``fields``, the path and the user fill in its next step. A step that needs a path or a
+        user is omitted if there is none. Raises KeyError for a code that the table lacks and
+        for any other field that is not given.
         """
         kind = self.kinds[code]
         texts = {name: str(value) for name, value in fields.items()}
-        texts.update(path=path or "PATH", user=user or "USER")
-        step = fill_in(kind.next, texts)
+        known = {"path": path, "user": user}
+        texts.update({name: value for name, value in known.items() if value})
+        try:
+            step = fill_in(kind.next, texts)
+        except KeyError as error:
+            if error.args[0] not in known:
+                raise
+            step = None
         return Finding(code, kind.severity, message, path, kind.why, step, user)
 
 

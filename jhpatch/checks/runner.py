@@ -4,9 +4,8 @@ import threading
 import time
 from typing import Callable, Dict, Iterable, List, Tuple
 
-# spark/checks.py names both here.
 from jhpatch.checks.finding import FindingKind, FindingTable, warning
-from jhpatch.errors import jhpatch_command
+from jhpatch.errors import same_command
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.report.result import Finding
 
@@ -15,19 +14,17 @@ EACH = 5.0
 ALL = 30.0
 """Seconds that all checks may take together."""
 MARGIN = 0.3
-"""Seconds before the limit of a check at which what it has started must have ended."""
+"""Seconds before the limit of a check; all that the check has started must end by then."""
 
 KINDS: Dict[str, FindingKind] = {
     "check-timeout": warning(
         "the check took longer than its limit: a file system or a service such as LDAP may be "
         "unresponsive",
-        jhpatch_command("doctor"),
+        same_command(),
     ),
-    "check-left-out": warning(
-        "earlier checks or steps used up the time limit", jhpatch_command("doctor")
-    ),
+    "check-left-out": warning("earlier checks or steps used up the time limit", same_command()),
     "check-failed": warning(
-        "this is a bug in jhpatch: please report it", jhpatch_command("doctor", "--json")
+        "this is a bug in jhpatch: please report it", same_command() + " --json"
     ),
 }
 _finding = FindingTable(KINDS).finding
@@ -51,7 +48,7 @@ class Check(NamedTuple):
     name: str
     probe: Callable[[Deadline], Iterable[Finding]]
     more: float = 0.0
-    """Seconds that it may take beyond those of each check."""
+    """Seconds that it may take in addition to the limit of each check."""
 
 
 class NotRun(Exception):
@@ -74,8 +71,8 @@ def run_checks(
 ) -> Tuple[Checked, ...]:
     """Return what each check found; they run one after the other.
 
-    A check ends after ``each`` seconds, all checks after ``total``; what a check found
-    until then counts. ``step`` is called with the name of each check as it begins.
+    A check ends after ``each`` seconds and its ``more``, all checks after ``total``; what a
+    check found until then counts. ``step`` is called with the name of each check as it begins.
     """
     rows: List[Checked] = []
     end = time.monotonic() + total
@@ -96,7 +93,7 @@ def run_checks(
 def _run_check(check: Check, seconds: float) -> Checked:
     """Return what a check finds in a thread of its own.
 
-    A name service or an NFS server may never answer: the thread is then left behind.
+    If a name service or an NFS server never answers, the thread continues in the background.
     """
     findings: List[Finding] = []
     skipped: List[bool] = []

@@ -1,4 +1,4 @@
-"""Clean up also if a signal ends the process: ``finally`` and atexit do not run then."""
+"""Clean up even if a signal ends the process, when ``finally`` and atexit do not run."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ def cleaned_up(clean_up: Callable[[], None]) -> Iterator[None]:
     """Call ``clean_up`` at the end, and before a signal ends the process.
 
     A signal that is ignored, as by nohup(1), stays ignored. After ``clean_up`` the signal does
-    what it did before. ``clean_up`` may be called twice.
+    what it did before. ``clean_up`` can be called twice.
     """
     old: Dict[int, Any] = {}
 

@@ -1,1 +1,1 @@
-"""The command line. The only package that prints and reads environment variables."""
+"""The command line. No other package prints, or reads jhpatch's environment variables."""

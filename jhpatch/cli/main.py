@@ -12,6 +12,7 @@ from jhpatch.errors import (
     Failed,
     JhpatchError,
     NextStep,
+    Usage,
     jhpatch_command,
     missing_module,
     permission_denied,
@@ -34,6 +35,8 @@ def main(argv: Optional[List[str]] = None) -> int:
     runner = _runner(argparse.Namespace(), arguments)
     try:
         with terminal.interruptible():
+            if argv is None:
+                _refuse_foreign_script()
             parsed = parse(arguments)
             runner = _runner(parsed, arguments)
             _preload(as_json)
@@ -48,7 +51,7 @@ def main(argv: Optional[List[str]] = None) -> int:
                 result = run(parsed)
             finally:
                 messages.end()
-            runner = _runner(parsed, arguments)  # status --all adds the environments that it finds
+            runner = _runner(parsed, arguments)  # with the environments that status --all finds
     except JhpatchError as error:
         result = _failure(arguments, error)
     except (KeyboardInterrupt, Exception) as error:
@@ -56,6 +59,25 @@ def main(argv: Optional[List[str]] = None) -> int:
             _trace()
         result = _failure(arguments, _described(error, command_in(arguments)))
     return _print(with_fallbacks(result), runner, as_json, verbose, quiet)
+
+
+def _refuse_foreign_script() -> None:
+    """Raise Usage if the script ``jhpatch`` is in another environment than its Python.
+
+    The first line of a script names the Python by its path, also in a copy of the environment.
+    """
+    script = os.path.realpath(sys.argv[0])
+    prefix = os.path.dirname(os.path.dirname(script))
+    is_script = os.path.basename(script) == "jhpatch"
+    if is_script and prefix != os.path.realpath(sys.prefix):
+        if os.path.exists(os.path.join(prefix, "pyvenv.cfg")):
+            raise Usage(
+                "this script runs with the Python of another environment; its own may be a copy",
+                path=script,
+                expected=os.path.join(prefix, "bin/python"),
+                found=sys.executable,
+                next="in a copied environment, type the Python: bin/python -m jhpatch",
+            )
 
 
 def _runner(parsed: argparse.Namespace, arguments: List[str]) -> Runner:

@@ -11,7 +11,7 @@ from jhpatch.commands import COMMANDS, EXAMPLES
 from jhpatch.commands.arguments import add_output_options
 from jhpatch.errors import Usage, jhpatch_command, similar_names, unknown_name
 
-# argparse searches three directories for the translation of each message; none exists.
+# argparse searches several directories for a translation of each message; there is none.
 argparse._ = str  # type: ignore[attr-defined]
 
 _EXIT_CODES = (
@@ -19,7 +19,7 @@ _EXIT_CODES = (
     "4 another run holds the lock; 5 refused, nothing changed"
 )
 _ANYWHERE = ("--json", "-q", "--quiet", "-v", "--verbose")
-"""The options that can be typed before the command, too."""
+"""The options that can also be typed before the command."""
 _HARMLESS = {
     *("list", "status", "diff", "ticket", "doctor", "completion", "lint", "survey", "check"),
     *("help", "bash", "zsh", "fish"),
@@ -29,7 +29,7 @@ _HARMFUL = ("--force", "--allow-unlisted", "--fix-hashes")
 
 
 class _Formatter(argparse.HelpFormatter):
-    """Wraps help to the terminal's width: argparse itself would import shutil to read it.
+    """A formatter for the terminal's width; argparse itself would import shutil to read it.
 
     Each line is a paragraph; an example, which is indented, is not wrapped.
     """
@@ -89,7 +89,7 @@ class _Parser(argparse.ArgumentParser):
             name = unknown[0].split("=")[0]
             names = [option for option in self._option_string_actions if option[:2] == "--"]
             error = unknown_name("option", name, names, help_command, _is_harmless)
-            error.expected = None  # the help has them all
+            error.expected = None  # the help lists all options
             raise error
 
     def _print_message(self, message: str, file: Any = None) -> None:
@@ -147,7 +147,7 @@ def _refuse_before_command(argv: List[str]) -> None:
 
 
 class _Version(argparse.Action):
-    """Print the version, the Python, and the newest release of each patch."""
+    """Print the version, the Python, and the newest release that each patch supports."""
 
     def __call__(self, parser: Any, *arguments: Any) -> NoReturn:
         from jhpatch.patchset import catalog
@@ -161,7 +161,7 @@ class _Version(argparse.Action):
 
 
 def parser(name: Optional[str], whole: bool = False) -> _Parser:
-    """Return the parser of the command ``name``; for None of all, with arguments if ``whole``."""
+    """Return the parser of a command; None stands for all, with arguments if ``whole`` is set."""
     parser = _Parser(
         prog="jhpatch",
         description="Apply versioned, verified and reversible patches to an installed "
@@ -174,7 +174,7 @@ def parser(name: Optional[str], whole: bool = False) -> _Parser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help=help_text)
     add_output_options(parser)
-    # With prog, argparse does not format a usage to find it.
+    # Given prog, argparse does not format a usage to derive it.
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", prog="jhpatch")
     for command, purpose in COMMANDS.items():
         if name not in (None, command):
@@ -202,5 +202,5 @@ def module_of(command: str) -> Any:
 
 
 def command_in(argv: List[str]) -> Optional[str]:
-    """Return the command among the arguments; None for none."""
+    """Return the command among the arguments, or None."""
     return next((word for word in argv if word in COMMANDS), None)

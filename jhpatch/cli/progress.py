@@ -1,4 +1,4 @@
-"""A status line on a terminal for commands of over a second; needs rich (jhpatch[terminal])."""
+"""A status line for commands that take more than a second; needs rich (jhpatch[terminal])."""
 
 import threading
 from typing import Any, Optional, TextIO
@@ -19,7 +19,7 @@ class Progress:
         self._timer.start()
 
     def step(self, text: str) -> None:
-        """Show what is done now."""
+        """Show the current step."""
         with self._lock:
             self._text = text
             if self._status is not None:

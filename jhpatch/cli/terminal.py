@@ -8,7 +8,7 @@ from typing import Any, Callable, Iterator, Optional, TextIO
 
 from jhpatch.report.text import WIDTH, Style, shown
 
-_HOME = "\033[H\033[J"  # the upper left corner, and nothing below it (ECMA-48, CUP and ED)
+_HOME = "\033[H\033[J"  # to the upper left corner, and erase below (ECMA-48: CUP, ED)
 
 
 def style(verbose: bool) -> Style:
@@ -24,7 +24,7 @@ def is_dumb() -> bool:
 
 
 def help_width() -> int:
-    """Return the columns of help texts: COLUMNS, those of a terminal, and at most 88."""
+    """Return the width of help texts: COLUMNS or the terminal's columns, and at most 88."""
     if os.environ.get("COLUMNS") or _is_terminal(sys.stdout):
         return min(_width(), WIDTH)
     return WIDTH
@@ -58,7 +58,7 @@ class Messages:
         self._progress: Any = None
 
     def step(self, text: str) -> None:
-        """Show what is done now."""
+        """Show the current step."""
         if not self._draws:
             return
         if self._progress is None:
@@ -108,7 +108,7 @@ def watch(
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
     """Turn Ctrl-C into KeyboardInterrupt if __main__ has set it to end the process."""
-    import _signal  # type: ignore[import-not-found]  # signal.py needs 1 ms
+    import _signal  # type: ignore[import-not-found]  # signal.py takes 1 ms
 
     old = _signal.getsignal(_signal.SIGINT)
     if old != _signal.SIG_DFL:
@@ -132,7 +132,7 @@ def paged(text: str) -> bool:
         return False
     environment = dict({"LESS": "FRX", "LV": "-c"}, **os.environ)
     data = shown(text).encode("utf-8", "backslashreplace")
-    # Ctrl-C is for the pager: if jhpatch exits first, the pager keeps the terminal's settings.
+    # Ctrl-C is for the pager: if jhpatch exited, pager and shell would both read the terminal.
     old = _signal.signal(_signal.SIGINT, lambda *_: None)
     try:
         child = subprocess.Popen(command, shell=True, stdin=subprocess.PIPE, env=environment)
@@ -163,7 +163,7 @@ def output(text: str, escaped: bool = True) -> int:
 
 
 def ask(question: str) -> str:
-    """Return a line that is typed on the terminal; "" if there is none."""
+    """Return a line that is typed on the terminal; "" without a terminal."""
     if not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
         return ""
     error_output(question)

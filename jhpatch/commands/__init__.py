@@ -1,4 +1,4 @@
-"""The commands, one a module with ``add_arguments(parser)`` and ``run(arguments) -> Result``."""
+"""The commands: each is a module with ``add_arguments(parser)`` and ``run(arguments)``."""
 
 COMMANDS = {
     "list": "List every patch with its releases, its purpose, and its state in the environment",
@@ -11,7 +11,7 @@ COMMANDS = {
     "kernelspec": "Install, list, check and remove PySpark kernels",
     "completion": "Print the completion script of a shell: bash, zsh or fish",
     "nginx": "Write the site file of the nginx reverse proxy, or check an existing one",
-    "create": "For patch maintainers: create a patch from files that were edited in place",
+    "create": "For patch maintainers: create a patch from edited files or from a diff",
     "lint": "For patch maintainers: check patch files against the rules",
     "rebase": "For patch maintainers: port a patch to another release",
     "survey": "For patch maintainers: check for new upstream releases",

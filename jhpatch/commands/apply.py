@@ -1,4 +1,4 @@
-"""``jhpatch apply``: apply every patch that fits; all of them or none."""
+"""``jhpatch apply``: apply every patch that fits, or none if one is refused."""
 
 import argparse
 import time
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Result:
-    """Apply. Exit code 0: applied or nothing to do; 4: another run; 5: refused, no change."""
+    """Apply. Exit code 0: applied or nothing to do; 4: the lock is held; 5: refused, no change."""
     operation = Operation(
         "apply",
         frozenset(),

@@ -19,12 +19,21 @@ _PATCHES_HELP = (
     "Use this patch directory in addition to jhpatch's own, those in JHPATCH_PATCHES, %s and "
     "installed patch sets; can be given more than once" % patch_sets.STANDING
 )
+_WHEELS_HELP = (
+    "Read wheels from this directory, and keep those that pip downloads (default: keep none)"
+)
 
 
 def add_arguments(
-    parser: argparse.ArgumentParser, changes: bool = False, patches: bool = True
+    parser: argparse.ArgumentParser,
+    changes: bool = False,
+    patches: bool = True,
+    patches_help: str = _PATCHES_HELP,
 ) -> None:
-    """Add the arguments that commands share; ``changes`` for a command that changes sites."""
+    """Add the arguments that commands share; ``changes`` for a command that changes sites.
+
+    ``patches`` adds the names of patches; ``patches_help`` is the help of ``--patches``.
+    """
     add = parser.add_argument
     if patches:
         add(
@@ -49,7 +58,7 @@ def add_arguments(
         help="Use this site-packages directory, such as one in a container image, without its "
         "Python; can be given more than once",
     )
-    add_patches(parser)
+    add_patches(parser, patches_help)
     add_only_patches(parser)
     add_output_options(parser)
     if changes:
@@ -83,16 +92,13 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
         "-v",
         "--verbose",
         action="store_true",
-        help="Print more: hashes, reasons, and checks that passed",
+        help="Print more, such as hashes, reasons and tracebacks",
     )
 
 
-def add_wheels(parser: argparse.ArgumentParser) -> None:
-    """Add ``--wheels``, for the commands for patch maintainers."""
-    text = (
-        "Read wheels from this directory, and keep those that pip downloads (default: keep none)"
-    )
-    parser.add_argument("--wheels", metavar="DIR", help=text)
+def add_wheels(parser: argparse.ArgumentParser, help: str = _WHEELS_HELP) -> None:
+    """Add ``--wheels``."""
+    parser.add_argument("--wheels", metavar="DIR", help=help)
 
 
 def number(least: float, most: float, unit: str) -> Callable[[str], float]:
@@ -117,11 +123,11 @@ def catalog_of(arguments: argparse.Namespace, whole: bool = True) -> Catalog:
 
 
 def all_patch_dirs_of(arguments: argparse.Namespace) -> List[str]:
-    """Return jhpatch's own patch directory, unless ``--only-patches`` leaves it out, those of
-    ``--patches`` and the standing ones (``patch_sets``).
+    """Return jhpatch's own patch directory, those of ``--patches``, and the standing ones
+    (``patch_sets``); with ``--only-patches``, without jhpatch's own.
 
-    Raises Usage for a directory that does not exist or has no patch, but for a revert, which
-    needs no patches, only for one that ``--patches`` names and that does not exist.
+    Raises Usage for a directory that does not exist or has no patch. A revert needs no patches:
+    for it, only a directory that ``--patches`` names must exist.
     """
     others = without_repeated(patch_dirs_of(arguments) + standing_patch_dirs(arguments))
     if not arguments.only_patches:
@@ -162,8 +168,8 @@ def standing_patch_dirs(arguments: argparse.Namespace) -> List[str]:
 def patch_dirs_beside(arguments: argparse.Namespace, patch_dir: str) -> List[str]:
     """Return the patch directories of ``create``, which writes to ``patch_dir``, without it.
 
-    Unlike those of other commands they may be empty: the patch for them may be the one that
-    is created. Raises Usage for one that does not exist.
+    Unlike those of other commands, they can be empty: the patch that is created can be the
+    first one. Raises Usage for one that does not exist.
     """
     found = [(path, "--patches") for path in arguments.patches] + _standing(arguments)
     own = [] if arguments.only_patches else [catalog.own_patch_dir()]
@@ -183,7 +189,7 @@ def _standing(arguments: argparse.Namespace) -> List[Tuple[str, str]]:
 
 
 def _found(path: str) -> str:
-    """Return what is in the place of a directory, also if it cannot be read."""
+    """Return what a path is instead of a readable directory, as text for a message."""
     try:
         os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -199,8 +205,9 @@ def _command(arguments: argparse.Namespace) -> Optional[str]:
 
 def _refuse_unreadable(patch_dir: str, source: str, needs_patches: bool = True) -> None:
     if not os.path.isdir(patch_dir):
+        verb = "is not" if source == patch_dir else "does not name"
         raise Usage(
-            "%s does not name a directory" % source,
+            "%s %s a directory" % (source, verb),
             path=patch_dir,
             expected="a directory with %s" % catalog.LAYOUT.replace(" in the directory", ""),
             found=_found(patch_dir),
@@ -211,7 +218,7 @@ def _refuse_unreadable(patch_dir: str, source: str, needs_patches: bool = True) 
 
 
 def _way_out(source: str) -> str:
-    """Return how to mend what names a directory that does not exist."""
+    """Return how to correct what names a directory that does not exist."""
     if source == "JHPATCH_PATCHES":
         return "correct or unset JHPATCH_PATCHES, then run the same command again"
     if source == patch_sets.STANDING:
@@ -220,7 +227,7 @@ def _way_out(source: str) -> str:
 
 
 def environments_of(arguments: argparse.Namespace) -> List[Environment]:
-    """Return the environments of ``--python`` and ``--site``, by default the running one."""
+    """Return the environments of ``--python`` and ``--site``, else the one that runs jhpatch."""
     # With -I, the variables of this run are not those of a hub.
     environ = {} if sys.flags.ignore_environment else arguments.environ
     named = [environment.environment_of(path, environ) for path in arguments.python]
@@ -277,5 +284,6 @@ def _without_faulty(patch_dirs: List[str]) -> Tuple[List[str], List[str]]:
             sound.append(patch_dir)
         except JhpatchError as error:
             place = error.path or patch_dir
-            notes.append("left out %s: %s: %s" % (patch_dir, place, error.message))
+            message = "jhpatch ignored the patch directory %s: %s: %s"
+            notes.append(message % (patch_dir, place, error.message))
     return sound, notes

@@ -1,4 +1,4 @@
-"""``jhpatch create``: make a patch from files that were edited in place, or from a diff."""
+"""``jhpatch create``: create a patch from files that were edited in place, or from a diff."""
 
 import argparse
 import contextlib
@@ -33,6 +33,11 @@ from jhpatch.patchset.engine import Files
 from jhpatch.report import states
 from jhpatch.report.result import Candidate, CreatedPatch, Result, SiteReport
 from jhpatch.system import path_owners, timestamps
+
+_PATCHES_HELP = (
+    "Write the patch file to this patch directory (default: the first in JHPATCH_PATCHES); can be "
+    "given more than once: jhpatch only reads the further directories"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,11 +77,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="Read the release's own files from a wheel in this directory; pip downloads a "
         "missing wheel into it (default: keep no download)",
     )
-    add_shared_arguments(parser, changes=True, patches=False)
+    add_shared_arguments(parser, changes=True, patches=False, patches_help=_PATCHES_HELP)
 
 
 def run(arguments: argparse.Namespace) -> Result:
-    """Exit code 5: no patch can be made of this; nothing was written or changed."""
+    """Exit code 5: no patch can be created from the edit; nothing was written or changed."""
     name, slug = create.name_of(arguments.patch)
     patch_dir = _patch_dir(arguments)
     existing = [patch_dir] * os.path.isdir(patch_dir) + patch_dirs_beside(arguments, patch_dir)
@@ -196,7 +201,7 @@ def _write(made: NewPatch) -> List[str]:
     created = [path for path in (directory, patch_dir) if not os.path.isdir(path)]
     try:
         os.makedirs(patch_dir, mode=0o755, exist_ok=True)
-        path_owners.refuse_foreign(patch_dir)  # another user may have made it just now
+        path_owners.refuse_foreign(patch_dir)  # another user may have just created it
         os.makedirs(directory, mode=0o755, exist_ok=True)
     except OSError as error:
         raise Failed("cannot create a directory: %s" % error.strerror, path=directory)
@@ -215,7 +220,7 @@ def _adopt(
 ) -> Tuple[Result, bool]:
     """Record the patch in a site whose files have its bytes; leave any other site as it is.
 
-    Return False if the site could not be changed: then the patch is not wanted either.
+    Return False if the site could not be changed: the caller then removes the patch file.
     """
     patch = made.edition.patch
     patch_dir = os.path.dirname(os.path.dirname(made.edition.file))
@@ -251,7 +256,7 @@ def _has_files(
 ) -> bool:
     """Return whether a site with an older version of a patch has the files of the new one.
 
-    Then ``apply`` changes the records alone.
+    ``apply`` then changes only the records.
     """
     read = inspection.snapshot.read
     older = status.applied.files if status.applied else ()
@@ -271,7 +276,7 @@ def _only(inspection: Inspection, patch: str) -> Inspection:
 def _report_of(report: SiteReport, patch: str) -> SiteReport:
     """Return the report without other patches, and without a next step that cannot work.
 
-    As root, this command would refuse the patch directory of the user who runs it.
+    Root would refuse the patch directory of the user who runs the command.
     """
     error = report.error
     steps = error.next.parts if error and error.next else ()
@@ -282,7 +287,7 @@ def _report_of(report: SiteReport, patch: str) -> SiteReport:
 
 
 def _take_back(made: NewPatch, created: List[str]) -> None:
-    """Restore the patch directory, as the site could not be adopted."""
+    """Restore the patch directory, because the site could not record the patch."""
     if made.old is not None:
         patch_writer.write(made.old.file, made.old.data.decode("utf-8", "surrogateescape"))
         return

@@ -21,11 +21,15 @@ from jhpatch.transaction.change import FileChange
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``diff``."""
     add_shared_arguments(parser)
-    add_wheels(parser)
+    text = (
+        "Find the original of an edited file in a wheel in this directory; pip downloads a "
+        "missing wheel into it (default: download nothing)"
+    )
+    add_wheels(parser, text)
 
 
 def run(arguments: argparse.Namespace) -> Result:
-    """Show the diff. Exit code 0: even if it is empty; 4: another run; 5: apply would refuse."""
+    """Show the diff. Exit code 0, even if it is empty; 4: another run; 5: apply would refuse."""
     sites, named = inspected(arguments, catalog_of(arguments))
     return Result("diff", Sites(tuple(_site(arguments, site, named) for site in sites)))
 
@@ -68,8 +72,8 @@ def _modules_first(change: FileChange) -> Tuple[bool, bool, str]:
 def _edits(
     arguments: argparse.Namespace, inspection: Inspection, status: PatchStatus
 ) -> Tuple[List[str], List[str]]:
-    """Return the diff from known bytes to the files that were changed since, and why
-    there is none of a file whose original cannot be had."""
+    """Return the diffs of the edited files from their known bytes, and the files whose original
+    was not found, each with the reason."""
     text: List[str] = []
     unknown: List[str] = []
     if status.state == states.UNSUPPORTED and arguments.wheels is None:
@@ -90,7 +94,7 @@ def _edits(
 def _original(
     arguments: argparse.Namespace, inspection: Inspection, status: PatchStatus, file: FileReport
 ) -> Tuple[Optional[bytes], str]:
-    """Return the release's own bytes of a file, proved by their hash, or where they are not."""
+    """Return the release's own bytes of a file, proved by their hash, and the failed searches."""
     from jhpatch.commands.edited_files import saved_originals
     from jhpatch.maintenance import release_bytes
 
@@ -111,7 +115,7 @@ def _original(
 def _without_original(
     arguments: argparse.Namespace, error: JhpatchError, status: PatchStatus, unknown: List[str]
 ) -> JhpatchError:
-    """Return the refusal: that the edit cannot be shown, and the command that may show it."""
+    """Return the refusal: why the edit is not shown, and a command that may help."""
     message = "%s; the original file was not found: %s" % (error.message, ", ".join(unknown))
     step = error.next
     if arguments.wheels is None:

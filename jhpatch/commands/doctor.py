@@ -1,4 +1,4 @@
-"""``jhpatch doctor``: report what this host lacks, and the next step; changes nothing."""
+"""``jhpatch doctor``: check this host, and report each problem with its next step; read-only."""
 
 import argparse
 import os
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> Result:
 def _templates_of_server(environ: Mapping[str, str]) -> Dict[str, Optional[str]]:
     """Return the values that the hub passed to the server in whose terminal this may run.
 
-    Each is None if it is unknown. No user can check a central keytab.
+    Each is None if it is unknown, or if the keytab is central: a user cannot read that one.
     """
     try:
         spec = load(environ.get(VARIABLE, ""))[1]
@@ -96,7 +96,7 @@ def _templates_of_server(environ: Mapping[str, str]) -> Dict[str, Optional[str]]
 
 
 def _caller() -> Tuple[str, ...]:
-    """Return the name of the user who calls; none for root, whose own ticket is no user's."""
+    """Return the name of the calling user; none for root, whose own ticket is not a user's."""
     try:
         return () if os.geteuid() == 0 else (own_account().name,)
     except KeyError:

@@ -6,7 +6,7 @@ import re
 from typing import Dict, Tuple
 
 from jhpatch.commands.arguments import environments_of
-from jhpatch.errors import Refused, Usage, jhpatch_command
+from jhpatch.errors import Refused, Usage
 from jhpatch.installer import edits, record, selection
 from jhpatch.installer.distribution import Distribution
 from jhpatch.installer.inspection import Inspection
@@ -19,7 +19,7 @@ from jhpatch.system.sha256 import sha256
 
 
 class Target(NamedTuple):
-    """The installed distribution, and the release's RECORD."""
+    """The installed distribution, and the rows of the release's RECORD."""
 
     inspection: Inspection
     distribution: Distribution
@@ -28,8 +28,10 @@ class Target(NamedTuple):
 
 
 def target_of(arguments: argparse.Namespace, patches: Catalog, name: str) -> Target:
-    """Return the installed distribution. Raises Refused if there is none, or one that jhpatch
-    does not patch; Usage for several."""
+    """Return the installed distribution.
+
+    Raises Refused if there is none or if jhpatch cannot patch it, Usage if several sites have it.
+    """
     inspections = selection.inspect_all(environments_of(arguments), patches)
     for inspection in inspections:
         if inspection.error:
@@ -38,7 +40,8 @@ def target_of(arguments: argparse.Namespace, patches: Catalog, name: str) -> Tar
             raise Refused(
                 "another run is changing the site, or was interrupted",
                 path=inspection.site.path,
-                next=jhpatch_command("apply"),
+                next="wait until that run ends, or run the interrupted command again: it restores "
+                "the site first",
             )
     found = [
         inspection
@@ -82,7 +85,7 @@ def _target_in(arguments: argparse.Namespace, inspection: Inspection, name: str)
 def _with_hashes(
     arguments: argparse.Namespace, distribution: Distribution, rows: Tuple[Row, ...]
 ) -> Tuple[Row, ...]:
-    """Return the rows; those without a SHA-256 have that of the file in a named wheel."""
+    """Return the rows; a row without a SHA-256 receives that of the file in a named wheel."""
     paths = [row.path for row in rows if row.sha256 is None and is_of_a_package(row.path)]
     files: Dict[str, bytes] = {}
     for wheel in arguments.wheel if paths else ():

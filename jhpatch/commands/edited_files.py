@@ -75,7 +75,7 @@ def edited(arguments: argparse.Namespace, target: Target, patch: str) -> Change:
 def _refuse_known_files(arguments: argparse.Namespace, target: Target, paths: List[str]) -> None:
     """Raise Refused if a named wheel has a file that RECORD does not list.
 
-    It is no new file: a revert would remove it.
+    The file only appears to be new: a revert would remove it.
     """
     for wheel in arguments.wheel if paths else ():
         for path in sorted(wheels.read_files(wheel, paths)):
@@ -99,7 +99,7 @@ def _named_files(arguments: argparse.Namespace, target: Target) -> Set[str]:
 
 
 def _not_edited(target: Target, path: str) -> str:
-    """Return why a named file is no edit."""
+    """Return why a named file is not an edit."""
     if path in {row.path for row in target.rows}:
         return "it is identical to the file of the release"
     return "%s has no file with this path in the site" % target.package
@@ -156,7 +156,7 @@ def from_diff(arguments: argparse.Namespace, target: Target) -> Change:
         try:
             after[path], moved = foreign_diff.applied(before[path], row, path, arguments.diff)
         except BadPatch as error:
-            if error.next is None:  # not lint, which does not read such a diff
+            if error.next is None:  # lint, the default next step, does not read such a diff
                 error.next = NextStep(
                     "make the diff again with diff -u, against the files of this release"
                 )
@@ -167,8 +167,8 @@ def from_diff(arguments: argparse.Namespace, target: Target) -> Change:
 
 
 def _outside(names: List[str], paths: Iterable[str]) -> Dict[str, str]:
-    """Return the names in a diff that are files of the release outside of the site, with the
-    reason why no patch can carry them. A wheel has them as ``NAME.data/data/share/…``."""
+    """Return the names in a diff that are files of the release outside of the site, each with
+    the reason why no patch can change it. A wheel has them as ``NAME.data/data/share/…``."""
     tails = {re.sub(r"\A(\.\./)+", "/", path): path for path in paths if path.startswith("../")}
     found = {}
     for name in names:
@@ -184,7 +184,7 @@ def with_other_files(
     """Return the change with the files of the patch file that it replaces.
 
     They stay if only some files were named, by ``--file`` or in a diff. Otherwise the change
-    has every edit, and a file that it lacks is as the release has it.
+    contains every edit, so a file that it lacks is identical to that of the release.
     """
     others = tuple(row for row in old.changes if row.path not in change.before)
     if arguments.diff is None and not arguments.file:
@@ -200,7 +200,7 @@ def with_other_files(
 def _release_files(
     arguments: argparse.Namespace, target: Target, chosen: Tuple[Edit, ...]
 ) -> Files:
-    """Return the release's own bytes of the chosen files. Raises Refused if they are not had."""
+    """Return the release's own bytes of the chosen files. Raises Refused if they are not found."""
     hashes = {edit.path: edit.before for edit in chosen if edit.before is not None}
     sources = release_bytes.Sources(
         saved_originals(target.inspection), tuple(arguments.wheel), arguments.wheels

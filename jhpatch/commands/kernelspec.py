@@ -1,4 +1,4 @@
-"""``jhpatch kernelspec``: PySpark kernels: install, list, check, remove."""
+"""``jhpatch kernelspec``: install, list, check and remove PySpark kernels."""
 
 import argparse
 import os
@@ -27,7 +27,7 @@ _DEFAULTS = {"--master": "yarn", "--deploy-mode": "client", "--name": "pyspark",
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``kernelspec`` and of its actions."""
+    """Add the arguments of ``kernelspec`` and of its actions."""
     subparsers = parser.add_subparsers(dest="action", metavar="ACTION")
 
     def action(name: str, purpose: str) -> argparse.ArgumentParser:
@@ -84,7 +84,7 @@ def _add_install(parser: argparse.ArgumentParser) -> None:
         "--yarn-conf-dir",
         metavar="DIR",
         help="Read yarn-site.xml from this directory, if it is not in --hadoop-conf-dir "
-        "(default: YARN_CONF_DIR)",
+        "(default: YARN_CONF_DIR, if --hadoop-conf-dir is not given)",
     )
     add(
         "--java-home",
@@ -133,7 +133,9 @@ def _add_install(parser: argparse.ArgumentParser) -> None:
         help="Start Spark when it is first used, not with the notebook",
     )
     minutes = number(0, 10080, "minutes")
-    text = "Stop a session that is idle for this long (default: 0, never)"
+    text = (
+        "Stop a Spark session, not the kernel, when it is idle for this long (default: 0, never)"
+    )
     add("--idle-stop", type=minutes, default=0.0, metavar="MINUTES", help=text)
     target = parser.add_mutually_exclusive_group()
     target.add_argument(
@@ -293,9 +295,9 @@ def _check(arguments: argparse.Namespace) -> Result:
 def _run(
     kernel: InstalledKernel, arguments: argparse.Namespace
 ) -> Tuple[Tuple[Fault, ...], Tuple[str, ...]]:
-    """Return what came of a first job: its figures as notes, or the cause.
+    """Return the result of a first job: its figures as notes, or the cause of its failure.
 
-    If the kernel's own output names no cause, the findings made without it come first.
+    If the kernel's own output names no cause, the findings of the static check come first.
     """
     outcome = kernel_run.run_job(kernel.name, arguments.timeout, arguments.say)
     notes = _describe(outcome.figures)
@@ -308,7 +310,7 @@ def _run(
         seen, _ = inspection.inspect(kernel, arguments.environ)
         before = tuple(fault for fault in seen if fault.code != outcome.fault.code)
         if outcome.fault.code == "kernel-died" and any(map(prevents_start, before)):
-            return before, notes  # it is what the process died of
+            return before, notes  # the process ended because of it
     return before + (outcome.fault,), notes
 
 

@@ -12,7 +12,7 @@ from jhpatch.report.result import PatchErrors, Result, error_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``lint``."""
+    """Add the arguments of ``lint``."""
     add = parser.add_argument
     add_patches(
         parser, "Check this patch directory, not jhpatch's own; can be given more than once"
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--wheels",
         metavar="DIR",
         help="Compare every release of each range with its wheel in this directory; pip downloads "
-        "missing wheels to it",
+        "missing wheels into it",
     )
     add(
         "--wheel",
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Result:
-    """Exit code 3: something is wrong; 5: a hash cannot be filled in."""
+    """Exit code 3: a patch file breaks a rule, or a file of jhpatch differs; 5: refused."""
     if arguments.installed:
         errors = list(self_check.findings())
         count = _counted(len(errors), "finding")
@@ -60,13 +60,14 @@ def run(arguments: argparse.Namespace) -> Result:
                 next=jhpatch_command("lint", "--fix-hashes", "--wheel", "WHEEL"),
             )
         paths = patch_writer.fill_hashes(directories, arguments.wheel)
-        notes = tuple("%s: hashes filled in" % path for path in paths)
+        notes = tuple("filled in the hashes of " + path for path in paths)
         return Result("lint", PatchErrors(()), changed=True, notes=notes)
     report = lint.check(directories, arguments.wheel, arguments.wheels)
     sound = _counted(report.editions, "valid header")
     compared = "no release was compared byte for byte: use --wheels DIR"
     if report.releases:
-        compared = "compared with the bytes of " + _counted(report.releases, "release")
+        count = _counted(report.releases, "comparison")
+        compared = "made %s of a patch file with the bytes of a release" % count
     summary = "%s, %s" % (sound, _counted(len(report.errors), "finding"))
     return _result(report.errors, summary, compared, *report.notes)
 

@@ -9,7 +9,7 @@ from jhpatch.report.result import Result
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``nginx render`` and ``nginx check``."""
+    """Add the arguments of ``nginx render`` and ``nginx check``."""
     subparsers = parser.add_subparsers(dest="what", metavar="ACTION")
     for name, purpose, module in (
         ("render", "Write the site file of a reverse proxy for the hub", nginx_render),
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Result:
-    """Exit code of render, 5: not jhpatch's file; of check, 3: an error or a warning."""
+    """Exit code 3: ``check`` found an error or a warning; 5: ``render`` refuses to overwrite."""
     if arguments.what == "render":
         return nginx_render.run(arguments)
     if arguments.what == "check":

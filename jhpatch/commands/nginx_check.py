@@ -1,4 +1,4 @@
-"""``jhpatch nginx check``: find faults in a reverse proxy's configuration, or in its answers."""
+"""``jhpatch nginx check``: find problems in a reverse proxy's configuration or answers."""
 
 import argparse
 import re
@@ -11,7 +11,7 @@ _CONFIG = "/etc/nginx/nginx.conf"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``nginx check``."""
+    """Add the arguments of ``nginx check``."""
     add = parser.add_argument
     add(
         "config",
@@ -35,13 +35,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--nginx-version",
         metavar="VERSION",
-        help="Check for this version of nginx (default: that of the installed nginx, which then "
-        "also checks the configuration)",
+        help="Assume that this version of nginx reads the configuration (default: that of the "
+        "installed nginx, which then also checks the configuration)",
     )
     add(
         "--hub-version",
         metavar="VERSION",
-        help="Check for this version of JupyterHub behind the reverse proxy",
+        help="Assume that this version of JupyterHub is behind the reverse proxy",
     )
     add(
         "--url",
@@ -69,7 +69,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Result:
-    """Exit code 3: an error or a warning."""
+    """Exit code 3: an error or a warning was found."""
     if arguments.url is None:
         for name in ("user", "cookie_file", "ca"):
             if getattr(arguments, name) is not None:
@@ -107,7 +107,7 @@ def _check_configuration(arguments: argparse.Namespace) -> Tuple[Tuple[Finding, 
     nginx = version.find()
     notes = () if nginx else tuple(map(_not_asked, version.untrusted()))
     if nginx is not None and named not in (None, nginx.number):
-        nginx = None  # another one reads it
+        nginx = None  # another nginx reads the configuration
     if nginx is not None:
         deployment = deployment._replace(version=nginx.number)
     broken = (*syntax.check(configuration, nginx), *notes)

@@ -13,7 +13,7 @@ _TWO_YEARS = 63072000  # seconds; Mozilla's recommendation for HSTS
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``nginx render``."""
+    """Add the arguments of ``nginx render``."""
     add = parser.add_argument
     repeatable: Dict[str, Any] = {"action": "append", "default": []}
     add(
@@ -41,7 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--certificate",
         metavar="FILE",
         help="Use this certificate for all names, or give one for each --server-name, in the same "
-        "order; required without --external-scheme; can be given more than once",
+        "order; required without --external-scheme and --snippet; can be given more than once",
         **repeatable,
     )
     add(
@@ -56,7 +56,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="Name the scheme that browsers use, if another proxy terminates TLS in front of "
         "nginx",
     )
-    add("--redirect-http", action="store_true", help="Redirect requests to port 80 to https")
+    text = "With --certificate: redirect requests to port 80 to https"
+    add("--redirect-http", action="store_true", help=text)
     add(
         "--hsts",
         nargs="?",
@@ -68,19 +69,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--stapling",
         metavar="RESOLVER",
-        help="Use OCSP stapling with the name server at this address",
+        help="With --certificate: use OCSP stapling with the name server at this address",
     )
     add(
         "--max-body",
         default="100m",
         metavar="SIZE",
-        help="Accept notebooks of up to this size (default: 100m)",
+        help="Accept requests of up to this size, such as a saved notebook (default: 100m)",
     )
     add(
         "--read-timeout",
         default="1d",
         metavar="TIME",
-        help="Close an idle websocket after this time (default: 1d)",
+        help="Close a websocket or an event stream that is idle for this long (default: 1d)",
     )
     add(
         "--base-url",
@@ -109,7 +110,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--proxy-protocol",
         action="store_true",
-        help="Accept the PROXY protocol from each --trusted-proxy",
+        help="With --trusted-proxy: expect the PROXY protocol on all connections",
     )
     add(
         "--health-check",
@@ -117,7 +118,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="Answer requests for this path with 200 under any host name, because load "
         "balancers check by address; not with --certificate or --no-default-server",
     )
-    add("--http3", action="store_true", help="Accept HTTP/3 too, on the same ports")
+    text = "With --certificate: accept HTTP/3, too, on the same ports"
+    add("--http3", action="store_true", help=text)
     add(
         "--acme-webroot",
         metavar="DIR",
@@ -161,7 +163,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Result:
-    """Exit code 5: the file is not jhpatch's, or was changed."""
+    """Exit code 5: jhpatch did not write the file, or the file was changed since."""
     from jhpatch.nginx import output, site_file
 
     path, dry_run = arguments.output, arguments.dry_run
@@ -195,7 +197,7 @@ def _not_ours(path: str) -> Error:
         path,
         "an unchanged file that nginx render wrote",
         "a file that was written or changed without jhpatch",
-        # A backup beside it is read too where nginx includes sites-enabled/*.
+        # If nginx includes sites-enabled/*, it would also read a backup beside the file.
         NextStep(
             "move %s to a directory that nginx does not include; then run the same command again"
             % path
@@ -204,7 +206,7 @@ def _not_ours(path: str) -> Error:
 
 
 def site_of(arguments: argparse.Namespace) -> ProxySite:
-    """Return the values as they were typed."""
+    """Return the values of the command line, unchecked. Raises Usage."""
     version = arguments.nginx_version
     if version is None:
         from jhpatch.nginx import version as nginx_version

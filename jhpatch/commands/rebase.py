@@ -1,4 +1,4 @@
-"""``jhpatch rebase``: port a patch to another release, where nothing is doubtful."""
+"""``jhpatch rebase``: port a patch to another release, unless anything is doubtful."""
 
 import argparse
 import os
@@ -20,7 +20,7 @@ from jhpatch.report.result import Candidate, RebasedPatch, Result
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``rebase``."""
+    """Add the arguments of ``rebase``."""
     add = parser.add_argument
     add("patch", metavar="PATCH", help="A patch name from `jhpatch list`")
     add(

@@ -18,12 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--force",
         action="store_true",
         help="Also restore files that were changed after apply; save the changed files in "
-        ".jhpatch/forced of the site",
+        ".jhpatch/forced in the site",
     )
 
 
 def run(arguments: argparse.Namespace) -> Result:
-    """Revert. Exit code 0: reverted or nothing to do; 4: another run; 5: refused, no change."""
+    """Revert. Exit code 0: done or nothing to do; 4: the lock is held; 5: refused, no change."""
     now = timestamps.now(time.time())
     operation = Operation("revert", frozenset(), __version__, now, force=arguments.force)
     return change(arguments, operation)

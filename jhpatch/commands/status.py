@@ -1,8 +1,9 @@
 """``jhpatch status``: show the state of each patch; read-only, without a lock."""
 
 import argparse
+import functools
 import os
-from typing import Any, Dict, FrozenSet, List, Tuple
+from typing import Any, Dict, FrozenSet, List, Set, Tuple
 
 from jhpatch import __version__
 from jhpatch.commands.arguments import add_arguments as add_shared_arguments
@@ -24,6 +25,8 @@ from jhpatch.patchset.catalog import Catalog
 from jhpatch.report import packing, states
 from jhpatch.report.result import Result, SiteReport, Sites, error_of
 
+_LIMIT = 60.0  # seconds, to inspect an environment as its user
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``status``."""
@@ -33,10 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Result:
-    """Show the states. Exit code 0: no change needed; 3: needed; 4: another run; 5: no patch."""
+    """Show the states. Exit code 3: a patch needs a change; 4: another run; 5: no target."""
     catalog = catalog_of(arguments, whole=False)
     if arguments.all:
-        # Before any child is started, and once for all environments.
+        # Before the first child process, and once for all environments.
         named = selection.patch_names(arguments.patch, catalog, [])
         rows = _all_sites(arguments, catalog, named)
     else:
@@ -67,21 +70,31 @@ def _all_sites(
     from jhpatch.system import become_user, path_owners, processes
 
     rows: Dict[str, SiteReport] = {}
+    users_rows: Dict[str, SiteReport] = {}
+    """The reports of children that ran as a user, who decides what they contain."""
+    stopped: Set[int] = set()
     inspected_pythons = set()
     for python, uid in processes.interpreters():
+        writer = None
         try:
             _refuse_removed(python)
             writer = path_owners.writer_of(python) if os.geteuid() == 0 else None
             if writer is None:
                 reports = _sites_of(python, catalog, named)
+            elif (uid or writer.uid) in stopped:
+                raise Failed(
+                    "not inspected: another environment of this user exceeded the time limit"
+                )
             elif uid or writer.uid:
                 catalog.load()
-                reports = packing.unpacked(
-                    become_user.run_as(
-                        uid or writer.uid,
-                        lambda: _packed(python, catalog, named),  # noqa: B023
-                    )
-                )
+                user = uid or writer.uid
+                work = functools.partial(_packed, python, catalog, named)
+                try:
+                    answer = become_user.run_as(user, work, limit=_LIMIT)
+                except become_user.TimedOut:
+                    stopped.add(user)
+                    raise
+                reports = packing.unpacked(answer)
             else:
                 raise Refused(
                     "as root, jhpatch does not inspect a path that several other users can write",
@@ -97,10 +110,14 @@ def _all_sites(
         else:
             inspected_pythons.add(python)
         for report in reports:
-            rows.setdefault(os.path.realpath(report.site), report)
+            known = rows if writer is None else users_rows
+            # The Pythons of several environments can be links to one file.
+            is_site = report.site != python
+            known.setdefault(os.path.realpath(report.site) if is_site else python, report)
+    rows = dict(users_rows, **rows)
     if not rows:
         raise Refused(
-            "no hub and no user's server is running on this host",
+            "jhpatch found no running hub and no user's server on this host",
             expected="a running jupyterhub or jupyterhub-singleuser",
             found="none that this user can see",
             next=jhpatch_command("status", "--python", "/path/to/the/hub/bin/python"),

@@ -16,7 +16,7 @@ from jhpatch.report.result import Release, Releases, Result
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``survey``."""
+    """Add the arguments of ``survey``."""
     parser.add_argument(
         "distribution",
         nargs="*",
@@ -30,11 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Result:
-    """Exit code 3: a release is not covered."""
+    """Exit code 3: the patches do not cover a release."""
     directories = all_patch_dirs_of(arguments)
     by_name = survey.editions_of(arguments.distribution, directories)
     with wheels.directory_for_downloads(arguments.wheels) as directory:
-        # A line each, also without a terminal: with all downloads it takes minutes.
+        # One line for each release, also without a terminal: the downloads take minutes.
         surveyed = survey.survey(by_name, directory, arguments.say)
         releases = [Release(*coverage) for coverage in surveyed]
     step = None

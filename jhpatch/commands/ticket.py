@@ -1,4 +1,4 @@
-"""``jhpatch ticket``: show the calling user's Kerberos tickets; only reads."""
+"""``jhpatch ticket``: show the calling user's Kerberos tickets; read-only."""
 
 import argparse
 import contextlib
@@ -80,8 +80,8 @@ def _read_ticket(
 ) -> Tuple[str, str, Optional[ticket_status.Ticket]]:
     """Return the name of a cache, its path or "", and its ticket.
 
-    It is libkrb5's default cache if ``name`` is empty. Raises Problem of the ticket service,
-    whose functions read it.
+    An empty ``name`` stands for libkrb5's default cache. Raises Problem, like the functions of
+    the ticket service that read it.
     """
     from jhpatch.deployed.kerberos import ccache
     from jhpatch.deployed.kerberos.account import own_account
@@ -98,7 +98,7 @@ def _read_ticket(
     if not name and primary and not os.path.isfile(primary):
         return default, primary, None  # klist would create the collection (dircc)
     if not name and default.startswith(("/", "FILE:/", "DIR::/")):
-        name = default  # klist would wait for a FIFO there
+        name = default  # klist would block if a FIFO is there
     if name:
         cache = ccache.cache_of(name, account.uid)
     else:
@@ -108,9 +108,9 @@ def _read_ticket(
 
 
 def _has_keytab(record: Optional[Record], account: "Account", environ: Mapping[str, str]) -> bool:
-    """Return whether the keytab can be read that a renewer uses: krb5.conf's if none is set.
+    """Return whether this user can read the keytab of a renewer; by default krb5.conf's.
 
-    True if that is not known.
+    True if the keytab is unknown.
     """
     from jhpatch.kerberos.keytab import parse_keytab_name
     from jhpatch.kerberos.programs import run_program

@@ -12,7 +12,7 @@ _shtab_jhpatch_commands() {
   local _commands=(
     apply:'Apply all applicable patches'
     completion:'Print the completion script of a shell: bash, zsh or fish'
-    create:'For patch maintainers: create a patch from files that were edited in place'
+    create:'For patch maintainers: create a patch from edited files or from a diff'
     diff:'Show the exact changes of apply as a unified diff'
     doctor:'Check Kerberos and Spark on this host, and show the next steps; change nothing'
     help:'Show the help of a command'
@@ -52,7 +52,7 @@ _shtab_jhpatch_options=(
   "--version[Show the versions of jhpatch and Python, and the newest release that each patch supports]"
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
-  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
+  {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -66,7 +66,7 @@ _shtab_jhpatch_apply_options=(
   "--only-patches[Ignore the patches that come with jhpatch]"
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
-  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
+  {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
   "--dry-run[Show what would be done\; write nothing]"
   "--lock-timeout[Wait at most this long for another run to end (default\: 10)]:SECONDS:"
   "--allow-unlisted[Also patch an untested release whose files are identical to those of a tested one]"
@@ -80,7 +80,7 @@ _shtab_jhpatch_completion_options=(
   "(- : *)"{-h,--help}"[Show this help and exit]"
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
-  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
+  {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
   ":The shell\; for bash, write into \~\/.bashrc\: eval \"\$(jhpatch completion bash)\":(bash zsh fish)"
 )
 
@@ -96,11 +96,11 @@ _shtab_jhpatch_create_options=(
   "--wheels[Read the release\'s own files from a wheel in this directory\; pip downloads a missing wheel into it (default\: keep no download)]:DIR:"
   "*--python[Use the environment of this Python, or in this directory\; can be given more than once (default\: the Python that runs jhpatch)]:PATH:"
   "*--site[Use this site-packages directory, such as one in a container image, without its Python\; can be given more than once]:DIR:"
-  "*--patches[Use this patch directory in addition to jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
+  "*--patches[Write the patch file to this patch directory (default\: the first in JHPATCH_PATCHES)\; can be given more than once\: jhpatch only reads the further directories]:DIR:"
   "--only-patches[Ignore the patches that come with jhpatch]"
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
-  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
+  {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
   "--dry-run[Show what would be done\; write nothing]"
   "--lock-timeout[Wait at most this long for another run to end (default\: 10)]:SECONDS:"
   ":The distribution, and a name for the patch:"
@@ -117,8 +117,8 @@ _shtab_jhpatch_diff_options=(
   "--only-patches[Ignore the patches that come with jhpatch]"
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
-  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
-  "--wheels[Read wheels from this directory, and keep those that pip downloads (default\: keep none)]:DIR:"
+  {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
+  "--wheels[Find the original of an edited file in a wheel in this directory\; pip downloads a missing wheel into it (default\: download nothing)]:DIR:"
   "(*)::A patch name from \`jhpatch list\` (default\: all):"
 )
 
@@ -139,7 +139,7 @@ _shtab_jhpatch_doctor_options=(
   "--only-patches[Ignore the patches that come with jhpatch]"
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
-  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
+  {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -164,7 +164,7 @@ _shtab_jhpatch_kernelspec_check_options=(
   "(- : *)"{-h,--help}"[Show this help and exit]"
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
-  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
+  {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
   "--static[Inspect the kernel\'s files, and start no kernel]"
   "--timeout[Wait at most this long for the start and the job together (default\: 180)]:SECONDS:"
   ":Check this kernel (default\: pyspark):"
@@ -177,10 +177,10 @@ _shtab_jhpatch_kernelspec_install_options=(
   "(- : *)"{-h,--help}"[Show this help and exit]"
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
-  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
+  {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
   "--spark-home[Use the Spark in this directory (default\: SPARK_HOME, or the only Spark that is found)]:DIR:"
   "--hadoop-conf-dir[Read core-site.xml from this directory (default\: HADOOP_CONF_DIR, else YARN_CONF_DIR, else \/etc\/hadoop\/conf)]:DIR:"
-  "--yarn-conf-dir[Read yarn-site.xml from this directory, if it is not in --hadoop-conf-dir (default\: YARN_CONF_DIR)]:DIR:"
+  "--yarn-conf-dir[Read yarn-site.xml from this directory, if it is not in --hadoop-conf-dir (default\: YARN_CONF_DIR, if --hadoop-conf-dir is not given)]:DIR:"
   "--java-home[Use the Java in this directory (default\: the first that this Spark runs on)]:DIR:"
   "--python[Run the kernel and the workers with this Python interpreter (default\: the one that runs jhpatch)]:PATH:"
   "--worker-python[Run the workers with this Python interpreter (default\: that of --python)]:PATH:"
@@ -191,7 +191,7 @@ _shtab_jhpatch_kernelspec_install_options=(
   "*--conf[Set a property of Spark\; can be given more than once]:KEY=VALUE:"
   "*--env[Set a variable in the kernel\'s environment\; can be given more than once]:NAME=VALUE:"
   "--lazy[Start Spark when it is first used, not with the notebook]"
-  "--idle-stop[Stop a session that is idle for this long (default\: 0, never)]:MINUTES:"
+  "--idle-stop[Stop a Spark session, not the kernel, when it is idle for this long (default\: 0, never)]:MINUTES:"
   "--user[Install for yourself (default\: for all users)]"
   "--sys-prefix[Install into this Python\'s environment]"
   "--prefix[Install into another environment]:DIR:"
@@ -205,7 +205,7 @@ _shtab_jhpatch_kernelspec_list_options=(
   "(- : *)"{-h,--help}"[Show this help and exit]"
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
-  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
+  {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -215,7 +215,7 @@ _shtab_jhpatch_kernelspec_remove_options=(
   "(- : *)"{-h,--help}"[Show this help and exit]"
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
-  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
+  {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
   "--dry-run[Print what would be removed\; remove nothing]"
   ":Remove this kernel:"
 )
@@ -226,13 +226,13 @@ _shtab_jhpatch_kernelspec_remove_defaults_added=0
 _shtab_jhpatch_lint_options=(
   "(- : *)"{-h,--help}"[Show this help and exit]"
   "*--patches[Check this patch directory, not jhpatch\'s own\; can be given more than once]:DIR:"
-  "--wheels[Compare every release of each range with its wheel in this directory\; pip downloads missing wheels to it]:DIR:"
+  "--wheels[Compare every release of each range with its wheel in this directory\; pip downloads missing wheels into it]:DIR:"
   "*--wheel[Compare the patches of a release with its wheel\; can be given more than once]:WHEEL:"
   "--fix-hashes[Write the Before and After hashes into the patch files for the release of each --wheel]"
   "--installed[Compare the files of jhpatch itself with the RECORD of its wheel]"
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
-  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
+  {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -246,7 +246,7 @@ _shtab_jhpatch_list_options=(
   "--only-patches[Ignore the patches that come with jhpatch]"
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
-  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
+  {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -263,15 +263,15 @@ _shtab_jhpatch_nginx_check_options=(
   "(- : *)"{-h,--help}"[Show this help and exit]"
   "*--server-name[Check only the servers of this name\; can be given more than once]:NAME:"
   "--external-scheme[Name the scheme that browsers use, if another proxy terminates TLS in front of nginx]:http|https:"
-  "--nginx-version[Check for this version of nginx (default\: that of the installed nginx, which then also checks the configuration)]:VERSION:"
-  "--hub-version[Check for this version of JupyterHub behind the reverse proxy]:VERSION:"
+  "--nginx-version[Assume that this version of nginx reads the configuration (default\: that of the installed nginx, which then also checks the configuration)]:VERSION:"
+  "--hub-version[Assume that this version of JupyterHub is behind the reverse proxy]:VERSION:"
   "--url[Check the answers of the running reverse proxy at https\:\/\/NAME\:PORT\/ instead of a configuration]:URL:"
   "--user[With --url\: request the path of this user\'s server (default\: that of a user who does not exist)]:NAME:"
   "--cookie-file[With --url\: send the Cookie header in this file, as a user who has logged in]:FILE:"
   "--ca[With --url\: verify the certificate with the authorities in this file (default\: those of this host)]:FILE:"
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
-  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
+  {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
   ":The nginx.conf, a site file, or a directory of them (default\: \/etc\/nginx\/nginx.conf):"
 )
 
@@ -283,21 +283,21 @@ _shtab_jhpatch_nginx_render_options=(
   "*--server-name[Serve the site under this name\; required\; can be given more than once]:NAME:"
   "*--listen[Listen on this port or address, such as 443, \[\:\:\]\:443 or unix\:\/PATH\; can be given more than once (default\: 443 and \[\:\:\]\:443)]:PORT|ADDRESS:PORT:"
   "*--upstream[Pass requests to the hub\'s proxy at this address, https\:\/\/HOST\:PORT if it uses TLS, or unix\:\/PATH\; required\; can be given more than once\: nginx uses a later one if an earlier one does not answer]:HOST:PORT:"
-  "*--certificate[Use this certificate for all names, or give one for each --server-name, in the same order\; required without --external-scheme\; can be given more than once]:FILE:"
+  "*--certificate[Use this certificate for all names, or give one for each --server-name, in the same order\; required without --external-scheme and --snippet\; can be given more than once]:FILE:"
   "*--certificate-key[Use this key for the certificate in the same position\; can be given more than once]:FILE:"
   "--external-scheme[Name the scheme that browsers use, if another proxy terminates TLS in front of nginx]:http|https:"
-  "--redirect-http[Redirect requests to port 80 to https]"
+  "--redirect-http[With --certificate\: redirect requests to port 80 to https]"
   "--hsts[Have browsers refuse plain http for this long (default without a value\: two years)]:SECONDS:"
-  "--stapling[Use OCSP stapling with the name server at this address]:RESOLVER:"
-  "--max-body[Accept notebooks of up to this size (default\: 100m)]:SIZE:"
-  "--read-timeout[Close an idle websocket after this time (default\: 1d)]:TIME:"
+  "--stapling[With --certificate\: use OCSP stapling with the name server at this address]:RESOLVER:"
+  "--max-body[Accept requests of up to this size, such as a saved notebook (default\: 100m)]:SIZE:"
+  "--read-timeout[Close a websocket or an event stream that is idle for this long (default\: 1d)]:TIME:"
   "--base-url[Serve the hub at this path, its c.JupyterHub.base_url (default\: \/)]:PATH:"
   "--proxy-read-timeout[Wait this long for the answer to a request that is not a websocket or an event stream (default\: nginx\'s 60s)]:TIME:"
   "--snippet[Write only a part\: maps for the http block, or locations for an existing server]:maps|locations:"
   "*--trusted-proxy[Trust the client address that this host or network in front of nginx reports\; can be given more than once]:ADDRESS|CIDR:"
-  "--proxy-protocol[Accept the PROXY protocol from each --trusted-proxy]"
+  "--proxy-protocol[With --trusted-proxy\: expect the PROXY protocol on all connections]"
   "--health-check[Answer requests for this path with 200 under any host name, because load balancers check by address\; not with --certificate or --no-default-server]:PATH:"
-  "--http3[Accept HTTP\/3 too, on the same ports]"
+  "--http3[With --certificate\: accept HTTP\/3, too, on the same ports]"
   "--acme-webroot[With --redirect-http\: serve \/.well-known\/acme-challenge\/ from this directory]:DIR:"
   "*--allow-origin[Let pages of this other origin use the hub, as c.ServerApp.allow_origin does\; can be given more than once]:ORIGIN:"
   "--auth-request[Authenticate each request with oauth2-proxy at http\:\/\/HOST\:PORT]:URL:"
@@ -308,7 +308,7 @@ _shtab_jhpatch_nginx_render_options=(
   "--dry-run[With --output\: show the diff\; write nothing]"
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
-  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
+  {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -326,7 +326,7 @@ _shtab_jhpatch_rebase_options=(
   "--only-patches[Ignore the patches that come with jhpatch]"
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
-  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
+  {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
   ":A patch name from \`jhpatch list\`:"
 )
 
@@ -341,10 +341,10 @@ _shtab_jhpatch_revert_options=(
   "--only-patches[Ignore the patches that come with jhpatch]"
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
-  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
+  {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
   "--dry-run[Show what would be done\; write nothing]"
   "--lock-timeout[Wait at most this long for another run to end (default\: 10)]:SECONDS:"
-  "--force[Also restore files that were changed after apply\; save the changed files in .jhpatch\/forced of the site]"
+  "--force[Also restore files that were changed after apply\; save the changed files in .jhpatch\/forced in the site]"
   "(*)::A patch name from \`jhpatch list\` (default\: all):"
 )
 
@@ -360,7 +360,7 @@ _shtab_jhpatch_status_options=(
   "--only-patches[Ignore the patches that come with jhpatch]"
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
-  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
+  {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
   "(*)::A patch name from \`jhpatch list\` (default\: all):"
 )
 
@@ -374,7 +374,7 @@ _shtab_jhpatch_survey_options=(
   "--only-patches[Ignore the patches that come with jhpatch]"
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
-  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
+  {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
   "(*)::A distribution that has patches (default\: all):"
 )
 
@@ -386,7 +386,7 @@ _shtab_jhpatch_ticket_options=(
   "--watch[Show the tickets again every SECONDS until Ctrl-C (default without a value\: 5)]:SECONDS:"
   "--json[Print one JSON document on standard output]"
   {-q,--quiet}"[Print errors only]"
-  {-v,--verbose}"[Print more\: hashes, reasons, and checks that passed]"
+  {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
 )
 
 # guard to ensure default positional specs are added only once per session

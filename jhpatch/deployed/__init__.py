@@ -1,4 +1,4 @@
-"""What is copied to hosts: ``kerberos`` beside a patched file, the rest beside a kernel.json.
+"""Code that runs outside jhpatch: ``kerberos`` beside a patched file, ``first_job`` in a kernel.
 
-Imports nothing of the rest of jhpatch.
+jhpatch copies the other modules beside a kernel.json. No module here imports the rest of jhpatch.
 """

@@ -1,8 +1,8 @@
-"""Why Spark does not start, in one set of words: the code, what it means, the next step.
+"""Why Spark does not start: for each cause a code, a severity, an explanation and a next step.
 
-``jhpatch kernelspec``, ``doctor`` and a kernel of jhpatch's show them; docs/pyspark.md has the
-table. Copied into a kernelspec's directory as ``jhpatch_causes.py``. Standard library alone,
-Python 3.6 and later, as all modules that are copied there.
+``jhpatch kernelspec``, ``jhpatch doctor`` and jhpatch's kernels show them; docs/pyspark.md has the
+table. Copied into a kernelspec's directory as ``jhpatch_causes.py``. All modules that are copied
+there run on Python 3.6 and later.
 """
 
 import os
@@ -12,7 +12,7 @@ _INSTALL = "jhpatch kernelspec install"
 
 
 class Cause(NamedTuple):
-    """Why there is no session: ``next`` is a command or a line; {names} are filled in."""
+    """Why there is no session; ``next`` is a command or an instruction with {names} to fill in."""
 
     severity: str
     why: str
@@ -150,8 +150,9 @@ CAUSES: Dict[str, Cause] = {
     ),
     "spark-token-expired": Cause(
         "error",
-        "a delegation token has a maximum life, and Spark is not configured to obtain new ones",
-        "python -m jhpatch kernelspec install --conf spark.kerberos.renewal.credentials=ccache",
+        "a delegation token has a maximum life, and Spark did not obtain a new one in time",
+        "start another session: spark.stop(), then use spark again. In a kernel that jhpatch did "
+        "not write, set spark.kerberos.renewal.credentials=ccache, which Spark 3.0 or later reads",
     ),
     "yarn-unreachable": Cause(
         "error",
@@ -192,7 +193,7 @@ CAUSES: Dict[str, Cause] = {
 
 
 class Fault(NamedTuple):
-    """Something that keeps Spark from starting: a code of CAUSES, what was found, and where.
+    """Something that can keep Spark from starting: a code of CAUSES, a message, and a path.
 
     ``fill``: what the next step's {names} stand for.
     """
@@ -204,7 +205,7 @@ class Fault(NamedTuple):
 
     @property
     def next(self) -> str:
-        """What to type, or to write."""
+        """The command to run, or the change to make."""
         fill = {"path": self.path or "kernel.json", "python": "PYTHON"}
         fill.update(self.fill)
         return CAUSES[self.code].next.format(**fill)
@@ -213,7 +214,7 @@ class Fault(NamedTuple):
 def told(fault: Fault) -> str:
     """Describe a fault to the user of a notebook, in three lines."""
     step = fault.next
-    # This module is in the kernel's directory: only a user who can write there installs it again.
+    # This module is in the kernel's directory: only a user who can write there can reinstall it.
     if _INSTALL in step and not os.access(os.path.dirname(os.path.abspath(__file__)), os.W_OK):
         step = "ask the administrator of this host to run: " + step
     words = (fault.message, fault.code, CAUSES[fault.code].why, step)
@@ -221,13 +222,13 @@ def told(fault: Fault) -> str:
 
 
 def packed(fault: Fault) -> Dict[str, Any]:
-    """As JSON takes it."""
+    """Return a fault as values for JSON."""
     return dict(fault._asdict(), fill=dict(fault.fill))
 
 
 def unpacked(row: Mapping[str, Any]) -> Fault:
-    """A fault as it was packed. Raises KeyError, TypeError, ValueError."""
+    """Return a packed fault. Raises KeyError, TypeError, ValueError."""
     fill = {str(key): str(value) for key, value in dict(row["fill"]).items()}
     if row["code"] not in CAUSES:
-        raise ValueError("no such cause")
+        raise ValueError("unknown cause")
     return Fault(str(row["code"]), str(row["message"]), str(row["path"]), fill)

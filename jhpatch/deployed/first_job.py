@@ -3,8 +3,9 @@
 
 The kernel need not be jhpatch's, nor have jhpatch installed. The job uses the session that the
 kernel offers as ``spark`` or ``sc``; if there is none, it builds one, as a first cell would. It
-runs a Python function on the workers: a count alone stays in the JVM. Standard library alone,
-Python 2.7 and later, which has no annotations: a Spark 1.6 or 2.4 may have such a kernel.
+runs a Python function on the workers, because a plain count stays in the JVM. It uses the standard
+library and pyspark, and runs on Python 2.7 and later: kernels of Spark 1.6 or 2.4 may have 2.7,
+which has no annotations.
 """
 
 import json
@@ -13,7 +14,7 @@ import time
 import traceback
 
 CHECKED = "jhpatch_first_job"
-"""What the line with the result begins with."""
+"""The beginning of the line with the result."""
 _ROWS = 1000
 _TEXT = 16000  # characters of an error's text that are kept: its beginning and its end
 

@@ -46,9 +46,9 @@ def directories_of(environ: Mapping[str, str]) -> Tuple[str, ...]:
 
 
 def hadoop_of(*directories: str) -> Tuple[Optional[Hadoop], Optional[Fault]]:
-    """Read core-site.xml and yarn-site.xml, or return why the configuration cannot be used.
+    """Return the settings in core-site.xml and yarn-site.xml, or why they cannot be used.
 
-    Of each file the first directory that has it counts.
+    Each file is read from the first directory that contains it.
     """
 
     def fault(words: str, path: str) -> Fault:
@@ -77,7 +77,7 @@ def hadoop_of(*directories: str) -> Tuple[Optional[Hadoop], Optional[Fault]]:
 
 
 def _properties(path: str) -> Iterator[Tuple[str, str]]:
-    """The properties of a Hadoop XML file. Raises OSError, ValueError, ParseError."""
+    """Yield the properties in a Hadoop XML file. Raises OSError, ValueError, ParseError."""
     data = bytes_of(path, CAP + 1)
     if len(data) > CAP:
         raise ValueError("larger than %d bytes" % CAP)
@@ -90,7 +90,7 @@ def _properties(path: str) -> Iterator[Tuple[str, str]]:
 
 
 def _managers(values: Mapping[str, str]) -> Tuple[str, ...]:
-    """Where the ResourceManagers are (yarn-default.xml): two or more with high availability."""
+    """Return the addresses of all ResourceManagers, by the rules of yarn-default.xml."""
     names = values.get("yarn.resourcemanager.ha.rm-ids", "")
     ends = [""]
     if values.get("yarn.resourcemanager.ha.enabled", "") == "true" and names:
@@ -105,7 +105,10 @@ def _managers(values: Mapping[str, str]) -> Tuple[str, ...]:
 
 
 def judged_managers(hadoop: Hadoop, reach: Callable[[str], Optional[str]]) -> Tuple[Fault, ...]:
-    """Whether a ResourceManager answers; ``reach`` gives None, or why an address does not."""
+    """Return a fault if no ResourceManager answers.
+
+    ``reach`` returns None for an address that answers, and otherwise why it does not.
+    """
     if not hadoop.managers:
         words = "%s/yarn-site.xml names no ResourceManager" % hadoop.folder
         return (Fault("hadoop-conf-unreadable", words, hadoop.folder + "/yarn-site.xml"),)
@@ -119,7 +122,7 @@ def judged_managers(hadoop: Hadoop, reach: Callable[[str], Optional[str]]) -> Tu
 
 
 def reached(address: str, seconds: float = 2.0) -> Optional[str]:
-    """Whether something listens at ``host:port``: None, or why not, within the seconds."""
+    """Return None if something listens at ``host:port``, or why it cannot be reached in time."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), seconds).close()

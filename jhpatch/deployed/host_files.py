@@ -1,4 +1,4 @@
-"""Read small files and ask programs of the host; nothing here fails or waits for ever.
+"""Read small files and run programs of the host, with limits of size and time.
 
 Copied into a kernelspec's directory as ``jhpatch_host_files.py``.
 """
@@ -15,7 +15,7 @@ CAP = 4 * 1024 * 1024
 
 
 def ran(argv: List[str], environ: Mapping[str, str], seconds: float = 5) -> str:
-    """Return what a program prints on both its streams; nothing if it cannot run."""
+    """Return what a program prints on both streams; empty if it cannot run or is too slow."""
     try:
         done = subprocess.run(
             argv,
@@ -31,7 +31,7 @@ def ran(argv: List[str], environ: Mapping[str, str], seconds: float = 5) -> str:
 
 
 def text_of(path: str) -> str:
-    """Return the beginning of a small file's text; empty if there is none."""
+    """Return the first 64 KiB of a file as text; empty if it cannot be read."""
     try:
         return bytes_of(path, 65536).decode("utf-8", "replace")
     except OSError:
@@ -41,7 +41,7 @@ def text_of(path: str) -> str:
 def bytes_of(path: str, size: int) -> bytes:
     """Return at most ``size`` bytes of a regular file. Raises OSError.
 
-    A FIFO is not waited for: the path may be a user's, and the reader root.
+    This does not wait for a FIFO: root may read a path that a user controls.
     """
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(fd, "rb") as file:
@@ -51,4 +51,5 @@ def bytes_of(path: str, size: int) -> bytes:
 
 
 def escaped(path: str) -> str:
+    """Return a path whose special characters have no meaning for ``glob``."""
     return glob.escape(path)

@@ -1,4 +1,4 @@
-"""What the words of Spark, YARN, a JVM or Python about a failure mean.
+"""The meanings of error messages of Spark, YARN, a JVM and Python.
 
 Copied into a kernelspec's directory as ``jhpatch_meanings.py``.
 """
@@ -53,7 +53,10 @@ _MEANINGS: Tuple[Tuple[str, str], ...] = (
     ("hadoop-conf-unreadable", r"either HADOOP_CONF_DIR or YARN_CONF_DIR must be set"),
     ("yarn-queue", r"(?:unknown|non-leaf|STOPPED|nonexistent) queue|cannot submit applications"),
     ("yarn-queue", r"queue \S+ (?:does not|doesn.t) exist|permission to submit \S+ to queue"),
-    ("yarn-memory", r"is above the max threshold|InvalidResourceRequestException"),
+    (
+        "yarn-memory",
+        r"is above the max threshold|ResourceRequestException[^\n]*(?:requested memory|\[memory)",
+    ),
     ("spark-token-expired", r"InvalidToken|HDFS_DELEGATION_TOKEN.*(?:expired|can't be found)"),
     ("spark-no-ticket", r"Client cannot authenticate via:? ?\[TOKEN, KERBEROS\]"),
     ("spark-ticket-expired", r"Failed to find any Kerberos tgt|Ticket expired"),
@@ -70,7 +73,7 @@ _EMPTY = re.compile(
     r"|^Spark (?:is starting|\S+ is ready)|^\d+\.\d+s - |^\[IPKernelApp\] WARN|Connection refused"
     r"|Error initializing SparkContext|ShutdownHook"
 )
-# In the order of how much they tell.
+# The most informative patterns come first.
 _SENTENCES = (
     r"^Caused by: \S",
     r"^(?:: |Exception in thread \"[^\"]*\" )?(?:\w+\.)+[\w$]*(?:Exception|Error)(?:: \S|$)",
@@ -80,13 +83,13 @@ _SENTENCES = (
     r"^\S+: (?:line \d+: )?.*(?:[Nn]o such file|not found|[Cc]annot|[Ii]nvalid|denied)",
 )
 _FILLED = {"hdfs-permission": {"path": "/"}, "yarn-unreachable": {"address": "HOST 8032"}}
-# Of a kernel of jhpatch's: without an end of line, so that another line may follow it.
+# Printed by jhpatch's kernels without a line break, so that other output may follow.
 _PROGRESS = re.compile(r"Spark is starting \([^\n]*?\): \d+ s *")
 _COLOUR = re.compile("\x1b\\[[0-9;]*[A-Za-z]")
 
 
 def meaning(text: str) -> Fault:
-    """Return what these words about a failure mean: a known cause, or the best sentence."""
+    """Return the known cause of a failure from its output, else the most informative sentence."""
     text = _PROGRESS.sub("\n", _COLOUR.sub("", text)).replace("\r", "\n")
     for code, pattern in _MEANINGS:
         found = re.search(pattern, text, re.M)
@@ -101,9 +104,9 @@ def meaning(text: str) -> Fault:
 
 
 def sentence(text: str) -> str:
-    """Return the one sentence of the JVM's or Python's that tells most about a failure.
+    """Return the most informative sentence of the JVM or Python about a failure.
 
-    Lines of source and of a stack are indented, and are none.
+    Indented lines are source code or stack frames, and do not count.
     """
     lines = [line.rstrip() for line in text.splitlines() if line.strip() and line[0] > " "]
     telling = [line for line in lines if not _EMPTY.search(line)]

@@ -1,8 +1,8 @@
-"""``spark`` and ``sc`` in a notebook: there when they are used, or the reason why not.
+"""``spark`` and ``sc`` in a notebook: available when they are used, or the reason why not.
 
 Copied into a kernelspec's directory as ``jhpatch_pyspark.py``; the ``startup.py`` there, which
-PYTHONSTARTUP names, calls ``begin``. This module and those beside it use the standard library
-alone, run on Python 3.6 and later, and import pyspark only if a cell uses it.
+PYTHONSTARTUP names, calls ``begin``. This module and those beside it require only the standard
+library and run on Python 3.6 and later. They import pyspark only when it is used or inspected.
 """
 
 import atexit
@@ -33,13 +33,14 @@ Session = spark_session.Session
 _CONNECT = ("SPARK_REMOTE", "SPARK_LOCAL_REMOTE", "SPARK_CONNECT_MODE_ENABLED")
 
 SESSION: Optional[spark_session.Session] = None
-"""The kernel's own, once ``begin`` was called."""
+"""The session of the kernel, once ``begin`` was called."""
 
 
 def begin(shell: Any) -> None:
-    """Put ``spark`` and ``sc`` into a kernel, and start them or not. startup.py calls it.
+    """Define ``spark`` and ``sc`` in a kernel; start Spark unless the options defer that.
 
-    ``shell`` is IPython's. Its user reads, in the first cell that is run, why the start failed.
+    startup.py calls this. ``shell`` is IPython's. The first cell that runs shows why the start
+    failed.
     """
     global SESSION
     options = options_of(os.environ.get(VARIABLE, ""))
@@ -65,7 +66,7 @@ def _prepare(environ: "os._Environ[str]") -> None:
     path, old = environ.get("KRB5_CONFIG", ""), environ.get("SPARK_SUBMIT_OPTS", "")
     if path and ":" not in path and "java.security.krb5.conf" not in old:
         environ["SPARK_SUBMIT_OPTS"] = (old + " -Djava.security.krb5.conf=" + path).strip()
-    # The kernel's session is a classic one, also if pip's pyspark-connect is installed.
+    # The kernel's session is a classic one, even if pip's pyspark-connect is installed.
     for name in _CONNECT:
         environ.pop(name, None)
     environ["SPARK_CONNECT_MODE"] = "0"
@@ -96,7 +97,7 @@ def _running() -> threading.Event:
         from tornado.ioloop import IOLoop
 
         IOLoop.current().add_callback(ready.set)
-    except Exception:  # no kernel of ipykernel's
+    except Exception:  # not a kernel of ipykernel
         ready.set()
     return ready
 
@@ -113,7 +114,7 @@ def options_of(text: str) -> Dict[str, Any]:
 
 
 def _show(text: str, passing: bool = False) -> None:
-    """Show a line in the last cell, in place of a passing one before it."""
+    """Show a line in the last cell; it replaces a ``passing`` line before it."""
     line = "\r%-60s%s" % (text, "" if passing else "\n")
     if threading.current_thread() is threading.main_thread():
         print(line, end="", file=sys.stderr, flush=True)

@@ -1,7 +1,7 @@
-"""What would keep Spark from starting in a kernel: checked in milliseconds, without a JVM.
+"""Find what would keep Spark from starting in a kernel, without a JVM.
 
-Copied into a kernelspec's directory as ``jhpatch_reasons.py``, beside ``jhpatch_pyspark.py``,
-which looks by it before it starts a JVM. ``jhpatch kernelspec`` and ``doctor`` use it too.
+Copied into a kernelspec's directory as ``jhpatch_reasons.py``. The kernel runs these checks before
+it starts a JVM. ``jhpatch kernelspec`` and ``jhpatch doctor`` use them too.
 """
 
 import glob
@@ -78,7 +78,7 @@ def defaults_of(environ: Mapping[str, str], home: str) -> Dict[str, str]:
 
 
 def settings_of(environ: Mapping[str, str], home: str = "") -> Dict[str, str]:
-    """Return the settings that PYSPARK_SUBMIT_ARGS gives, over spark-defaults.conf's.
+    """Return the settings of spark-defaults.conf, overridden by PYSPARK_SUBMIT_ARGS.
 
     The forms are spark-submit's (``SparkSubmitOptionParser``): ``--conf K=V``, ``-c K=V``,
     ``--conf=K=V``, ``--master URL``, ``--master=URL``.
@@ -111,7 +111,7 @@ def submit_words(text: str) -> Tuple[List[str], str]:
 
 
 def judged_submit_args(environ: Mapping[str, str]) -> Iterator[Fault]:
-    """Whether pyspark's gateway starts with PYSPARK_SUBMIT_ARGS; without it, it does."""
+    """Yield a fault if pyspark's gateway does not start with PYSPARK_SUBMIT_ARGS, if set."""
     text = environ.get("PYSPARK_SUBMIT_ARGS")
     if text is None:
         return
@@ -128,7 +128,7 @@ def judged_submit_args(environ: Mapping[str, str]) -> Iterator[Fault]:
 
 
 def judged_imports(environ: Mapping[str, str], python: KernelPython, home: str) -> Iterator[Fault]:
-    """Whether the kernel's Python finds one pyspark and one py4j, of the Spark in ``home``."""
+    """Yield faults unless the kernel's Python finds pyspark and py4j of the Spark in ``home``."""
     entries = [entry for entry in environ.get("PYTHONPATH", "").split(":") if entry]
     absent = [entry for entry in entries if not os.path.exists(entry)]
     package, release = python.pyspark
@@ -158,7 +158,7 @@ def judged_imports(environ: Mapping[str, str], python: KernelPython, home: str) 
         yield Fault("spark-py4j", words, home and home + "/python/lib")
     elif python.py4j[1] and there:
         releases = [name[len("py4j-") : -len("-src.zip")] for name in there]
-        # pyspark's own requirement from 3.5 on: any 0.10.9.x.
+        # pyspark 4 itself accepts several releases of py4j 0.10.9 (its setup.py).
         if not any(_same_py4j(one, python.py4j[1]) for one in releases):
             words = "py4j is %s (%s), but this Spark needs %s"
             named_py4j = (python.py4j[1], python.py4j[0], ", ".join(releases))
@@ -179,12 +179,12 @@ def look(
     python: Optional[KernelPython] = None,
     partial: bool = False,
 ) -> Iterator[Fault]:
-    """Return what would keep Spark from starting in a kernel with this environment, in order.
+    """Yield what would keep Spark from starting in a kernel with this environment, in order.
 
-    Nothing is changed, and no JVM is started. ``mine``: as the kernel's user, whose ticket
-    counts, and who may run the workers' Python. ``python``: the kernel's, if that is not
-    the one that runs this. ``partial``: a start-up file may add to the environment, so what
-    is absent from it is not reported.
+    This changes nothing and starts no JVM. ``mine``: this process runs as the kernel's user, so
+    check the user's ticket and run the workers' Python. ``python``: the kernel's, if it does not
+    run this function. ``partial``: a start-up file may add to the environment, so do not report
+    what is missing from it.
     """
     home = environ.get("SPARK_HOME", "")
     home = home or own_home(python.pyspark[0] if python else "")
@@ -217,7 +217,7 @@ def look(
 
 
 def _homeless(environ: Mapping[str, str], python: Optional[KernelPython]) -> Iterator[Fault]:
-    """What a kernel without SPARK_HOME lacks, if its pyspark brings no Spark."""
+    """Yield what a kernel without SPARK_HOME lacks, if its pyspark contains no Spark."""
     if python is None or python.pyspark[0]:
         if not environ.get("SPARK_REMOTE"):  # a client of Spark Connect needs none
             yield Fault("spark-home-missing", "SPARK_HOME is not set")
@@ -247,7 +247,8 @@ def _look_at_pythons(
     else:
         path, worker = worker_python(environ, spark, python)
     if path and is_local and not shutil.which(path, path=environ.get("PATH") or None):
-        yield Fault("spark-worker-python", "the workers' Python does not exist: %s" % path, path)
+        words = "the workers' Python is not an executable program: %s" % path
+        yield Fault("spark-worker-python", words, path)
     yield from judged_python(spark, driver, worker, path)
 
 

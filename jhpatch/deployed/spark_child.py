@@ -20,7 +20,7 @@ _CATALOG = "spark.sql.catalogImplementation"
 def main() -> None:
     """Print the result of ``start`` as JSON, and exit."""
     answer = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what pyspark and the JVM print is no part of the answer
+    os.dup2(2, 1)  # what pyspark and the JVM print is not part of the answer
     try:
         result = start()
     except BaseException as error:
@@ -71,7 +71,7 @@ def has_hive(jvm: Any) -> bool:
     """Return whether this Spark was built with Hive."""
     try:
         jvm.org.apache.hadoop.hive.conf.HiveConf()
-    except Exception:  # it is a package then, which cannot be called; or it is broken
+    except Exception:  # without Hive, HiveConf is a package, which cannot be called
         return False
     return True
 

@@ -1,4 +1,4 @@
-"""What lies in a Spark's home, and which Java and Pythons that Spark runs on.
+"""The content of Spark's home directory, and the releases of Java and Python that Spark supports.
 
 Copied into a kernelspec's directory as ``jhpatch_spark_home.py``.
 """
@@ -19,7 +19,7 @@ else:  # in a kernel, where no jhpatch need be
 
 
 def spark_version(home: str) -> str:
-    """Spark's release, from its own files; empty if they do not name it."""
+    """Return Spark's release, from its own files; empty if they do not name it."""
     for name in ("python/pyspark/version.py", "version.py"):  # the second is pip's
         found = re.search(
             r"^__version__[^=]*= *[\"']([\d.]+)", text_of(os.path.join(home, name)), re.M
@@ -38,14 +38,14 @@ def spark_version(home: str) -> str:
 
 
 def assemblies(home: str) -> List[str]:
-    """Spark 1's one jar; CDH 5 has a link to it."""
+    """Return the path of Spark 1's single jar, to which CDH 5 has a link too."""
     return sorted(
         {os.path.realpath(jar) for jar in glob.glob(escaped(home) + "/lib/spark-assembly*")}
     )
 
 
 def hadoop_version(home: str) -> str:
-    """The release of the Hadoop client that a Spark brings; empty for none."""
+    """Return the release of the Hadoop client in a Spark; empty if it has none."""
     for jar in sorted(glob.glob(escaped(home) + "/jars/hadoop-*.jar")):
         found = re.search(r"/hadoop-(?:common|client-api)-(\d+\.\d+\.\d+)", jar)
         if found:
@@ -58,7 +58,7 @@ def hadoop_version(home: str) -> str:
 
 
 def python_path(home: str) -> Tuple[List[str], Optional[Fault]]:
-    """PYTHONPATH's entries for a Spark: its pyspark and its py4j; and why there are none."""
+    """Return PYTHONPATH's entries for a Spark (its pyspark and py4j), or why there are none."""
     if not os.path.isdir(home):
         return [], Fault("spark-home-missing", "SPARK_HOME is not a directory: %s" % home, home)
     package, archive = home + "/python", home + "/python/lib/pyspark.zip"
@@ -85,7 +85,7 @@ class Java(NamedTuple):
 
 
 def java_of(home: str, path: str = "") -> Optional[Java]:
-    """The Java at JAVA_HOME, else the one on PATH, as Spark's own scripts take it."""
+    """Return the Java at JAVA_HOME, else the one on PATH, as Spark's own scripts do."""
     program = home + "/bin/java" if home else shutil.which("java", path=path or None)
     if not program or not os.access(program, os.X_OK):
         return None
@@ -98,7 +98,7 @@ def java_of(home: str, path: str = "") -> Optional[Java]:
 
 
 def java_fits(spark: str, java: int) -> Tuple[int, int]:
-    """The oldest and the newest Java that a Spark runs on (99: no limit is known)."""
+    """Return the oldest and the newest Java that a Spark supports (99: no known limit)."""
     release = numbers(spark)
     for since, oldest, newest in _JAVAS:
         if release >= since:
@@ -106,8 +106,8 @@ def java_fits(spark: str, java: int) -> Tuple[int, int]:
     return 0, 99
 
 
-# Each Spark's own "Downloading" page; what runs beyond it is not refused. From Java 24 on there
-# is no Subject.getSubject (JEP 486), without which Hadoop before 3.4.2 has no user.
+# From "Downloading" in each Spark's documentation, and newer releases that are known to work. From
+# Java 24 on, Subject.getSubject fails (JEP 486), and Hadoop before 3.4.2 needs it.
 _JAVAS = (
     ((4, 1), 17, 99),
     ((4,), 17, 23),
@@ -133,12 +133,12 @@ _PYTHONS = (
 
 
 def numbers(version: str) -> Tuple[int, ...]:
-    """A release as numbers, to compare; empty if it is not known."""
+    """Return a release as numbers to compare; empty if it is not known."""
     return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 
 def judged_java(spark: str, java: Optional[Java], home: str) -> Iterator[Fault]:
-    """Whether there is a Java, and one on which this Spark runs."""
+    """Yield a fault if there is no Java, or one that this Spark does not support."""
     if java is None:
         where = "JAVA_HOME is %s, but %s/bin/java is not an executable file" % (home, home)
         words = where if home else "JAVA_HOME is not set, and there is no java on PATH"
@@ -157,7 +157,7 @@ def judged_java(spark: str, java: Optional[Java], home: str) -> Iterator[Fault]:
 def judged_python(
     spark: str, driver: Tuple[int, ...], worker: Tuple[int, ...], path: str
 ) -> Iterator[Fault]:
-    """Driver and workers need one minor Python; empty: not known."""
+    """Yield faults of the Python releases of driver and workers; an empty one is not known."""
     if driver and worker and driver[:2] != worker[:2]:
         words = "the notebook runs Python %d.%d, but the workers (%s) run %d.%d"
         yield Fault("spark-python-mismatch", words % (driver[:2] + (path,) + worker[:2]), path)
@@ -180,7 +180,7 @@ class KernelPython(NamedTuple):
     """Major and minor."""
     has_ipykernel: bool = True
     lacks: str = ""
-    """The module of another kernel than ipykernel that it would run and does not have."""
+    """The module that the kernel runs instead of ipykernel, if this Python does not have it."""
     pyspark: Tuple[str, str] = ("", "")
     """The directory (or path in an archive) and the release; empty if there is none."""
     py4j: Tuple[str, str] = ("", "")
@@ -211,7 +211,7 @@ def worker_python(
 
 
 def minor_of(path: str, environ: Mapping[str, str], seconds: float = 20) -> Tuple[int, ...]:
-    """The minor release of a Python, which is run; empty if it prints none."""
+    """Run a Python, and return its minor release; empty if it prints none."""
     code = "import sys; print('%d.%d' % sys.version_info[:2])"
     known = {key: value for key, value in environ.items() if not key.startswith("PYTHON")}
     found = re.search(r"^\d+\.\d+$", ran([path, "-I", "-c", code], known, seconds), re.M)

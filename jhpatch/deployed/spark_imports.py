@@ -1,7 +1,7 @@
-"""What happens when pyspark is imported in a kernel: its classes then know the kernel's session.
+"""Connect pyspark's classes with the kernel's session once pyspark is imported.
 
 Copied into a kernelspec's directory as ``jhpatch_spark_imports.py``. Code that asks pyspark for
-the active session, and not the notebook for ``spark``, finds it too.
+the active session, instead of using the notebook's ``spark``, then finds it too.
 """
 
 import functools
@@ -33,7 +33,7 @@ class Finder:
 
 
 class _Loader:
-    """A module's loader, and what is called when the module is there."""
+    """A module's loader that calls a function after the module is loaded."""
 
     def __init__(self, loader: Any, after: Callable[[Any], None]) -> None:
         self._loader = loader
@@ -70,7 +70,7 @@ class _OldLoader:
 
 
 def teach(pyspark: Any, session: Any) -> None:
-    """Make pyspark's classes tell the session what they do, and ask it for the active one."""
+    """Make pyspark's classes notify the session of a stop, and ask it for the active session."""
     kind = getattr(pyspark, "SparkContext", None)
     if kind is not None:
         kind.stop = _then(kind.stop, session.notice)

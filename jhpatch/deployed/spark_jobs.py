@@ -1,8 +1,8 @@
-"""What a Spark context does: its jobs, streams and cached data; and how its jobs are cancelled.
+"""The activity of a Spark context (jobs, streams, cached data), and the cancelling of its jobs.
 
 Copied into a kernelspec's directory as ``jhpatch_spark_jobs.py``. The methods of the JVM that
-are called here are the same from Spark 1.6 to 4.3; ``private[spark]`` of Scala is public in
-the JVM.
+are called here are the same from Spark 1.6 to 4.3, except for the status store, which is new in
+2.3. ``private[spark]`` of Scala is public in the JVM.
 """
 
 import threading
@@ -10,13 +10,13 @@ import time
 from typing import Any, List, NamedTuple, Optional, Set, Tuple
 
 _STREAM = "stream execution thread for"  # StreamExecution names its thread so, from Spark 2 on
-_TRIES, _PAUSE = 50, 0.2  # at most so many queries of a cell's jobs, and seconds between two
+_TRIES, _PAUSE = 50, 0.2  # the most queries of a cell's jobs, and seconds between two
 _CONNECTIONS = ("ClientServerConnection", "GatewayConnection")
-_QUIET = 5  # queries without a job, after which the interrupted command submits no other
+_QUIET = 5  # queries without a job, after which the interrupted command submits no more
 
 
 class Activity(NamedTuple):
-    """What a context has done and does."""
+    """The activity of a context."""
 
     jobs: int
     """The number of jobs since its start."""
@@ -27,13 +27,13 @@ class Activity(NamedTuple):
 
 
 def activity_of(context: Any) -> Activity:
-    """Ask the JVM. Raises what py4j raises if the JVM has ended."""
+    """Return the activity, as the JVM reports it. Raises an error of py4j if the JVM has ended."""
     works = bool(context.statusTracker().getActiveJobsIds()) or _streams(context)
     return Activity(count(context), works, len(context._jsc.getPersistentRDDs()))
 
 
 def count(context: Any) -> int:
-    """Return the number of jobs since the context's start: also those that no look has met."""
+    """Return the number of jobs since the context's start, including those that have ended."""
     return int(context._jsc.sc().dagScheduler().numTotalJobs())
 
 
@@ -46,15 +46,15 @@ def _streams(context: Any) -> bool:
 
 
 def _threads(jvm: Any) -> str:
-    """Return the names of the JVM's threads: each session has its own list of streams."""
+    """Return the names of the JVM's threads, which include the streams of all sessions."""
     return str(jvm.java.lang.Thread.getAllStackTraces().keySet().toString())
 
 
 def cancel_since(context: Any, began: float, error: BaseException) -> None:
     """Cancel the jobs that were submitted since ``began`` (epoch), except those of streams.
 
-    ``error`` is the interrupt: the JVM goes on with a command of py4j's that it interrupted, and
-    may submit its job only now.
+    ``error`` is the interrupt. The JVM continues the interrupted command of py4j, and may submit
+    its job only now.
     """
 
     def cancel() -> None:
@@ -72,22 +72,22 @@ def cancel_since(context: Any, began: float, error: BaseException) -> None:
             time.sleep(_PAUSE)
 
     connection = interrupted_connection(error)
-    # In a thread of its own: py4j has a connection for each, and this one's waits for the job.
+    # In a separate thread: py4j has a connection for each, and this thread's waits for the job.
     thread = threading.Thread(target=cancel, name="jhpatch-spark-cancel", daemon=True)
     thread.start()
     thread.join(2 * _TRIES * _PAUSE)
     if connection is not None:
         try:
-            connection.close(True)  # or the next command would read the answer to this one
+            connection.close(True)  # else the next command would read the answer to this one
         except Exception:
             pass  # py4j itself closes it, from 0.10.9.3 on
 
 
 def interrupt_of(error: Optional[BaseException]) -> Optional[KeyboardInterrupt]:
-    """Return the interrupt that a cell's error is, or that it followed; None for none.
+    """Return the interrupt that is a cell's error or the cause of it; None for none.
 
-    What is called after an interrupt, such as the ``__exit__`` of a call site of pyspark's, may
-    fail in turn.
+    Code that runs after an interrupt, such as ``__exit__`` of pyspark's call sites, may fail in
+    turn.
     """
     seen: Set[int] = set()
     while error is not None and id(error) not in seen:
@@ -111,10 +111,10 @@ def interrupted_connection(error: BaseException) -> Any:
 
 
 def _of_cell(context: Any, began: float) -> Tuple[List[int], bool]:
-    """Return the jobs that began since then, of no stream, and run; and whether some are unknown.
+    """Return the running jobs since ``began`` of no stream, and whether some jobs are unknown.
 
-    The scheduler numbers a job as it is submitted; its store, which knows the job's time and its
-    group, hears of it later. Spark before 2.3 has no such store: there all active jobs count.
+    The scheduler numbers a job when it is submitted. The status store, which has the job's time
+    and group, receives it later. Spark before 2.3 has no such store: there, all active jobs count.
     """
     scala = context._jsc.sc()
     active = list(context.statusTracker().getActiveJobsIds())

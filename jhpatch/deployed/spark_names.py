@@ -22,9 +22,9 @@ _PROBES = ("_ipython_", "_repr_", "__wrapped__", "_jhpatch")
 
 
 class Lazy:
-    """``spark`` or ``sc`` of a session that does not run: any use of it starts that.
+    """``spark`` or ``sc`` while no session runs; any use of it starts one.
 
-    What only looks (completion, %who, a variable inspector) does not.
+    Inspection (completion, %who, a variable inspector) does not.
     """
 
     def __init__(self, session: spark_session.Session, name: str) -> None:
@@ -50,7 +50,7 @@ class Lazy:
         return dir(_kind(self) or object)
 
     def _repr_mimebundle_(self, **choice: Any) -> Dict[str, str]:
-        """IPython would take the class that it will be of at its word."""
+        """Return only the text; IPython would use the formatters of the imitated class."""
         return {"text/plain": repr(self)}
 
     def __repr__(self) -> str:
@@ -58,12 +58,12 @@ class Lazy:
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
-        """So that isinstance() holds, as it will."""
+        """The class that the object will have, for isinstance()."""
         return _kind(self) or Lazy
 
 
 def _is_only_looked_at() -> bool:
-    """Whether completion, help or a debugger asks, which does not mean to use it."""
+    """Return whether completion, help or a debugger accesses the object, which is not a use."""
     frame: Optional[types.FrameType] = sys._getframe(2)
     while frame is not None:
         module = str(frame.f_globals.get("__name__", ""))
@@ -79,7 +79,7 @@ def _real(lazy: Lazy) -> Any:
 
 
 def _kind(lazy: Lazy) -> Any:
-    """Return the class that it will be of: pyspark is imported for it, no JVM started."""
+    """Return the class that the object will have. This imports pyspark, and starts no JVM."""
     _looking.now = True
     try:
         module = __import__("pyspark.sql", fromlist=["sql"])
@@ -95,7 +95,7 @@ _looking = threading.local()
 
 
 def is_looking() -> bool:
-    """Return whether this thread imports pyspark only to see a class of it."""
+    """Return whether this thread imports pyspark only to inspect one of its classes."""
     return bool(getattr(_looking, "now", False))
 
 
@@ -113,9 +113,9 @@ class Names:
         session.on_change = self.put
 
     def put(self) -> None:
-        """Put them there, if the user has nothing else of the name.
+        """Define the names, unless the user has defined something else under them.
 
-        Other names that the user has given to a session that was stopped become lazy too.
+        Other names of the user for a session that was stopped become lazy too.
         """
         running, before = self._session.objects, self._ours
         self._ours = dict(self._lazy, **running)
@@ -128,6 +128,6 @@ class Names:
                     self._namespace[other] = self._lazy[name]
 
     def show(self) -> None:
-        """IPython hides what was there before the first cell from %who: not these."""
+        """Show the names in %who, from which IPython hides names defined before the first cell."""
         for name in self._lazy:
             self._shell.user_ns_hidden.pop(name, None)

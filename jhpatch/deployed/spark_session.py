@@ -17,17 +17,18 @@ else:
     from jhpatch.deployed import reasons, spark_jobs, spark_start
 
 _LOOK = 15.0  # seconds at most between two checks of a session that may be idle
-_PATIENCE = 3.0  # seconds that a first cell waits for what is known before any JVM starts
+_PATIENCE = 3.0  # seconds that a first cell waits for the checks before a JVM starts
 _WARN = 0.75  # the part of the idle time after which the owner of cached data is warned
 _LOCK = 2.0  # seconds
 _PORT, _SECRET = "PYSPARK_GATEWAY_PORT", "PYSPARK_GATEWAY_SECRET"
 
 
 class Session:
-    """A Spark session and its context; one that the user has built is taken over.
+    """A Spark session and its context; it takes over a session that the user has built.
 
-    ``say`` shows a line, and whether the next one may take its place; ``environ`` is the
-    kernel's; ``idle_stop`` is in seconds, 0 for never; ``clock`` returns seconds.
+    ``say`` shows a line; its second argument is whether the next line may replace it. ``environ``
+    is the kernel's environment. ``idle_stop`` is in seconds, 0 for never. ``clock`` returns
+    seconds.
     """
 
     def __init__(
@@ -43,11 +44,11 @@ class Session:
         self._lock = threading.RLock()
         self._start: Optional[spark_start.Start] = None
         self._jvm: Optional[spark_start.Jvm] = None
-        self._cells = threading.Lock()  # not the other: a cell that needs no Spark runs on
+        self._cells = threading.Lock()  # a separate lock: a cell that needs no Spark must not wait
         self._busy = 0
         self._began = 0.0  # the last cell, in seconds since the epoch
         self._used = self._clock()
-        self._seen = -1  # jobs at the last look
+        self._seen = -1  # jobs at the last check
         self._warned = False
         self.idle_stop = idle_stop
         self.objects: Dict[str, Any] = {}
@@ -67,7 +68,7 @@ class Session:
             return self.objects[name]
 
     def in_background(self, ready: threading.Event) -> None:
-        """Start it while the kernel already answers; ``ready`` is set once it does."""
+        """Start Spark in the background; ``ready`` is set once the kernel answers."""
         self._start = spark_start.Start(self._environ, self._say, ready)
 
     def failure(self) -> Optional[spark_start.NotStarted]:
@@ -75,7 +76,7 @@ class Session:
         start = self._start
         if start is None:
             return None
-        start.looked(_PATIENCE)  # "Run all" is quicker than a look at Java and the ticket
+        start.looked(_PATIENCE)  # "Run all" is faster than the checks of Java and the ticket
         return start.error
 
     def adopt(self) -> None:
@@ -100,7 +101,7 @@ class Session:
             self._jvm = start.wait()
             self.objects = _connected(self._environ, self._jvm)
         except BaseException as error:
-            said = _words(error)  # py4j asks the JVM for them
+            said = _words(error)  # while the JVM runs: py4j asks it for the message
             start.cancel()
             self._tear_down()
             if isinstance(error, (KeyboardInterrupt, GeneratorExit, spark_start.NotStarted)):
@@ -115,8 +116,8 @@ class Session:
 
     def notice(self) -> None:
         """Forget a session that was stopped or whose JVM ended; take over one of the user's."""
-        # Not for ever: SparkContext.stop calls this, and a thread may hold pyspark's lock then
-        # which the one that holds this lock waits for.
+        # Do not wait forever: SparkContext.stop calls this, and its thread may hold a lock of
+        # pyspark that the holder of this lock is waiting for.
         if not self._lock.acquire(timeout=_LOCK):
             return
         try:
@@ -159,14 +160,14 @@ class Session:
             self.on_change()
 
     def _tear_down(self) -> None:
-        """Forget a JVM, which ends: it would keep a login that has failed or expired."""
+        """End and forget the JVM, which would keep a login that has failed or expired."""
         jvm, self._jvm, self.objects = self._jvm, None, {}
         context = getattr(sys.modules.get("pyspark"), "SparkContext", None)
         gateway = getattr(context, "_gateway", None)
         ends: List[Callable[[], Any]] = []
         if gateway is not None:
             ends = [gateway.shutdown, lambda: gateway.proc.stdin.close()]
-            # Its exit is waited for: it is no zombie then.
+            # Wait for its exit, so that it does not remain a zombie.
             ends.append(lambda: threading.Thread(target=gateway.proc.wait, daemon=True).start())
         if jvm is not None:
             ends.append(jvm.stdin.close)
@@ -187,18 +188,18 @@ class Session:
     # The cells.
 
     def before_cell(self) -> None:
-        """A cell begins."""
+        """Note that a cell begins."""
         with self._cells:
             self._busy += 1
             self._began = time.time()
             self._used = self._clock()
         if self.objects:
             self.notice()
-        elif "pyspark" in sys.modules:  # imported by something else than a cell
+        elif "pyspark" in sys.modules:  # imported by other code than a cell
             self.adopt()
 
     def after_cell(self, error: Optional[BaseException] = None) -> None:
-        """A cell has ended. If it was interrupted, cancel the jobs that began with it."""
+        """Note that a cell has ended. If it was interrupted, cancel the jobs since its start."""
         with self._cells:
             self._busy = max(self._busy - 1, 0)
             self._used = self._clock()
@@ -211,7 +212,7 @@ class Session:
     # An idle session.
 
     def watch(self) -> None:
-        """Stop it in a thread when it is idle."""
+        """Start a thread that stops the session when it is idle."""
 
         def watch() -> None:
             while True:
@@ -224,7 +225,7 @@ class Session:
     def look(self) -> None:
         """Stop a session in which nothing has happened for long enough.
 
-        The number of jobs counts, so that no job is missed between two looks.
+        This compares the numbers of jobs, so that it misses none between two checks.
         """
         self.notice()
         used, context = self._used, self.objects.get("sc")
@@ -239,7 +240,7 @@ class Session:
             if activity.cached and not self._warned and idle >= _WARN * self.idle_stop:
                 self._warned = True
                 self._warn(activity.cached, used)
-            # A cell that begins meanwhile waits until it is stopped, and starts it again.
+            # A cell that begins now waits until Spark is stopped, and starts it again if needed.
             with self._cells:
                 if idle < self.idle_stop or self._busy or self._used != used:
                     return
@@ -247,7 +248,9 @@ class Session:
                     return
                 if _activity_of(context) == activity:
                     self.stop()
-                    words = "Spark was stopped after %.0f idle minutes; its next use restarts it"
+                    words = (
+                        "Spark stopped after %.0f minutes without use; the next use restarts it"
+                    )
                     self._say(words % (idle / 60), False)
 
     def _warn(self, cached: int, used: float) -> None:
@@ -264,7 +267,7 @@ def _activity_of(context: Any) -> Optional[spark_jobs.Activity]:
 
 
 def _words(error: BaseException) -> str:
-    """Return an error's message, with its type: one of Java's may be gone with its JVM."""
+    """Return an error's type and message; a Java error's message may be gone with its JVM."""
     try:
         return "%s: %s" % (type(error).__name__, error)
     except Exception:

@@ -1,7 +1,7 @@
-"""One start of Spark in child processes of a kernel: a JVM and its context, or why there is none.
+"""Start Spark in child processes of a kernel: a JVM and its context, or why there is none.
 
-Copied into a kernelspec's directory as ``jhpatch_spark_start.py``. The thread here imports
-nothing: an import in a thread can break the imports of the cell that runs meanwhile.
+Copied into a kernelspec's directory as ``jhpatch_spark_start.py``. Its thread imports nothing,
+because an import in a thread can break the imports of a cell that runs at the same time.
 """
 
 import json
@@ -26,7 +26,7 @@ _CHILD = os.path.join(
 )
 _PROGRESS = 2.0  # seconds between two lines of progress
 _TAIL = 65536  # bytes of the JVM's output that are kept
-_READY = 10.0  # seconds at most that a start in the background leaves to IPython's own start
+_READY = 10.0  # the most seconds that a start in the background waits for IPython to start
 "".encode("idna")  # the thread resolves host names, and Python imports this codec at first use
 
 
@@ -46,7 +46,7 @@ class NotStarted(RuntimeError):
 
 
 class Jvm(NamedTuple):
-    """A JVM that runs: the port and the secret of its gateway."""
+    """A running JVM, with the port and the secret of its gateway."""
 
     port: int
     secret: str
@@ -59,7 +59,7 @@ class Jvm(NamedTuple):
 
 
 class Output:
-    """The output of the JVM: its end is kept, and all of it appears in the cell that runs."""
+    """Shows the output of the JVM in the cell that runs, and keeps its end."""
 
     def __init__(self, pipe: IO[bytes]) -> None:
         self._pipe = pipe
@@ -68,7 +68,7 @@ class Output:
         threading.Thread(target=self._relay, name="jhpatch-spark-output", daemon=True).start()
 
     def _relay(self) -> None:
-        """Pass on what comes as it comes: a progress bar has no line ends."""
+        """Pass on output as it arrives: a progress bar has no line breaks."""
         chunk = os.read(self._pipe.fileno(), 8192)
         while chunk:
             self._tail = (self._tail + chunk)[-_TAIL:]
@@ -78,7 +78,7 @@ class Output:
         self.ended.set()
 
     def text(self) -> str:
-        """Return the end of the output; of a JVM that has just ended, to its last byte."""
+        """Return the end of the output; wait up to 2 s for that of a JVM that has just ended."""
         self.ended.wait(2.0)
         return self._tail.decode("utf-8", "replace")
 
@@ -86,8 +86,8 @@ class Output:
 def write(chunk: bytes) -> None:
     """Write to standard error from any thread, so that it appears in the last cell.
 
-    ipykernel shows what a thread prints in the cell that started the thread, if any; it reads
-    descriptor 2 itself, from release 6 on.
+    ipykernel shows what a thread prints in the cell that started the thread, if any. From release
+    6 on, it also reads descriptor 2.
     """
     try:
         os.write(2, chunk)
@@ -95,13 +95,14 @@ def write(chunk: bytes) -> None:
             sys.stderr.write(chunk.decode("utf-8", "replace"))
             sys.stderr.flush()
     except (OSError, ValueError):
-        pass  # the reader has closed it
+        pass  # the reader has closed the stream
 
 
 class Start:
-    """A start, in a thread; ``wait`` returns what became of it.
+    """Starts Spark in a thread; ``wait`` returns the JVM.
 
-    ``ready`` is set when IPython has started: the JVM would take the processor from it.
+    The thread waits for ``ready``, which is set once IPython has started: the JVM would slow that
+    down.
     """
 
     def __init__(
@@ -126,7 +127,7 @@ class Start:
         thread.start()
 
     def looked(self, seconds: float) -> None:
-        """Wait until what can be seen without a JVM is known, for so many seconds at most."""
+        """Wait until the checks without a JVM are done, for at most ``seconds``."""
         self._looked.wait(seconds)
 
     def wait(self) -> Jvm:
@@ -173,7 +174,7 @@ class Start:
             self._jvm = self._launch()
         except NotStarted as error:
             self.error = error
-        except Exception as error:  # a mistake of jhpatch must not be silent either
+        except Exception as error:  # a bug of jhpatch is reported too
             text = "%s: %s" % (type(error).__name__, error)
             self.error = NotStarted(reasons.meaning(text), text)
         finally:
@@ -217,7 +218,7 @@ class Start:
             known = (spark,) + sys.version_info[:2] + (answer["unusable"],)
             return reasons.Fault("spark-python-unusable", words % known)
         fault = reasons.meaning("%s\n%s" % (answer["error"], output.text()))
-        if fault.code == "spark-failed" and self._notes:  # a known cause before an unknown one
+        if fault.code == "spark-failed" and self._notes:  # prefer a known cause
             note = self._notes[0]
             return note._replace(message="%s: %s" % (note.message, fault.message))
         return fault

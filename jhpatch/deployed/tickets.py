@@ -32,20 +32,22 @@ class Tickets(NamedTuple):
 
 
 def judged_tickets(found: Tickets) -> Iterator[Fault]:
-    """No ticket, an expired one, or a good one that Java does not read it."""
+    """Yield a fault for no ticket, an expired one, or a valid one that Java does not read."""
     if found.jvm_valid:
         return
     if found.default_valid and found.default != found.jvm:
         words = "the ticket is in %s, but Java reads %s" % (found.default, found.jvm)
         yield Fault("spark-cache-unseen", words, found.default)
     elif found.jvm_there:
-        yield Fault("spark-ticket-expired", "the ticket in %s has expired" % found.jvm, found.jvm)
+        yield Fault(
+            "spark-ticket-expired", "there is no valid ticket in %s" % found.jvm, found.jvm
+        )
     else:
         yield Fault("spark-no-ticket", "there is no ticket in %s" % found.jvm, found.jvm)
 
 
 def tickets_of(environ: Mapping[str, str], uid: int) -> Tickets:
-    """Asks klist(1), as the user; the JVM's cache is as sun.security.krb5 finds it."""
+    """Ask klist(1) about the tickets; the JVM's cache is the one that sun.security.krb5 reads."""
     named = environ.get("KRB5CCNAME", "")
     path = named[len("FILE:") :] if named.startswith("FILE:") else named
     jvm = "FILE:" + (path or "/tmp/krb5cc_%d" % uid)

@@ -1,4 +1,4 @@
-"""The files of recorded patches, beside other patches and beside a new installation. Pure."""
+"""Which files of recorded patches belong to other patches or to a new installation. Pure."""
 
 from typing import Callable, Container, FrozenSet, Optional, Tuple
 
@@ -12,7 +12,7 @@ def owner_of(
     paths: Container[str],
     hash_of: Callable[[str], Optional[str]],
 ) -> Optional[Tuple[str, str]]:
-    """Return the first of ``paths`` that another applied patch has in use, and that patch."""
+    """Return the first of ``paths`` that another applied patch uses, and that patch."""
     for other in state.patches() if state else ():
         for file in other.files if other.patch != patch else ():
             if file.path in paths and hash_of(file.path) == file.after:
@@ -23,7 +23,7 @@ def owner_of(
 def listed_by_the_release(
     state: Optional[State], distribution: str, record: Optional[bytes]
 ) -> FrozenSet[str]:
-    """Return the paths in a RECORD that jhpatch has not written; none if it has."""
+    """Return the paths that a RECORD lists; none if jhpatch wrote this RECORD."""
     from jhpatch.installer.record import parse  # csv takes 2 ms
 
     entry = state.of(distribution) if state else None

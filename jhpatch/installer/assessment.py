@@ -1,7 +1,8 @@
 """The state of each patch in a site, from the patches, the bytes and the recorded state.
 
 ``_assess`` applies the rules in order; the first that matches decides. The recorded state
-names the intention, hashes the facts. The disk is read only through a ``SiteSnapshot``.
+lists what was applied; only hashes prove what is installed now. The disk is read only through
+a ``SiteSnapshot``.
 """
 
 import errno
@@ -53,7 +54,7 @@ def absent(patch: str, abandoned: Iterable[Distribution] = ()) -> PatchStatus:
     """
     name = normalized(patch.partition("/")[0])
     entries = (distribution.info for distribution in abandoned if distribution.name == name)
-    reason = next((Reason("an interrupted pip has left " + entry) for entry in entries), None)
+    reason = next((Reason("an interrupted run of pip left " + entry) for entry in entries), None)
     return PatchStatus(patch, states.ABSENT, reason, None, None, None)
 
 
@@ -68,7 +69,7 @@ def _assess(
             return PatchStatus(patch, states.ABSENT, reason, None, None, applied, (), leftovers)
         if len(distributions) > 1:
             names = " and ".join(distribution.info for distribution in distributions)
-            reason = _layout_reason("two metadata directories: " + names)
+            reason = _layout_reason("several metadata directories: " + names)
             return PatchStatus(patch, states.UNSUPPORTED, reason, None, distributions[0], applied)
         if distributions[0].layout:
             reason = _layout_reason(distributions[0].layout)
@@ -167,7 +168,7 @@ def _assess_files(snapshot: SiteSnapshot, base: PatchStatus, edition: Edition) -
             reason = Reason("Python imports %s in place of %s" % (copy, path), COMPILED)
             return base._replace(state=states.UNSUPPORTED, reason=reason)
     adds = {addition.path: sha256(addition.data) for addition in edition.adds}
-    # Another patch can have added a shared file, of another version.
+    # Another patch may have added a different version of a shared file.
     files = (file for patch in _applied(snapshot) for file in patch.files)
     recorded = {file.path: file for file in files if file.before is None}
     recorded.update({file.path: file for file in applied.files} if applied else {})
@@ -241,7 +242,7 @@ def _file_state(
 def _foreign_files(snapshot: SiteSnapshot, base: PatchStatus) -> List[str]:
     """Return the files that a patch adds and that exist already, added by no recorded patch.
 
-    Helpers are not among them: the patches of a distribution share them.
+    Helpers do not count: the patches of a distribution share them.
     """
     recorded = {file.path for patch in _applied(snapshot) for file in patch.files}
     existing = {file.path for file in base.files if file.found}
@@ -280,7 +281,7 @@ def _applied_files(applied: AppliedPatch) -> Tuple[FileReport, ...]:
 def _leftovers(snapshot: SiteSnapshot, applied: Optional[AppliedPatch]) -> Tuple[FileHashes, ...]:
     """Return the files that the patch added and that still have its bytes.
 
-    Not those that a new RECORD lists: the installed release has the same file.
+    Files that a new RECORD lists do not count: the installed release has the same file.
     """
     added = [file for file in applied.files if file.before is None] if applied else []
     left = [file for file in added if _hash(snapshot, file.path) == file.after]

@@ -1,4 +1,4 @@
-"""The compile check before a change, and the .pyc files after it, by a site's own Python."""
+"""The compile check before a change, and the .pyc files after it, with a site's own Python."""
 
 import contextlib
 import os
@@ -28,8 +28,11 @@ class Code(NamedTuple):
 
 
 def _foreign_python(python: Optional[str]) -> Optional[str]:
-    """Return the interpreter, or None if it is the program that runs jhpatch, as in a virtual
-    environment of the same Python: then this process compiles."""
+    """Return the interpreter, or None if this process can compile.
+
+    That is so if the interpreter is the program that runs jhpatch, such as that of a virtual
+    environment of the same Python.
+    """
     try:
         return None if python is None or os.path.samefile(python, sys.executable) else python
     except OSError:
@@ -97,7 +100,7 @@ def rebuilder(
 def _write_pyc(root: RootDir, path: str, code: Code) -> bool:
     """Write a .pyc from ``code``; return False if it must still be rebuilt.
 
-    True also for the .pyc of another Python, which is not rebuilt.
+    Also return True for the .pyc of another Python, which is not rebuilt.
     """
     match = compiler.PYC.match(path)
     if not match or match.group(3) != code.tag:

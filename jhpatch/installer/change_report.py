@@ -1,4 +1,4 @@
-"""The report of a site after a change, and of what an earlier run has left in it."""
+"""The report of a site after a change, with notes on the recovery of an interrupted run."""
 
 from typing import List, Optional, Tuple
 
@@ -32,7 +32,7 @@ def changed_report(
 
 
 def _saved_notes(planned: Inspection, site_plan: Plan) -> Tuple[str, ...]:
-    """Return where ``--force`` has saved the changed files that it has replaced."""
+    """Return where ``--force`` has saved the modified files that it has replaced."""
     saved = [change for change in site_plan.changes if change.path.startswith(FORCED + "/")]
     return tuple(
         "saved the changed file as %s/%s" % (planned.site.path, row.path) for row in saved
@@ -70,12 +70,12 @@ def _reverted(status: PatchStatus) -> PatchStatus:
 
 
 def recovery_notes(recovery: Optional[Recovery]) -> Tuple[str, ...]:
-    """Return what an undo of an earlier run did."""
+    """Return notes on what the undo of an interrupted run did."""
     if recovery is None:
         return ()
     notes = ["an earlier run was interrupted; its change was undone"]
     notes += [
-        "not restored, because the file was changed in the meantime: " + path
+        "jhpatch did not restore a file that was changed in the meantime: " + path
         for path in recovery.foreign
     ]
     return tuple(notes)
@@ -103,7 +103,7 @@ def with_errors(report: SiteReport, lock: Transaction) -> SiteReport:
     error: Optional[JhpatchError] = lock.cleanup_error
     if left:
         error = Failed(
-            "jhpatch undid an earlier run, except for this file, which was changed since",
+            "jhpatch undid an interrupted run, but left this file, which was changed after it",
             path="%s/%s" % (report.site, left[0]),
             expected="the bytes that jhpatch wrote, or no file",
             found="other bytes",

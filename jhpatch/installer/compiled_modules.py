@@ -35,7 +35,7 @@ def compiled_copy(root: RootDir, path: str, version: str) -> Optional[str]:
 
 
 def refusal(patch: str, site: str, path: str, copy: str) -> Refused:
-    """Return the refusal of a patch of a module that is not imported."""
+    """Return the refusal of a patch of a module that Python does not import from source."""
     return Refused(
         "%s would have no effect: Python imports %s in place of %s" % (patch, copy, path),
         path="%s/%s" % (site, path),

@@ -1,6 +1,6 @@
 """The distributions that are installed in a site, by the names of its entries.
 
-Only the head of the metadata of the requested ones is read; nothing is imported.
+Only the metadata of the requested distributions is read; nothing is imported.
 """
 
 import contextlib
@@ -45,7 +45,7 @@ def distributions(
     """Return the distributions ``names`` of a site, by normalized name.
 
     They are found by the names of entries; only their own metadata is read. An interrupted
-    upgrade leaves two entries for a name. ``archives`` are those of the site.
+    upgrade can leave two entries for a name. ``archives`` are those of the site.
     """
     requested = set(names)
     by_name: Dict[str, List[Distribution]] = {}
@@ -71,7 +71,7 @@ def distributions(
 def is_listed(content: bytes, path: str) -> bool:
     """Return whether a RECORD lists ``path``; one that ends in ``/``, whether a file below it.
 
-    By its bytes: to parse a RECORD takes some milliseconds.
+    It compares bytes, because parsing a RECORD takes some milliseconds.
     """
     raw = path.encode("utf-8", "surrogateescape")
     start = raw if path.endswith("/") else raw + b","

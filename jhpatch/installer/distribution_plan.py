@@ -119,8 +119,8 @@ class DistributionPlan:
     def _guard(self) -> Optional[str]:
         """Return the path of the file that identifies the installed release (``FileChange``).
 
-        RECORD; without one the metadata, else a module that a patch changes, of which two
-        releases can have the same bytes.
+        It is RECORD; without one, the metadata; else a module that a patch changes, although two
+        releases can have the same bytes of it.
         """
         info = self.distribution.info if self.distribution else ""
         for path in ("/RECORD", "/METADATA", "/PKG-INFO", "") if info else ():
@@ -181,7 +181,7 @@ class DistributionPlan:
         return _hash(self.snapshot.read(file.path)) == file.after
 
     def _keep_forced(self, file: FileHashes) -> None:
-        """Copy a file that ``--force`` overwrites to .jhpatch: it has a person's changes."""
+        """Copy a file that ``--force`` overwrites to .jhpatch, because it contains an edit."""
         data = self.snapshot.read(file.path)
         if data is not None:
             path = "%s/%s-%s" % (FORCED, sha256(data)[:16], file.path.replace("/", "-"))

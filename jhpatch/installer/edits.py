@@ -1,7 +1,7 @@
 """The files of a distribution that were edited in place, against what its release shipped.
 
-RECORD states the release's SHA-256 of each file. If patches are applied, the RECORD of before
-them counts, and their own files are theirs.
+RECORD states the release's SHA-256 of each file. If patches are applied, the RECORD from before
+them counts, and a file that one of them changed is not an edit.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ METADATA = "it is a metadata file"
 SCRIPT = "it is a script, which pip writes for each environment"
 _NO_HASH = "RECORD has no SHA-256 of the file; name the wheel that was installed: --wheel WHEEL"
 NOT_REFUSED = (METADATA, SCRIPT)
-"""Reasons for which an edited file is left out of a patch, with a note alone."""
+"""Reasons for which an edited file is left out of a patch with only a note."""
 
 
 class Edit(NamedTuple):
@@ -47,7 +47,7 @@ class Edit(NamedTuple):
 
 
 class Edits(NamedTuple):
-    """The edits of a distribution, and the files that no patch can carry, with the reason."""
+    """The edits of a distribution, and the files that no patch can change, with the reasons."""
 
     edits: Tuple[Edit, ...]
     others: Tuple[Tuple[str, str], ...]
@@ -144,8 +144,7 @@ def _refuse_edit(
     found = None if data is None else sha256(data)
     if found != expected:
         raise Refused(
-            "an edited file belongs to the patch %s, and a file can belong to only one patch"
-            % owner,
+            "an edited file belongs to the patch %s, and only one patch can change a file" % owner,
             path="%s/%s" % (snapshot.path, path),
             expected="sha256:%s" % expected if expected else "no file",
             found="sha256:%s" % found if found else "no file",
@@ -154,7 +153,7 @@ def _refuse_edit(
 
 
 def _way_to_edit(owner: str, is_shipped: bool) -> NextStep:
-    """Return how an edit can become part of the patch ``owner``."""
+    """Return the next step after an edit of a file of the patch ``owner``."""
     if not is_shipped:
         return NextStep("add the edit to that patch: ") + jhpatch_command("create", owner)
     words = NextStep(
@@ -165,9 +164,9 @@ def _way_to_edit(owner: str, is_shipped: bool) -> NextStep:
 
 
 def unpatchable(path: str, data: Optional[bytes]) -> Optional[str]:
-    """Return why no patch can carry a file, or None."""
+    """Return why no patch can change a file, or None."""
     if re.match(r"[./]+bin/", path):
-        return SCRIPT  # older ones leave the wheel's hash in RECORD
+        return SCRIPT  # some installers leave the wheel's hash in RECORD
     if not is_relative(path):
         return "it is outside of the site, and jhpatch changes only files in a site"
     if not is_of_a_package(path):
@@ -190,11 +189,11 @@ def _read(snapshot: SiteSnapshot, path: str) -> Optional[bytes]:
 def _new_files(
     root: RootDir, distribution: Distribution, own: Set[str], owned: Set[str]
 ) -> Iterator[Tuple[str, Optional[str]]]:
-    """Yield the files in the distribution's directories that no RECORD lists, and the reason
-    why one cannot be carried.
+    """Yield the files in the distribution's directories that no RECORD lists, each with the
+    reason why no patch can add it, or None.
 
-    A directory is the distribution's if RECORD lists a file right in it; those below are, too,
-    until a file of another distribution lies in them. The site itself belongs to no distribution.
+    A directory belongs to the distribution if RECORD lists a file directly in it, as do the
+    directories below it that contain no listed file. The site itself belongs to no distribution.
     """
     listed = own | owned | set(_listed_by_others(root, distribution))
     directories = {path.rpartition("/")[0] for path in listed}
@@ -222,7 +221,7 @@ def _new_files(
 
 
 def _entries(root: RootDir, path: str) -> List[Tuple[str, int]]:
-    """Return the names in a directory that can be of a package, in order, and their modes."""
+    """Return the names in a directory that can belong to a package, in order, and their modes."""
     with root.directory(path) as opened:
         statuses = [
             (name, opened.lstat(name))

@@ -1,9 +1,9 @@
 """An environment: a Python and its sites, read from files.
 
-Nothing of it is imported, and no other interpreter is started. A *site* is a directory
+jhpatch imports nothing from it and starts no other interpreter. A *site* is a directory
 of distributions. The sites of a Python are those that ``site`` and ``venv`` of CPython
 define (Lib/site.py, PEP 405), in the order in which it imports from them: PYTHONPATH, those of
-a venv, the user site of whoever runs it, then its own.
+a venv, the user site of the user who runs it, then its own.
 """
 
 import os
@@ -22,7 +22,7 @@ class Site(NamedTuple):
     archives: Tuple[str, ...] = ()
     """Files that its .pth files add to the import path: zips, wheels, eggs."""
     is_users: bool = False
-    """Whether it is the user site of whoever runs jhpatch (PEP 370)."""
+    """Whether it is the user site of the user who runs jhpatch (PEP 370)."""
     precedes_user_site: bool = False
     """Whether Python imports from it first: that of a venv, and PYTHONPATH."""
 
@@ -36,7 +36,7 @@ class Environment(NamedTuple):
     own: bool
     """Whether it is the environment that runs jhpatch."""
     version: str = ""
-    """As in its directories, such as ``3.11`` or ``3.13t``; "" for a site without its Python."""
+    """As in the names of its directories: ``3.11``, ``3.13t``; "" for a site without Python."""
     has_user_site: bool = False
     """Whether each user's own user site is on its import path."""
     is_venv: bool = False
@@ -50,7 +50,7 @@ def own_environment(environ: Optional[Mapping[str, str]] = None) -> Environment:
         # With -S, sys.prefix is not set to that of the venv (Lib/site.py, venv).
         return environment_of(sys.executable, environ)._replace(own=True)
     config = named_python.pyvenv_of(sys.prefix)
-    # abiflags is empty but for a Python without GIL since 3.8; 3.6 and 3.7 have an m.
+    # The abiflags of a Python without GIL have a t; those of 3.6 and 3.7 have an m.
     version = "%d.%d" % sys.version_info[:2] + ("t" if "t" in sys.abiflags else "")
     environment = Environment(
         sys.executable or None, sys.prefix, (), True, version, _has_user_site(config), bool(config)
@@ -74,7 +74,8 @@ def environment_of(python: str, environ: Optional[Mapping[str, str]] = None) -> 
         directories += _site_directories(base, version, venv=False)
     interpreter = python if not os.path.isdir(python) else _interpreter(prefix)
     if interpreter is not None:
-        interpreter = os.path.join(os.getcwd(), interpreter)  # its check runs in another one
+        # The compile check runs in another directory.
+        interpreter = os.path.join(os.getcwd(), interpreter)
     own = interpreter is not None and prefix == sys.prefix
     environment = Environment(
         interpreter, prefix, (), own, version, _has_user_site(config), bool(config)
@@ -100,7 +101,7 @@ def _with_sites(
 ) -> Environment:
     """Add its own sites and, ahead of them, those of ``environ`` and of this user.
 
-    Raises Failed if this user may not read whether one of its own exists.
+    Raises Failed if this user cannot determine whether one of its own exists.
     """
     for path in directories:
         named_python.refuse_denied(path)
@@ -115,7 +116,7 @@ def _with_sites(
 
 
 def python_path(environ: Mapping[str, str]) -> List[str]:
-    """Return the directories of PYTHONPATH; not relative ones, as of another process."""
+    """Return the absolute directories of PYTHONPATH: relative ones depend on the process."""
     return [p for p in environ.get("PYTHONPATH", "").split(os.pathsep) if os.path.isabs(p)]
 
 
@@ -128,7 +129,7 @@ def user_site(environment: Environment, environ: Mapping[str, str], home: str) -
 
 
 def _home(environ: Mapping[str, str]) -> str:
-    """Return the home directory of this user; sudo can leave root that of another one."""
+    """Return the home directory of this user; sudo can keep HOME of the user who calls it."""
     home = environ.get("HOME") if os.geteuid() else None
     if home:
         return home

@@ -30,6 +30,11 @@ from jhpatch.transaction.change import FileChange
 from jhpatch.transaction.transaction import Transaction
 
 _ATTEMPTS = 50
+_CHANGEABLE = {
+    "apply": (states.PRISTINE, states.OUTDATED, states.SUPERSEDED),
+    "revert": (states.APPLIED, states.OUTDATED),
+}
+"""The states in which a patch that is not refused is worth the command."""
 
 
 class Run(NamedTuple):
@@ -77,7 +82,7 @@ def execute(run: Run, inspections: List[Inspection]) -> Result:
 
 
 def _inspect_and_plan(run: Run, inspection: Inspection) -> PlannedSite:
-    """Plan a site; without a lock, another run can remove a file that the plan needs."""
+    """Plan a site; repeat it if another run changes the site, because no lock is held."""
     for _ in range(_ATTEMPTS):
         stamp = stamp_of(inspection.site.path)
         planned = _plan_site(run, inspection)
@@ -97,25 +102,28 @@ def _plan_site(run: Run, inspection: Inspection) -> PlannedSite:
     except JhpatchError as error:
         hinted = with_recovery_hint(error, inspection, run.catalog)
         return PlannedSite(inspection, error=hinted)
-    return PlannedSite(inspection, site_plan, _first_refusal(inspection, site_plan))
+    refusal = _first_refusal(run.operation.command, inspection, site_plan)
+    return PlannedSite(inspection, site_plan, refusal)
 
 
-def _first_refusal(inspection: Inspection, site_plan: Plan) -> Optional[JhpatchError]:
-    """Return the first refusal, with all names and the command for the other patches."""
+def _first_refusal(
+    command: str, inspection: Inspection, site_plan: Plan
+) -> Optional[JhpatchError]:
+    """Return the first refusal, with all refused names and the command for the other patches."""
     if not site_plan.refusals:
         return None
+    first, error = site_plan.refusals[0]
     refused = {patch for patch, _ in site_plan.refusals}
-    error = site_plan.refusals[0][1]
-    if len(refused) > 1:
-        error.message += "; also refused: " + ", ".join(sorted(refused)[1:])
+    others = sorted(refused - {first})
+    if others:
+        error.message += "; also refused: " + ", ".join(others)
     allowed = [
         status.patch
         for status in inspection.statuses
-        if status.patch not in refused
-        and status.state in (states.PRISTINE, states.OUTDATED, states.SUPERSEDED)
+        if status.patch not in refused and status.state in _CHANGEABLE[command]
     ]
     if allowed and error.next:
-        error.next += "; to apply the others: " + jhpatch_command("apply", *allowed)
+        error.next += "; to %s the others: " % command + jhpatch_command(command, *allowed)
     return error
 
 
@@ -164,7 +172,7 @@ def _describe(change: FileChange) -> str:
 
 
 def _finished_report(run: Run, site: PlannedSite) -> SiteReport:
-    """Report a site without work, or one that was not reached because another one failed."""
+    """Report a site without work, or one that was not reached because another site failed."""
     try:
         transaction.sync_finished(site.path)
     except Failed as error:

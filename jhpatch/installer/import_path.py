@@ -1,4 +1,4 @@
-"""The copy of a package that Python imports, where several directories have one."""
+"""The copy of a package that Python imports if several directories have one."""
 
 import os
 from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Tuple
@@ -17,8 +17,8 @@ class Shadows(NamedTuple):
     copies: Mapping[str, str] = {}
     """What Python imports, by the normalized name of the distribution."""
     unseen: FrozenSet[str] = frozenset()
-    """Those whose imported copy is reported nowhere else: a package without metadata, or one
-    that only a running process imports."""
+    """Those whose imported copy has no row of its own in the report: a package without metadata,
+    or one that only a running process imports."""
 
     def of_packages(self, statuses: Iterable[PatchStatus], earlier: List[str]) -> "Shadows":
         """Add packages without metadata, such as those of a directory in PYTHONPATH.
@@ -34,7 +34,11 @@ class Shadows(NamedTuple):
         site: Site,
         servers: Iterable[Server],
     ) -> "Shadows":
-        """Add what running hubs and servers import, by their own variables and user sites."""
+        """Add what running hubs and servers import, by their own variables and user sites.
+
+        A user decides what their own server imports; what root's site is like, they do not:
+        the caller passes servers whose owner it trusts (``foreign_copies`` has the others).
+        """
         patched = [status for status in statuses if status.state in states.PATCHED]
         shadows = self
         for server in servers if patched else ():
@@ -57,6 +61,18 @@ class Shadows(NamedTuple):
                     copies[name] = text % copy
                     unseen.add(name)
         return Shadows(copies, frozenset(unseen))
+
+
+def foreign_copies(
+    statuses: Iterable[PatchStatus],
+    environment: Environment,
+    site: Site,
+    servers: Iterable[Server],
+) -> Tuple[str, ...]:
+    """Return notes about the copies that servers of other users import."""
+    copies = Shadows().of_running(statuses, environment, site, servers).copies
+    text = "the patches of %s have no effect in a server of another user, which imports %s"
+    return tuple(text % row for row in sorted(copies.items()))
 
 
 def _first_directories(environment: Environment, site: Site, server: Server) -> List[str]:

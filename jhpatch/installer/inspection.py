@@ -1,6 +1,6 @@
 """The inspection of a site on the disk, into the ``SiteSnapshot`` that a plan needs.
 
-Read-only. If a run has died, the snapshot is of the site as recovery will restore it.
+Read-only. If a run was interrupted, the snapshot shows the site as recovery will restore it.
 """
 
 import contextlib
@@ -44,7 +44,7 @@ class Inspection(NamedTuple):
 
     @property
     def owner(self) -> Optional[str]:
-        """The installer of the files: pip, uv, conda, dpkg, or None if unknown."""
+        """The tool that installed the files, such as pip, uv, conda or dpkg; None if unknown."""
         if os.path.isdir(os.path.join(self.environment.prefix, "conda-meta")):
             return "conda"
         if self.site.path.startswith("/usr/lib/python3/"):
@@ -54,7 +54,7 @@ class Inspection(NamedTuple):
         return next(filter(None, installers), None)
 
     def is_shadowed(self, patch: str) -> bool:
-        """Return whether another site has the imported copy of a patch's distribution."""
+        """Return whether Python imports another copy of a patch's distribution."""
         return normalized(patch.partition("/")[0]) in self.shadows.copies
 
 
@@ -202,7 +202,7 @@ def reinstall(
     environment: Environment, site: Site, which: Iterable[Distribution], copies: bool = False
 ) -> NextStep:
     """Return how to reinstall distributions of a site."""
-    from jhpatch.installer import reinstall_advice  # not needed by a site in order
+    from jhpatch.installer import reinstall_advice  # not needed for a valid site
 
     return reinstall_advice.advice(environment, site, which, copies)
 
@@ -222,7 +222,7 @@ def with_recovery_hint(
 def _recovery_command(
     environment: Environment, site: Site, root: RootDir, names: Iterable[str]
 ) -> NextStep:
-    """Return what restores a site whose state cannot be trusted."""
+    """Return the step that restores a site whose state cannot be trusted."""
     from jhpatch.installer import reinstall_advice
 
     installed = distributions(root, names)

@@ -1,4 +1,4 @@
-"""The refusal of an installation that cannot be patched in place, with its remedy."""
+"""The refusal of an installation that cannot be patched in place, with the next step."""
 
 from typing import List, Optional, Tuple, Union
 
@@ -64,8 +64,8 @@ def _remedy(
 def stale_of(snapshot: SiteSnapshot, copies: List[Distribution]) -> Optional[Distribution]:
     """Return the one of two distributions of a name whose files are not the installed ones.
 
-    By the rows in which the two RECORDs differ: all of one match the files, and not all of the
-    other. None if that is not so.
+    Only the rows in which the two RECORDs differ count. All of one must match the files, and not
+    all of the other; else return None.
     """
     if len(copies) != 2:
         return None

@@ -32,7 +32,7 @@ def prefix_of(python: str) -> str:
 
 
 def directory_of_site(path: str) -> str:
-    """Return the absolute path of a site. Raises Usage if it is none, Failed, Refused."""
+    """Return the absolute path of a site. Raises Usage if it is not a site, Failed, Refused."""
     if not _is_directory(path, "--site"):
         if is_zip(path):
             raise _zip_application("--site", path)
@@ -58,7 +58,7 @@ def directory_of_site(path: str) -> str:
 
 
 def refuse_old(version: str, path: str) -> None:
-    """Raise Refused for a Python that no patch is for, such as 2.7."""
+    """Raise Refused for a Python before 3.6, such as 2.7."""
     major, minor = version.rstrip("t").split(".")
     if (int(major), int(minor)) < OLDEST:
         raise Refused(
@@ -79,7 +79,7 @@ def _is_directory(path: str, option: str) -> bool:
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EPERM):
             if os.path.islink(path):
-                return False  # a venv of a Python that this user may not read
+                return False  # in a venv, a link to a Python that this user may not read
             subject = "an environment" if option == "--python" else "a site"
             raise permission_denied(subject + " cannot be read", path)
         kind = "interpreter" if option == "--python" else "directory"
@@ -104,7 +104,7 @@ def _refuse_programs(path: str) -> None:
     try:
         head = read_head(path, _HEAD)
     except PermissionError:
-        return  # an interpreter that may be executed only
+        return  # an interpreter that this user can execute, but not read
     except OSError as error:
         raise Failed("cannot read the program that --python names: %s" % error.strerror, path=path)
     if not head.startswith((b"#!", b"PK")):
@@ -157,7 +157,7 @@ def _zip_application(option: str, path: str) -> Usage:
         expected="an environment whose files can be patched in place",
         found="a zip archive, such as a zip application or a wheel",
         next="for a zip application, patch the environment from which it is built, then build it "
-        "again; install a wheel with pip, and name that environment",
+        "again; for a wheel, install it with pip, and name the environment that contains it",
     )
 
 
@@ -169,6 +169,17 @@ def version_of(python: str, prefix: str, config: Dict[str, str]) -> str:
     """
     version = _stated_version(python, prefix, config)
     refuse_old(version, python)
+    program = os.path.realpath(python)
+    match = re.fullmatch(r"python([0-9]+\.[0-9]+)t?", os.path.basename(program))
+    if match and match.group(1) != version:
+        raise Refused(
+            "pyvenv.cfg names another version than that of the interpreter",
+            path=os.path.join(prefix, "pyvenv.cfg"),
+            expected="version " + match.group(1),
+            found="version %s, and %s" % (version, program),
+            next="create the environment again with one Python; one that is upgraded in place "
+            "keeps the packages of the old Python, which the new one does not import",
+        )
     if version + "t" in versions_in(prefix) and not version.endswith("t"):
         is_ambiguous = version in versions_in(prefix)
         name = os.path.basename(os.path.realpath(python))
@@ -220,13 +231,13 @@ def pyvenv_of(prefix: str) -> Dict[str, str]:
 
 
 def refuse_denied(path: str, read: Callable[[str], Any] = os.stat) -> None:
-    """Raise Failed if ``read`` of a part of an environment is denied: it is not left out."""
+    """Raise Failed if ``read`` of a part of an environment is denied: do not omit the part."""
     try:
         read(path)
     except PermissionError:
         raise permission_denied("an environment cannot be read", path)
     except OSError:
-        return  # not there, or not what an environment has
+        return  # missing, or not part of an environment
 
 
 def lines_of(path: str, size: int = 64 * 1024) -> Tuple[str, ...]:

@@ -1,7 +1,7 @@
-"""Whose files a patch changes: those of its own distribution alone.
+"""The rule that a patch changes only files of its own distribution.
 
-A change of another distribution's file would make that one's RECORD untrue, and its next
-upgrade would remove the patch without a message.
+A change of another distribution's file would make the RECORD of that distribution wrong, and
+its next upgrade would remove the patch without a message.
 """
 
 from typing import Iterable, List, Optional
@@ -13,7 +13,7 @@ from jhpatch.installer.refusals import Refusals
 
 
 def refusals_of(snapshot: SiteSnapshot, statuses: List[PatchStatus]) -> Refusals:
-    """Refuse patches of which a file is not of their distribution."""
+    """Refuse patches that change or add a file outside of their distribution."""
     found: Refusals = []
     for status in statuses:
         error = _refusal(snapshot, status)
@@ -35,7 +35,7 @@ def _refusal(snapshot: SiteSnapshot, status: PatchStatus) -> Optional[Refused]:
                 return _refused(snapshot, status, change.path, owner)
     created = [change.path for change in edition.changes if change.before is None]
     new = created + [addition.path for addition in edition.adds]
-    # status decides this too: once for each directory.
+    # status runs this, too: check only one path in each directory.
     for path in {path.rpartition("/")[0]: path for path in reversed(new)}.values():
         directory = _nearest_directory(snapshot, path)
         if not directory:
@@ -67,7 +67,7 @@ def _refused(
     name = status.patch.partition("/")[0]
     of = owner.rpartition(".")[0].rpartition("-")[0] if owner else "no distribution"
     return Refused(
-        "%s changes a file that does not belong to %s" % (status.patch, name),
+        "%s changes or adds a file that does not belong to %s" % (status.patch, name),
         path="%s/%s" % (snapshot.path, path),
         expected="a file of %s, or a new file in its package" % name,
         found="a file of %s" % of if owner else "a new file in the site itself",

@@ -22,14 +22,14 @@ class SiteSnapshot(NamedTuple):
     original: Callable[[str], bytes]
     """The bytes of a saved original, by SHA-256. Raises Untrusted."""
     has_directory_of: Callable[[str], bool] = lambda path: True
-    """Whether the parent directory of a path exists, without a symlink on the way."""
+    """Whether the parent directory of a path exists and no part of it is a symlink."""
     other_owner: Callable[[str, str], Optional[str]] = lambda path, info: None
     """The metadata directory, other than ``info``, whose RECORD lists a path; a path that ends
-    in ``/`` is the directory of some listed file."""
+    in ``/`` stands for any file below that directory."""
     mode_of: Callable[[str], Optional[int]] = lambda path: None
     """The permissions of a file; None if it is missing."""
     abandoned: Tuple[Distribution, ...] = ()
-    """Distributions that an interrupted pip has renamed."""
+    """Distributions that an interrupted run of pip has renamed."""
     reinstall: Callable[..., NextStep] = lambda *which, **how: NextStep("reinstall it")
     """How to reinstall distributions (``reinstall_advice.advice``)."""
     compiled_copy: Callable[[str], Optional[str]] = lambda path: None
@@ -65,7 +65,7 @@ class PatchStatus(NamedTuple):
     leftovers: Tuple[FileHashes, ...] = ()
     """Files that jhpatch added and that should no longer exist."""
     unlisted: Optional[Edition] = None
-    """An edition whose hashes fit although its Versions do not name the release."""
+    """An edition whose hashes fit, although its Versions does not name the release."""
 
     @property
     def version(self) -> Optional[str]:

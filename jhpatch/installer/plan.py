@@ -4,7 +4,7 @@ Pure: this module opens and writes no file. With the two modules that it uses
 (``refusals``, ``distribution_plan``), it defines all that jhpatch does to a site.
 """
 
-from typing import FrozenSet, Iterable, List, Tuple
+from typing import FrozenSet, Iterable, List, Set, Tuple
 
 from jhpatch.errors import JhpatchError
 from jhpatch.installer import ownership, refusals, state
@@ -32,7 +32,7 @@ class Operation(NamedTuple):
     allow_unlisted: bool = False
     """For apply: accept a release that no patch names, if the hashes of a patch match."""
     force: bool = False
-    """For revert: overwrite a file that was changed since."""
+    """For revert: overwrite a file that was changed after apply."""
 
     @property
     def reverting(self) -> bool:
@@ -53,7 +53,7 @@ class Plan(NamedTuple):
     originals: Tuple[bytes, ...] = ()
     """The bytes that a later revert needs."""
     keep: Tuple[str, ...] = ()
-    """The SHA-256 of all saved originals that stay."""
+    """The SHA-256 of all saved originals that must stay."""
     refusals: Tuple[Tuple[str, JhpatchError], ...] = ()
 
 
@@ -77,7 +77,7 @@ def plan(operation: Operation, snapshot: SiteSnapshot, statuses: Iterable[PatchS
 def would_change(
     operation: Operation, snapshot: SiteSnapshot, statuses: Iterable[PatchStatus]
 ) -> bool:
-    """Return whether ``operation`` would change the site, judged by the states alone."""
+    """Return whether ``operation`` would change the site, only by the states of the patches."""
     selected = _select(operation, snapshot, tuple(statuses))
     return bool(selected.to_apply or selected.to_revert) and not selected.refusals
 
@@ -140,7 +140,7 @@ def _update_siblings(
     The shared files are then those of the current patches for all of them. A patch that would
     change such a file is refused if another one needs it and cannot be updated.
     """
-    for status in selected.to_apply:  # it grows
+    for status in selected.to_apply:  # the loop appends to it
         for sibling in _siblings(status, statuses, selected):
             is_current = sibling.state == states.APPLIED and not sibling.is_because(UNRECORDED)
             refusal = refusals.of_apply(snapshot, sibling, False, operation.tool)
@@ -204,7 +204,10 @@ def _plan(
         entries.pop(name, None)
         if entry is not None:
             entries[name] = entry
-    new_state = State(operation.tool, tuple(entries[name] for name in sorted(entries)))
+    new_state = State(
+        _tool_of(operation, snapshot, {status.patch for status in touched}),
+        tuple(entries[name] for name in sorted(entries)),
+    )
     data = state.dump(new_state) if new_state.distributions else None
     if changes or touched:
         changes = _ordered(changes, operation.reverting)
@@ -214,13 +217,22 @@ def _plan(
     return Plan(tuple(changes), names, tuple(originals), new_state.originals())
 
 
+def _tool_of(operation: Operation, snapshot: SiteSnapshot, touched: Set[str]) -> str:
+    """Return the version of jhpatch to record: the newest that wrote a patch in the state."""
+    recorded = snapshot.state
+    if recorded is None or {patch.patch for patch in recorded.patches()} <= touched:
+        return operation.tool
+    is_newer = refusals.is_newer(recorded.tool, operation.tool)
+    return recorded.tool if is_newer else operation.tool
+
+
 def _ordered(changes: List[FileChange], reverting: bool) -> List[FileChange]:
     """Sort the changes: imported files before their importers, in a revert after them.
 
     Added files keep their order, but ``__init__.py`` is written as the last file of its
     directory and removed as the first: Python imports a package in place of a module of its
-    name, but a module in place of a directory without ``__init__.py``. An import finds
-    either of them, whole, whichever is added and whichever is removed.
+    name, but a module in place of a directory without ``__init__.py``. At each moment,
+    an import therefore finds one of the two, and finds it complete.
     """
 
     def sort_key(change: FileChange) -> Tuple[int, int, str]:

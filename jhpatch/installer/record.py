@@ -1,8 +1,8 @@
 """RECORD as values: parsing, look-up, changes, dumping.
 
 A RECORD lists the files of an installed distribution (PEP 376, PEP 627) in CSV rows
-``path,hash,size``. It proves that a file is as its release shipped it, and pip removes
-the files that it lists. The bytes of a row that does not change are kept: pip writes
+``path,hash,size``. A hash shows whether a file is as its release shipped it, and pip
+removes the files that it lists. The bytes of a row that does not change are kept: pip writes
 CRLF, other installers LF, some no final newline.
 """
 
@@ -76,7 +76,7 @@ def _sha256(field: str) -> Optional[str]:
 
 
 def stated(rows: Iterable[Row], path: str) -> Optional[str]:
-    """Return the SHA-256 that the rows state for ``path``; None if they state none or two."""
+    """Return the SHA-256 that the rows state for ``path``; None unless they state exactly one."""
     hashes = {row.sha256 for row in rows if row.path == path}
     return hashes.pop() if len(hashes) == 1 else None
 

@@ -2,7 +2,7 @@
 
 from typing import Dict, List, Optional, Tuple
 
-from jhpatch.errors import JhpatchError, Refused, install_command, jhpatch_command
+from jhpatch.errors import JhpatchError, Refused, jhpatch_command
 from jhpatch.installer import compiled_modules
 from jhpatch.installer.patch_status import COMPILED, LAYOUT, PatchStatus, SiteSnapshot
 from jhpatch.patchset import versions
@@ -31,13 +31,14 @@ def of_apply(
             found=status.reason.text if status.reason else "nothing",
             next=snapshot.reinstall(*abandoned) if abandoned else jhpatch_command("status"),
         )
-    if outdated and snapshot.state and _is_newer(snapshot.state.tool, tool):
+    if outdated and snapshot.state and is_newer(snapshot.state.tool, tool):
         return Refused(
             "%s was applied by a newer jhpatch" % status.patch,
             path=snapshot.path,
             expected="jhpatch %s or older" % tool,
             found="jhpatch " + snapshot.state.tool,
-            next=install_command("jhpatch>=" + snapshot.state.tool),
+            next="install jhpatch %s or later from where you obtained this version of jhpatch"
+            % snapshot.state.tool,
         )
     return None
 
@@ -53,9 +54,9 @@ def of_revert(snapshot: SiteSnapshot, status: PatchStatus, force: bool) -> Optio
 
 
 def of_additions(snapshot: SiteSnapshot, statuses: List[PatchStatus]) -> Refusals:
-    """Refuse added files of a package that is not there, and two that differ.
+    """Refuse files to add to a missing package, and two different files for one path.
 
-    Directories are created in a package of the site alone.
+    jhpatch creates directories only in a package that exists in the site.
     """
     refusals: Refusals = []
     added: Dict[str, Tuple[str, bytes]] = {}
@@ -141,7 +142,10 @@ def _shared(snapshot: SiteSnapshot, path: str, owner: str, patch: str) -> Refuse
     return Refused(
         "two patches change the same file: %s and %s" % (owner, patch),
         path="%s/%s" % (snapshot.path, path),
-        next=jhpatch_command("apply", owner) + "; or revert %s first" % owner,
+        next="apply only one of them: "
+        + jhpatch_command("apply", owner)
+        + "; if %s is applied, revert it first: " % owner
+        + jhpatch_command("revert", owner),
     )
 
 
@@ -156,7 +160,7 @@ def modified(snapshot: SiteSnapshot, status: PatchStatus, reverting: bool) -> Re
     next_step = jhpatch_command("diff", status.patch) + "; then " + command
     added = {addition.path for addition in status.edition.adds} if status.edition else set()
     if file and file.path in added and not status.applied:
-        # No release has this file: a reinstallation leaves it.
+        # No release has this file, so a reinstallation would not replace it.
         next_step = "move this file to another directory; then " + jhpatch_command(
             "apply", status.patch
         )
@@ -188,7 +192,7 @@ def _unsupported(snapshot: SiteSnapshot, status: PatchStatus) -> Refused:
         path, copy = next((path, copy) for path, copy in copies if copy)
         return compiled_modules.refusal(status.patch, snapshot.path, path, copy)
     if reason and reason.kind == LAYOUT:
-        from jhpatch.installer import layouts  # for refusals alone
+        from jhpatch.installer import layouts  # only for refusals
 
         return layouts.refusal(snapshot, status)
     return Refused(
@@ -209,5 +213,6 @@ def _is_recorded(snapshot: SiteSnapshot, status: PatchStatus) -> bool:
     return bool(status.applied and entry and entry.version == status.version)
 
 
-def _is_newer(version: str, other: str) -> bool:
+def is_newer(version: str, other: str) -> bool:
+    """Return whether a version of jhpatch is newer than another one."""
     return versions.key(version) > versions.key(other)

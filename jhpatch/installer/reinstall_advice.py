@@ -1,8 +1,8 @@
 """The command that reinstalls a distribution; no other module builds one.
 
-It is for the environment that has the distribution and runs the tool that installed it, as
-the user who can write there; otherwise it is words. A site without its Python (``--site``)
-can be part of an image: the Python that runs jhpatch belongs to another environment.
+The command runs the tool that installed the distribution, in its environment, as the user who
+can write there. If no such command is safe, the advice is text. A site without its Python
+(``--site``) can be part of an image: the Python that runs jhpatch belongs to another environment.
 """
 
 import glob
@@ -31,7 +31,7 @@ def advice(
 ) -> NextStep:
     """Return how to reinstall ``distributions`` of a site.
 
-    ``copies``: as copies, if the tool that installed them has used symlinks to a cache.
+    With ``copies``, the files are copies if the tool had installed them as symlinks to a cache.
     """
     by_tool: Dict[str, List[Distribution]] = {}
     for distribution in distributions:
@@ -50,7 +50,7 @@ def without_state(
 ) -> NextStep:
     """Return how to reinstall ``distributions`` and to remove all that jhpatch has saved.
 
-    A journal that cannot be read names temporary files beside their targets.
+    Temporary files can lie beside their targets, and the journal that names them is unreadable.
     """
     names = ("(", "-name", ".jhpatch", "-o", "-name", ".jhpatch-*", ")")
     find = ("find", site.path, *names, "-prune", "-exec", "rm", "-r", "{}", "+")
@@ -86,8 +86,7 @@ def _words(environment: Environment, site: Site, tool: str, group: List[Distribu
 
 
 def _tool_of(environment: Environment, site: Site, distribution: Distribution) -> str:
-    """Return ``apt``, ``conda``, ``pip``, ``pipx``, ``uv``, ``rpm``, or "" if there are words
-    alone."""
+    """Return ``apt``, ``conda``, ``pip``, ``pipx``, ``uv`` or ``rpm``; "" without a command."""
     installer = distribution.installer
     if environment.python is None or not (site.inside or site.is_users):
         return ""
@@ -105,7 +104,7 @@ def _tool_of(environment: Environment, site: Site, distribution: Distribution) -
 
 
 def _requirements(site: Site, group: List[Distribution]) -> List[str]:
-    """Return what pip and uv install for distributions: from where it came, if not an index."""
+    """Return the requirements for pip and uv, with the URL of an archive or a commit if known."""
     return [_direct(site, row) or _named(row) for row in group]
 
 
@@ -119,7 +118,7 @@ def _direct(site: Site, distribution: Distribution) -> Optional[str]:
 
     The index can have another build of the release, or another distribution of the name.
     """
-    from urllib.parse import unquote  # for refusals alone
+    from urllib.parse import unquote  # only for refusals
 
     path = os.path.join(site.path, distribution.info, "direct_url.json")
     try:
@@ -172,7 +171,7 @@ def _pipx(
 def _uv(environment: Environment, site: Site, group: List[Distribution], copies: bool) -> _Command:
     if site.is_users:
         return None  # uv has no user sites
-    # Files are hard links into uv's cache, so that an edit in place has changed the cache, too.
+    # uv hard-links files to its cache, so an edit in place may have changed the cache, too.
     options = ["--no-cache", "--link-mode", "copy"]
     options += ["--break-system-packages"] if _is_managed(environment) else []
     command = ["uv", "pip", "install", "--python", str(environment.python), *options]
@@ -193,7 +192,7 @@ def _conda(
 def _conda_spec(prefix: str, distribution: Distribution) -> Optional[str]:
     """Return channel, name, version and build of the package that has a distribution's files.
 
-    Its name can be another one: jupyterhub's files are in ``jupyterhub-base``.
+    Its name can differ: jupyterhub's files are in ``jupyterhub-base``.
     """
     pattern = os.path.join(glob.escape(prefix), "conda-meta", distribution.name[:4] + "*.json")
     for path in sorted(glob.glob(pattern)):

@@ -17,7 +17,7 @@ from jhpatch.report import states
 def refuse_untrusted(catalog: Catalog) -> None:
     """Raise Refused if, as root, another user can write the patches or jhpatch itself.
 
-    Its code runs already: the check finds a mistake, but cannot stop an attack.
+    The code of jhpatch runs already: the check finds mistakes, but cannot stop an attack.
     """
     from jhpatch.system import path_owners  # not needed by status
 
@@ -25,7 +25,7 @@ def refuse_untrusted(catalog: Catalog) -> None:
     path_owners.refuse_foreign(package)
     for patch_dir in catalog.patch_dirs:
         is_checked = os.path.dirname(patch_dir) == package and not os.path.islink(patch_dir)
-        if not is_checked:  # with the package
+        if not is_checked:  # it is checked with the package
             path_owners.refuse_foreign(patch_dir)
 
 
@@ -83,9 +83,9 @@ def _normalized_patch(patch: str) -> str:
 
 
 def changeable(site: Inspection, operation: Operation) -> Tuple[PatchStatus, ...]:
-    """Return the patches of a site that ``operation`` may change; not those of a shadowed copy.
+    """Return the patches of a site that ``operation`` can change; none of shadowed copies.
 
-    Raises Refused for an imported copy in a site outside of the environment.
+    Raises Refused if such a patch is in a site outside of the environment.
     """
     statuses = tuple(
         status for status in site.statuses if status.applied or not site.is_shadowed(status.patch)
@@ -117,10 +117,15 @@ def refuse_nothing_here(
 ) -> None:
     """Raise Refused if no site has a distribution of the patches, or of the named ones."""
     if not any(_is_relevant(site, named) for site in inspections):
-        raise _nothing_here(inspections)
+        raise _nothing_here(inspections, named)
 
 
-def _nothing_here(inspections: List[Inspection]) -> Refused:
+def _nothing_here(inspections: List[Inspection], named: FrozenSet[str]) -> Refused:
+    message = "no distribution that jhpatch can patch is installed here"
+    expected = "jupyterhub, notebook, jupyter_server, or a distribution of your own patches"
+    if named:
+        message = "no distribution of these patches is installed here"
+        expected = " or ".join(sorted({name.partition("/")[0] for name in named}))
     found = "none of them"
     step: Union[str, NextStep] = (
         "name the environment of the hub: --python /path/to/the/hub/bin/python"
@@ -128,15 +133,15 @@ def _nothing_here(inspections: List[Inspection]) -> Refused:
     for site in inspections:
         broken = site.snapshot.abandoned
         if broken:
-            found += "; %s, which an interrupted pip has left" % ", ".join(
+            found += "; %s, which an interrupted run of pip left" % ", ".join(
                 distribution.info for distribution in broken
             )
             step = site.snapshot.reinstall(*broken)
             break
     return Refused(
-        "no distribution that jhpatch can patch is installed here",
+        message,
         path=", ".join(site.site.path for site in inspections) or None,
-        expected="jupyterhub, notebook, jupyter_server, or a distribution of your own patches",
+        expected=expected,
         found=found,
         next=step,
     )

@@ -1,7 +1,7 @@
 """The comparison of the files of the running jhpatch with its RECORD.
 
-It finds changes after the installation. It is as trustworthy as the wheel, and as the
-directory that contains both.
+It finds changes that were made after the installation. It is only as trustworthy as the wheel
+and as the directory that contains the files and RECORD.
 """
 
 import glob
@@ -24,7 +24,7 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 def findings(package: str = _PACKAGE) -> Iterator[Failed]:
     """Yield an error for each file that is changed, missing or not in RECORD.
 
-    Raises Refused if jhpatch was not installed from a wheel: it then has no RECORD.
+    Raises Refused without exactly one RECORD, as in a checkout.
     """
     site, name = os.path.split(package)
     path = _record_path(site, name)
@@ -35,7 +35,7 @@ def findings(package: str = _PACKAGE) -> Iterator[Failed]:
         actual = _package_hashes(root, name)
         for file in sorted(set(recorded) | set(actual)):
             if _is_bytecode(file):
-                continue  # written by pip and Python; no RECORD has their hashes
+                continue  # pip and Python write it; RECORD has no hash of it
             if recorded.get(file) is None or recorded.get(file) != actual.get(file):
                 yield _finding(os.path.join(site, file), recorded.get(file), actual.get(file))
 
@@ -57,11 +57,11 @@ def _record_path(site: str, name: str) -> str:
     paths = glob.glob(os.path.join(glob.escape(site), name + "-*.dist-info", "RECORD"))
     if len(paths) != 1:
         raise Refused(
-            "jhpatch is not installed from a wheel here, so there is no RECORD to compare it with",
+            "jhpatch cannot determine the RECORD to compare its files with",
             path=site,
             expected="one %s-*.dist-info/RECORD" % name,
             found="%d" % len(paths),
-            next="install the wheel of jhpatch, without -e",
+            next="install jhpatch from a wheel, not with pip install -e",
         )
     return paths[0]
 

@@ -1,9 +1,12 @@
 """The report of an inspection, and the exit code of each state."""
 
+import contextlib
+import os
 import time
-from typing import Iterable, Optional, Tuple
+from typing import Iterable, List, Optional, Tuple
 
 from jhpatch.errors import JhpatchError, Locked
+from jhpatch.installer import import_path
 from jhpatch.installer.inspection import Inspection
 from jhpatch.installer.patch_status import PatchStatus
 from jhpatch.report import states
@@ -18,6 +21,7 @@ _FINDINGS = (
     states.MODIFIED,
     states.UNSUPPORTED,
 )
+_UNSEEN = "this user cannot inspect the processes of other users"
 
 
 def site_report(
@@ -38,10 +42,11 @@ def site_report(
         environment = inspection.environment
         servers = processes.servers_of(environment.prefix, environment.python)
         to_restart = None if servers is None else _older(inspection, servers)
-        shadows = inspection.shadows.of_running(
-            inspection.statuses, environment, inspection.site, servers or ()
-        )
+        trusted, others = _by_owner(inspection, servers or ())
+        about = (inspection.statuses, environment, inspection.site)
+        shadows = inspection.shadows.of_running(*about, trusted)
         inspection = inspection._replace(shadows=shadows)
+        notes += import_path.foreign_copies(*about, others)
     if exit_code is None:
         exit_code = error.exit_code if error else status_code(inspection)
     if error is None and inspection.journal == states.BUSY and exit_code == Locked.exit_code:
@@ -60,10 +65,23 @@ def site_report(
             for status in inspection.statuses
         ),
         restart=to_restart,
-        restart_reason=None if to_restart is not None else "other users' processes are hidden",
+        restart_reason=None if to_restart is not None else _UNSEEN,
         diff=diff,
         notes=notes,
     )
+
+
+def _by_owner(
+    inspection: Inspection, servers: Iterable[Server]
+) -> Tuple[List[Server], List[Server]]:
+    """Return the servers of root and of the site's owner, and those of other users."""
+    trusted = {0}
+    with contextlib.suppress(OSError):
+        trusted.add(os.stat(inspection.site.path).st_uid)
+    rows: Tuple[List[Server], List[Server]] = ([], [])
+    for server in servers:
+        rows[not trusted.issuperset(processes.uids_of(server))].append(server)
+    return rows
 
 
 def _busy(inspection: Inspection) -> Locked:
@@ -114,7 +132,7 @@ def _is_finding(inspection: Inspection, status: PatchStatus) -> bool:
     if status.state in (states.ABSENT, states.NOT_NEEDED):
         return status.applied is not None
     if inspection.is_shadowed(status.patch):
-        # The copy that is imported has a row of its own, unless it has no metadata.
+        # The imported copy has a row of its own, unless it is among ``unseen``.
         is_unseen = status.distribution_name in inspection.shadows.unseen
         return is_unseen and status.state in states.PATCHED
     return status.state in _FINDINGS

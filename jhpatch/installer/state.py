@@ -1,7 +1,7 @@
 """The recorded state of a site as a value: versioned JSON in ``.jhpatch/state.json``.
 
-The state names what was applied; only hashes prove it. A state that jhpatch cannot have
-written is refused as a whole.
+The state lists what was applied; only hashes prove it. jhpatch refuses the whole state if it
+cannot have written it.
 """
 
 import functools

@@ -10,16 +10,16 @@ from jhpatch.deployed.kerberos import schedule
 from jhpatch.deployed.kerberos.ccache import SIZE_CAP, Malformed, Ticket, read_cache
 from jhpatch.deployed.kerberos.store import read_own, usable
 
-_MOST_NAMES = 10000  # of a directory that are inspected: others can fill /tmp
+_MOST_NAMES = 10000  # that are inspected in a directory: any user can fill /tmp
 _MOST_CACHES = 5
 
 
 def describe_content(data: bytes) -> str:
-    """Return why a cache's bytes are no usable ticket; empty if they have one."""
+    """Return why the bytes of a cache contain no usable ticket; empty if they contain one."""
     if not data:
         return "the cache is empty"
     if len(data) > SIZE_CAP:
-        return "the file is larger than any credential cache"
+        return "the file is larger than %d bytes, the limit for a cache" % SIZE_CAP
     try:
         ticket = read_cache(data)
     except Malformed as error:
@@ -30,7 +30,7 @@ def describe_content(data: bytes) -> str:
 def why_absent(path: str, uid: int) -> str:
     """Return why the FILE cache at ``path`` has no ticket for a user; empty if it has one.
 
-    For a process of that user.
+    The process must be the user's.
     """
     try:
         status = os.lstat(path)
@@ -64,8 +64,8 @@ def valid_caches(
 ) -> Tuple[Tuple[str, Ticket], ...]:
     """Return the names of other caches of a user with a valid ticket, the last to expire first.
 
-    At most five, of those that kinit(1), pam_krb5 and sshd make; ``without`` is a path that is
-    left out. For a process of that user.
+    There are at most five, under the names that kinit(1), pam_krb5 and sshd use. ``without`` is
+    a path to leave out. The process must be the user's.
     """
     if directories is None:
         directories = ("/tmp", "/run/user/%d" % uid)

@@ -18,7 +18,7 @@ _LEAST_SPACE = 65536
 
 
 def parse_cache_name(text: str, account: Account) -> Optional[str]:
-    """Return the cache that ``klist`` looked for, whether it exists or not."""
+    """Return the cache that ``klist`` names, whether it exists or not; None if it names none."""
     if "No KCM server" in text:
         return "KCM:"
     try:
@@ -28,7 +28,7 @@ def parse_cache_name(text: str, account: Account) -> Optional[str]:
 
 
 def expand_default_name(name: str, account: Account) -> Optional[str]:
-    """Return default_ccache_name for a user; None if only libkrb5 can tell (krb5.conf(5))."""
+    """Return default_ccache_name for a user; None if only libkrb5 can expand it (krb5.conf(5))."""
     uid = str(account.uid)
     parameters = {"uid": uid, "euid": uid, "USERID": uid, "username": account.name}
     parameters.update(TEMP="/tmp", null="")
@@ -39,12 +39,12 @@ def expand_default_name(name: str, account: Account) -> Optional[str]:
 
 
 def usual_path(account: Account) -> str:
-    """Return the path of the FILE cache that libkrb5 is built with, and that a JVM knows."""
+    """Return the path of the FILE cache that is MIT's built-in default, and a JVM's."""
     return "/tmp/krb5cc_%d" % account.uid
 
 
 def fifo_cache(account: Account) -> Optional[str]:
-    """Return the name of the usual cache if it is a FIFO: klist waits for whoever writes to it."""
+    """Return the name of the usual cache if it is a FIFO: klist waits for a process to open it."""
     path = usual_path(account)
     try:
         return "FILE:" + path if stat.S_ISFIFO(os.lstat(path).st_mode) else None
@@ -63,8 +63,8 @@ def split_name(cache: str) -> Tuple[str, str]:
 def check_cache(account: Account, cache: str, is_set: bool) -> Iterator[Finding]:
     """Check that the cache is supported, and that a JVM sees it.
 
-    ``is_set``: servers receive its name as KRB5CCNAME, so that a JVM sees a FILE cache at
-    any path.
+    ``is_set``: servers receive the name as KRB5CCNAME, so that a JVM sees a FILE cache at any
+    path.
     """
     try:
         known = cache_of(cache, account.uid)
@@ -84,7 +84,7 @@ def check_cache(account: Account, cache: str, is_set: bool) -> Iterator[Finding]
 
 
 def check_template(template: str) -> Iterator[Finding]:
-    """Check that the caches of two users differ."""
+    """Check c.KerberosTicket.ccache: the caches of two users must differ."""
     fields = (("u", 1, "/home/u"), ("v", 2, "/home/v"))
     names = set()
     for username, uid, home in fields:
@@ -97,7 +97,7 @@ def check_template(template: str) -> Iterator[Finding]:
 
 
 def check_default_name(name: str) -> Iterator[Finding]:
-    """Check default_ccache_name of krb5.conf: that the caches of two users differ."""
+    """Check default_ccache_name of krb5.conf: the caches of two users must differ."""
     accounts = Account("u", 1, 1, "/home/u"), Account("v", 2, 2, "/home/v")
     names = set()
     for account in accounts:
@@ -113,7 +113,7 @@ def check_default_name(name: str) -> Iterator[Finding]:
 def check_cache_path(
     account: Account, path: str, components: Tuple[PathComponent, ...]
 ) -> Iterator[Finding]:
-    """Check that the ticket service can store a cache at ``path``, as it does."""
+    """Check that the ticket service can store a cache at ``path``."""
     by_path = {component.path: component for component in components}
     directory = by_path.get(os.path.dirname(path))
     yield from _check_old_cache(account, by_path.get(path), directory)
@@ -123,7 +123,7 @@ def check_cache_path(
     if is_missing and is_made_by_hub(path, components):
         return
     if is_missing and above is not None and above.is_directory:
-        # The service makes one directory, with the rights of the user.
+        # The service creates at most one directory, with the rights of the user.
         if not {"w", "x"} <= set(above.rights):
             message = "%s does not exist, and %s cannot create it"
             message = message % (os.path.dirname(path), account.name)
@@ -156,16 +156,17 @@ def check_space(
             account.name,
             blocks * size,
         )
-    elif files and not free_files:  # 0 of 0 where a file system does not count them
+    elif files and not free_files:  # a file system without a limit reports 0 of 0
         message = "%s: the file system of the cache can hold no more files" % account.name
     if message:
         yield finding("ccache-full", message, directory, account.name)
 
 
 def is_made_by_hub(path: str, components: Tuple[PathComponent, ...]) -> bool:
-    """Return whether the hub, as root, makes the directory of a cache: /run/jhpatch/NAME.
+    """Return whether the hub, as root, creates the directory of a cache: /run/jhpatch/NAME.
 
-    It does so in a directory that only root can write (``make_private_directory``).
+    It does so only if no other user can write the directories above it
+    (``make_private_directory``).
     """
     if os.path.dirname(os.path.dirname(path)) != PRIVATE:
         return False
@@ -177,11 +178,12 @@ def is_made_by_hub(path: str, components: Tuple[PathComponent, ...]) -> bool:
 def _check_old_cache(
     account: Account, file: Optional[PathComponent], directory: Optional[PathComponent]
 ) -> Iterator[Finding]:
-    """Check that the service can replace what is there (store.py, ``prepare``)."""
+    """Check that the service can replace an old cache (``_prepare`` of cache_child.py)."""
     if file is None or file.mode is None:
         return
     user, is_link = account.name, stat.S_ISLNK(file.mode)
-    # rename(2): in a sticky directory of another user only an owner can replace a file.
+    # rename(2): in a sticky directory, only the owner of the file or of the directory can replace
+    # the file.
     is_kept = directory is not None and directory.is_sticky and directory.uid != account.uid
     if file.uid != account.uid and (is_kept or not is_link):
         what = "the symlink" if is_link else "the cache"

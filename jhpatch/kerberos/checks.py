@@ -1,4 +1,4 @@
-"""The Kerberos checks of ``doctor``, in the order in which a ticket needs things."""
+"""The Kerberos checks of ``doctor``, in the order in which a ticket depends on what they check."""
 
 import os
 from typing import Callable, Iterator, List, Tuple
@@ -42,7 +42,7 @@ from jhpatch.kerberos.users import check_user
 from jhpatch.report.result import Finding
 
 _TICKET = 5.0
-"""Seconds for a user's ticket beyond those of each check: kinit alone may take 5 s."""
+"""Seconds for the KDCs, and for a ticket, beyond those of each check: kinit alone may take 5 s."""
 UserProbe = Callable[[Facts, Account, TicketSpec, Deadline], Iterator[Finding]]
 
 
@@ -82,8 +82,8 @@ def _for_user(
 ) -> Callable[[Deadline], Iterator[Finding]]:
     """Return a probe that is not run if the user cannot be checked.
 
-    Another check reports why: there is no such user, this process cannot become them, or
-    a setting is wrong or not known.
+    Another check reports why: the user does not exist, this process cannot become that user, or
+    a setting is wrong or unknown.
     """
 
     def probe_user(deadline: Deadline) -> Iterator[Finding]:
@@ -172,7 +172,7 @@ def _probe_keytab(
     user = account.name
     keytab, output = facts.keytab(account, spec, deadline)
     if keytab is None:
-        message = "%s: no keytab is set, and the output of klist names none: %s"
+        message = "%s: no keytab is set, and klist names none: %s"
         message = message % (user, " ".join(output.split()) or "no output")
         yield finding("keytab-missing", message, user=user)
         return
@@ -193,7 +193,7 @@ def _probe_keytab(
     if keytab.reader is None:
         message = "%s: root can read this keytab, but the user cannot" % user
         yield finding("keytab-central", message, path, user)
-    if realm_of(spec.principal):  # else there is no default realm: kinit reports it
+    if realm_of(spec.principal):  # otherwise there is no default realm: kinit reports that
         entries = parse_entries(listing.stdout)
         hint = explain_realm(facts.profile, realm_of(spec.principal))
         for row in check_keytab_entries(user, path, spec.principal, entries):
@@ -240,7 +240,7 @@ def _probe_cache(
 def _probe_old_ticket(
     facts: Facts, account: Account, spec: TicketSpec, cache: Cache, deadline: Deadline
 ) -> Iterator[Finding]:
-    """Report the ticket in a cache, if it is the last one, and if the service leaves it there."""
+    """Report the ticket in a cache, and whether the service cannot obtain or store another."""
     user, path = account.name, cache.path or None
     try:
         ticket = facts.ticket_in(account, cache, deadline.left(1))
@@ -251,7 +251,7 @@ def _probe_old_ticket(
     life = describe_life(ticket)
     yield finding("ticket", "%s: %s, %s" % (user, ticket.principal, life), path, user)
     if schedule.is_valid(ticket):
-        if ticket.asked and not realm_of(ticket.asked):  # the service asks without a realm then
+        if ticket.asked and not realm_of(ticket.asked):  # the service requested it without a realm
             ticket = ticket._replace(asked="%s@%s" % (ticket.asked, facts.profile.realm))
         try:
             check_principal(ticket, spec.principal, cache)

@@ -1,4 +1,4 @@
-"""A class that a configuration file defines: its bases, its methods, whom they call."""
+"""A class that a configuration file defines: its bases, its methods, and what these call."""
 
 import ast
 from typing import Any, Container, Dict, FrozenSet, Mapping, Set, Tuple
@@ -16,12 +16,12 @@ class Method(NamedTuple):
     own_calls: FrozenSet[str] = frozenset()
     """The methods that it calls by ``self``."""
     other_calls: FrozenSet[Tuple[str, str]] = frozenset()
-    """The names of other classes, and the methods that it calls by them."""
+    """The names of other classes, each with a method that it calls by that name."""
     passes_super: bool = False
     """Whether it passes super() to other code, such as getattr: it may call any method."""
 
     def runs(self, name: str, classes: Container[str]) -> bool:
-        """Return whether it can call a method by super(), or by one of the names of classes."""
+        """Return whether it can call a method by super(), or by the name of one of ``classes``."""
         by_name = any(method == name and owner in classes for owner, method in self.other_calls)
         return name in self.calls or by_name or self.passes_super
 
@@ -31,10 +31,10 @@ class ClassDefinition(NamedTuple):
 
     name: str
     bases: Tuple[Any, ...]
-    """An ``Imported`` or a ``ClassDefinition`` each; an ``Unread`` for any other."""
+    """Each is an ``Imported`` or a ``ClassDefinition``; an ``Unread`` if it is unknown."""
     methods: Mapping[str, Method]
     attributes: FrozenSet[str]
-    """The names that the body of the class binds otherwise."""
+    """The other names that the body of the class binds."""
     place: Place
 
 
@@ -49,7 +49,7 @@ def methods_of(node: ast.ClassDef) -> Dict[str, Method]:
 
 
 def _method(node: ast.AST, bases: Set[str]) -> Method:
-    """Return a method, with the names of the bases of its class."""
+    """Return a method; ``bases`` are the names of the bases of its class."""
     owners, passes_super = {"super", *bases}, False
     for child in ast.walk(node):
         value = getattr(child, "value", None)
@@ -76,7 +76,7 @@ def _is_super(node: Any) -> bool:
 
 
 def _line_of(node: Any) -> int:
-    """Return the line of ``def``: Python 3.7 and older take that of the first decorator."""
+    """Return the line of ``def``: Python 3.7 and older use that of the first decorator."""
     decorators = [decorator.lineno for decorator in node.decorator_list]
     return max(decorators) + 1 if node.lineno in decorators else int(node.lineno)
 

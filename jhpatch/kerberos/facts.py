@@ -1,4 +1,4 @@
-"""What doctor reads on this host: each part once, and only if a check needs it."""
+"""What doctor reads on this host: each part only if a check needs it, and then once."""
 
 import base64
 import os
@@ -46,17 +46,17 @@ _NOBODY = "nobody"
 
 
 class DoctorOptions(NamedTuple):
-    """What doctor is asked about, and where it reads."""
+    """What doctor checks, and where it reads."""
 
     environ: Mapping[str, str]
     users: Tuple[str, ...] = ()
     config_paths: Tuple[str, ...] = ()
-    """The files of the hub's configuration: a later one counts more."""
+    """The files of the hub's configuration; a later one overrides earlier ones."""
     templates: Mapping[str, Optional[str]] = {}
-    """Settings of the command line, which come before those of the configuration."""
+    """Settings of the command line, which override those of the configuration."""
     unit: str = "jupyterhub"
     knows_settings: bool = True
-    """Whether a template that is not given has its default: no user can know that."""
+    """Whether a template that is not given has its default, which only root may assume."""
     mounts_path: str = "/proc/mounts"
     unit_directories: Tuple[str, ...] = systemd_unit.DIRECTORIES
 
@@ -64,10 +64,9 @@ class DoctorOptions(NamedTuple):
 class Facts:
     """What doctor reads, for all its checks.
 
-    A check runs in a thread of its own and is abandoned at its limit. The first check that
-    needs a fact reads it. If that read hangs, a later check that needs the same fact waits
-    for it as long as its own limit allows; it uses a value that comes late and starts no
-    second read.
+    Each check runs in its own thread and is abandoned at its limit. The first check that needs a
+    fact reads it. If that read hangs, a later check that needs the same fact does not start
+    another read: it waits as long as its own limit allows.
     """
 
     def __init__(self, options: DoctorOptions) -> None:
@@ -77,8 +76,8 @@ class Facts:
     def run(self, argv: List[str], seconds: float, account: Optional[Account]) -> Completed:
         """Run a program as a user, or return how the same run ended before.
 
-        A program that was killed at its limit is run again for a later check, which may
-        have more time for it.
+        A program that was killed at its limit is run again for a later check, which may have
+        more time.
         """
         return self._memo.get(
             ("run", tuple(argv), account),
@@ -88,9 +87,9 @@ class Facts:
 
     @property
     def environ(self) -> Mapping[str, str]:
-        """The environment of the hub's libkrb5: this process's, with KRB5_CONFIG of the unit.
+        """The environment of the hub's libkrb5: this process's, with the unit's KRB5_CONFIG.
 
-        A service does not inherit KRB5_CONFIG of an administrator's shell.
+        A service does not inherit KRB5_CONFIG from the shell of an administrator.
         """
         return self._memo.get("environ", self._read_environ)
 
@@ -112,8 +111,8 @@ class Facts:
     def ask_kdc(self, realm: str, seconds: float) -> Optional[KinitRun]:
         """Run kinit for a principal that no realm has; root runs it as ``nobody``.
 
-        None if there is no such user and root must not run it: libkrb5 loads a module that
-        krb5.conf names.
+        None if there is no ``nobody`` and root must not run kinit, whose libkrb5 would load a
+        module that krb5.conf names.
         """
         account = self.account(_NOBODY) if os.geteuid() == 0 else None
         if os.geteuid() == 0 and account is None and not self.profile.is_trusted:
@@ -165,21 +164,22 @@ class Facts:
 
     @property
     def _kinit_paths(self) -> Tuple[str, ...]:
-        """The path of each kinit, first the one that is used."""
+        """The path of each kinit; the first is the one that the service uses."""
         configured, search_path = self.hub_config.kinit, self.options.environ.get("PATH", "")
         return self._memo.get(
             "kinits", lambda: kinit_programs.find_kinits(configured, search_path)
         )
 
     def kinits(self, deadline: Deadline) -> Tuple[KinitProgram, ...]:
-        """Return the kinit programs of this host, first the one that is used."""
+        """Return the kinit programs of this host; the service uses the first."""
         paths = self._kinit_paths[:_MAX_KINITS]
         return tuple(kinit_programs.identify(path, self.run, deadline) for path in paths)
 
     def krb5_program(self, name: str) -> str:
-        """Return the path of kinit, or of klist by the ticket service's own rule.
+        """Return the path of kinit or klist, by the rules of the ticket service.
 
-        Root takes none that another user can write.
+        A program that users other than root can write is replaced by one in the system's
+        directories if root runs doctor.
         """
         path = self._memo.get(("program", name), lambda: self._find_krb5_program(name))
         return path or programs.find_program(name) or name
@@ -199,16 +199,16 @@ class Facts:
     ) -> Tuple[PathComponent, ...]:
         """Return the components of a path as the user sees them; empty if that takes too long.
 
-        ``account`` is None for this process's user.
+        ``account`` is None for the user of this process.
         """
         return read_components(path, account, self.run, deadline)
 
     def keytab(
         self, account: Account, spec: TicketSpec, deadline: Deadline
     ) -> Tuple[Optional[Keytab], str]:
-        """Return the keytab of a user, and what klist printed if it was asked.
+        """Return the keytab of a user, and the output of klist if doctor has run it.
 
-        It is the one that is set, else krb5.conf's client keytab; None if there is neither.
+        It is the keytab that is set, or else the client keytab; None if klist names none.
         """
         path: Optional[str] = spec.keytab
         output = ""
@@ -225,7 +225,7 @@ class Facts:
     def keytab_listing(self, keytab: Keytab, seconds: float) -> Completed:
         """Return what ``klist -ke`` prints of a keytab.
 
-        Root runs it only with a krb5.conf that it trusts, as libkrb5 loads a module named there.
+        Root runs it only with a krb5.conf that it trusts: libkrb5 loads a module named there.
         """
         if keytab.reader is None and os.geteuid() == 0 and not self.profile.is_trusted:
             return Completed(None, "", kinit_messages.UNTRUSTED)
@@ -236,7 +236,7 @@ class Facts:
     ) -> Tuple[Optional[str], bool, str]:
         """Return the name of a user's cache, whether KRB5CCNAME has it, and klist's output.
 
-        None if klist was asked, and does not name it, or if the hub's setting is not known.
+        The name is None if klist does not name the cache, or if the hub's setting is unknown.
         """
         if not ticket_spec.knows_cache(self.hub_config):
             return None, False, ""
@@ -245,8 +245,8 @@ class Facts:
         own = os.geteuid() == account.uid and self.options.environ.get("KRB5CCNAME")
         if own:
             return own, True, ""
-        # klist is asked last: it creates a DIR collection that does not exist (dircc). What a
-        # name of a keyring means, it alone tells: KEYRING:persistent is a session's keyring.
+        # klist runs last, because it creates a missing DIR collection (cc_dir.c). Only klist can
+        # resolve the name of a keyring: KEYRING:persistent, without a uid, is a session keyring.
         setting = self.profile.value("libdefaults", "default_ccache_name")
         name = expand_default_name(setting or "", account)
         if name and not name.startswith("KEYRING:"):
@@ -260,10 +260,10 @@ class Facts:
     def ticket_answer(
         self, account: Account, spec: TicketSpec, cache: Cache, deadline: Deadline
     ) -> Optional[Answer]:
-        """Return how a request of a ticket ends that is made as the service makes it.
+        """Request a ticket as the service does, and return how that ends.
 
-        One request for all checks, with the trace of its kinit; another one after a timeout,
-        for a check that has more time. None if the time that is left is too short for one.
+        All checks share one request, with the trace of its kinit. After a timeout, a check that
+        has more time makes another one. None if the time that is left is too short.
         """
         settings = ticket_spec.read_settings(self.hub_config)[0]
         timeout = min(settings.timeout, deadline.left(10) - 1)
@@ -283,17 +283,17 @@ class Facts:
         )
 
     def ticket_in(self, account: Account, cache: Cache, seconds: float) -> Optional[Ticket]:
-        """Return the ticket that a cache has now, as its user reads it. Raises Problem."""
+        """Return the ticket that is now in a cache, read as its user. Raises Problem."""
         settings = Settings(kinit=self.krb5_program("kinit"), timeout=seconds)
         return Kinit(settings, self.environ).look(account, cache)
 
     def cache_content(self, path: str, account: Account, seconds: float) -> Optional[bytes]:
-        """Return the bytes of a user's cache; None if they cannot be read in time."""
+        """Return the bytes of a user's cache; None if the user cannot read it, or not in time."""
         argv = ["base64", "-w0", "--", path]
         done = self.run(argv, seconds, account)
         try:
             return base64.b64decode(done.stdout) if done.exit_code == 0 else None
-        except ValueError:  # the user's child may print anything
+        except ValueError:  # a process of the user can print anything
             return None
 
     def unit(self, deadline: Deadline) -> Optional[Unit]:
@@ -304,7 +304,7 @@ class Facts:
     def _ask_systemd(
         self, argv: List[str], seconds: float, account: Optional[Account]
     ) -> Completed:
-        """Run systemctl, of which the environment of libkrb5 depends."""
+        """Run systemctl, on whose output the environment of libkrb5 depends."""
         return self._memo.get(
             ("systemd", tuple(argv)),
             lambda: programs.run_program(argv, self.options.environ, seconds, account),

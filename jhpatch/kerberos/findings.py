@@ -11,7 +11,6 @@ from jhpatch.checks.runner import KINDS as RUNNER_KINDS
 from jhpatch.errors import (
     NextStep,
     jhpatch_command,
-    python_command,
     root_command,
     same_command,
     shell_command,
@@ -29,23 +28,27 @@ _KINDS: Dict[str, FindingKind] = {
         "krb5-client (openEuler)",
     ),
     "no-setpriv": error(
-        "the hub uses setpriv(1) to run kinit as the user", "install the package util-linux"
+        "the hub needs setpriv(1) to start processes as its users; without it, the ticket service "
+        "is disabled",
+        "install the package util-linux",
     ),
     "kinit": note("the ticket service uses this kinit"),
     "kinit-several": warning(
-        "users may run another kinit than the hub, and its default cache may be another one",
+        "users may run another kinit than the hub does, and the two can have different default "
+        "caches",
         Line("c.KerberosTicket.kinit = {line}"),
     ),
     "kinit-conda": warning(
-        "conda's libkrb5 has its own defaults, and supports no KEYRING or KCM caches",
+        "conda's libkrb5 has its own defaults, and some builds support no KEYRING caches",
         Line("c.KerberosTicket.kinit = '/usr/bin/kinit'"),
     ),
     "kinit-heimdal": warning(
         "jhpatch is tested with MIT krb5; Heimdal's kinit has other options",
-        "install MIT krb5's kinit, and set c.KerberosTicket.kinit = '/usr/bin/kinit'",
+        "install MIT krb5's kinit, and set c.KerberosTicket.kinit to its path",
     ),
     "kinit-writable": error(
-        "a user who can write kinit can act as every user with a ticket; doctor did not run it",
+        "a user who can write this path can replace kinit, and so obtain every user's tickets; "
+        "doctor did not run this kinit",
         "set c.KerberosTicket.kinit to a program that only root can write, such as /usr/bin/kinit",
     ),
     # the hub's configuration
@@ -54,23 +57,25 @@ _KINDS: Dict[str, FindingKind] = {
         jhpatch_command("doctor", "--config", "FILE"),
     ),
     "config-writable": error(
-        "the hub runs this file as root, so a user who can write it can become root; doctor did "
+        "the hub loads this file as root, so a user who can write it can become root; doctor did "
         "not read it",
-        "move the file to a directory that only root can write, such as /etc/jupyterhub",
+        "let only root write the file and each directory above it",
     ),
     "config-syntax": error(
-        "the hub cannot load this file, and does not start", python_command("py_compile", "{path}")
+        "the hub cannot load such a file, and does not start",
+        "correct the file as the message describes",
     ),
     "config-not-read": note(
-        "doctor does not run these lines, which can change settings or have no effect",
-        "check these lines, and give doctor the settings that they change as options",
+        "doctor does not evaluate these lines, which can change settings",
+        "if these lines set the principal, the keytab or the cache, pass the value as "
+        "--principal, --keytab or --ccache",
     ),
     "setting-not-literal": note(
         "doctor runs no code, so it does not know the value that this line sets",
         same_command() + " --{name} TEMPLATE",
     ),
     "setting-wrong": error(
-        "a wrong setting disables the ticket service",
+        "the ticket service obtains no ticket with a wrong setting",
         "correct c.KerberosTicket.{name}, or the option of doctor that sets it",
     ),
     "setting-unknown": warning(
@@ -78,7 +83,7 @@ _KINDS: Dict[str, FindingKind] = {
         "correct the name, or remove the line",
     ),
     "service-disabled": warning(
-        "the ticket service is disabled, so no user obtains a ticket",
+        "the ticket service is disabled, so it obtains no tickets",
         "remove the line, or set c.KerberosTicket.enabled = True",
     ),
     "class-name-wrong": error(
@@ -87,12 +92,13 @@ _KINDS: Dict[str, FindingKind] = {
     ),
     "environment-ccache-shared": error(
         "JupyterHub passes this value unchanged to each server, so all users share one cache",
-        "remove KRB5CCNAME from the environment, and set c.KerberosTicket.ccache",
+        "remove KRB5CCNAME from this setting, and set c.KerberosTicket.ccache",
     ),
     "spawner-not-covered": warning(
         "the hub obtains tickets only for servers that run as their user, on this host and with "
         "this host's /tmp",
-        Line("c.JupyterHub.spawner_class = 'jupyterhub.spawner.LocalProcessSpawner'"),
+        "for users who need tickets, use LocalProcessSpawner, SudoSpawner or SystemdSpawner, "
+        "without isolate_tmp, dynamic_users and username_template",
     ),
     "spawner-unknown": note(
         "the hub obtains tickets for subclasses of LocalProcessSpawner, SudoSpawner and "
@@ -101,7 +107,7 @@ _KINDS: Dict[str, FindingKind] = {
     ),
     "authenticator-bypasses-pam": error(
         "this authenticator does not run the patched code, which is in PAMAuthenticator",
-        "if its users need tickets, have them log in through PAMAuthenticator",
+        "if its users need tickets, use PAMAuthenticator or a subclass of it",
     ),
     "authenticator-overrides": warning(
         "the patched method of PAMAuthenticator does not run",
@@ -113,9 +119,9 @@ _KINDS: Dict[str, FindingKind] = {
     ),
     # what kinit prints
     "kinit-key-wrong": error(
-        "the key in the keytab is not that of the KDC: the password or the key was changed after "
-        "the keytab was created",
-        "obtain a new keytab; getprinc on the KDC prints the principal's key version",
+        "the KDC does not accept the key in the keytab: usually, the password or the key was "
+        "changed after the keytab was created",
+        "obtain a new keytab; MIT krb5's getprinc prints the principal's key version",
     ),
     "kinit-clock": error(
         "this host's clock and the KDC's differ too much",
@@ -123,11 +129,12 @@ _KINDS: Dict[str, FindingKind] = {
     ),
     "kinit-client-unknown": error(
         "the realm has no such principal: its name or its realm is wrong",
-        "correct c.KerberosTicket.principal",
+        "correct c.KerberosTicket.principal or c.KerberosTicket.principal_map, or have the "
+        "administrator of the realm create the principal",
     ),
     "kinit-client-locked": error(
-        "the principal is locked or has expired",
-        "ask the administrator of the realm",
+        "the principal is locked, or the principal or its password has expired",
+        "have the administrator of the realm unlock the principal, or extend its expiration",
     ),
     "kinit-enctype": error(
         "the KDC, krb5.conf and the keytab have no encryption type in common",
@@ -143,16 +150,17 @@ _KINDS: Dict[str, FindingKind] = {
         shell_command("klist", "-ke", "{path}"),
     ),
     "kinit-not-started": error(
-        "the ticket service runs kinit as the user, so the user must be able to run it",
+        "kinit did not start; the ticket service runs it as the user, or as root with a central "
+        "keytab",
         "set c.KerberosTicket.kinit to a program that every user can run, such as /usr/bin/kinit",
     ),
     "kinit-timeout": error(
-        "kinit did not finish in time: a KDC does not respond, or the name service is slow",
+        "kinit did not finish in time: a KDC or the name service may be unresponsive",
         NextStep("{command}"),
     ),
     "kinit-failed": error("kinit obtained no ticket", NextStep("{command}")),
     "kinit-works": note(
-        "kinit obtained a ticket with the settings of the ticket service; doctor destroyed it"
+        "kinit obtained a ticket with the settings of the ticket service; doctor removed it"
     ),
     # the hub's unit
     "unit-missing": note(
@@ -160,12 +168,13 @@ _KINDS: Dict[str, FindingKind] = {
     ),
     "unit": note("these settings of the systemd unit apply to the hub"),
     "unit-restricted": note(
-        "doctor runs outside of the unit, and cannot test whether these settings keep the hub "
+        "doctor runs outside the unit, and cannot test whether these settings keep the hub "
         "from keytabs, caches or KDCs",
         "see the hub's log at the next login",
     ),
     "unit-krb5-config": warning(
-        "the hub and its kinit read this file; the users' servers read /etc/krb5.conf",
+        "the hub and its kinit use this value; the users' servers do not receive it, and read "
+        "/etc/krb5.conf",
         Line("c.Spawner.environment.update({{'KRB5_CONFIG': {line}}})"),
     ),
     "shell-krb5-config": note(
@@ -182,7 +191,8 @@ _KINDS: Dict[str, FindingKind] = {
         Line("c.KerberosTicket.ccache = '/run/jhpatch/{{uid}}/cc'"),
     ),
     "unit-protect-home": error(
-        "the hub and its servers cannot use files in home directories",
+        "the hub and its servers cannot read, or cannot write, files in home directories and in "
+        "/run/user",
         Line("ProtectHome=no", "in the [Service] section of the unit"),
     ),
     "unit-protect-system": error(

@@ -1,6 +1,6 @@
-"""The authenticator and the spawner of a hub: which known classes theirs are derived from.
+"""The authenticator and the spawner of a hub: the known classes from which theirs derive.
 
-A class is known by its exact name. Of other classes of other files nothing is known.
+A class is known by its exact name. Nothing is known about any other imported class.
 """
 
 from typing import Any, Dict, List, Optional, Tuple
@@ -143,7 +143,7 @@ _ALIASES = {
 """Other names of the same classes."""
 for _dotted in BASES:
     _package, _, _rest = _dotted.partition(".")
-    if _package != "jupyterhub":  # packages name in __init__.py what a module of theirs defines
+    if _package != "jupyterhub":  # packages import in __init__.py what their modules define
         _ALIASES["%s.%s" % (_package, _rest.rpartition(".")[2])] = _dotted
         _ALIASES["%s.%s" % (_package, _dotted)] = _dotted
 
@@ -152,7 +152,7 @@ class Ancestor(NamedTuple):
     """A class in the method resolution order of another."""
 
     name: str
-    """The dotted name of a known class or of a class of another file; else the own name."""
+    """The dotted name of an imported class, or the name of a class that a file defines."""
     definition: Optional[ClassDefinition] = None
     is_known: bool = True
 
@@ -163,14 +163,14 @@ class Ancestor(NamedTuple):
 
 
 class WrongName(Exception):
-    """A class cannot be found by this name, or made of these bases; the text is the reason."""
+    """There is no class of this name, or none with these bases; the text is the reason."""
 
 
 def ancestors(value: Any, entry_points: Dict[str, str]) -> Tuple[Ancestor, ...]:
-    """Return the method resolution order of a class, the class first.
+    """Return the method resolution order of a class, which comes first.
 
     ``value`` is a dotted name, the name of an entry point, or a ``ClassDefinition``. Raises
-    WrongName for what the hub cannot use.
+    WrongName for a value that the hub cannot use.
     """
     if not isinstance(value, (str, ClassDefinition)):
         raise WrongName("%r is not a class" % (value,))
@@ -200,7 +200,7 @@ def ancestors(value: Any, entry_points: Dict[str, str]) -> Tuple[Ancestor, ...]:
 
 
 def _make(value: Any, made: List[Tuple[type, Ancestor]]) -> type:
-    """Return an empty class with the bases of another: Python itself orders them."""
+    """Return an empty class with the bases of another, so that Python itself orders them."""
     if isinstance(value, ClassDefinition):
         bases: Tuple[Any, ...] = value.bases
         ancestor = Ancestor(value.name, value)
@@ -221,5 +221,5 @@ def _make(value: Any, made: List[Tuple[type, Ancestor]]) -> type:
 
 
 def sections(order: Tuple[Ancestor, ...]) -> Tuple[str, ...]:
-    """Return the sections of a class in traitlets' order: a later one counts more."""
+    """Return the sections of a class in the order of traitlets: the last one overrides."""
     return tuple(ancestor.section for ancestor in reversed(order))

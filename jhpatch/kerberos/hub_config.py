@@ -1,4 +1,4 @@
-"""The hub's settings as a value, as far as they are known without running code."""
+"""The hub's settings as a value, as far as doctor can know them without running code."""
 
 from typing import Any, Mapping, Optional, Tuple
 
@@ -24,18 +24,18 @@ class Unread(NamedTuple):
 
 
 class Environment(NamedTuple):
-    """A setting ``environment`` of which not every entry is known."""
+    """A setting ``environment`` with entries that are not known."""
 
     entries: Mapping[str, Any]
-    """The known values, and an ``Unread`` for each other one."""
+    """The known values, and an ``Unread`` for each unknown one."""
     rest: Optional[Unread] = None
-    """Code that can add entries which are not in ``entries``."""
+    """Code that can add further entries."""
     is_update: bool = False
     """Whether it extends the value of the base class, as ``c.A.environment.update`` does."""
 
 
 class Function:
-    """A function of a configuration file: it is never called."""
+    """A function of a configuration file, which doctor never calls."""
 
     def __init__(self, name: str, line: int) -> None:
         self.name, self.line = name, line
@@ -63,11 +63,11 @@ class HubConfig(NamedTuple):
     """Code that can change settings; it is unknown which."""
 
     def ticket_setting(self, name: str) -> Any:
-        """Return a setting of KerberosTicket; None if it is not set or not known."""
+        """Return a setting of KerberosTicket; None if it is not set or unknown."""
         return self.settings.get("KerberosTicket." + name)
 
     def place(self, setting: str) -> Optional[str]:
-        """Return FILE:LINE of a setting; None for one that no file sets."""
+        """Return FILE:LINE of a setting; None if no file sets it."""
         place = self.places.get(setting)
         if place is None and setting in self.computed:
             place = self.computed[setting].place
@@ -80,25 +80,25 @@ class HubConfig(NamedTuple):
 
     @property
     def min_uid(self) -> int:
-        """The lowest uid for which the hub obtains tickets: never root's."""
+        """The lowest uid for which the hub obtains tickets; at least 1, because 0 is root's."""
         value = self.ticket_setting("min_uid")
         return max(value if type(value) is int else 1, 1)
 
     @property
     def kinit(self) -> str:
-        """The kinit that is set; empty if none is."""
+        """The configured kinit; empty if none is configured."""
         return str(self.ticket_setting("kinit") or "")
 
 
 def without_templates(config: HubConfig) -> HubConfig:
-    """Return the configuration with the principal, the keytab and the cache not known."""
+    """Return the configuration with the principal, the keytab and the cache unknown."""
     why = Unread(Place(""), "is not known")
     names = ["KerberosTicket." + name for name in TEMPLATES]
     return config._replace(computed=dict(config.computed, **{name: why for name in names}))
 
 
 def with_templates(config: HubConfig, templates: Mapping[str, Optional[str]]) -> HubConfig:
-    """Return the configuration with the templates of the command line in place of its own."""
+    """Return the configuration, in which templates of the command line replace its own."""
     given = {
         "KerberosTicket." + name: template
         for name, template in templates.items()

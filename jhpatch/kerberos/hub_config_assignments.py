@@ -28,7 +28,7 @@ class Assignments(CallEvaluator):
             self._assign(node.target, self._value_for(node.target, node.value))
 
     def _value_for(self, target: ast.AST, source: ast.AST) -> Any:
-        """Return the value for a target: for a tuple of targets, the values one by one."""
+        """Return the value for a target; for a tuple of targets, a tuple of values."""
         kinds = (ast.Tuple, ast.List)
         if isinstance(target, kinds) and isinstance(source, kinds):
             rows = list(zip(target.elts, source.elts))
@@ -90,7 +90,7 @@ class Assignments(CallEvaluator):
             self._warn_of_settings(target)
 
     def _eval_call(self, node: ast.Call) -> Any:
-        """Read ``setattr(OWNER, NAME, VALUE)`` as the assignment that it is."""
+        """Read ``setattr(OWNER, NAME, VALUE)`` as an assignment."""
         is_name = isinstance(node.func, ast.Name) and len(node.args) == 3
         if not is_name or self.follow(node.func) != Imported("builtins.setattr"):
             return super()._eval_call(node)
@@ -120,7 +120,7 @@ class Assignments(CallEvaluator):
             self.set(section, key, value, node)
 
     def _warn_of_settings(self, target: ast.AST) -> None:
-        """Remember an assignment to something unknown that looks like a setting."""
+        """Remember an assignment to an unknown object if it looks like a setting."""
         for node in ast.walk(target):
             name = getattr(node, "attr", None) or constant_of(node)
             if type(name) is str and name in _SECTIONS:

@@ -28,11 +28,11 @@ _PATHS: Dict[str, Callable[..., str]] = {
 _EXITS = ("sys.exit", "os._exit", "builtins.exit", "builtins.quit")
 _NO_CHANGE = ("copy", "keys", "items", "values", "get", "has_key", "collisions", "to_dict")
 _SHARING = ("copy", "items", "values")
-"""What they return has the sections and dictionaries of the one that is asked."""
+"""Methods whose result contains the sections and dictionaries of their object."""
 
 
 class CallEvaluator(Evaluator):
-    """An evaluator that knows traitlets' own methods and a few pure functions."""
+    """An evaluator that knows the methods of traitlets and a few pure functions."""
 
     def _eval_call(self, node: ast.Call) -> Any:
         owner = None
@@ -68,7 +68,7 @@ class CallEvaluator(Evaluator):
         return self.unknown(node) if text is None else text
 
     def _arguments(self, node: ast.Call, called: str) -> List[Any]:
-        """Return the arguments of a function, which may change or keep those that are settings."""
+        """Return the arguments of a function, which may change or store settings among them."""
         passed = "is passed to a function"
         for keyword in node.keywords:
             self.evaluate(keyword.value, passed)
@@ -77,7 +77,7 @@ class CallEvaluator(Evaluator):
         return [self.evaluate(value, passed) for value in node.args]
 
     def _new_entries(self, node: ast.Call) -> Entries:
-        """Return the dictionary that dict(…) makes of its arguments."""
+        """Return the dictionary that dict(…) makes from its arguments."""
         entries = Entries()
         for value in node.args:
             self.spread(entries, value, self.unknown(node))
@@ -90,7 +90,7 @@ class CallEvaluator(Evaluator):
         return entries
 
     def _argument(self, node: ast.Call) -> Any:
-        """Return the one argument of a call, or the dictionary that several make."""
+        """Return the only argument of a call, or the dictionary that its arguments make."""
         if len(node.args) != 1 or node.keywords:
             return self._new_entries(node)
         value = self.follow(node.args[0])
@@ -98,7 +98,7 @@ class CallEvaluator(Evaluator):
             return value
         if isinstance(value, Entries):
             if not isinstance(node.args[0], ast.Dict):
-                value.lose_items(self.unknown(node))  # both have them then
+                value.lose_items(self.unknown(node))  # both then share them
             return value
         entries = Entries()
         entries.update(value, self.unknown(node))
@@ -128,7 +128,7 @@ class CallEvaluator(Evaluator):
             self.config.merge(loaded)
             if directory is None and not posixpath.isabs(name):
                 what = (
-                    "is read from the directory of this file; the hub reads from its working "
+                    "is read from the directory of this file; the hub reads it from its working "
                     "directory"
                 )
                 self.note(node, "%s %s" % (call, what))
@@ -167,7 +167,7 @@ class CallEvaluator(Evaluator):
         return None
 
     def _set_entries(self, section: Section, entries: Entries, node: ast.AST) -> bool:
-        """Set the entries of a dictionary; return whether it has no other ones."""
+        """Set the entries of a dictionary; return whether all of them are known."""
         certain = entries.rest is None
         for key, value in entries.items.items():
             if type(key) is not str:

@@ -1,4 +1,4 @@
-"""What is reported of the hub's configuration."""
+"""The findings about the hub's configuration."""
 
 from typing import Iterator, List, Optional
 
@@ -16,7 +16,7 @@ _MAX_LINES = 20
 
 
 def check_hub_config(config: HubConfig) -> Iterator[Finding]:
-    """Check the names of settings, spawner and authenticator; report what was not evaluated."""
+    """Check the settings, the spawner and the authenticator; report what was not evaluated."""
     yield from _check_names(config)
     for name in TEMPLATES:
         why = _why_unknown(config, _OWN + name)
@@ -54,7 +54,7 @@ def _check_names(config: HubConfig) -> Iterator[Finding]:
 
 
 def _why_unknown(config: HubConfig, setting: str) -> Optional[Unread]:
-    """Return why the value of a template is not known; None if it is, or is not set."""
+    """Return why the value of a template is unknown; None if it is known or not set."""
     value = config.settings.get(setting)
     if isinstance(value, Function) and setting != _OWN + "ccache":
         return Unread(config.places.get(setting, Place(config.path or "")), "is a function")
@@ -62,12 +62,12 @@ def _why_unknown(config: HubConfig, setting: str) -> Optional[Unread]:
 
 
 def _is_reported(config: HubConfig, why: Unread) -> bool:
-    """Return whether the line, or the file that is not read, is in a finding anyway."""
+    """Return whether another finding names the line, or the file that is not read."""
     return why in config.unread or not why.place.line
 
 
 def _unread(config: HubConfig) -> List[Unread]:
-    """Return each line that is not evaluated and can matter for tickets."""
+    """Return each line that is not evaluated and can affect tickets."""
     rows = list(config.unread)
     for setting in sorted(config.computed):
         is_own = setting.startswith(_OWN) and setting[len(_OWN) :] not in TEMPLATES
@@ -82,11 +82,11 @@ def _unread(config: HubConfig) -> List[Unread]:
 
 
 def _listed(rows: List[Unread], path: Optional[str]) -> str:
-    """Return the lines in one text; the path is left out for the first file's."""
+    """Return the lines in one text, without the path for those of the file at ``path``."""
     texts = []
     for place, what in rows[:_MAX_LINES]:
         where = "line %d" % place.line if place.path == path else str(place)
         texts.append("%s: %s" % (where, what))
     if len(rows) > _MAX_LINES:
-        texts.append("%d more lines" % (len(rows) - _MAX_LINES))
+        texts.append("and %d more" % (len(rows) - _MAX_LINES))
     return "; ".join(texts)

@@ -1,7 +1,7 @@
-"""The value of an expression in a configuration file: computed where it is certain, never run.
+"""The value of an expression in a configuration file: computed if it is certain, never run.
 
-Sections and dictionaries are followed from name to name and from part to part. One that other
-code has (a list, a function, a class, a value that is chosen) is lost: all of it is unknown.
+The evaluator follows sections and dictionaries through names and nested entries. One that other
+code can hold (a list, a function, a class, a conditional value) is lost: all of it is unknown.
 """
 
 import ast
@@ -31,14 +31,14 @@ from jhpatch.kerberos.hub_config_values import (
 
 _OTHER_CODE = ("exec", "eval", "globals", "locals", "vars", "__builtins__")
 _METHODS = frozenset((*dir(dict), "merge", "collisions", "has_key"))
-"""What an attribute of a section means other than an entry."""
+"""The attributes of a section that are not entries."""
 
 
 class Evaluator(Scope):
-    """The values of expressions, by the names and settings so far."""
+    """Computes the values of expressions from the names and settings so far."""
 
     def evaluate(self, node: ast.AST, what: str = NOT_FOLLOWED) -> Any:
-        """Return the value of an expression that other code has from now on."""
+        """Return the value of an expression, which other code can hold from now on."""
         value = self.follow(node)
         self.lose(value, node, what)
         return value
@@ -46,8 +46,8 @@ class Evaluator(Scope):
     def follow(self, node: ast.AST) -> Any:
         """Return the value of an expression; an ``Unread`` if it is not known.
 
-        What the expression does to settings is done. A section or dictionary is for the caller
-        to follow.
+        Changes that the expression makes to settings are applied. The caller follows a section or
+        a dictionary.
         """
         kind = type(node).__name__
         if kind in CONSTANTS:
@@ -74,7 +74,7 @@ class Evaluator(Scope):
         return Imported("builtins." + name) if hasattr(builtins, name) else self._other(node)
 
     def _run_other_code(self, name: str, node: ast.AST) -> None:
-        """Take all names and settings as unknown: the code that follows can change them."""
+        """Treat all names and settings as unknown: such code can change any of them."""
         keeps = name not in ("exec", "eval") or self.outer is not None
         self.config.forget(self.note(node, "%s() can change any setting" % name), keeps)
         for bound, value in self.names.items():
@@ -97,7 +97,7 @@ class Evaluator(Scope):
         return self.unknown(node)
 
     def item(self, owner: Any, key: Any, node: ast.AST) -> Any:
-        """Return an entry of a section or a dictionary; code can change one that is a list."""
+        """Return an entry of a section or a dictionary; a list is unknown: code can change it."""
         value = owner.get(key) if isinstance(owner, Section) else owner.get(key, None)
         if value is None and isinstance(owner, Entries):
             return owner.get(key, self.unknown(node))
@@ -142,14 +142,14 @@ class Evaluator(Scope):
         return entries
 
     def part(self, node: ast.AST) -> Any:
-        """Return a part of a dictionary: another one is followed if no other code has it."""
+        """Return a value of a dictionary; follow a nested one that no other code can hold."""
         is_new = isinstance(node, ast.Dict) or (
             isinstance(node, ast.Call) and getattr(node.func, "id", "") == "dict"
         )
         return self.follow(node) if is_new else self.evaluate(node)
 
     def spread(self, entries: Entries, node: ast.AST, why: Unread) -> None:
-        """Add the entries of another dictionary, which shares its parts then."""
+        """Add the entries of another dictionary, which then shares its nested values."""
         other = self.follow(node)
         if isinstance(other, (Section, Entries)) and not isinstance(node, ast.Dict):
             other.lose_items(self.unknown(node))

@@ -1,4 +1,4 @@
-"""The files of the hub's configuration: which are read, in which order, and what is wrong."""
+"""The files of the hub's configuration: which are read, their order, and what is wrong."""
 
 import json
 import os
@@ -23,7 +23,8 @@ _MAX_FILES = 100
 def read_hub_config(paths: Sequence[str]) -> Tuple[HubConfig, Tuple[Finding, ...]]:
     """Read the configuration files of a hub; return the settings and what is wrong with a file.
 
-    A later file counts more. JupyterHub reads ``NAME.json`` after ``NAME.py``: so does this.
+    A later file overrides earlier ones. Like JupyterHub, this reads ``NAME.json`` after
+    ``NAME.py``.
     """
     files = _Files()
     for path in map(os.path.abspath, paths):
@@ -44,12 +45,12 @@ class _Files:
         self._count = 0
 
     def read(self, path: str) -> None:
-        """Read one of the files that are named, and merge it."""
+        """Read a file of the command line, and merge its settings."""
         section = self._section(path, os.path.dirname(path), ())
         if isinstance(section, Section):
             self.config.merge(section)
             self.path = self.path or path
-        else:  # a finding of its own reports it
+        else:  # another finding reports it
             self.config.forget(Unread(Place(path), section))
 
     def _section(self, path: str, directory: str, above: Tuple[str, ...]) -> Union[Section, str]:
@@ -104,8 +105,8 @@ class _Files:
                 self.findings.append(finding("config-writable", message, path))
                 return None
             return read_file(path, _CAP).data
-        except JhpatchError:
-            message = "the file does not exist"
+        except JhpatchError as error:
+            message = "the file does not exist" if not os.path.lexists(path) else error.message
         except OSError as error:
             message = error.strerror or str(error)
         self.findings.append(finding("config-unreadable", message, path))
@@ -113,7 +114,7 @@ class _Files:
 
 
 def _line_of(error: SyntaxError, data: bytes) -> int:
-    """Return the line of an error; Python names none for bytes that it cannot decode."""
+    """Return the line of an error; Python reports none for bytes that it cannot decode."""
     if error.lineno:
         return error.lineno
     for number, line in enumerate(data.split(b"\n"), 1):
@@ -129,7 +130,7 @@ def _parse_json(data: bytes, path: str) -> Section:
     text = data.decode("utf-8")
     document = json.loads(text)
     if not isinstance(document, dict) or document.pop("version", 1) != 1:
-        raise ValueError("expected a JSON object of version 1")
+        raise ValueError('expected a JSON object whose "version" is 1 or missing')
     config = Section()
     for name, rows in document.items():
         if not is_section(name) or not isinstance(rows, dict):

@@ -1,8 +1,7 @@
-"""The settings that a configuration file makes, read from its syntax tree and never run.
+"""The settings of a configuration file, read from its syntax tree; the file is never run.
 
-The names and sections are followed as Python and traitlets do. What is not certain (code under
-a condition, in a loop, in a function; values that are computed) becomes an ``Unread`` with its
-line.
+The reader follows names and sections as Python and traitlets do. What is not certain (code under
+a condition, in a loop or in a function; computed values) becomes an ``Unread`` with its line.
 """
 
 import ast
@@ -39,7 +38,7 @@ class Source(NamedTuple):
 def read_source(data: bytes, path: str, load: Load) -> Source:
     """Read a configuration file. Raises SyntaxError, ValueError, RecursionError, MemoryError.
 
-    ``load`` reads the files that it names in ``load_subconfig``.
+    ``load`` reads the files that its calls of ``load_subconfig`` name.
     """
     reader = _Reader(path, load)
     reader.run_module(ast.parse(data))
@@ -79,9 +78,9 @@ class _Reader(Assignments):
         self.end(node, "raise")
 
     def _run_assert(self, node: ast.Assert) -> None:
-        self.follow(node.test)  # the message is evaluated if the hub does not start
+        self.follow(node.test)  # Python evaluates the message only if the hub does not start
 
-    # Names that are bound by other statements.
+    # Other statements that bind names.
 
     def _run_import(self, node: ast.Import) -> None:
         for alias in node.names:
@@ -138,7 +137,7 @@ class _Reader(Assignments):
             self.unknown(node).place,
         )
 
-    # Statements with other statements in them.
+    # Statements that contain statements.
 
     def _run_if(self, node: ast.If) -> None:
         test = self.follow(node.test)
@@ -186,7 +185,7 @@ class _Reader(Assignments):
         self._run_branches([case.body for case in node.cases], CONDITION)
 
     def _run_branches(self, branches: Sequence[Sequence[ast.stmt]], why: str) -> None:
-        """Read statements that may not run; what they do to a name is not known after them."""
+        """Read statements that may not run; a name that they bind is unknown after them."""
         before = self.names
         ends: List[Dict[str, Any]] = []
         for branch in branches:
@@ -204,6 +203,6 @@ class _Reader(Assignments):
                 self.names[name] = self.unknown(line, why)
 
     def _forget(self, node: ast.AST) -> None:
-        """Forget the names that a loop or a pattern binds: they are read again."""
+        """Treat the names that a loop or a pattern binds as unknown: it can bind them again."""
         for name in bound_names(node):
             self.unbind(name, self.unknown(node, LOOP), node)

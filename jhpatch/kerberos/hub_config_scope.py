@@ -13,7 +13,7 @@ LOOP = "is set in a loop"
 FUNCTION = "is set in a function that may not run"
 NOT_FOLLOWED = "is used in code that doctor does not follow"
 Load = Callable[[str, Optional[str]], Union[Section, str]]
-"""Read another configuration file: its name, and the directory if it is given. Returns its
+"""Reads another configuration file, by its name and, if given, its directory. Returns its
 settings, or why they are not known."""
 CONSTANTS = ("Constant", "Str", "Num", "Bytes", "NameConstant", "Ellipsis")
 
@@ -32,17 +32,17 @@ class Scope:
         }
         self.unread: List[Unread] = []
         self.uncertain = ""
-        """Why the code that is read may not run; empty if it surely runs."""
+        """Why the code that is read may not run; empty if it certainly runs."""
         self.global_names: FrozenSet[str] = frozenset()
         """Names that a function can bind."""
         self.shared: Set[str] = set()
-        """Names of other scopes that functions use, at any time."""
+        """Names of outer scopes that functions, which can run at any time, use."""
         self.outer: Optional[Dict[str, Any]] = None
         """The names around the function that is read; None outside of functions."""
         self.around_class: Optional[Dict[str, Any]] = None
         """The names around the class that is read: its functions do not see its own."""
         self.has_ended = False
-        """Whether code was read that surely ends the hub: nothing after it is read."""
+        """Whether code was read that certainly ends the hub: nothing after it is read."""
         self._load = load
 
     def unknown(self, node: ast.AST, what: str = COMPUTED) -> Unread:
@@ -50,7 +50,7 @@ class Scope:
         return Unread(Place(self.path, getattr(node, "lineno", 0)), what)
 
     def note(self, node: ast.AST, what: str) -> Unread:
-        """Remember code that can change settings; it is unknown which."""
+        """Remember code that can change settings, without knowing which."""
         unread = self.unknown(node, what)
         if unread not in self.unread:
             self.unread.append(unread)
@@ -63,14 +63,14 @@ class Scope:
             self.has_ended = True
 
     def forget(self, value: Any, node: ast.AST, what: str) -> None:
-        """Take all of a section or a dictionary as unknown: the code at ``node`` changes it."""
+        """Treat all of a section or a dictionary as unknown: the code at ``node`` changes it."""
         if isinstance(value, Section):
             value.forget(self.note(node, what), self.outer is not None)
         elif isinstance(value, Entries):
             value.forget(self.unknown(node, what), self.outer is not None)
 
     def lose(self, value: Any, node: ast.AST, what: str = NOT_FOLLOWED) -> None:
-        """Take all of a section or a dictionary as unknown from now on: other code has it."""
+        """Treat a section or a dictionary as unknown from now on: other code can hold it."""
         if isinstance(value, Builtin):
             value = self.config
         if isinstance(value, Section) and not value.is_lost:
@@ -86,7 +86,7 @@ class Scope:
         return self.unknown(node, self.uncertain)
 
     def bind(self, name: str, value: Any, node: ast.AST) -> None:
-        """Give a value to a name; functions that use the name have it then."""
+        """Bind a name to a value, which functions that use the name can then hold."""
         if name in self.global_names or (
             name in self.shared and value is not self.names.get(name)
         ):
@@ -94,13 +94,13 @@ class Scope:
         self.names[name] = value
 
     def unbind(self, name: str, why: Unread, node: ast.AST) -> None:
-        """Take a name as unknown; it may still stand for what it stands for now."""
+        """Treat a name as unknown; it may still be bound to its present value."""
         self.lose(self.names.get(name), node)
         self.names[name] = why
 
     @contextlib.contextmanager
     def under(self, why: str) -> Iterator[None]:
-        """Take what is read meanwhile as code that may not run."""
+        """Treat what is read in this context as code that may not run."""
         before = self.uncertain
         self.uncertain = before or why
         try:
@@ -110,7 +110,7 @@ class Scope:
 
     @contextlib.contextmanager
     def function(self, arguments: ast.arguments) -> Iterator[None]:
-        """Take what is read meanwhile as the body of a function, which is called at any time."""
+        """Treat what is read in this context as a function's body, which can run at any time."""
         before = self.names, self.outer, self.around_class
         self.outer = self.names if self.around_class is None else self.around_class
         self.names, self.around_class = dict(self.outer), None

@@ -1,4 +1,4 @@
-"""The settings of a hub's sections as one value."""
+"""Turn the sections of a configuration into a ``HubConfig``."""
 
 from typing import Any, Dict, List, Optional, Sequence
 
@@ -77,7 +77,7 @@ def _environment(entries: Entries) -> Any:
 
 
 def _nested(section: Section) -> List[Unread]:
-    """Return the settings of a section in a section: doctor does not use them."""
+    """Return the settings of a nested section, which doctor does not use."""
     rows = []
     for key, value in section.entries.items():
         place = section.places.get(key)

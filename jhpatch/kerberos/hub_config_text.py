@@ -1,4 +1,4 @@
-"""Operators on the constants of a configuration file, within bounds of size."""
+"""Operators on the constants of a configuration file, within limits of size."""
 
 import re
 import string

@@ -1,6 +1,7 @@
-"""The values that the reader of a configuration file computes with.
+"""The values with which the reader of a configuration file computes.
 
-A constant is itself: text, a number, True, None, or a list, tuple or set of constants.
+A constant stands for itself: text, bytes, a number, True, None, Ellipsis, or a list, tuple or set
+of constants.
 """
 
 from typing import Any, Dict, Optional
@@ -9,7 +10,7 @@ from jhpatch.kerberos.hub_config import Place, Unread
 from jhpatch.namedtuple import NamedTuple
 
 OLD_TRAITLETS = "is kept only by traitlets 5 and later"
-"""Older releases replace the value of another file, or of a base class, by update()."""
+"""In older releases, update() replaces the value of another file or of a base class."""
 _ATOMS = (str, bytes, int, float, complex, bool, type(None), type(Ellipsis))
 _CONTAINERS = (list, tuple, set, frozenset)
 
@@ -22,25 +23,25 @@ def is_constant(value: Any) -> bool:
 
 
 class Imported(NamedTuple):
-    """What a dotted name stands for: a module, a class or a function of another file."""
+    """A dotted name, which stands for a module, a class or a function of another file."""
 
     name: str
 
 
 class Builtin(NamedTuple):
-    """A function that traitlets gives to a configuration file."""
+    """A function that traitlets provides to a configuration file."""
 
     name: str
 
 
 class Entries:
-    """A dictionary of a configuration file, of which some entries may not be known."""
+    """A dictionary of a configuration file, some of whose entries may be unknown."""
 
     def __init__(self, is_update: bool = False) -> None:
         self.items: Dict[Any, Any] = {}
         self.rest: Optional[Unread] = None
         self.is_lost = False
-        """Whether other code has the dictionary: no entry is known from then on."""
+        """Whether other code can hold the dictionary: no entry is known from then on."""
         self.is_update = is_update
         """Whether it stands for changes of a default: traitlets' LazyConfigValue."""
         self.places: Dict[Any, Place] = {}
@@ -51,7 +52,7 @@ class Entries:
         return self.is_update and not self.items and self.rest is None
 
     def set(self, key: Any, value: Any, why: Unread) -> None:
-        """Set an entry at the place of ``why``, which counts if the key is not known."""
+        """Set an entry at the place of ``why``, which is also the reason if the key is unknown."""
         if is_constant(key) and not isinstance(key, (list, set)):
             try:
                 self.items[key] = self.rest if self.is_lost else value
@@ -69,9 +70,9 @@ class Entries:
             return missing
 
     def forget(self, why: Unread, is_lost: bool = False) -> None:
-        """Take each entry as unknown: code that is not evaluated can change all of them.
+        """Treat each entry as unknown: code that is not evaluated can change all of them.
 
-        ``is_lost`` if that code keeps the dictionary, so that it can change it at any time.
+        ``is_lost`` if that code can hold the dictionary, and so change it at any time.
         """
         if self.is_lost:
             return
@@ -80,11 +81,11 @@ class Entries:
         self.items = dict.fromkeys(self.items, why)
 
     def lose_items(self, why: Unread) -> None:
-        """Lose the dictionaries and lists in this one: other code has them."""
+        """Treat the dictionaries and lists in this one as unknown: other code can hold them."""
         self.items = {key: lost(value, why) for key, value in self.items.items()}
 
     def update(self, other: Any, why: Unread) -> None:
-        """Set the entries of another dictionary, which may not be known."""
+        """Set the entries of another dictionary, which may be unknown."""
         if not isinstance(other, Entries):
             self.forget(why)
             return
@@ -95,7 +96,7 @@ class Entries:
 
 
 class Section:
-    """A traitlets ``Config``: sections by names in capitals, settings by other names."""
+    """A traitlets ``Config``: names with an initial capital are sections, others settings."""
 
     def __init__(self, name: str = "") -> None:
         self.name = name
@@ -105,7 +106,7 @@ class Section:
         self.rest: Optional[Unread] = None
         """Code that can set other entries."""
         self.is_lost = False
-        """Whether other code has the section: no entry is known from then on."""
+        """Whether other code can hold the section: no entry is known from then on."""
         self.lost: Dict[str, Unread] = {}
         """Entries that a function sets, which may be called at any time."""
 
@@ -113,7 +114,7 @@ class Section:
         return "c.%s" % self.name if self.name else "c"
 
     def get(self, key: str) -> Any:
-        """Return an entry. As in traitlets, one that is missing is made."""
+        """Return an entry. As in traitlets, a missing one is created."""
         if key not in self.entries:
             if is_section(key):
                 name = "%s.%s" % (self.name, key) if self.name else key
@@ -137,15 +138,15 @@ class Section:
             self.places.pop(key, None)
 
     def lose_entry(self, key: str, why: Unread) -> None:
-        """Take an entry as unknown: a function sets it, which may be called at any time."""
+        """Treat an entry as unknown: a function that can be called at any time sets it."""
         self.lost.setdefault(key, why)
         lose(self.entries.get(key), why)
         self.set(key, why, why.place)
 
     def forget(self, why: Unread, is_lost: bool = False) -> None:
-        """Take each entry as unknown: code that is not evaluated can change all of them.
+        """Treat each entry as unknown: code that is not evaluated can change all of them.
 
-        ``is_lost`` if that code keeps the section, so that it can change it at any time.
+        ``is_lost`` if that code can hold the section, and so change it at any time.
         """
         if self.is_lost:
             return
@@ -159,13 +160,16 @@ class Section:
                 self.places.pop(key, None)
 
     def lose_items(self, why: Unread) -> None:
-        """Lose the sections, dictionaries and lists in this one: other code has them."""
+        """Treat the sections, dictionaries and lists in this one as unknown.
+
+        Other code can hold them.
+        """
         self.entries = {key: lost(value, why) for key, value in self.entries.items()}
 
     def doubt(self, other: "Section", why: Unread, is_lost: bool) -> None:
-        """Take what another configuration sets as unknown: it may be merged.
+        """Treat what another configuration sets as unknown: it may be merged into this one.
 
-        ``is_lost`` if that can be at any time.
+        ``is_lost`` if that can happen at any time.
         """
         if other.rest is not None:
             self.forget(why, is_lost)
@@ -179,7 +183,7 @@ class Section:
                     self.lose_entry(key, why)
 
     def merge(self, other: "Section") -> None:
-        """Merge another configuration, which counts more, by the rules of traitlets."""
+        """Merge another configuration, which takes precedence, by the rules of traitlets."""
         if other.rest is not None:
             self.forget(other.rest)
         for key, value in other.entries.items():
@@ -205,13 +209,13 @@ class Section:
 
 
 def lose(value: Any, why: Unread) -> None:
-    """Take all that a section or a dictionary has as unknown, from now on."""
+    """Treat all entries of a section or a dictionary as unknown, from now on."""
     if isinstance(value, (Section, Entries)):
         value.forget(why, is_lost=True)
 
 
 def lost(value: Any, why: Unread) -> Any:
-    """Return what is known of a value that other code has: nothing of a list."""
+    """Return what is known of a value that other code can hold: nothing of a list."""
     lose(value, why)
     return why if type(value) in (list, set) else value
 

@@ -1,4 +1,4 @@
-"""Whether a hub's authenticator runs the patched methods, and its spawner is served."""
+"""Whether a hub's authenticator runs the patched methods, and its spawner is covered."""
 
 from typing import Any, Iterator, List, Optional, Set, Tuple
 
@@ -23,7 +23,7 @@ _AUTHENTICATOR = "JupyterHub.authenticator_class"
 
 
 def spawner_order(config: HubConfig) -> Tuple[Ancestor, ...]:
-    """Return the classes of the spawner, the most specific first; none if it is not known."""
+    """Return the classes of the spawner, the most specific first; empty if they are unknown."""
     if _SPAWNER in config.computed:
         return ()
     value = config.settings.get(_SPAWNER, hub_classes.LOCAL)
@@ -34,9 +34,9 @@ def spawner_order(config: HubConfig) -> Tuple[Ancestor, ...]:
 
 
 def spawner_setting(config: HubConfig, name: str) -> Any:
-    """Return a trait of the spawner by traitlets' inheritance: None if it is not set.
+    """Return a trait of the spawner by the inheritance of traitlets; None if it is not set.
 
-    An ``Unread`` if it is not known.
+    The result is an ``Unread`` if the value is unknown.
     """
     value = None
     for section in hub_classes.sections(spawner_order(config)):
@@ -46,7 +46,7 @@ def spawner_setting(config: HubConfig, name: str) -> Any:
 
 
 def is_served(config: HubConfig) -> bool:
-    """Return whether it is certain that servers run as their users on this host, in its /tmp."""
+    """Return whether servers certainly run as their users, on this host, with its /tmp."""
     return bool(spawner_order(config)) and not any(check_spawner(config))
 
 
@@ -68,7 +68,7 @@ def check_spawner(config: HubConfig) -> Iterator[Finding]:
     elif not names & _LOCAL:
         unknown = [ancestor.name for ancestor in order if not ancestor.is_known]
         code = "spawner-unknown" if unknown else "spawner-not-covered"
-        yield finding(code, _message(name, unknown), path)
+        yield finding(code, "the spawner is " + _message(name, unknown), path)
     else:
         yield from _check_local(config, name, order, path)
 
@@ -77,7 +77,11 @@ def _check_local(
     config: HubConfig, name: str, order: Tuple[Ancestor, ...], path: Optional[str]
 ) -> Iterator[Finding]:
     own = {key for row in order if row.definition for key in row.definition.attributes}
+    is_systemd = hub_classes.SYSTEMD in [row.name for row in order]
+    is_unread = any(row.definition is None and not row.is_known for row in order)
     for key in (*_OWN_TMP, _OWN_NAMES):
+        if not (is_systemd or is_unread or key in own):
+            continue  # traitlets ignores a setting that the class does not have
         value = spawner_setting(config, key)
         is_unknown = isinstance(value, Unread) or (value is None and key in own)
         if is_unknown:
@@ -109,9 +113,10 @@ def check_authenticator(config: HubConfig) -> Iterator[Finding]:
         message = "%s wraps other authenticators" % name
         yield finding("authenticator-unknown", message, path)
     elif unknown or (hub_classes.PAM in names and foreign):
-        yield finding("authenticator-unknown", _message(name, unknown or foreign), path)
+        message = "the authenticator is " + _message(name, unknown or foreign)
+        yield finding("authenticator-unknown", message, path)
     elif hub_classes.PAM not in names:
-        yield finding("authenticator-bypasses-pam", name, path)
+        yield finding("authenticator-bypasses-pam", "the authenticator is " + name, path)
     else:
         yield from _check_methods(name, above, {ancestor.section for ancestor in order})
 
@@ -145,7 +150,7 @@ def _check_methods(name: str, above: Tuple[Ancestor, ...], classes: Set[str]) ->
             )
     if {"authenticate", "pre_spawn_start"} <= set(lost) or "__init__" in lost:
         path = str(above[0].definition.place) if above[0].definition else None
-        yield finding("authenticator-bypasses-pam", name, path)
+        yield finding("authenticator-bypasses-pam", "the authenticator is " + name, path)
 
 
 def _name(value: Any) -> str:
@@ -153,6 +158,6 @@ def _name(value: Any) -> str:
 
 
 def _message(name: str, others: List[str]) -> str:
-    """Return the name of a class, and of the others that decide about it."""
+    """Return the name of a class, and the names of the ancestors that decide the finding."""
     rest = [other for other in others if other != name]
-    return "%s: %s" % (name, ", ".join(rest)) if rest else name
+    return "%s, which derives from %s" % (name, ", ".join(rest)) if rest else name

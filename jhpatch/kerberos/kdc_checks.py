@@ -1,4 +1,4 @@
-"""Whether the KDCs of a realm answer: what kinit reports, with the line of its trace."""
+"""Whether the KDCs of a realm answer: what kinit reports, with lines of its trace."""
 
 import contextlib
 import socket
@@ -35,7 +35,7 @@ LookUp = Callable[[str], str]
 
 
 def shows_kdcs(run: KinitRun) -> bool:
-    """Return whether a run of kinit tells whether the realm has KDCs that answer."""
+    """Return whether a run of kinit shows if the realm has KDCs that answer."""
     if run.trace.contacts or run.trace.hosts or run.has_ticket or run.was_killed:
         return True
     code = kinit_messages.classify(run.message)
@@ -47,9 +47,9 @@ def check_kdcs(
 ) -> Iterator[Finding]:
     """Check the KDCs of a realm by one run of kinit.
 
-    ``connect`` tries TCP where a KDC has answered by UDP alone, and ``look_up`` resolves a name
-    after which kinit asked no address: both add a reason, and only kinit's own failure is an
-    error. ``hint`` explains an error.
+    ``connect`` tries TCP if a KDC has answered only over UDP. ``look_up`` resolves a name after
+    which kinit asked no address. Their failures are warnings; only a failure of kinit is an
+    error, which ``hint`` explains.
     """
     trace = run.trace
     if trace.answers or run.has_ticket or kinit_messages.classify(run.message) in _ANSWERS:
@@ -71,7 +71,7 @@ def check_kdcs(
 
 
 def _is_refused(run: KinitRun) -> bool:
-    """Return whether libkrb5 refuses the list of KDCs (EINVAL of locate_kdc.c)."""
+    """Return whether libkrb5 refuses the list of KDCs (EINVAL in locate_kdc.c)."""
     return "Invalid argument" in run.message and bool(run.trace.realm)
 
 
@@ -103,7 +103,7 @@ def _check_answers(realm: str, run: KinitRun, connect: Connect) -> Iterator[Find
 
 
 def _silent(trace: Trace) -> List[Contact]:
-    """Return a contact of each KDC that kinit asked in vain before another one answered."""
+    """Return a contact of each KDC that kinit asked before another one answered."""
     answered = {_identity(contact) for contact in trace.answers}
     silent: List[Contact] = []
     for contact in trace.contacts:
@@ -153,7 +153,7 @@ def _check_unreachable(realm: str, run: KinitRun, hint: Hint) -> Iterator[Findin
 
 
 def quote(run: KinitRun) -> str:
-    """Return kinit's message and the lines of its trace that tell about KDCs."""
+    """Return kinit's message, with the lines of its trace that are about KDCs."""
     trace = run.trace
     lines = [trace.dns, tuple(contact.error or contact.line for contact in trace.contacts)]
     lines.append(tuple("Resolving hostname " + host for host in trace.unused_hosts))
@@ -162,13 +162,13 @@ def quote(run: KinitRun) -> str:
 
 
 def _quoted(message: str, lines: Tuple[str, ...]) -> str:
-    """Return a message with lines of a trace behind it."""
+    """Return a message, followed by lines of a trace."""
     shown = "; ".join(lines[:_MAX_LINES]) + ("; ..." if len(lines) > _MAX_LINES else "")
     return "%s (trace: %s)" % (message, shown) if shown else message
 
 
 def _identity(contact: Contact) -> Tuple[str, int]:
-    """Return the name of a KDC, which may have several addresses, and its port."""
+    """Return the name of a KDC, which can have several addresses, and its port."""
     host, port = _host_and_port(contact)
     return contact.host or host, port
 

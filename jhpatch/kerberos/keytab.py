@@ -1,4 +1,4 @@
-"""Who can read and replace a keytab, and which keys it holds."""
+"""Who can read and replace a keytab, and which keys it contains."""
 
 import os
 import re
@@ -16,7 +16,7 @@ UNUSABLE = {
     *("keytab-missing", "keytab-not-regular", "keytab-unreachable", "keytab-unreadable"),
     *("keytab-central-unread", "keytab-client-central"),
 }
-"""The codes of findings with which kinit, as the user, cannot read the keytab."""
+"""The codes of the findings that mean that kinit, as the user, cannot read the keytab."""
 _WEAK_ENCTYPE = re.compile(r"DEPRECATED|\bdes[-3]|arcfour|\brc4\b", re.I)
 _ENTRY = re.compile(r"^ *(\d+) +(\S.*?) +\(([^()]*)\) *$")
 
@@ -26,18 +26,18 @@ class Keytab(NamedTuple):
 
     path: str
     components: Tuple[PathComponent, ...]
-    """Of the path, the last first, as the reader sees them; empty if that took too long."""
+    """Those of the path, the last first, as the reader sees them; empty if that took too long."""
     reader: Optional[Account]
     """The user who reads it; None for root, who reads a central keytab."""
 
     @property
     def exists(self) -> bool:
-        """Whether its reader sees a file there."""
+        """Whether its reader sees a file at the path."""
         return bool(self.components) and self.components[0].mode is not None
 
     @property
     def is_readable(self) -> bool:
-        """Whether its reader can read a regular file there."""
+        """Whether its reader can read a regular file at the path; always for root."""
         if self.reader is None:
             return True
         file = self.components[0] if self.components else None
@@ -53,7 +53,7 @@ class KeytabEntry(NamedTuple):
 
 
 def is_private_group(gid: int, account: Account) -> bool:
-    """Return whether a group is root's, or the user's alone, by its name and its members."""
+    """Return whether a group is root's, the user's own by name and members, or unknown."""
     import grp
 
     if gid == 0:
@@ -67,7 +67,7 @@ def is_private_group(gid: int, account: Account) -> bool:
 
 
 def check_keytab_place(account: Account, keytab: Keytab, is_set: bool) -> Iterator[Finding]:
-    """Check who can read and replace a keytab; ``is_set``: by c.KerberosTicket.keytab."""
+    """Check who can read and replace a keytab; ``is_set``: c.KerberosTicket.keytab names it."""
     components = keytab.components
     gids = {component.gid for component in components}
     private = tuple(gid for gid in gids if is_private_group(gid, account))
@@ -76,7 +76,7 @@ def check_keytab_place(account: Account, keytab: Keytab, is_set: bool) -> Iterat
             yield from check_exposure(account, components, private)
     elif not is_set and is_roots_alone(components):
         message = (
-            "%s cannot read the keytab; root owns it and all directories above it" % account.name
+            "%s cannot read the keytab; root owns the visible part of its path" % account.name
         )
         yield finding("keytab-client-central", message, keytab.path, account.name)
     else:
@@ -97,7 +97,7 @@ def check_keytab_path(
     """
     user = account.name
     if runs_as and is_roots_alone(components):
-        message = "%s cannot read the keytab; root owns it and all directories above it" % user
+        message = "%s cannot read the keytab; root owns the visible part of its path" % user
         yield finding("keytab-central-unread", message, path, user)
         return
     if not components or components[0].mode is None:
@@ -127,7 +127,7 @@ def check_exposure(
     private_gids: Tuple[int, ...],
     runs_as: int = 0,
 ) -> Iterator[Finding]:
-    """Check that no other user can read the keytab, which can be a central one."""
+    """Check that no other user can read the keytab, which can be a central keytab."""
     file = components[0] if components else None
     if file is None or file.mode is None or not file.is_regular:
         return
@@ -143,10 +143,10 @@ def check_exposure(
 
 
 def is_roots_alone(components: Tuple[PathComponent, ...]) -> bool:
-    """Return whether a path may be that of a central keytab, as a user sees it.
+    """Return whether a path can be that of a central keytab, as a user sees it.
 
-    Root owns what the user can see of it, no other user can write it, and the user can neither
-    read the file nor pass some directory.
+    Root owns what the user can see of the path, and no other user can write that. The user cannot
+    read the file, or cannot enter a directory above it.
     """
     seen = [component for component in components if component.mode is not None]
     if not seen or any(one.uid != 0 or (one.mode or 0) & 0o022 for one in seen):
@@ -156,7 +156,7 @@ def is_roots_alone(components: Tuple[PathComponent, ...]) -> bool:
 
 
 def is_closed(components: Tuple[PathComponent, ...]) -> bool:
-    """Return whether only root can pass some directory of a path."""
+    """Return whether a path has a directory that only root can enter."""
     directories = [component for component in components if component.is_directory]
     return any(one.uid == 0 and not (one.mode or 0) & 0o011 for one in directories)
 
@@ -179,9 +179,9 @@ def _missing_keytab(account: Account, path: str, components: Tuple[PathComponent
 def _is_writable_by_others(
     component: PathComponent, account: Account, private_gids: Tuple[int, ...]
 ) -> bool:
-    """Return whether another user than root and the account can replace what is there."""
+    """Return whether a user other than root and the account can replace a component."""
     if component.mode is None or stat.S_ISLNK(component.mode):
-        return False  # who can change a link can write its directory
+        return False  # only a user who can write its directory can change a symlink
     if component.uid not in (0, account.uid) and stat.S_ISDIR(component.mode):
         return True
     if component.is_sticky:
@@ -192,13 +192,13 @@ def _is_writable_by_others(
 
 
 def parse_keytab_name(text: str) -> Optional[str]:
-    """Return the path of the keytab that ``klist -k`` looked for."""
+    """Return the path of the keytab that ``klist -k`` names; None if it names none."""
     match = re.search(r"^Keytab name: (?:FILE:|WRFILE:)?(/.*)$", text, re.M)
     return match.group(1) if match else None
 
 
 def parse_entries(text: str) -> Tuple[KeytabEntry, ...]:
-    """Return the keys that ``klist -ke`` printed; other lines are ignored."""
+    """Return the keys in the output of ``klist -ke``; other lines are ignored."""
     matches = (_ENTRY.match(line) for line in text.split("\n"))
     return tuple(
         KeytabEntry(int(match.group(1)), match.group(2), match.group(3))
@@ -210,7 +210,7 @@ def parse_entries(text: str) -> Tuple[KeytabEntry, ...]:
 def check_keytab_entries(
     user: str, path: str, principal: str, entries: Tuple[KeytabEntry, ...]
 ) -> Iterator[Finding]:
-    """Check that the keytab has usable keys of the principal, which includes its realm."""
+    """Check that the keytab has keys of the principal, whose name includes its realm."""
     matching = [entry for entry in entries if entry.principal == principal]
     if not matching:
         others = sorted({entry.principal for entry in entries})

@@ -32,7 +32,7 @@ class _NoTime(Exception):
 
 
 def probe_kdcs(facts: Facts, deadline: Deadline) -> Iterator[Finding]:
-    """Check the KDCs of each realm, by one run of kinit."""
+    """Check the KDCs of each realm by one run of kinit for each."""
 
     def connect(host: str, port: int) -> str:
         return kdc_checks.connect_by_tcp(host, port, deadline.left(1))
@@ -55,15 +55,15 @@ def probe_kdcs(facts: Facts, deadline: Deadline) -> Iterator[Finding]:
 
 
 def _has_errors(profile: Profile) -> bool:
-    """Return whether the check of krb5.conf has found why libkrb5 does not start."""
+    """Return whether the check of krb5.conf can explain why libkrb5 does not start."""
     return bool(profile.errors) or any(krb5_conf.private_paths(profile))
 
 
 def _kdc_run(facts: Facts, realm: str, deadline: Deadline) -> Optional[KinitRun]:
     """Return a run of kinit that has asked a KDC of the realm: a user's, if there is one.
 
-    Otherwise kinit, as ``nobody``, requests a ticket for a principal that no realm has. Raises
-    _NoTime.
+    Otherwise kinit requests a ticket for a principal that no realm has; root runs it as
+    ``nobody``. None if root must not run it. Raises _NoTime.
     """
     for account in filter(None, map(facts.account, facts.options.users)):
         spec, _ = facts.ticket_spec(account)
@@ -88,7 +88,7 @@ def _realms(facts: Facts) -> Tuple[str, ...]:
 def probe_ticket(
     facts: Facts, account: Account, spec: TicketSpec, deadline: Deadline
 ) -> Iterator[Finding]:
-    """Request a ticket as the service does, if there is a keytab that can be read."""
+    """Request a ticket as the service does, if there is a readable keytab."""
     user = account.name
     try:
         requested = _request(facts, account, spec, deadline)
@@ -127,7 +127,7 @@ def probe_ticket(
 
 
 def _hint(facts: Facts, realm: str) -> Hint:
-    """Return what explains that a realm has no KDC: a line of krb5.conf, or a user's name."""
+    """Return why a realm can have no KDC: a line of krb5.conf, or the name of a user."""
     hint = krb5_conf_lint.explain_realm(facts.profile, realm)
     if hint.text or any(path[:2] == ("realms", realm) for path, _ in facts.profile.relations):
         return hint
@@ -155,15 +155,15 @@ def _is_reported(
 def _request(
     facts: Facts, account: Account, spec: TicketSpec, deadline: Deadline
 ) -> Optional[Tuple[Keytab, Answer]]:
-    """Return the user's keytab and how the service's request of a ticket with it ends.
+    """Return the user's keytab, and how a request for a ticket with it ends.
 
-    None if the service would make none. The checks of the KDC and of the user share it. Raises
-    _NoTime.
+    None if there is nothing to request. The checks of the KDCs and of the ticket share the
+    request. Raises _NoTime.
     """
     if not programs.can_become(account) or account.uid < facts.hub_config.min_uid:
         return None
     if spec.central and not facts.profile.is_trusted:
-        return None  # kinit is root's: it would load a module that krb5.conf names
+        return None  # root's kinit would load a module that krb5.conf names
     keytab, _ = facts.keytab(account, spec, deadline)
     name, _, _ = facts.cache_name(account, spec, deadline)
     if keytab is None or not keytab.is_readable or name is None:

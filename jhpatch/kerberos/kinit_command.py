@@ -16,8 +16,8 @@ def traced_kinit(
 ) -> str:
     """Return a command for a shell that runs kinit with its trace.
 
-    ``user`` is whom kinit runs as, None for the person who types the command. ``environ`` is
-    that of the service's libkrb5, and ``shell`` that of the person.
+    ``user`` is the user who runs kinit; None for the person who types the command. ``environ``
+    is the environment of the service's libkrb5, and ``shell`` that of the person.
     """
     variables = []
     if _CONFIG in environ:
@@ -27,16 +27,16 @@ def traced_kinit(
     run = [kinit, "-k", "-t", keytab, "-c", "MEMORY:", "--", principal]
     if user is None:
         trace = "KRB5_TRACE=/dev/stderr"
-        # "NAME=VALUE command" needs no env(1), but for the removal of a variable.
+        # "NAME=VALUE command" needs env(1) only to remove a variable.
         words = [*variables, trace, *run]
         return _quoted(["env", *words] if variables[:1] == ["-u"] else words)
-    # A user cannot open root's terminal by /dev/stderr, but the pipe of their own shell.
+    # A user can open the pipe of their own shell, but not root's terminal by /dev/stderr.
     script = _quoted(["env", *variables, "KRB5_TRACE=/dev/stdout", *run]) + " 2>&1 | cat"
     return _quoted(["runuser", "-u", user, "--", "sh", "-c", script])
 
 
 def _quoted(words: List[str]) -> str:
-    """Quote words for a shell; the value of an assignment alone, or it would be a program."""
+    """Quote words for a shell; of an assignment only the value, or it would name a program."""
     return " ".join(
         name + equals + shlex.quote(value) if equals and name.isidentifier() else shlex.quote(word)
         for word in words

@@ -4,7 +4,7 @@ import re
 from typing import Tuple
 
 INIT_FAILED = "krb5-init-failed"
-"""The code of messages about libkrb5 itself: no keytab, principal or KDC has a part in it."""
+"""The code of messages about libkrb5 itself, not about a keytab, a principal or a KDC."""
 NOT_STARTED = "kinit-not-started"
 """The code of messages about a program that did not start."""
 UNTRUSTED = (
@@ -41,8 +41,7 @@ _PATTERNS: Tuple[Tuple[str, str], ...] = (
 )
 
 
-_LISTING = r"while (starting keytab scan|(resolving|scanning|reading) keytab|ending keytab scan)"
-# src/clients/klist/klist.c, do_keytab
+_KEYTAB_FAULTS = ("keytab-missing", "keytab-unreadable", "keytab-malformed", INIT_FAILED)
 
 
 def classify_listing(message: str) -> str:
@@ -51,11 +50,7 @@ def classify_listing(message: str) -> str:
     The keytab is malformed only if klist reports that of the keytab.
     """
     code = classify(message)
-    if code == INIT_FAILED:
-        return code
-    if not re.search(_LISTING, message):
-        return "keytab-not-listed"
-    return code if code in ("keytab-missing", "keytab-unreadable") else "keytab-malformed"
+    return code if code in _KEYTAB_FAULTS else "keytab-not-listed"
 
 
 def classify(message: str) -> str:

@@ -21,18 +21,19 @@ class KinitProgram(NamedTuple):
     """``MIT``, ``conda`` or ``Heimdal``; ``untrusted`` for one that root does not run."""
     version: str = ""
     writer: Optional[path_owners.Writer] = None
-    """Who else than root can write an untrusted one."""
+    """The path that makes an untrusted kinit writable for users other than root."""
 
 
 def find_kinits(configured: str, search_path: str) -> Tuple[str, ...]:
-    """Return the path of each kinit, first the one that the deployed code uses.
+    """Return the path of each kinit; the first is the one that the ticket service uses.
 
-    Its order: the configured one, else /usr/bin/kinit; then ``search_path``, a PATH.
+    The order is the configured kinit, or /usr/bin/kinit if none is configured; then those in
+    ``search_path``, a PATH. Empty if the configured kinit cannot be run.
     """
     preferred = configured or "/usr/bin/kinit"
     candidates = [preferred] if os.access(preferred, os.X_OK) else []
     if configured and not candidates:
-        return ()  # the service runs no other one
+        return ()  # the service runs no other kinit
     for directory in search_path.split(":") + programs.SEARCH_PATH.split(":"):
         path = os.path.join(directory, "kinit")
         if directory.startswith("/") and os.path.isfile(path) and os.access(path, os.X_OK):
@@ -45,9 +46,9 @@ def find_kinits(configured: str, search_path: str) -> Tuple[str, ...]:
 
 
 def identify(path: str, run: Run, deadline: Deadline) -> KinitProgram:
-    """Return what kind of kinit it is.
+    """Return the kind and the version of a kinit.
 
-    ``klist -V`` beside it, its directory and ``kinit --version`` tell.
+    They come from ``klist -V`` beside it, from its directory and from ``kinit --version``.
     """
     writer = path_owners.untrusted_writer(path)
     if writer is not None:
@@ -72,7 +73,7 @@ def is_trusted(path: str) -> bool:
 
 
 def check_kinits(kinits: Tuple[KinitProgram, ...], is_set: bool = False) -> Iterator[Finding]:
-    """Check the kinit programs, of which the first is used; ``is_set``: by the configuration."""
+    """Check the kinit programs; the service uses the first. ``is_set``: it is configured."""
     if not kinits:
         yield finding("no-kinit", "there is no kinit in /usr/bin or in PATH")
         return

@@ -1,4 +1,4 @@
-"""Run kinit once for a principal that no realm has, with its trace: a KDC answers that."""
+"""Run kinit, with its trace, for a principal that no realm has: the answer shows a working KDC."""
 
 import re
 import time
@@ -13,10 +13,9 @@ from jhpatch.kerberos.kinit_trace import Trace
 from jhpatch.namedtuple import NamedTuple
 
 PROBE = "jhpatch-doctor"
-"""A principal that no realm has: the KDC's log names the client, and no principal is locked."""
+"""A principal that no realm has: the KDC's log shows who asked, and no principal can be locked."""
 _EXIT = re.compile(r"jhpatch: exit code (\d{1,3})$")
-# The shell is the user's, and so is the pipe to cat: kinit could not open one of root's by
-# /dev/stdout.
+# The user owns the shell, and so the pipe to cat: kinit could not open root's pipe by /dev/stdout.
 _SCRIPT = """
 {
     KRB5_TRACE=/dev/stdout "$0" -c MEMORY:jhpatch -- "$1"
@@ -29,13 +28,12 @@ class KinitRun(NamedTuple):
     """What one kinit did."""
 
     exit_code: Optional[int]
-    """None if it was killed at its limit, was ended as soon as a KDC had answered, or could
-    not be started."""
+    """None if it was killed at its limit, ended after a KDC's answer, or could not start."""
     message: str
-    """What it printed as an error, or why it was killed, on one line."""
+    """Its error message, or why it was killed or did not start, on one line."""
     trace: Trace
     was_killed: bool = False
-    """Whether it had not ended at its limit."""
+    """Whether it was killed at its limit."""
 
     @property
     def has_ticket(self) -> bool:
@@ -52,8 +50,8 @@ def ask_kdc(
 ) -> KinitRun:
     """Run kinit as ``account``, for at most ``seconds``, until a KDC of the realm has answered.
 
-    kinit would go on then, and look for the primary KDC. The trace up to then counts if it is
-    killed.
+    After that answer, kinit would go on to ask the primary KDC. If kinit is killed, the result
+    has the trace up to that time.
     """
     end = time.monotonic() + seconds
     lines: List[str] = []
@@ -83,6 +81,6 @@ def ask_kdc(
 
 
 def _has_answer(lines: List[str]) -> bool:
-    """Return whether kinit begins to ask the primary KDC, after another one has answered."""
+    """Return whether kinit has an answer, and now begins to ask the primary KDC."""
     is_primary = re.search(r"Retrying AS request with (primary|master) KDC", lines[-1])
     return bool(is_primary) and any("Received answer (" in line for line in lines)

@@ -29,17 +29,17 @@ class Contact(NamedTuple):
     """One address that kinit asked by one protocol."""
 
     host: str
-    """The name that it was resolved from; empty if the trace does not tell."""
+    """The name that it was resolved from; empty if the trace shows none."""
     address: str
-    """With its port."""
+    """The address, with its port."""
     protocol: str
-    """``UDP``, ``TCP``, ``HTTPS``, or a socket file."""
+    """``UDP``, ``TCP``, ``HTTPS`` or ``a socket file``."""
     line: str
-    """The line of the trace that shows it."""
+    """The first line of the trace that shows the contact."""
     answer: str = ""
     """The line that shows the first answer; empty if there was none."""
     error: str = ""
-    """The line that shows an error."""
+    """The line that shows the first error; empty if there was none."""
 
 
 class Trace(NamedTuple):
@@ -54,9 +54,9 @@ class Trace(NamedTuple):
     kdc_errors: Tuple[Tuple[int, str], ...] = ()
     """The codes of the KDC's errors, and their lines."""
     dns: Tuple[str, ...] = ()
-    """The lines of queries for KDCs and of their answers, but for the primary KDC."""
+    """The lines of DNS queries and answers, except those for the primary KDC."""
     tls_errors: Tuple[str, ...] = ()
-    """The lines about TLS that did not work."""
+    """The lines about errors of TLS."""
 
     @property
     def answers(self) -> Tuple[Contact, ...]:
@@ -65,8 +65,10 @@ class Trace(NamedTuple):
 
     @property
     def unused_hosts(self) -> Tuple[str, ...]:
-        """The names after which kinit asked no address: those that it could not resolve, or
-        whose addresses it had no need to ask."""
+        """The names after which kinit asked no address.
+
+        kinit could not resolve them, or had no need to ask their addresses.
+        """
         used = {contact.host for contact in self.contacts}
         return tuple(host for host in self.hosts if host not in used)
 
@@ -108,8 +110,7 @@ class _Reader:
         elif kdc_error:
             self._kdc_errors.append((int(kdc_error.group(1)), line))
         elif _DNS.match(line):
-            # After an answer kinit asks whether it came from the primary KDC, and so it does
-            # after a failure.
+            # After an answer, and after a failure, kinit looks up the primary KDC.
             has_answer = any(contact.answer for contact in self._contacts.values())
             if line not in self._dns and not has_answer and not self._asks_primary:
                 self._dns.append(line)
@@ -127,10 +128,10 @@ class _Reader:
             key = (kind, address)
             contact = self._contacts.get(key)
             if contact is None:
-                # Addresses of another protocol come after all names are resolved.
+                # kinit tries another protocol after it has resolved all names.
                 host = self._names.setdefault(address, self._host)
                 contact = Contact(host, address, _PROTOCOLS[kind], line)
-            if "HTTPS" in line:  # krb5 1.15 calls its address one of a stream
+            if "HTTPS" in line:  # krb5 1.15 shows its address as that of a stream
                 contact = contact._replace(protocol=_PROTOCOLS["https"])
             if field != "line" and not getattr(contact, field):
                 contact = contact._replace(**{field: line})

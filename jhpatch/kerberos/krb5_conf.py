@@ -18,21 +18,21 @@ _DEFAULT_PATHS = "/etc/krb5.conf"
 
 
 class Profile(NamedTuple):
-    """The relations of all files, in the order of libkrb5, which uses the first of a tag."""
+    """The relations of all files, in the order of libkrb5, which uses the first one of a tag."""
 
     relations: Tuple[Relation, ...] = ()
     errors: Tuple[ConfigError, ...] = ()
     sources: Tuple[ConfigFile, ...] = ()
     """The files that were read, with their lines."""
     is_model: bool = False
-    """Whether the relations are jhpatch's own reading: there is no libkrb5 to ask."""
+    """Whether jhpatch's own parser read the relations: this Python cannot load libkrb5."""
 
     def values(self, *path: str) -> Tuple[str, ...]:
         """Return each value of a tag."""
         return tuple(value for name, value in self.relations if name == path)
 
     def value(self, *path: str) -> Optional[str]:
-        """Return the value of a tag that libkrb5 uses."""
+        """Return the value that libkrb5 uses for a tag; None if there is none."""
         values = self.values(*path)
         return values[0] if values else None
 
@@ -43,7 +43,7 @@ class Profile(NamedTuple):
 
     @property
     def realm(self) -> Optional[str]:
-        """The default realm."""
+        """The default realm; None if the files set none."""
         return self.value("libdefaults", "default_realm")
 
     @property
@@ -86,9 +86,9 @@ def read_profile(environ: Mapping[str, str]) -> Profile:
 
 
 def _model_errors(paths: Tuple[str, ...], sources: Sources) -> Iterator[ConfigError]:
-    """Yield the errors for which libkrb5 would not start.
+    """Yield the errors that keep libkrb5 from starting.
 
-    It skips what is missing or unreadable if it can read another file of KRB5_CONFIG.
+    libkrb5 skips a missing or unreadable path of KRB5_CONFIG if it can read another one.
     """
     is_top = {path: True for path in paths}
     skipped = [
@@ -116,9 +116,10 @@ def _require_trusted(path: str) -> None:
 
 
 def is_system_account(uid: int, login_defs: str = "/etc/login.defs") -> bool:
-    """Return whether a uid is a service's, such as sssd's, which writes files of libkrb5.
+    """Return whether a uid is that of a system account.
 
-    Those are below UID_MIN of login.defs(5), whose default is 1000.
+    sssd, for example, writes files that krb5.conf includes. Such a uid is below UID_MIN of
+    login.defs(5), whose default is 1000.
     """
     try:
         match = re.search(r"^[ \t]*UID_MIN[ \t]+(\d{1,9})\b", read_text(login_defs), re.M)
@@ -128,10 +129,10 @@ def is_system_account(uid: int, login_defs: str = "/etc/login.defs") -> bool:
 
 
 def private_paths(profile: Profile) -> Iterator[Tuple[str, str]]:
-    """Yield each file that not every user can read, and what keeps them from it, for root.
+    """As root, yield each file that some users cannot read, and the path that denies it.
 
-    That is the file itself, or a directory on the way to it. What others may do has its own
-    bits in an ACL too (acl(5)).
+    That path is the file itself or a directory above it. An access control list leaves the
+    permissions of other users in the mode (acl(5)).
     """
     for path in profile.files if os.geteuid() == 0 else ():
         part = os.path.realpath(path)
@@ -142,4 +143,4 @@ def private_paths(profile: Profile) -> Iterator[Tuple[str, str]]:
             if not os.stat(part).st_mode & needed:
                 yield path, part
         except OSError:
-            continue  # another check reports it
+            continue  # the file has changed since it was read

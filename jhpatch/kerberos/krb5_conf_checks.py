@@ -1,4 +1,4 @@
-"""The findings about krb5.conf: what libkrb5 refuses, what it ignores, who can read and write."""
+"""The findings about krb5.conf: what libkrb5 refuses or ignores, and who can read and write it."""
 
 import os
 from typing import Callable, Iterator, Optional, Tuple
@@ -16,7 +16,7 @@ CannotRead = Callable[[str], Tuple[str, ...]]
 def check_profile(
     profile: Profile, paths: Tuple[str, ...], cannot_read: Optional[CannotRead]
 ) -> Iterator[Finding]:
-    """Check krb5.conf. ``paths`` are those of KRB5_CONFIG.
+    """Check krb5.conf. ``paths`` are those of KRB5_CONFIG, or the default one.
 
     ``cannot_read`` is None if no user is checked: then all users must be able to read each file.
     """

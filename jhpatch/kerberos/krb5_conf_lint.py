@@ -1,6 +1,7 @@
-"""Explain where libkrb5 reads a krb5.conf otherwise than its author meant it.
+"""Explain the lines of krb5.conf that libkrb5 reads differently from what the author meant.
 
-libkrb5 accepts these lines: it reports no error, and uses another value or none.
+The parser of libkrb5 reports no error for these lines. libkrb5 ignores them, uses another value,
+or refuses the value later without naming the line.
 """
 
 import re
@@ -19,14 +20,14 @@ _KDC_TAGS = ("kdc", "primary_kdc", "master_kdc")
 _SECTIONS = ("libdefaults", "realms", "domain_realm")
 _LIFETIMES = ("ticket_lifetime", "renew_lifetime")
 _BOOLEANS = ("allow_weak_crypto", "allow_des3", "allow_rc4")
-"""Of which profile_get_boolean(3) takes no other word."""
+"""Tags with a boolean value: libkrb5 refuses any other (profile_get_boolean)."""
 _NO_COMMENT = "libkrb5 does not support comments at the end of a line"
 _BLANKS = " \t\n\v\f\r"
 _UNSEEN = {"\ufeff": "a byte order mark", "\u00a0": "a no-break space"}
 
 
 def explain(profile: Profile) -> Iterator[Finding]:
-    """Yield a finding for each line that libkrb5 takes for something else, or ignores."""
+    """Yield a finding for each line that libkrb5 refuses, misreads or ignores."""
     for source in profile.sources:
         yield from _ignored_lines(source)
     for path, directive, problem in _wrong_lines(profile):
@@ -51,7 +52,7 @@ class Hint(NamedTuple):
 
 
 def explain_realm(profile: Profile, realm: str) -> Hint:
-    """Return what is wrong with the kdc lines of a realm, and with default_realm if that is it."""
+    """Return what is wrong with the kdc lines of a realm, and with its default_realm line."""
     rows = [
         (path, directive.line, problem)
         for path, directive, problem in _wrong_lines(profile)
@@ -75,7 +76,7 @@ def _meant(section: str) -> str:
 
 
 def _wrong_lines(profile: Profile) -> Iterator[Tuple[str, Directive, str]]:
-    """Yield the file, the relation and the problem of each line that libkrb5 accepts."""
+    """Yield the file, the relation and the problem of each wrong relation that libkrb5 has."""
     values = set(profile.relations)
     realms = {path[1] for path, _ in profile.relations if path[0] == "realms"}
     for source in profile.sources:
@@ -87,7 +88,7 @@ def _wrong_lines(profile: Profile) -> Iterator[Tuple[str, Directive, str]]:
 
 
 def _ignored_lines(source: ConfigFile) -> Iterator[Finding]:
-    """Yield a finding if lines stand before what libkrb5 takes for the first section."""
+    """Yield a finding if there is text before what libkrb5 recognizes as the first section."""
     ignored = [row for row in source.text.directives if row.kind == "ignored"]
     if not ignored:
         return
@@ -111,7 +112,7 @@ def _line_numbers(directives: List[Directive]) -> str:
 
 
 def _problem(directive: Directive, realms: Set[str]) -> Optional[str]:
-    """Return what libkrb5 makes of a line that its author did not mean."""
+    """Return how libkrb5 misreads a line; None if it reads the line as its author meant."""
     section, tag, value = directive.path[0], directive.path[-1], directive.value
     if section not in _SECTIONS and _meant(section) in _SECTIONS:
         return "libkrb5 does not know the section [%s]; did you mean [%s]?" % (
@@ -140,7 +141,7 @@ def _problem(directive: Directive, realms: Set[str]) -> Optional[str]:
 
 
 def _value_problem(tag: str, value: str) -> Optional[str]:
-    """Return why libkrb5 refuses a value of [libdefaults], with which kinit ends."""
+    """Return why libkrb5 refuses a value in [libdefaults], so that kinit fails."""
     if tag in _LIFETIMES and libkrb5.is_lifetime(value) is False:
         return "libkrb5 does not accept this duration; write one such as 10h or 7d"
     if tag == "udp_preference_limit" and not re.match(r"[ \t]*[-+]?\d+\Z", value):
@@ -162,10 +163,10 @@ def _kdc_problem(value: str, has_comment: bool) -> Optional[str]:
     if scheme and scheme.group(1).lower() == "https":
         return refused + "write https:// in lower case"
     if scheme and scheme.group(2):
-        return refused + "MIT Kerberos supports no other URL than https://"
+        return refused + "MIT krb5 supports no other URL than https://"
     if scheme and scheme.group(1).lower() in ("tcp", "udp", "http"):
         return (
-            "this is Heimdal's syntax; MIT Kerberos takes %s as the host name"
+            "this is Heimdal's syntax; MIT krb5 takes %s as the host name"
             % (words[0].partition(":")[0])
         )
     problem = _address_problem(value)
@@ -181,7 +182,7 @@ def _kdc_problem(value: str, has_comment: bool) -> Optional[str]:
 
 
 def _address_problem(value: str) -> Optional[str]:
-    """Return why an address is invalid: ``host``, ``host:port``, ``[address]:port`` are not."""
+    """Return why an address is not ``host``, ``host:port`` or ``[address]:port``."""
     if value.isdigit():
         return "it is a port without a host"
     if not value or (value.startswith(":") and value.count(":") == 1):
@@ -204,14 +205,14 @@ def _address_problem(value: str) -> Optional[str]:
 
 
 def _unseen(text: str) -> str:
-    """Return the name of the first character that looks like a blank and is none."""
+    """Return the name of the first invisible character that is no ASCII blank; empty for none."""
     for character in text:
-        # Z: separators; Cf: characters of format, such as U+200B
+        # Zs, Zl, Zp: separators; Cf: format characters, such as U+200B
         if ord(character) > 127 and unicodedata.category(character) in ("Zs", "Zl", "Zp", "Cf"):
             return _UNSEEN.get(character, "the invisible U+%04X" % ord(character))
     return ""
 
 
 def _shown(text: str) -> str:
-    """Return a text with escapes for what is no plain character."""
+    """Return at most 200 characters of a text, with escapes for those that are not ASCII."""
     return text.encode("ascii", "backslashreplace").decode("ascii")[:200]

@@ -1,7 +1,7 @@
-"""The lines of a krb5.conf, as libkrb5 takes them (src/util/profile/prof_parse.c).
+"""The lines of a krb5.conf, as libkrb5 parses them (src/util/profile/prof_parse.c).
 
-A model of libkrb5's parser. libkrb5 names neither a file nor a line: this names them, and where
-a Python can load no libkrb5, its values stand in for libkrb5's.
+This is a model of libkrb5's parser. libkrb5 names neither a file nor a line; the model names
+both. If this Python cannot load libkrb5, the values of the model replace those of libkrb5.
 """
 
 import errno
@@ -24,19 +24,19 @@ _INCLUDED_NAME = re.compile(r"[A-Za-z0-9_-]+\Z|[^.].*\.conf\Z", re.S)
 
 
 class Directive(NamedTuple):
-    """A line that counts, or that looks as if it should."""
+    """A line with an effect, or text before the first section."""
 
     kind: str
-    """``relation``, ``include``, ``includedir`` or ``module``; ``ignored`` for what stands
+    """``relation``, ``include``, ``includedir`` or ``module``; ``ignored`` for other text
     before the first section."""
     line: int
     path: Tuple[str, ...]
-    """Of a relation's tag: its sections and its name."""
+    """The path of a relation's tag: its sections and its name."""
     value: str
 
 
 class ParsedText(NamedTuple):
-    """The directives of one file, in their order, up to the first line with an error."""
+    """The directives of one file in order, up to the first line with an error."""
 
     directives: Tuple[Directive, ...]
     error: Optional[Tuple[int, str]] = None
@@ -51,7 +51,7 @@ class ConfigError(NamedTuple):
     path: str
     message: str
     is_hazard: bool = False
-    """Whether libkrb5 must not be asked: it would wait, or trust what another user writes."""
+    """Whether libkrb5 must not read the file: it would hang, or trust another user's text."""
 
 
 class ConfigFile(NamedTuple):
@@ -67,7 +67,7 @@ class Sources(NamedTuple):
     files: Tuple[ConfigFile, ...] = ()
     errors: Tuple[ConfigError, ...] = ()
     relations: Tuple[Relation, ...] = ()
-    """Those of all files, in the order of the lines."""
+    """The relations of all files, in the order of the lines."""
 
 
 def parse(data: bytes) -> ParsedText:
@@ -83,7 +83,7 @@ def parse(data: bytes) -> ParsedText:
 
 
 def _lines(data: bytes) -> Iterator[Tuple[int, str]]:
-    """Yield what fgets(3) returns, with line numbers; a NUL ends a string of C."""
+    """Yield what fgets(3) returns, with line numbers; a NUL ends a C string."""
     for number, line in enumerate(re.findall(rb"[^\n]*\n|[^\n]+", data), 1):
         for start in range(0, len(line), _LINE_CAP):
             piece = line[start : start + _LINE_CAP].partition(b"\0")[0]
@@ -99,7 +99,7 @@ class _Parser:
         self._needs_brace = False  # after a line "tag =" the next line begins with a brace
 
     def hint(self, is_rest: bool) -> str:
-        """Return what may have led to an error, as the end of its message.
+        """Return the probable cause of an error, as the end of its message; empty if unknown.
 
         ``is_rest``: the line is the rest of one that is too long.
         """
@@ -187,7 +187,7 @@ def _unquoted(text: str) -> str:
 def read_sources(paths: Tuple[str, ...], check: Callable[[str], None]) -> Sources:
     """Return the files of a configuration, with all that they include.
 
-    ``check`` raises JhpatchError for a file that shall not be read. Raises nothing.
+    ``check`` raises JhpatchError for a file that must not be read. Raises nothing.
     """
     reader = _Reader(check)
     for path in paths:
@@ -196,7 +196,7 @@ def read_sources(paths: Tuple[str, ...], check: Callable[[str], None]) -> Source
 
 
 def included_paths(directory: str) -> Tuple[str, ...]:
-    """Return the files that libkrb5 reads of a directory. Raises OSError."""
+    """Return the files that libkrb5 reads in a directory. Raises OSError."""
     names = filter(_INCLUDED_NAME.match, sorted(os.listdir(directory), key=os.fsencode))
     return tuple(os.path.join(directory, name) for name in names)
 

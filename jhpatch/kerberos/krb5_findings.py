@@ -13,7 +13,7 @@ KINDS: Dict[str, FindingKind] = {
     ),
     "krb5-conf-unreadable": error(
         "each user's kinit reads krb5.conf as that user",
-        "let every user read krb5.conf and enter its directory: {path}",
+        "let every user read krb5.conf and enter each directory above it: {path}",
     ),
     "krb5-conf-skipped": warning(
         "libkrb5 skips this path of KRB5_CONFIG for users who cannot read it, so their "
@@ -30,23 +30,24 @@ KINDS: Dict[str, FindingKind] = {
         "correct {path}",
     ),
     "krb5-conf-include": error(
-        "libkrb5 does not start if an included file or directory cannot be read",
-        "create {path}, or remove its include line",
+        "libkrb5 does not start if it cannot read an included file or directory",
+        "create {path} or let every user read it, or remove the line that includes it",
     ),
     "krb5-conf-module": warning(
         "libkrb5 takes its configuration from the module, and doctor reads none of it",
         "remove the module line of {path} if no such module is installed",
     ),
     "krb5-init-failed": error(
-        "libkrb5 does not start, or refuses a value, so every kinit fails with any keytab",
+        "until krb5.conf is corrected, kinit fails with any keytab, or doctor does not run it",
         "correct krb5.conf as the message describes",
     ),
     "krb5-conf-ignored": warning(
-        "libkrb5 reads a section only if the bracket is the first character of its line",
+        "libkrb5 ignores all text before the first section, whose bracket must be the first "
+        "character of its line",
         "correct line {line} of {path}",
     ),
     "krb5-conf-line": warning(
-        "libkrb5 refuses the line, or accepts it with another meaning",
+        "libkrb5 refuses or ignores the line, or gives it another meaning",
         "correct line {line} of {path}",
     ),
     "krb5-conf-model": note(
@@ -59,17 +60,17 @@ KINDS: Dict[str, FindingKind] = {
     ),
     # KDCs
     "no-kdc": error(
-        "libkrb5 finds no KDC of the realm in krb5.conf, in DNS or through a plugin",
+        "libkrb5 finds no usable KDC of the realm in krb5.conf, in DNS or through a plugin",
         Line("kdc = HOST", "in the braces of {realm} in the [realms] section of krb5.conf"),
     ),
     "kdc-name-unknown": warning(
-        "each kinit waits for the name service, and cannot ask this KDC",
+        "kinit looks up this name at each run, which can take seconds, and cannot ask this KDC",
         shell_command("getent", "hosts", "{host}"),
     ),
     "kdc-unreachable": error(
         "kinit cannot contact any KDC of the realm, so no user can obtain or renew a ticket",
-        "check whether a firewall drops UDP or TCP to port {port} of {host}, for example with "
-        "nc -vz {host} {port}",
+        "check whether a firewall drops UDP or TCP to port {port} of {host}; nc -vz {host} {port} "
+        "tests TCP",
     ),
     "kdc-tls-missing": error(
         "kinit needs the plugin k5tls to contact a KDC over HTTPS",

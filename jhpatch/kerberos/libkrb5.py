@@ -1,7 +1,7 @@
-"""The values of krb5.conf as libkrb5 itself returns them, by its profile functions.
+"""The values of krb5.conf as the profile functions of libkrb5 return them.
 
-libkrb5 exports them since MIT krb5 1.2 (profile.h). They run no code of a configuration file:
-``profile_init_path`` refuses a ``module`` line.
+libkrb5 has exported these functions since MIT krb5 1.2 (profile.h). They load no module that a
+configuration file names: ``profile_init_path`` refuses a ``module`` line.
 """
 
 from typing import Any, Iterator, List, Optional, Tuple
@@ -9,7 +9,7 @@ from typing import Any, Iterator, List, Optional, Tuple
 from jhpatch.namedtuple import NamedTuple
 
 _LIBRARY = "libkrb5.so.3"
-_MAX_DEPTH = 16  # of sections within sections that are read
+_MAX_DEPTH = 16  # of the nested sections that are read
 _BASE = -1429577728  # of the error codes of src/util/profile/prof_err.et
 _SYNTAX = tuple(_BASE + offset for offset in (13, 14, 15, 16, 17))
 _INCLUDE = tuple(_BASE + offset for offset in (31, 32))
@@ -30,7 +30,7 @@ class Failure(NamedTuple):
     kind: str
     """``missing``, ``unreadable``, ``syntax``, ``include``, ``module`` or ``unknown``."""
     message: str
-    """libkrb5's own."""
+    """The text of libkrb5."""
 
 
 class Configuration(NamedTuple):
@@ -41,9 +41,9 @@ class Configuration(NamedTuple):
 
 
 def read_configuration(paths: str) -> Configuration:
-    """Return all relations of a KRB5_CONFIG: the paths of files, with a colon between them.
+    """Return all relations of the files in a KRB5_CONFIG, which are separated by colons.
 
-    Each tag's values come in libkrb5's order. Raises Unavailable.
+    The values of each tag are in the order of libkrb5. Raises Unavailable.
     """
     import ctypes
 
@@ -59,9 +59,9 @@ def read_configuration(paths: str) -> Configuration:
 
 
 def default_cache_name() -> str:
-    """Return the name of this process's default cache, which is not opened: it can be a FIFO.
+    """Return the name of this process's default cache; empty if libkrb5 does not start.
 
-    Empty if libkrb5 does not start. Raises Unavailable.
+    The cache is not opened, because it can be a FIFO. Raises Unavailable.
     """
     import ctypes
 
@@ -75,7 +75,7 @@ def default_cache_name() -> str:
 
 
 def is_lifetime(text: str) -> Optional[bool]:
-    """Return whether libkrb5 takes a text for a duration; None if there is no libkrb5."""
+    """Return whether libkrb5 accepts a text as a duration; None if there is no libkrb5."""
     import ctypes
 
     try:
@@ -86,7 +86,7 @@ def is_lifetime(text: str) -> Optional[bool]:
 
 
 def is_available() -> bool:
-    """Return whether libkrb5 can be asked."""
+    """Return whether this Python can load libkrb5."""
     try:
         _load()
     except Unavailable:
@@ -134,7 +134,7 @@ def _kind(code: int) -> str:
         return "include"
     if code in _MODULE:
         return "module"
-    return "unreadable" if 0 < code < 256 else "unknown"  # 0 to 255: an errno
+    return "unreadable" if 0 < code < 256 else "unknown"  # 1 to 255: an errno
 
 
 def _message(library: Any, code: int) -> str:
@@ -149,9 +149,9 @@ def _message(library: Any, code: int) -> str:
 
 def _relations(library: Any, profile: Any, path: Tuple[str, ...]) -> Iterator[Relation]:
     """Yield the relations below a section, and those of its subsections."""
-    # No relation stands outside of a section, and libkrb5 returns none for an empty path.
+    # Every relation is in a section, and libkrb5 returns none for an empty path.
     names = _texts(library, library.profile_get_relation_names, profile, path) if path else []
-    for name in dict.fromkeys(names):  # a name comes once for each file that has it
+    for name in dict.fromkeys(names):  # a name occurs once for each file that has it
         for value in _texts(library, library.profile_get_values, profile, path + (name,)):
             yield path + (name,), value
     if len(path) < _MAX_DEPTH:

@@ -10,8 +10,8 @@ Value = TypeVar("Value")
 class Memo:
     """Values by key.
 
-    The first thread that needs a value computes it. A thread that needs it meanwhile waits,
-    and does not compute it again. An exception is kept as a value is.
+    The first thread that needs a value computes it; other threads that need it meanwhile wait.
+    An exception is kept like a value.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class Memo:
         compute: Callable[[], Value],
         keeps: Callable[[Value], bool] = lambda value: True,
     ) -> Value:
-        """Return the value of a key; ``keeps`` tells whether a computed value is kept."""
+        """Return the value of a key; ``keeps`` returns whether to keep a computed value."""
         own: Future[Value] = Future()
         with self._lock:
             future: Future[Value] = self._futures.setdefault(key, own)

@@ -1,4 +1,4 @@
-"""What is mounted where the homes and the keytabs are."""
+"""The file systems on which homes and keytabs lie."""
 
 import re
 from typing import Iterable, Iterator, List, Optional, Tuple
@@ -19,7 +19,7 @@ class Mount(NamedTuple):
 
     @property
     def needs_ticket(self) -> bool:
-        """Whether it is NFS that only users with a ticket can use."""
+        """Whether it is an NFS file system that only users with a ticket can access."""
         uses_kerberos = any(option.startswith("sec=krb5") for option in self.options)
         return self.kind.startswith("nfs") and uses_kerberos
 
@@ -31,7 +31,7 @@ def read_mounts(path: str) -> Tuple[Mount, ...]:
 
 
 def parse_mounts(text: str) -> Tuple[Mount, ...]:
-    """Return the mounts of /proc/mounts (fstab(5) describes the escapes)."""
+    """Return the mounts in the text of /proc/mounts (fstab(5) describes the escapes)."""
     mounts: List[Mount] = []
     for line in text.split("\n"):
         fields = line.split(" ")
@@ -42,7 +42,10 @@ def parse_mounts(text: str) -> Tuple[Mount, ...]:
 
 
 def find_mount(path: str, mounts: Iterable[Mount]) -> Optional[Mount]:
-    """Return the mount that a path is on, by its name alone: the last of the longest."""
+    """Return the mount of a path: the one with the longest path, and the last of equal ones.
+
+    Symlinks are not followed.
+    """
     whole = path.rstrip("/") + "/"
     matching = [mount for mount in mounts if whole.startswith(mount.path.rstrip("/") + "/")]
     return max(reversed(matching), key=lambda mount: len(mount.path), default=None)
@@ -53,8 +56,8 @@ def check_mounts(
 ) -> Iterator[Finding]:
     """Check that neither the keytab nor the start of a server needs a ticket.
 
-    ``when`` is c.KerberosTicket.when: ``before`` if the ticket comes before the home is
-    opened.
+    ``when`` is c.KerberosTicket.when: ``before`` if a spawn obtains the ticket before it opens
+    the PAM session.
     """
     user = account.name
     mount = find_mount(keytab, mounts) if keytab else None
@@ -67,5 +70,9 @@ def check_mounts(
         yield finding("home-needs-ticket", message, keytab, user)
     mount = find_mount(account.home, mounts)
     if mount and mount.needs_ticket and when != "before":
-        message = "%s: %s is mounted with sec=krb5" % (user, mount.path)
+        message = "%s: %s is mounted with the options %s" % (
+            user,
+            mount.path,
+            ",".join(mount.options),
+        )
         yield finding("home-before-ticket", message, account.home, user)

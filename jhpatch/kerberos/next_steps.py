@@ -1,8 +1,8 @@
 """Which commands doctor may print that change a file, and under which conditions.
 
-All other next steps are words, or commands that only read (``READING``). A wrong owner or mode
-of a directory, of a file of the system or of another user is described in words: the person
-who reads them knows what else depends on it.
+All other next steps are words, or commands that only read (``READING``, and those of jhpatch).
+Words describe a wrong owner or mode of a directory, a system file or another user's file: the
+person who reads them knows what else depends on it.
 """
 
 from typing import Callable, Dict, Optional, Tuple
@@ -13,7 +13,7 @@ from jhpatch.kerberos.path_components import PathComponent
 from jhpatch.namedtuple import NamedTuple
 
 READING = ("df", "getent", "id", "klist", "ls")
-"""The programs that a next step may run under any condition."""
+"""The programs that a next step may run under all conditions."""
 
 
 class Place(NamedTuple):
@@ -29,7 +29,7 @@ Condition = Callable[[Place], bool]
 
 
 def is_regular(place: Place) -> bool:
-    """It is a regular file, and no symlink."""
+    """The file is regular, and no symlink."""
     return place.file.is_regular
 
 
@@ -58,8 +58,8 @@ class Change(NamedTuple):
 def _by_the_user(*command: str) -> Tuple[Change, ...]:
     """Return a change of the user's own file that only the user's rights can make.
 
-    Root runs it as the user: the user may put a symlink there at any time, and root's chmod
-    would follow it.
+    Root runs it as the user: the user can replace the file by a symlink at any time, and root's
+    chmod would follow it.
     """
     as_user = ("runuser", "-u", "{user}", "--", *command)
     return (
@@ -74,11 +74,11 @@ CHANGES: Dict[str, Tuple[Change, ...]] = {
     # Never chown: the user may have moved the file there, or linked it (rename(2), link(2)).
     "keytab-unreadable": _by_the_user("chmod", "600", "{path}"),
 }
-"""By the code of a finding; of its changes the first one counts whose conditions hold."""
+"""By the code of a finding; doctor prints the first change whose conditions all hold."""
 
 
 def change_of(code: str, place: Place) -> Optional[NextStep]:
-    """Return the command that changes the file; None if words have to do."""
+    """Return the command that changes the file; None if doctor may print only words."""
     fields = {"user": place.account.name, "path": place.file.path}
     for change in CHANGES.get(code, ()):
         if all(condition(place) for condition in change.conditions):

@@ -8,9 +8,9 @@ from jhpatch.deployed.kerberos.account import Account
 from jhpatch.kerberos.programs import Run
 from jhpatch.namedtuple import NamedTuple
 
-# Prints each component of the path and of where it leads, the last first: mode, owner, group,
-# and the user's own rights (r, w, x) as test(1) finds them; + for an access control list, which
-# ls(1) shows after the mode.
+# Prints each component of the resolved path and of the path, the last one first: mode, owner,
+# group, and the rights (r, w, x) of the user by test(1). A + follows the rights if ls(1) shows
+# one after the mode: there is an access control list.
 _SCRIPT = """\
 real=$(readlink -f -- "$1") || real=$1
 for whole in "$real" "$1"; do
@@ -36,9 +36,9 @@ class PathComponent(NamedTuple):
     uid: int = -1
     gid: int = -1
     rights: str = ""
-    """Those of ``rwx`` that the user has."""
+    """The letters of ``rwx`` whose right the user has."""
     has_acl: bool = False
-    """Whether it has an access control list: the group's bits are then its mask (acl(5))."""
+    """Whether it has an access control list, whose mask the group's bits then are (acl(5))."""
 
     @property
     def is_regular(self) -> bool:
@@ -52,7 +52,7 @@ class PathComponent(NamedTuple):
 
     @property
     def is_sticky(self) -> bool:
-        """Whether only an owner can replace what is in the directory (inode(7))."""
+        """Whether only an owner can replace an entry of the directory (inode(7))."""
         return bool(self.mode and self.mode & stat.S_ISVTX and stat.S_ISDIR(self.mode))
 
 
@@ -61,8 +61,8 @@ def read_components(
 ) -> Tuple[PathComponent, ...]:
     """Return the components of an absolute path, the last first, as the user sees them.
 
-    A child that has become the user reads them; one of this process's user if ``account`` is
-    None. The result is empty if it does not end in time.
+    A child that has become the user reads them, or a child of this process's user if
+    ``account`` is None. The result is empty if the child does not finish in time.
     """
     argv = ["/bin/sh", "-c", _SCRIPT, "jhpatch", path]
     return parse_components(run(argv, deadline.left(3), account).stdout)

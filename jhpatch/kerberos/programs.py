@@ -1,4 +1,4 @@
-"""Run programs such as klist, each bounded in time and output, also as another user."""
+"""Run programs such as klist, also as another user, within limits of time and output."""
 
 import os
 from typing import Callable, List, Mapping, Optional
@@ -15,13 +15,13 @@ class Completed(NamedTuple):
     """How a program ended."""
 
     exit_code: Optional[int]
-    """None for a program that was killed at its limit, or that could not be started."""
+    """None if the program was killed at its limit or could not be started."""
     stdout: str
     stderr: str
 
     @property
     def message(self) -> str:
-        """All that it printed, on one line."""
+        """The output of the program, on one line; standard error comes first."""
         return " ".join((self.stderr + " " + self.stdout).split())
 
 
@@ -37,7 +37,8 @@ def run_program(
 ) -> Completed:
     """Run a program as the ticket service would: as ``account``, with a clean environment.
 
-    It has a session of its own, which is killed as a whole after ``seconds``.
+    The program has its own session. If it runs for longer than ``seconds``, the whole session is
+    killed.
     """
     try:
         become = identity.become(account, seconds) if account else []

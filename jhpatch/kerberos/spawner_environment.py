@@ -1,4 +1,4 @@
-"""KRB5CCNAME of a hub's spawner: the cache that the administrator names there."""
+"""KRB5CCNAME in the environment of a hub's spawner: the cache that the administrator names."""
 
 from typing import Any, Iterator, Optional, Tuple
 
@@ -27,7 +27,7 @@ class NamedCache(NamedTuple):
 
 
 def named_cache(config: HubConfig) -> NamedCache:
-    """Return KRB5CCNAME by traitlets' inheritance: the most specific section counts most."""
+    """Return KRB5CCNAME by the inheritance of traitlets: the most specific section comes last."""
     order = hub_verdicts.spawner_order(config)
     sections = hub_classes.sections(order) or ("Spawner",)
     result = NamedCache()
@@ -49,7 +49,7 @@ def named_cache(config: HubConfig) -> NamedCache:
 
 
 def _other_section(sections: Tuple[str, ...], config: HubConfig) -> Optional[NamedCache]:
-    """Return a section that counts if it is the one of a base class that is not known."""
+    """Return KRB5CCNAME of a section that may be that of an unknown base class; None for none."""
     for setting in config.names:
         section, _, name = setting.partition(".")
         value = config.settings.get(setting)
@@ -83,7 +83,7 @@ def _entry(setting: str, value: Any, config: HubConfig) -> NamedCache:
 
 
 def explain_name(config: HubConfig, row: Finding) -> Finding:
-    """Return a finding about a cache: what names it is KRB5CCNAME, if the spawner sets that."""
+    """Return a finding about a cache; its next step names KRB5CCNAME if the spawner sets that."""
     named = named_cache(config)
     if named.name is None or not row.next or not row.code.startswith("ccache-"):
         return row
@@ -92,9 +92,9 @@ def explain_name(config: HubConfig, row: Finding) -> Finding:
 
 
 def check_environment(config: HubConfig) -> Iterator[Finding]:
-    """Check that the servers of each user have a cache of their own, of a type that works.
+    """Check that the servers of each user have their own cache, of a supported type.
 
-    A container, or a server with a /tmp of its own, shares no path with others.
+    A container, or a server with its own /tmp, shares no path with others.
     """
     named = named_cache(config)
     if named.name is None or not hub_verdicts.is_served(config):

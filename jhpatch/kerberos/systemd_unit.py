@@ -1,4 +1,4 @@
-"""The hub's systemd unit, and what it hides from the hub and its servers."""
+"""The hub's systemd unit, and the files that it hides from the hub and its servers."""
 
 import errno
 import os
@@ -19,7 +19,7 @@ DIRECTORIES = (
     *("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system"),
     *("/usr/lib/systemd/system", "/lib/systemd/system"),
 )
-"""Where unit files are, in systemd's order (systemd.unit(5))."""
+"""The directories of unit files, in the order of systemd (systemd.unit(5))."""
 _SETTINGS = (
     *("PrivateTmp", "ProtectHome", "ProtectSystem", "User"),
     *("ReadWritePaths", "DynamicUser"),
@@ -37,11 +37,11 @@ _HOMES = ("/home/", "/root/", "/run/user/")
 
 
 class Unit(NamedTuple):
-    """A service."""
+    """A service unit."""
 
     name: str
     settings: Mapping[str, str]
-    """Those that are set, by systemd's names."""
+    """The settings of the unit, by the names of systemd."""
 
     def normalized(self, setting: str) -> str:
         """Return a setting in lower case, a boolean as ``yes`` or ``no`` (systemd.syntax(7))."""
@@ -53,19 +53,19 @@ class Unit(NamedTuple):
     def krb5_config(self) -> Optional[str]:
         """KRB5_CONFIG of the service; None if the unit does not set it.
 
-        A file of variables comes after Environment= (systemd.exec(5)).
+        EnvironmentFile= overrides Environment= (systemd.exec(5)).
         """
         return self._environment()[0].get(_CONFIG)
 
     @property
     def knows_krb5_config(self) -> bool:
-        """Whether it is known if, and how, the unit sets KRB5_CONFIG."""
+        """Whether it is known if the unit sets KRB5_CONFIG, and to which value."""
         is_passed = _CONFIG in self.settings.get(_PASSED, "").split()
         values, is_whole = self._environment()
         return is_whole and (_CONFIG in values or not is_passed)
 
     def _environment(self) -> Tuple[Dict[str, str], bool]:
-        """Return the variables that the unit sets, and whether all its files could be read."""
+        """Return the variables that the unit sets, and whether each existing file was read."""
         values, is_whole = _variables(self.settings.get(_ENVIRONMENT, "")), True
         for word in self.settings.get(_ENVIRONMENT_FILE, "").split():
             try:
@@ -80,7 +80,7 @@ class Unit(NamedTuple):
 
     @property
     def has_private_tmp(self) -> bool:
-        """Whether the service has a /tmp of its own."""
+        """Whether the service has its own /tmp."""
         return self.normalized("PrivateTmp") in ("yes", "disconnected")
 
 
@@ -89,7 +89,7 @@ def read_unit(
 ) -> Optional[Unit]:
     """Return the unit of that name; None if there is none.
 
-    systemd is asked; if it does not run or does not know the unit, the unit files are read.
+    If systemd does not run or has not loaded the unit, the result comes from the unit files.
     """
     unit_name = name if "." in name else name + ".service"
     systemctl = programs.find_program("systemctl")
@@ -116,7 +116,7 @@ def read_unit(
 
 
 def _read_unit_files(unit_name: str, directories: Tuple[str, ...]) -> Iterator[str]:
-    """Yield the unit file and its drop-ins, in the order in which they count."""
+    """Yield the unit file and its drop-ins; a later one overrides earlier ones."""
     paths = (os.path.join(directory, unit_name) for directory in directories)
     unit_path = next(filter(os.path.isfile, paths), None)
     if unit_path is None:
@@ -152,7 +152,7 @@ def parse_unit_files(texts: Iterable[str]) -> Dict[str, str]:
 
 
 def _variables(text: str) -> Dict[str, str]:
-    """Return the variables of Environment=, which may be in quotes."""
+    """Return the variables in a value of Environment=, which can be in quotes."""
     try:
         words = shlex.split(text)
     except ValueError:
@@ -162,7 +162,7 @@ def _variables(text: str) -> Dict[str, str]:
 
 
 def check_unit(unit: Unit, keytabs: Tuple[str, ...], caches: Tuple[str, ...]) -> Iterator[Finding]:
-    """Check that the hub can use these paths of users; ``caches`` are those of FILE caches."""
+    """Check that the hub can use the keytabs and the paths of FILE caches of its users."""
     shown = [
         "%s=%s" % (name, unit.settings[name]) for name in _SETTINGS if unit.settings.get(name)
     ]
@@ -196,9 +196,10 @@ def check_unit(unit: Unit, keytabs: Tuple[str, ...], caches: Tuple[str, ...]) ->
 
 
 def _directory_above(path: str) -> str:
-    """Return the directory to which ReadWritePaths= can give way: it exists at each boot.
+    """Return the directory for ReadWritePaths=: the nearest one that exists, but not the root.
 
-    systemd starts no unit that names one which does not exist.
+    systemd does not start a unit that names a missing directory. /run/jhpatch is missing after a
+    boot, so for a path in it the result is /run.
     """
     if path.startswith(PRIVATE + "/"):
         return os.path.dirname(PRIVATE)

@@ -1,4 +1,4 @@
-"""Request a ticket exactly as the ticket service does, into a temporary cache of the same type."""
+"""Request a ticket as the ticket service does, into a temporary cache of the same type."""
 
 import contextlib
 import logging
@@ -27,8 +27,8 @@ _TRACE_CAP = 65536  # bytes
 _CACHE_FAILS = re.compile(
     r"KCM|[Kk]eyring|[Cc]redentials? cache|[Qq]uota exceeded|No space left|[Rr]equired key not"
 )
-# What removes the directory of each request that is under way: a check that is too slow is
-# abandoned in its thread.
+# The functions that remove the directories of the requests that are under way: a check that is
+# too slow is abandoned in its thread.
 _removals: Set[Callable[[], None]] = set()
 
 
@@ -39,11 +39,11 @@ class Answer(NamedTuple):
     log_line: str = ""
     """The service's line in the hub's log; empty with a ticket."""
     code: str = ""
-    """That of a finding about it."""
+    """The code of the finding about it."""
     problem: str = ""
     """What went wrong, such as kinit's own message."""
     trace: str = ""
-    """What kinit wrote to KRB5_TRACE, if it was asked for."""
+    """What kinit wrote to KRB5_TRACE, if the request was traced."""
 
 
 def request_ticket(
@@ -57,16 +57,16 @@ def request_ticket(
 ) -> Answer:
     """Obtain a ticket into a temporary cache, which is removed.
 
-    ``cache`` is the one that the service would use; ``settings.timeout`` bounds all but the
-    removal. ``is_traced``: run kinit with KRB5_TRACE. ``top`` is the directory for temporary
-    files, which every user can write.
+    ``cache`` is the one that the service would use. ``settings.timeout`` limits the
+    request itself. ``is_traced``: run kinit with KRB5_TRACE. ``top`` is the directory for
+    temporary files, which every user can write.
     """
     trace = None
     with contextlib.ExitStack() as stack:
         try:
             directory = stack.enter_context(_private_directory(account, environ, top))
             temporary = spec._replace(ccache=_temporary_name(cache, directory))
-            if is_traced and spec.central:  # kinit is root's: it writes in no user's directory
+            if is_traced and spec.central:  # root's kinit writes in no user's directory
                 own = stack.enter_context(tempfile.TemporaryDirectory(prefix="jhpatch-doctor-"))
                 trace = _Trace(os.path.join(own, "trace"), environ, None)
             elif is_traced:
@@ -83,7 +83,7 @@ def request_ticket(
 
 
 def _code_of(problem: Problem) -> str:
-    """Return the code of the finding that a problem of the service is."""
+    """Return the code of the finding about a problem of the service."""
     if isinstance(problem, UnsupportedCache):
         return "ccache-fails"
     if not isinstance(problem, (KinitFailed, Unresponsive)):
@@ -100,7 +100,7 @@ def _temporary_name(cache: Cache, directory: str) -> str:
 
 @contextlib.contextmanager
 def _private_directory(account: Account, environ: Mapping[str, str], top: str) -> Iterator[str]:
-    """Have the user's child make a directory (0700), and remove it. Raises Problem."""
+    """Have the user's child create a directory (mode 0700), then remove it. Raises Problem."""
     argv = ["mktemp", "-d", os.path.join(top, "jhpatch-doctor-XXXXXXXXXX")]
     done = run_program(argv, environ, 2, account)
     directory = done.stdout.strip()
@@ -120,9 +120,10 @@ def _private_directory(account: Account, environ: Mapping[str, str], top: str) -
 
 
 def end_requests() -> None:
-    """End the requests that are under way: kill what they run, remove their directories.
+    """End the requests that are under way: kill what they run, and remove their directories.
 
-    The threads that wait for them remove most; what is left after a second is removed here.
+    The threads that wait for them remove most directories; this function removes what is left
+    after a second.
     """
     process.kill_all()
     end = time.monotonic() + 1
@@ -144,7 +145,7 @@ class _Trace(NamedTuple):
 
 
 def _destroy(kinit: Kinit, account: Account, spec: TicketSpec) -> None:
-    with contextlib.suppress(Problem):  # a cache that kinit could not make
+    with contextlib.suppress(Problem):  # kinit may have created no cache
         kinit.destroy(account, spec)
 
 
@@ -169,7 +170,7 @@ def _log_line(account: Account, spec: TicketSpec, problem: Problem) -> str:
 
 
 def describe_life(ticket: Ticket) -> str:
-    """Return until when a ticket is valid and can be renewed, as text."""
+    """Return as text when a ticket expires, and until when it can be renewed."""
     verb = "expires" if ticket.end > time.time() else "expired"
     text = "%s at %s, " % (verb, clock(ticket.end))
     if ticket.renew_till <= ticket.end:  # MIT's KDC returns 0, or the start

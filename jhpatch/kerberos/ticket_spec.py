@@ -1,4 +1,4 @@
-"""Which ticket a user gets, by the ticket service's own rules and the hub's settings."""
+"""The ticket that the ticket service obtains for a user, by its rules and the hub's settings."""
 
 import os
 from typing import Any, Callable, Dict, List, Optional, Tuple
@@ -17,7 +17,7 @@ from jhpatch.report.result import Finding
 
 
 def read_settings(config: HubConfig) -> Tuple[Settings, Tuple[Finding, ...]]:
-    """Return the settings as far as they are known, and a finding for each wrong one.
+    """Return the settings that are known, and a finding for each wrong one.
 
     A wrong setting disables the service in the hub.
     """
@@ -44,7 +44,7 @@ def read_settings(config: HubConfig) -> Tuple[Settings, Tuple[Finding, ...]]:
 def _checked(name: str, value: Any) -> Any:
     """Return the value of a setting as the hub has it. Raises Problem.
 
-    traitlets, whose releases differ, takes some values of another type, such as 0 for False.
+    traitlets, whose releases differ, accepts some values of another type, such as 0 for False.
     """
     try:
         return settings.check(name, value)
@@ -65,15 +65,13 @@ def _checked(name: str, value: Any) -> Any:
 def resolve(
     config: HubConfig, account: Account, default_realm: Callable[[], Optional[str]]
 ) -> Tuple[Optional[TicketSpec], Tuple[Finding, ...]]:
-    """Return the ticket of one user; None if a setting is wrong, with what is wrong for them.
+    """Return the ticket of one user; None, and a finding, if a setting is wrong for that user.
 
-    None without a finding if the principal or the keytab is not known: a default in its place
-    would be checked for nothing.
+    None without a finding if a setting is wrong for all users, which ``read_settings`` reports,
+    or if the principal, the keytab or the realm is not known.
 
-    What is wrong for all users is for ``read_settings`` to report.
-
-    ``default_realm`` returns libkrb5's, which kinit adds to a principal without one: the
-    principal that is returned has it.
+    ``default_realm`` returns the default realm of libkrb5. As kinit does, ``resolve`` adds it to
+    a principal without a realm.
     """
     values, findings = read_settings(config)
     if findings or not _are_known(config, "principal", "principal_map", "keytab"):
@@ -104,13 +102,13 @@ def resolve(
 
 
 def knows_cache(config: HubConfig) -> bool:
-    """Return whether it is known which cache the settings name, or that they name none."""
+    """Return whether the cache that the settings name is known, or that they name none."""
     named = named_cache(config)
     return named.name is not None or (named.unread is None and _are_known(config, "ccache"))
 
 
 def _are_known(config: HubConfig, *names: str) -> bool:
-    """Return whether the values of settings are known, or their defaults count."""
+    """Return whether each setting has a known value or its default."""
     own = ["KerberosTicket." + name for name in names]
     return not any(
         name in config.computed or isinstance(config.settings.get(name), Function) for name in own
@@ -118,7 +116,7 @@ def _are_known(config: HubConfig, *names: str) -> bool:
 
 
 def _can_read(path: Any) -> bool:
-    """Return whether the hub's map is for this process to read: the hub is root."""
+    """Return whether this process can read the hub's principal_map, as the hub does as root."""
     return os.geteuid() == 0 or not isinstance(path, str) or os.access(path, os.R_OK)
 
 

@@ -1,7 +1,7 @@
 """What the renewers of a user's servers have recorded, and the state of a ticket.
 
-A server's renewer is the deployed code in that server. Its file lies where the user, and
-whatever runs as the user, can write: it is read as if an attacker had written it.
+A server's renewer is the deployed code in that server. Any process of the user can write its
+file: it is read as if an attacker had written it.
 """
 
 import errno
@@ -23,15 +23,15 @@ _MAX_RECORDS = 1000
 # A ticket is expiring when a tenth of its life or five minutes are left, whichever is less.
 _EXPIRING_PART, _EXPIRING_SECONDS = 0.1, 300.0
 _MAX_TIME = 253402300800.0  # the year 10000
-_CLOCK_STEP = 60.0  # seconds by which the clock may be set without a record looking older
-_OVERDUE = 120.0  # seconds after its time at which a planned refresh does not count any more
+_CLOCK_STEP = 60.0  # seconds by which a stepped clock can make a record seem older
+_OVERDUE = 120.0  # seconds after its time when a planned refresh no longer counts
 
 Ticket = Tuple[str, float, float, float]
 """The principal, and the start, end and renew_till of a ticket, in seconds since the epoch."""
 
 
 class Record(NamedTuple):
-    """What one renewer wrote; times are seconds since the epoch, None if it knew none."""
+    """What one renewer wrote; times are in seconds since the epoch, or None if unknown."""
 
     pid: int
     principal: str
@@ -60,7 +60,10 @@ def runtime_directory(environ: Mapping[str, str], home: str) -> str:
 def read_records(
     directory: str, uid: int, proc: str = "/proc"
 ) -> Tuple[Tuple[Record, ...], Tuple[str, ...]]:
-    """Return the records of servers that run as ``uid``, by pid, and a note for each other."""
+    """Return the records of servers that run as ``uid``, by pid, and a note for each other file.
+
+    There is no note for a file that vanishes meanwhile.
+    """
     records: List[Record] = []
     notes: List[str] = []
     try:
@@ -88,7 +91,7 @@ def read_records(
 
 
 def _read_own_file(path: str, uid: int) -> bytes:
-    """Return the bytes of a small regular file of that user. Raises OSError."""
+    """Return the bytes of a small regular file that belongs to the user. Raises OSError."""
     content = read_file(path, _MAX_SIZE, follow=False)
     if content.stat.st_uid != uid:
         raise OSError(errno.EPERM, "it belongs to uid %d" % content.stat.st_uid)
@@ -110,7 +113,7 @@ def parse_record(data: bytes) -> Record:
         ccache=_line(document["ccache"]),
         keytab=_line(document["keytab"]),
         central=document["central"],
-        # A renewer that never saw a ticket has no times to write.
+        # A renewer that has never seen a ticket writes no times.
         start=_parse_time(document.get("start")),
         end=_parse_time(document.get("end")),
         renew_till=_parse_time(document.get("renew_till")),
@@ -121,7 +124,7 @@ def parse_record(data: bytes) -> Record:
 
 
 def _line(value: Any) -> str:
-    """Return a text that a path or an argument of a program can be. Raises ValueError."""
+    """Return a text that can be a path or an argument of a program. Raises ValueError."""
     text = untrusted_json.text(value)
     if not is_line(text):
         raise ValueError("expected one line of text")
@@ -140,7 +143,7 @@ def _parse_time(value: Any) -> Optional[float]:
 def _is_running(record: Record, uid: int, proc: str) -> bool:
     """Return whether the process that wrote a record runs.
 
-    It must be the user's, and not a later process that has the same pid.
+    The process must be the user's, and not a later one that has the same pid.
     """
     started = processes.started(record.pid, uid, proc)
     return started is not None and started <= record.written + _CLOCK_STEP
@@ -158,11 +161,11 @@ def assess_ticket(
 ) -> TicketReport:
     """Return a row of ``ticket``: the state of the ticket in a cache.
 
-    A ticket is ``expiring`` near its end if no refresh is planned before, or if the last
-    one failed. ``reason`` is why the ticket is None; an error in the record comes first.
-    ``has_keytab``: whether the keytab that a renewer would use can be read; ``others`` are
-    tickets in other caches of the user. ``is_replaceable``: whether the user can replace the
-    cache, which is not another user's.
+    A ticket is ``expiring`` near its end if no refresh is planned before it expires, or if the
+    last refresh failed. ``reason`` is why the ticket is None; an error in the record takes
+    precedence. ``has_keytab``: whether the user can read the keytab that a renewer would use.
+    ``others`` are tickets in other caches of the user. ``is_replaceable``: whether no other user
+    owns the cache.
     """
     principal, start, end, renew_till = ticket or (record.principal if record else "", 0, 0, 0)
     planned = record.next if record and (record.next or 0) > now - _OVERDUE else None
@@ -205,7 +208,7 @@ def _advise(
     has_keytab: bool,
     others: Tuple[OtherTicket, ...],
 ) -> Optional[str]:
-    """Return what the user has to do for a ticket; None if a renewer does it or nothing helps."""
+    """Return what the user has to do for a ticket; None if a renewer does it."""
     if others:
         return "to use the other cache, set KRB5CCNAME=%s" % others[0].ccache
     if record and (record.central or has_keytab):

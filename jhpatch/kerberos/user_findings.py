@@ -16,7 +16,7 @@ KINDS: Dict[str, FindingKind] = {
         shell_command("getent", "passwd", "{user}"),
     ),
     "below-min-uid": error(
-        "the hub obtains no ticket for users below min_uid, and never for root",
+        "the hub obtains no ticket for a user whose uid is below min_uid, and never for root",
         shell_command("id", "{user}"),
     ),
     "needs-root": note(
@@ -24,19 +24,22 @@ KINDS: Dict[str, FindingKind] = {
         root_command("doctor", "--user", "{user}"),
     ),
     "no-settings": note(
-        "only root can read the hub's settings",
+        "doctor does not know the hub's settings; you can give them with --config, --keytab, "
+        "--principal and --ccache",
         jhpatch_command("ticket"),
     ),
     "user-name-has-domain": warning(
         "kinit takes the text after the @ as the realm, and most realms are in capitals",
-        "set c.KerberosTicket.principal_map to a file with a user name and a principal per line",
+        "set c.KerberosTicket.principal_map to a file with a user name and a principal on each "
+        "line",
     ),
     "realm-unset": error(
         "a template contains {realm}; without a realm, the ticket service is disabled",
         "set c.KerberosTicket.realm, or default_realm in the [libdefaults] section of krb5.conf",
     ),
     "home-needs-ticket": error(
-        "a keytab on a file system that is mounted with sec=krb5 cannot be read without a ticket",
+        "a keytab on a file system that is mounted with sec=krb5, krb5i or krb5p cannot be read "
+        "without a ticket",
         Line("c.KerberosTicket.keytab = '/etc/keytabs/{{username}}.keytab'"),
     ),
     "home-before-ticket": warning(
@@ -56,7 +59,7 @@ KINDS: Dict[str, FindingKind] = {
     ),
     "keytab-not-regular": error(
         "a keytab must be a regular file; kinit would hang on a FIFO",
-        shell_command("ls", "-l", "{path}"),
+        shell_command("ls", "-ld", "{path}"),
     ),
     "keytab-unreachable": error(
         "the user cannot enter this directory above the keytab",
@@ -64,13 +67,14 @@ KINDS: Dict[str, FindingKind] = {
     ),
     "keytab-unreadable": error(
         "kinit runs as the user, who cannot read the keytab",
-        "give {user} a keytab of their own with mode 0600, or keep it as a central keytab in a "
-        "directory that only root can write",
+        "give {user} a keytab of their own with mode 0600, or keep it as a central keytab: owned "
+        "by root, in directories that only root can write",
     ),
     "keytab-client-central": error(
         "c.KerberosTicket.keytab is not set, so kinit reads the client keytab as the user, who "
         "cannot read this one",
-        "set c.KerberosTicket.keytab to the path of the keytabs: the hub then reads them as root",
+        "set c.KerberosTicket.keytab to a template of this path: the hub then reads the keytabs "
+        "as root",
     ),
     "keytab-exposed": error(
         "a user who can read a keytab can authenticate as its principal until the key changes",
@@ -86,7 +90,7 @@ KINDS: Dict[str, FindingKind] = {
         "move the keytab to a directory that only {user} can write",
     ),
     "keytab-malformed": error(
-        "klist reports that the file is not a keytab, or is damaged",
+        "klist reports that the file is not a keytab, or that it is damaged",
         "obtain a new keytab from the administrator of the realm",
     ),
     "keytab-not-listed": warning(
@@ -98,14 +102,16 @@ KINDS: Dict[str, FindingKind] = {
         "correct c.KerberosTicket.principal, or obtain a new keytab that has {principal}",
     ),
     "keytab-weak": warning(
-        "the keytab has only keys of deprecated types (DES, RC4), which newer libraries and KDCs "
-        "refuse",
+        "the principal's newest keys in the keytab are all of deprecated types (DES, 3DES, RC4), "
+        "which newer libraries and KDCs refuse",
         "obtain a new keytab with aes256-cts-hmac-sha1-96",
     ),
     "keytab": note("the ticket service obtains tickets with these keys"),
-    "keytab-central": note("the hub obtains the tickets as root, and renews them while it runs"),
+    "keytab-central": note(
+        "the hub obtains the tickets as root, and refreshes them while the user's servers run"
+    ),
     "keytab-central-unread": note(
-        "only root can read this keytab; if it is a central keytab, the hub obtains the tickets",
+        "the user cannot read this keytab; if it is a central keytab, the hub reads it as root",
         root_command("doctor", "--user", "{user}"),
     ),
     # the cache
@@ -118,11 +124,12 @@ KINDS: Dict[str, FindingKind] = {
         Line("c.KerberosTicket.ccache = '/tmp/krb5cc_{{uid}}'"),
     ),
     "ccache-hidden-from-jvm": warning(
-        "Spark and Hadoop see only FILE caches: /tmp/krb5cc_UID, or the one that KRB5CCNAME names",
+        "Spark and Hadoop read only FILE caches: /tmp/krb5cc_UID, or the one that KRB5CCNAME "
+        "names",
         Line("c.KerberosTicket.ccache = '/tmp/krb5cc_{{uid}}'"),
     ),
     "ccache-foreign": error(
-        "the ticket service never uses another user's cache, and cannot replace it",
+        "the ticket service neither uses nor replaces what another user owns at this path",
         "set c.KerberosTicket.ccache = '/run/jhpatch/{{uid}}/cc', or have the owner remove it",
     ),
     "ccache-not-regular": error(
@@ -138,9 +145,7 @@ KINDS: Dict[str, FindingKind] = {
         "the ticket service writes a new cache beside the old one, and needs space for both",
         shell_command("df", "-h", "{path}") + "; " + shell_command("df", "-i", "{path}"),
     ),
-    "ccache-replaced": note(
-        "programs find no ticket in this cache until the ticket service replaces it"
-    ),
+    "ccache-replaced": note("the ticket service uses no ticket from this cache, and replaces it"),
     "ccache-unknown": error(
         "no cache is set, and klist does not name the default one, so the ticket service obtains "
         "no ticket",
@@ -156,14 +161,15 @@ KINDS: Dict[str, FindingKind] = {
     ),
     "ticket-not-renewed": warning(
         "without a keytab, the ticket service cannot obtain another ticket when this one expires",
-        "run kinit again before the ticket expires, or set c.KerberosTicket.keytab",
+        "create a keytab and set c.KerberosTicket.keytab, or have {user} obtain a ticket of the "
+        "same principal in the same cache (kinit -c CACHE PRINCIPAL) before this one expires",
     ),
     "ccache-fails": error(
-        "this host cannot store a ticket in such a cache, so the ticket service obtains none",
+        "the ticket service cannot store a ticket in such a cache, and so obtains none",
         Line("c.KerberosTicket.ccache = '/tmp/krb5cc_{{uid}}'"),
     ),
     "ticket-fails": error(
-        "the ticket service logs this message, and the user has no ticket",
+        "the ticket service obtains no ticket, and logs this reason",
         "correct the cause that the message names, and run doctor again",
     ),
 }

@@ -12,9 +12,9 @@ _ENFORCE = "/sys/fs/selinux/enforce"
 
 
 def check_user(account: Account, spec: TicketSpec, enforce: str = _ENFORCE) -> Iterator[Finding]:
-    """Check the name of a user, and whether SELinux may protect what lies in their home.
+    """Check the name of a user, and whether SELinux may protect the files in their home.
 
-    ``enforce`` is the file in which the kernel has 1 if SELinux is enforcing.
+    ``enforce`` is the file that contains 1 if SELinux is enforcing.
     """
     user = account.name
     if "@" in user and spec.principal in (user, user + "@" + user.rpartition("@")[2]):

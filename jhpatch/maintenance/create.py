@@ -1,4 +1,4 @@
-"""The files of a release, and the same files edited → a patch file that lint accepts."""
+"""Create a patch file that lint accepts from the files of a release and the edited files."""
 
 import os
 import re
@@ -46,8 +46,8 @@ def new_patch(
     """Return the patch file of ``patch`` for a release (distribution and version).
 
     ``before`` and ``after`` are the files of the release and the edited ones, by path. A patch
-    file for the same release is replaced; its other fields stay. Raises Refused if the patch
-    would break a rule of lint, Usage without a description.
+    file for the same release is replaced, but keeps the other fields of its header. Raises Usage
+    without a description; Refused if another patch file is in the way or the patch is too large.
     """
     distribution, slug = name_of(patch)
     package, version = release
@@ -101,8 +101,8 @@ def refuse_faulty(edition: Edition, patch_dirs: Iterable[str]) -> None:
             path,
             first.expected,
             first.found,
-            next="edit the files, or name only some of them with --file PATH; then run the same "
-            "command again",
+            next="correct the edit (with --from: the diff) and run the same command again, or "
+            "name only some of the files with --file PATH",
         )
 
 
@@ -126,7 +126,7 @@ def existing_edition(patch: str, version: str, patch_dir: str) -> Optional[Editi
 
 
 def _refuse_other_releases(edition: Edition, version: str, before: Files) -> None:
-    """Raise Refused if a patch file for several releases would get other files."""
+    """Raise Refused if a patch file for several releases would no longer fit all of them."""
     old = {change.path: change.before for change in edition.changes}
     same = all(old.get(path, "") == digest(data) for path, data in before.items())
     is_range = len(edition.ranges) > 1 or edition.ranges[0].low != edition.ranges[0].high

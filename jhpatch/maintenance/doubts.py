@@ -1,4 +1,4 @@
-"""What ``rebase`` leaves to a person: refusals, and all of a patch together."""
+"""The refusals with which ``rebase`` leaves a decision to a person, collected for a patch."""
 
 import contextlib
 from typing import Dict, Iterator, Optional, Tuple
@@ -9,7 +9,7 @@ from jhpatch.errors import JhpatchError, Refused
 def doubtful(
     message: str, path: str, expected: Optional[str] = None, found: Optional[str] = None
 ) -> Refused:
-    """Return the refusal to decide what a person must decide."""
+    """Return the refusal of a case that a person must decide."""
     return Refused(
         message,
         path=path,
@@ -27,7 +27,7 @@ class Doubts:
 
     @contextlib.contextmanager
     def collected(self) -> Iterator[None]:
-        """Keep a refusal of the block, and go on."""
+        """Keep a refusal that the block raises, and continue."""
         try:
             yield
         except Refused as error:

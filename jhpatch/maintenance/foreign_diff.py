@@ -1,10 +1,10 @@
-"""The output of ``git diff``, ``git format-patch``, ``diff -u`` or ``diff -ru`` → the bytes of a
-release's files with it.
+"""Apply the output of ``git diff``, ``git format-patch``, ``diff -u`` or ``diff -ru`` to the files
+of a release.
 
-The names of its files are matched with those of the release: a checkout has ``src/``, two
-unpacked directories have their own names. What lies between the sections, such as the text of a
-mail, is ignored. A section that cannot be read, or whose content no patch can carry (binary,
-renamed, a symlink, ``Only in``), is an error; for a file of the release, its permissions, too.
+The names in the diff are matched with those of the release: a checkout has ``src/``, two
+unpacked directories have their own names. Text between the sections, such as that of a mail, is
+ignored. A section that cannot be read, or whose change no patch can contain (binary, renamed, a
+symlink, ``Only in``), is an error. So is a change of the permissions of a file of the release.
 """
 
 import collections
@@ -19,7 +19,7 @@ from jhpatch.patchset.diff_sections import NO_NEWLINE
 _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _DATE = re.compile(rb"19(70-01-01|69-12-31) (\d\d):(\d\d):(\d\d)(?:\.0+)? ([+-])(\d\d)(\d\d)\s*\Z")
 _BEYOND = re.compile(rb"\+| .*\S|-(?!- ?\Z|-- )")
-"""A line after the last one of a hunk that was meant to be of it; ``-- `` is a signature."""
+"""A line after a hunk that was probably meant to be part of it; ``-- `` is a signature."""
 _SPECIAL = re.compile(
     rb"((new|deleted) file mode|(old|new) mode|index [0-9a-f]+\.\.[0-9a-f]+) 1[26]0000\Z"
 )
@@ -39,7 +39,7 @@ class Section(NamedTuple):
     new: Optional[str]
     body: bytes
     mode: bytes = b""
-    """The line of git that changes its permissions, or makes a new one executable."""
+    """The line of git that changes its permissions, or makes a new file executable."""
 
 
 def sections(data: bytes, file: str) -> List[Section]:
@@ -115,8 +115,10 @@ def _side(field: bytes, lines: Tuple[bytes, ...]) -> Optional[str]:
 
 
 def _is_of_the_epoch(field: bytes) -> bool:
-    """Return whether the date of a ``---`` or ``+++`` line is that of a missing file by diff -N:
-    the second 0 of Unix time, as local time."""
+    """Return whether the date of a ``---`` or ``+++`` line is that of a missing file.
+
+    diff -N writes the second 0 of Unix time, as local time.
+    """
     match = _DATE.match(field.partition(b"\t")[2])
     if not match:
         return False
@@ -146,7 +148,7 @@ def _body(lines: List[bytes], index: int, file: str) -> Tuple[bytes, int]:
         old, new = (int(match.group(number) or 1) for number in (2, 4))
         index += 1
         while index < len(lines) and (old or new or lines[index].startswith(b"\\ ")):
-            line = lines[index] or b" "  # a mailer strips the blank of an empty line
+            line = lines[index] or b" "  # a mailer strips the space of an empty line
             if line.startswith(b"\\ "):
                 line = NO_NEWLINE  # in any language
             elif line[:1] in (b" ", b"+", b"-"):
@@ -197,8 +199,8 @@ def matched(
     """Return the sections by the path of their file in the site, and the names of the others.
 
     ``paths`` are those of the release. Of the prefixes that its files have in the diff, the most
-    frequent one counts. Raises BadPatch for two sections of one file: which of them comes first
-    is not known, as ``git log -p`` has the newest commit first.
+    frequent one counts. Raises BadPatch for two sections of one file, because
+    their order is unknown: ``git log -p`` prints the newest commit first.
     """
     known = set(paths)
     directories = {path.rpartition("/")[0] for path in known}
@@ -241,7 +243,7 @@ def _is_below(path: str, directories: Collection[str]) -> bool:
 def _prefix(
     names: List[Optional[str]], known: Collection[str], directories: Collection[str]
 ) -> Optional[str]:
-    """Return what most names have in front of a path of the release; None if none has one."""
+    """Return the most frequent prefix before a path of the release in names, or None."""
     counts: Dict[str, int] = collections.Counter()
     for wanted in (known, directories):
         for name in filter(None, names):
@@ -298,7 +300,7 @@ def _starts(lines: List[bytes], hunks: Tuple[engine.Hunk, ...], path: str, file:
 
     if all(fits(hunk, hunk.old_start) for hunk in hunks):
         return [hunk.old_start for hunk in hunks]
-    # The file is of another release: a line number alone proves nothing.
+    # The diff is for another release, so a line number alone proves nothing.
     starts: List[int] = []
     position = 0
     offset: Optional[int] = None

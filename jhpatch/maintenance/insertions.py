@@ -24,9 +24,9 @@ class Insertion(NamedTuple):
     """``import``, ``decorator`` or ``call``."""
     text: str
     owner: str
-    """The class and the method that contain it, dotted; empty for an import."""
+    """The class and the method that contain it, as a dotted name; empty for an import."""
     anchor: str
-    """What must be the same in another release."""
+    """The part of the syntax tree that must be the same in the other release."""
     shown: str = ""
     """The anchor as source text."""
     rank: int = 0
@@ -66,7 +66,7 @@ def insert(insertions: Tuple[Insertion, ...], before: bytes, path: str) -> bytes
         with doubts.collected():
             places.append(_place(tree, insertion, lines, path))
     doubts.refuse()
-    # From the end on, so that no place moves; of two at one line the first stays above.
+    # Insert from the end, so that no place moves; of two at one line, the first stays above.
     for index, text in sorted(reversed(places), key=lambda place: place[0], reverse=True):
         lines.insert(index, text)
     after = "\n".join(lines).encode("utf-8")
@@ -77,7 +77,7 @@ def insert(insertions: Tuple[Insertion, ...], before: bytes, path: str) -> bytes
 def _verify(insertions: Tuple[Insertion, ...], before: bytes, after: bytes, path: str) -> None:
     """Raise Refused where the ported file has another insertion, or another difference.
 
-    Methods may have another order than before; of one method, the lines have the same.
+    The order of methods may differ; that of the insertions in a method may not.
     """
     message = "the ported patch is not equivalent to the old one"
     rows = sorted(_numbered(before, after, path), key=lambda row: _of_method(row[1]))
@@ -173,13 +173,13 @@ def _package(node: ast.stmt) -> str:
 
 
 def _signature(method: Function, decorators: List[ast.expr]) -> str:
-    """Return what callers see of a method: its kind, its arguments and its own decorators."""
+    """Return the interface of a method: its kind, its arguments and its own decorators."""
     shown = ", ".join(ast.dump(decorator) for decorator in decorators)
     return "%s(%s) [%s]" % (type(method).__name__, ast.dump(method.args), shown)
 
 
 def _shown_signature(method: Function, decorators: List[ast.expr], lines: List[str]) -> str:
-    """Return the same as source text, on one line."""
+    """Return the signature as source text on one line."""
     numbers = [decorator.lineno for decorator in decorators] + [method.lineno]
     return " ".join(lines[number - 1].strip() for number in numbers)
 
@@ -187,7 +187,7 @@ def _shown_signature(method: Function, decorators: List[ast.expr], lines: List[s
 def _ending(
     method: Function, decorators: List[ast.expr], last: ast.stmt, lines: List[str]
 ) -> Tuple[str, str]:
-    """Return signature and last statement of a method, as an anchor and as source text."""
+    """Return the signature and the last statement of a method, as an anchor and as source text."""
     anchor = "%s … %s" % (_signature(method, decorators), ast.dump(last))
     source = lines[last.lineno - 1].strip()
     return anchor, "%s … %s" % (_shown_signature(method, decorators, lines), source)

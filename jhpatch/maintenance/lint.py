@@ -1,8 +1,8 @@
-"""Patch files → what is wrong with them.
+"""The rules for patch files.
 
-``edition`` checks the header, ``engine`` the diff; here are the other rules of
-patches/README.md, and the comparison with the wheels of releases: Before is what was released,
-and the diff makes After of it.
+``edition`` checks the header, and ``engine`` the diff. This module checks the other rules of
+patches/README.md, and compares patch files with the wheels of releases: Before must be what was
+released, and the diff must produce After.
 """
 
 import functools
@@ -21,12 +21,12 @@ _CONTEXT = 3  # lines around a hunk
 
 
 class Report(NamedTuple):
-    """What was checked, and what is wrong."""
+    """What was checked, and the errors that were found."""
 
     editions: int
-    """How many have a valid header."""
+    """The number of editions with a valid header."""
     releases: int
-    """With the bytes of how many they were compared."""
+    """The number of comparisons of an edition with a release."""
     errors: List[JhpatchError]
     notes: Tuple[str, ...] = ()
     """What was not compared, and why."""
@@ -60,7 +60,7 @@ def check(
 
 
 def check_edition(edition: Edition, others: Iterable[Edition]) -> Iterator[JhpatchError]:
-    """Yield what is wrong with a new edition by itself, and beside ``others``."""
+    """Yield the errors of a new edition, by itself and with ``others``."""
     yield from _check_edition(edition)
     for other in others:
         yield from catalog.overlaps(sorted([edition, other], key=catalog.in_order))
@@ -68,7 +68,7 @@ def check_edition(edition: Edition, others: Iterable[Edition]) -> Iterator[Jhpat
 
 
 def _read_directory(directory: str) -> Tuple[List[Edition], List[JhpatchError]]:
-    """Return the editions whose headers are sound, in order; an error for each other file."""
+    """Return the editions with valid headers, in order, and an error for each other file."""
     editions: List[Edition] = []
     errors: List[JhpatchError] = []
     for path in catalog.files([directory]):
@@ -87,7 +87,7 @@ def _read_directory(directory: str) -> Tuple[List[Edition], List[JhpatchError]]:
 
 
 def _stray_files(directory: str, sources: Set[str]) -> Iterator[BadPatch]:
-    """Files that no patch names: a source whose row was forgotten, an editor's backup."""
+    """Yield an error for each file that no patch names: a forgotten source, an editor's backup."""
     for distribution in catalog.distribution_dirs(directory):
         top = os.path.join(directory, distribution)
         for parent, directories, names in os.walk(top):
@@ -104,7 +104,7 @@ def _stray_files(directory: str, sources: Set[str]) -> Iterator[BadPatch]:
 
 
 def _conflicts(editions: List[Edition]) -> Iterator[JhpatchError]:
-    """Two patches for one file of one release, and two files that they add in one place."""
+    """Yield an error for each pair of patches that change one file, or add different ones."""
     for first, second in itertools.combinations(editions, 2):
         if second.patch != first.patch and second.distribution == first.distribution:
             of_first, of_second = (
@@ -136,13 +136,13 @@ def _conflicts(editions: List[Edition]) -> Iterator[JhpatchError]:
 
 
 def _copied_hashes(editions: List[Edition]) -> Iterator[JhpatchError]:
-    """Two editions that make the same file of the same file, by different diffs."""
+    """Yield an error for two editions with the same hashes of a file, but different diffs."""
     seen: Dict[Tuple[str, Change], Tuple[Edition, engine.FileDiff]] = {}
     for edition in editions:
         try:
             diffs = engine.file_diffs(edition) if edition.changes else {}
         except BadPatch:
-            continue  # which _check_edition reports
+            continue  # _check_edition reports it
         for change in edition.changes:
             row = edition, diffs[change.path]
             other, diff = seen.setdefault((edition.distribution, change), row)
@@ -156,7 +156,7 @@ def _copied_hashes(editions: List[Edition]) -> Iterator[JhpatchError]:
 
 
 def _check_edition(edition: Edition) -> Iterator[JhpatchError]:
-    """What is wrong with an edition by itself."""
+    """Yield the errors of an edition by itself."""
     yield from _check_versions(edition)
     yield from _check_places(edition)
     try:
@@ -178,7 +178,7 @@ def _releases(
     wheel_directory: Optional[str],
     notes: List[str],
 ) -> Iterator[Tuple[Edition, str, str]]:
-    """Return each edition with a release that it is for, and the wheel of that release."""
+    """Yield each edition with each release to compare, and the wheel of that release."""
     named = [(path,) + wheels.release_of(path) for path in wheel_paths]
     released: Dict[str, List[str]] = {}
     for edition in editions:
@@ -246,7 +246,7 @@ def _uncompilable(files: Dict[str, bytes]) -> List[List[str]]:
 
 
 def _check_places(edition: Edition) -> Iterator[JhpatchError]:
-    """A new file lies in the package that the patch changes, not in another package."""
+    """Yield an error if a new file is not in the package that the patch changes."""
     tops = {_top(change.path) for change in edition.changes if change.before is not None}
     new = [change.path for change in edition.changes if change.before is None]
     for path in new + [addition.path for addition in edition.adds]:
@@ -320,7 +320,7 @@ def _check_hunks(edition: Edition) -> Iterator[JhpatchError]:
 
 
 def _common_lines(old: Tuple[bytes, ...], new: Tuple[bytes, ...]) -> int:
-    """Return how many lines are the same from the start on."""
+    """Return the number of equal lines at the start."""
     pairs = enumerate(zip(old, new))
     return next((number for number, (a, b) in pairs if a != b), min(len(old), len(new)))
 

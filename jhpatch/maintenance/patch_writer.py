@@ -21,15 +21,15 @@ def text_of(fields: Iterable[Tuple[str, str]], diff: str) -> str:
 
 
 def hash_row(path: str, data: Optional[bytes]) -> str:
-    """Return the value of a ``Before`` or ``After``; the data of a missing file is None."""
+    """Return the value of a ``Before`` or ``After`` row; the data of a missing file is None."""
     return "%s %s" % (path, "none" if data is None else "sha256:" + sha256(data))
 
 
 def fill_hashes(directories: List[str], wheel_paths: List[str]) -> List[str]:
     """Fill in the hashes of each patch for the release of a wheel; return the patch files.
 
-    All texts are made before one is written. Raises Usage, BadPatch, Failed, and Refused where
-    no patch is for such a release.
+    All texts are computed before the first is written. Raises Usage, BadPatch, Failed, and
+    Refused if no patch names the release of a wheel.
     """
     texts: Dict[str, str] = {}
     for wheel in wheel_paths:
@@ -55,7 +55,7 @@ def fill_hashes(directories: List[str], wheel_paths: List[str]) -> List[str]:
 def _read_without_hashes(path: str) -> Edition:
     """Return an edition whose hashes, which may be wrong or missing, are replaced by zeros.
 
-    Raises BadPatch for anything else that is wrong with the header, Failed.
+    Raises BadPatch for any other error of the header, Failed.
     """
     header, mark, diff = _parts(path)
 
@@ -69,7 +69,7 @@ def _read_without_hashes(path: str) -> Edition:
 def _with_hashes(edition: Edition, release: Dict[str, bytes]) -> str:
     """Return the text of the patch file with the hashes of ``release``, unpatched, by path.
 
-    Raises BadPatch where a file is missing, or where the diff does not fit.
+    Raises BadPatch if a file is missing or the diff does not fit.
     """
     files = {change.path: release.get(change.path) for change in edition.changes}
     for path, file_diff in engine.file_diffs(edition).items():
@@ -94,7 +94,7 @@ def with_versions(edition: Edition, versions: str) -> str:
 
 
 def write(path: str, text: str, is_new: bool = False) -> None:
-    """Write a patch file whole. Raises Refused where ``is_new`` and it exists, Failed."""
+    """Write a whole patch file. Raises Refused if ``is_new`` is set and it exists, Failed."""
     try:
         write_file(path, encoded(text), is_new=is_new)
     except FileExistsError:

@@ -1,6 +1,6 @@
-"""The editions of a patch → the patch file that covers another release, or a refusal.
+"""Port a patch to another release, or refuse.
 
-A release with the bytes of an edition is added to its ``Versions``. For any other release the
+A release with the bytes of an edition is added to its ``Versions``. For any other release, the
 nearest edition is ported (``insertions``, ``statements``).
 """
 
@@ -20,15 +20,15 @@ from jhpatch.system.sha256 import sha256
 
 
 class Rebased(NamedTuple):
-    """The outcome for a release."""
+    """The result for a release."""
 
     note: str
     edition: Edition
-    """The one that covers the release, or that was ported."""
+    """The edition that covers the release, or that was ported."""
     text: Optional[str] = None
-    """Of the patch file to write; None where the release is covered."""
+    """The text of the patch file to write; None if the release is covered."""
     port: Optional[str] = None
-    """The name of the new edition; None where ``edition`` itself is rewritten."""
+    """The name of the new edition; None if ``edition`` itself is rewritten."""
 
 
 def editions_of(patch: str, directories: List[str]) -> List[Edition]:
@@ -52,8 +52,8 @@ def rebase(
 ) -> Rebased:
     """Return the patch file for the target release.
 
-    ``origin`` is the file or wheel that the nearest edition is for; None: pip downloads its
-    wheel into ``directory``. Raises Refused where anything is doubtful, Failed.
+    ``origin`` is a file or wheel of a release of the nearest edition; if it is None, pip downloads
+    the wheel into ``directory``. Raises Refused if anything is doubtful, Failed.
     """
     covering = next((edition for edition in editions if edition.fits(target.version)), None)
     if covering:
@@ -75,7 +75,7 @@ def rebase(
 
 
 def _covered(edition: Edition, target: ReleaseFiles) -> Rebased:
-    """Raise Refused where the release has other bytes than the edition that names it."""
+    """Return the result for a covered release. Raises Refused if its files have other bytes."""
     if edition.not_needed:
         return Rebased("%s needs no patch: %s" % (target.version, edition.not_needed), edition)
     if target.is_before(edition):
@@ -95,7 +95,7 @@ def _covered(edition: Edition, target: ReleaseFiles) -> Rebased:
 def _refuse_whole_files(edition: Edition, version: str) -> None:
     """Raise Refused for a patch that creates or removes files.
 
-    Whether another release needs a new file, or can do without one, no syntax tree tells.
+    No syntax tree shows whether another release needs the new file or the removed one.
     """
     for change in edition.changes:
         if change.before is None or change.after is None:
@@ -129,8 +129,8 @@ def port(
     """Return the text of the patch file that ports ``edition`` to ``version``.
 
     ``before`` and ``target`` are the unpatched files of the edition's release and of
-    the other one, by path. Raises Refused where anything is doubtful, BadPatch where
-    the edition does not fit ``before``.
+    the other one, by path. Raises Refused if anything is doubtful, BadPatch if the
+    edition does not fit ``before``.
     """
     _refuse_whole_files(edition, version)
     after = engine.after_of(edition, dict(before))
@@ -167,7 +167,7 @@ def _ported(before: bytes, after: bytes, target: bytes, path: str) -> bytes:
 
 
 def _verify(text: str, name: str, edition: Edition, target: ReleaseFiles, directory: str) -> None:
-    """Read the text as any patch file is read, and apply it. Raises BadPatch."""
+    """Read the text like any patch file, and apply it in memory. Raises BadPatch."""
     with tempfile.TemporaryDirectory(prefix=".candidate-", dir=directory) as scratch:
         parent = os.path.join(scratch, os.path.basename(os.path.dirname(edition.file)))
         os.mkdir(parent)
@@ -181,9 +181,9 @@ def extend_versions(
 ) -> str:
     """Return the ``Versions`` of an edition with ``version`` in it, whose bytes are the same.
 
-    The last range is extended where the release follows it in the same major version, no
-    edition of ``others`` is in between, and every release in between on the package index has
-    these bytes, too (wheels in ``directory``); else the release is named by itself.
+    The last range is extended if the release follows it in the same major version, no edition
+    of ``others`` is in between, and every release in between on the package index has these
+    bytes, too (wheels in ``directory``). Otherwise, the release is named by itself.
     """
     last = edition.ranges[-1]
     follows = (

@@ -1,7 +1,7 @@
 """The bytes that a release shipped, each proved by the SHA-256 of RECORD.
 
-They come from the first of these that has them: originals that jhpatch saved, wheels that are
-named, a directory of wheels, pip's cache, and the package index through pip.
+They come from the first of these sources that has them: originals that jhpatch saved, named
+wheels, a directory of wheels, pip's cache, and the package index through pip.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ class Sources(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The files that were found, and the error of each source that lacks one."""
+    """The files that were found, and why each source that was tried lacks others."""
 
     files: Dict[str, bytes]
     tried: List[str]
@@ -100,8 +100,8 @@ def refuse_other_release(wheel: str, name: str, version: str) -> None:
 def _cached(cache: str, name: str, version: str) -> Iterator[str]:
     """Yield the wheels of a release in pip's cache: built ones, and responses of an index.
 
-    A response is the wheel itself (``http-v2``), or the wheel behind its headers (``http``),
-    which zipfile opens, too.
+    A response is the wheel itself (``http-v2``), or the wheel after its headers (``http``), which
+    zipfile opens, too.
     """
     for kind in ("wheels", "http-v2", "http"):
         for parent, directories, names in os.walk(os.path.join(cache, kind)):

@@ -20,7 +20,7 @@ class ReleaseFiles(NamedTuple):
     files: Dict[str, bytes]
 
     def is_before(self, edition: Edition) -> bool:
-        """Whether these are the bytes that an edition is for."""
+        """Return whether these are the bytes that an edition is for."""
         return all(
             digest(self.files.get(change.path)) == change.before for change in edition.changes
         )
@@ -79,7 +79,7 @@ def target(
 def origin(source: Optional[str], edition: Edition, directory: str) -> Dict[str, bytes]:
     """Return the files that an edition is for.
 
-    ``source`` is their wheel, or the only file; None: pip downloads the wheel into
+    ``source`` is their wheel, or the only file; if it is None, pip downloads the wheel into
     ``directory``. Raises Refused for other bytes, Usage, Failed.
     """
     paths = [change.path for change in edition.changes]

@@ -3,7 +3,8 @@
 Two syntax trees are compared, block by block: an edit replaces a run of statements of a block
 by another run, or puts new ones between two neighbours. It moves only where the run, or the two
 neighbours, exist exactly once in the same class and function, declared in the same way; the
-result counts only if its tree is the new release's with these edits. Likeness is not looked for.
+result counts only if its tree is that of the new release with these edits. Similarity does not
+count.
 """
 
 import ast
@@ -24,7 +25,7 @@ class Edit(NamedTuple):
     """The replacement of a run of statements; each statement is given as its dump."""
 
     scope: str
-    """The classes and functions that contain it, dotted; "" for the module."""
+    """The classes and functions that contain it, as a dotted name; "" for the module."""
     header: str
     """How the innermost of these is declared."""
     old: Tuple[str, ...]
@@ -42,7 +43,7 @@ class Edit(NamedTuple):
 def port(before: bytes, after: bytes, target: bytes, path: str) -> bytes:
     """Return ``target`` with the change from ``before`` to ``after``.
 
-    Raises Refused where anything is doubtful.
+    Raises Refused if anything is doubtful.
     """
     trees = [parsed(data, path) for data in (before, after, target)]
     lines = [lines_of(data, path) for data in (before, after, target)]
@@ -58,7 +59,7 @@ def port(before: bytes, after: bytes, target: bytes, path: str) -> bytes:
     doubts.refuse()
     _refuse_unknown_names(edits, trees[0], trees[2], path)
     result = list(lines[2])
-    # From the end on, so that no place moves.
+    # Edit from the end, so that no place moves.
     ordered = sorted(zip(places, edits), key=lambda row: row[0][2], reverse=True)
     for (block, index, start, end), edit in ordered:
         result[start:end] = edit.text
@@ -87,7 +88,7 @@ def _edits(
             continue
         runs = [(i1, i2, j1, j2)]
         if i2 - i1 == j2 - j1 and all(isinstance(node, _SCOPES) for node in old[i1:i2]):
-            # Methods that are declared in another way: others may stand between them.
+            # Methods whose declarations differ: other methods may stand between them.
             runs = [(i1 + n, i1 + n + 1, j1 + n, j1 + n + 1) for n in range(i2 - i1)]
         for i1, i2, j1, j2 in runs:
             dumps = tuple(ast.dump(node) for node in old[i1:i2])
@@ -96,9 +97,13 @@ def _edits(
             shown = (old[i1 : i1 + 1] or new[j1 : j1 + 1])[0]
             yield Edit(
                 *(scope, header, dumps, _neighbours(old, i1, i2), changed, text),
-                *(column if changed else old[i1].col_offset, "line %d" % shown.lineno),
+                *(column if changed else old[i1].col_offset, _shown_place(shown, is_old=i1 < i2)),
                 bool(changed) and _starts_below(changed[-1], new[j2:]),
             )
+
+
+def _shown_place(node: ast.stmt, is_old: bool) -> str:
+    return "line %d of the file %s the patch" % (node.lineno, "without" if is_old else "with")
 
 
 def _starts_below(node: ast.stmt, following: Block) -> bool:
@@ -106,12 +111,12 @@ def _starts_below(node: ast.stmt, following: Block) -> bool:
 
 
 def _mark(node: ast.stmt) -> str:
-    """Return what tells a statement from others: of one with blocks, all but the blocks."""
+    """Return what identifies a statement; of a statement with blocks, all but the blocks."""
     return _header(node) if any(_blocks(node)) else ast.dump(node)
 
 
 def _neighbours(block: Block, start: int, end: int) -> Tuple[Optional[str], Optional[str]]:
-    """Return the statements before and after; of a class or function what it is declared as."""
+    """Return the statements before and after; of a class or function, only the declaration."""
 
     def shown(node: ast.stmt) -> str:
         return _header(node) if isinstance(node, _SCOPES) else ast.dump(node)
@@ -123,7 +128,7 @@ def _neighbours(block: Block, start: int, end: int) -> Tuple[Optional[str], Opti
 
 
 def _header(node: ast.AST) -> str:
-    """Return a statement without its blocks: what a function or a condition is declared as."""
+    """Return a statement without its blocks, such as the declaration of a function."""
     fields = []
     for name, value in ast.iter_fields(node):
         if name not in _BLOCKS:
@@ -195,7 +200,7 @@ def _place(edit: Edit, tree: ast.Module, path: str) -> Tuple[Block, int, int, in
     if len(found) != 1:
         raise doubtful(
             "the statement that the patch changes occurs %d times in %s" % (len(found), name),
-            "%s, %s of the patched file" % (path, edit.shown),
+            "%s, %s" % (path, edit.shown),
             expected="exactly once",
         )
     block, index = found[0]
@@ -252,8 +257,10 @@ def _inner_blocks(scope: ast.AST) -> Iterator[Block]:
 def _refuse_unknown_names(
     edits: List[Edit], before: ast.Module, target: ast.Module, path: str
 ) -> None:
-    """Refuse a name in new statements that the old file, or the old function, has in another
-    place and the new release has no more."""
+    """Raise Refused for a name in new statements that the new release no longer has.
+
+    Only names that the old file, or the old function, has count.
+    """
     for edit in edits:
         used = {name for node in edit.new for name in _names(node)}
         for old, new in (

@@ -13,7 +13,7 @@ from jhpatch.patchset.edition import Edition, normalized
 
 
 class Coverage(NamedTuple):
-    """A release, and what the patches know of it: see ``report.result.Release``."""
+    """A release, and which patches cover it: see ``report.result.Release``."""
 
     distribution: str
     version: str
@@ -27,7 +27,7 @@ class Coverage(NamedTuple):
 
 
 def editions_of(names: Sequence[str], directories: List[str]) -> Dict[str, List[Edition]]:
-    """Return the editions of each distribution that is named, of all if none is. Raises Usage."""
+    """Return the editions of each named distribution, or of all if none is named. Raises Usage."""
     by_name: Dict[str, List[Edition]] = {}
     for edition in catalog.editions(directories):
         by_name.setdefault(edition.distribution, []).append(edition)
@@ -98,8 +98,11 @@ def _compare(coverage: Coverage, editions: List[Edition], directory: str) -> Cov
 
 
 def _compared(coverage: Coverage, fitting: List[Edition], directory: str) -> Coverage:
-    """Compare a release inside of a range with the bytes of its edition: a backport to an old
-    branch comes out late. The ends of a range were compared when they were written."""
+    """Compare a release inside of a range with the bytes of its edition.
+
+    A backport to an old branch can be published after the patch. The ends of a range were compared
+    when the patch was written.
+    """
     changing = [edition for edition in fitting if edition.changes]
     unproved = [edition for edition in changing if not _is_end(coverage, edition)]
     if not unproved:
@@ -131,7 +134,7 @@ def _is_end(coverage: Coverage, edition: Edition) -> bool:
 
 
 def _is_older(version: str, editions: List[Edition]) -> bool:
-    """Whether a release comes before the first that an edition is for."""
+    """Return whether a release precedes the first release of all editions, or is that one."""
     lows = [row.low for edition in editions for row in edition.ranges if row.low]
     return bool(lows) and not _is_after(version, min(lows, key=versions.key))
 
@@ -152,7 +155,7 @@ def _is_prerelease(version: str) -> bool:
 
 
 def _is_after(version: str, other: str) -> bool:
-    """Whether a version follows another (PEP 440); an invalid one counts as later."""
+    """Return whether a version follows another (PEP 440); an invalid one counts as later."""
     try:
         return Version(version) > Version(other)
     except InvalidVersion:

@@ -34,7 +34,7 @@ def release_of(wheel: str) -> Tuple[str, str]:
 
 
 def read_files(wheel: str, paths: Iterable[str]) -> Dict[str, bytes]:
-    """Return the content of files in a wheel, by path, without those that it does not have.
+    """Return the content of files in a wheel by path, without files that are missing or too large.
 
     Raises Failed.
     """
@@ -71,7 +71,7 @@ def _installed_path(name: str) -> str:
 
 @contextlib.contextmanager
 def directory_for_downloads(directory: Optional[str]) -> Iterator[str]:
-    """Provide the directory that is named, else a temporary one."""
+    """Provide the named directory, or else a temporary one."""
     if directory is not None:
         yield directory
         return
@@ -102,7 +102,7 @@ def fetch(distribution: str, version: str, directory: str) -> str:
 
 
 def top_directories(wheel: str) -> FrozenSet[str]:
-    """Return the directories of the site that a wheel installs packages into. Raises Failed."""
+    """Return the top directories of the site into which a wheel installs files. Raises Failed."""
     try:
         with zipfile.ZipFile(wheel) as archive:
             names = map(_installed_path, archive.namelist())
@@ -142,7 +142,7 @@ def _download(distribution: str, version: str, directory: str) -> None:
         with tempfile.TemporaryDirectory(prefix=".download-", dir=directory) as scratch:
             _pip("download", *options, "--dest", scratch, "%s==%s" % (distribution, version))
             for name in os.listdir(scratch):
-                # Of two concurrent processes both have the same bytes; the last rename wins.
+                # Two concurrent processes write the same bytes; the last rename wins.
                 os.replace(os.path.join(scratch, name), os.path.join(directory, name))
     except OSError as error:
         raise Failed("cannot save a wheel: %s" % error.strerror, path=directory)
@@ -165,16 +165,17 @@ def released_versions(distribution: str) -> List[str]:
 
 
 def yanked_versions(distribution: str) -> List[str]:
-    """Return the releases that their authors have withdrawn (PEP 592), which the list of
-    ``pip index`` leaves out; they can still be installed, and are.
+    """Return the yanked releases (PEP 592), which the output of ``pip index`` omits.
 
-    pip names all releases where it finds none that is asked for. Raises Failed.
+    They can still be installed.
+
+    pip lists all releases if it finds none that satisfies the requirement. Raises Failed.
     """
     options = "--no-deps --ignore-requires-python --only-binary :all: --pre --dest".split()
     with tempfile.TemporaryDirectory() as scratch:
         none = "%s==0.0.0.dev0" % distribution
         output = _run_pip("download", *options, scratch, none).stderr.decode("utf-8", "replace")
-    # pip 22.2 and later; older ones name them among the others.
+    # pip 22.2 and later; older versions list them among the others.
     match = re.search(r"yanked versions: ([^\n)]*)", output)
     named = match or re.search(r"from versions: ([^\n)]*)", output)
     versions = [version.strip() for version in named.group(1).split(",")] if named else []
@@ -183,14 +184,14 @@ def yanked_versions(distribution: str) -> List[str]:
 
 
 def cache_directory() -> str:
-    """Return pip's cache. Raises Failed, also for a pip before 20.1."""
+    """Return the directory of pip's cache. Raises Failed, also for pip before 20.1."""
     return _pip("cache", "dir").strip()
 
 
 def _run_pip(*arguments: str) -> "subprocess.CompletedProcess[bytes]":
     """Run pip without the modules of the current directory, which another user may own.
 
-    With -I, pip's variables and relative paths still count, as when a person runs it.
+    With -I, pip still honours its own variables and relative paths.
     """
     argv = [sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", *arguments]
     try:
@@ -203,7 +204,7 @@ def _run_pip(*arguments: str) -> "subprocess.CompletedProcess[bytes]":
 
 def _pip(*arguments: str) -> str:
     completed = _run_pip(*arguments)
-    if _UNKNOWN in completed.stderr:  # an old pip: it downloads what fits its own Python
+    if _UNKNOWN in completed.stderr:  # an old pip downloads only what fits its Python
         return _pip(*(one for one in arguments if one != _ANY_PYTHON))
     if completed.returncode:
         _refuse_pip(completed.stderr, arguments[0])

@@ -72,7 +72,8 @@ KINDS: Dict[str, FindingKind] = {
     ),
     "origin-right": note("this is the answer to an upgrade with the reverse proxy's own origin"),
     "origin-right-refused": error(
-        "websockets fail in every browser, because Host or the scheme differs from the Origin",
+        "websockets fail in browsers; the usual cause is that Host or the scheme differs from the "
+        "Origin",
         "Set in nginx: proxy_set_header Host $http_host;",
     ),
     "upgrade-lost": error(
@@ -86,8 +87,8 @@ KINDS: Dict[str, FindingKind] = {
         "Remove proxy_set_header Origin, then: " + jhpatch_command("nginx", "check", "CONFIG"),
     ),
     "origin-not-told-apart": warning(
-        "the reverse proxy passes requests of other origins on; only the server can refuse them, "
-        "and it cannot if nginx clears Origin",
+        "the reverse proxy passes on requests from other origins; only the server can refuse "
+        "them, and it cannot if nginx clears Origin",
         "Write the site file with jhpatch nginx render, or run this check again with "
         "--cookie-file FILE",
     ),

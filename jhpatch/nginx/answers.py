@@ -44,14 +44,14 @@ class Answer(NamedTuple):
 
 
 def parse(data: bytes) -> Answer:
-    """Return the answer in what was received."""
+    """Return the answer in the bytes that were received."""
     match = re.match(rb"HTTP/1\.[01] ([0-9]{3})", data)
     head, _, body = data.partition(b"\r\n\r\n")
     return Answer(int(match.group(1)), body, head) if match else Answer(None)
 
 
 def is_complete(data: bytes) -> bool:
-    """Whether the response has ended, though the connection may stay open."""
+    """Return whether the response has ended, although the connection may stay open."""
     head, end, body = data.partition(b"\r\n\r\n")
     if not end:
         return False

@@ -1,7 +1,7 @@
-"""Whether certificates and keys belong together, if nginx's own account cannot read them.
+"""Whether certificates and keys belong together, if nginx's account cannot read them.
 
-Root's nginx reads keys as root. jhpatch asks it as another account, from which keys are kept:
-root compares them itself, under the rule that it reads as root what root alone can write.
+nginx reads keys as root. jhpatch runs its test under another account, which cannot read them. So
+root compares keys and certificates itself; as root, it reads only what only root can write.
 """
 
 import os
@@ -14,7 +14,8 @@ from jhpatch.nginx.directives import Directive, in_force
 from jhpatch.nginx.servers import Server
 from jhpatch.system import become_user, path_owners
 
-_SIZE = 1 << 20  # bytes; a chain of certificates has some 10000
+_SIZE = 1 << 20  # bytes; a chain of certificates has about 10,000
+_LIMIT = 20.0  # seconds, for a user to read the files
 
 Pair = Tuple[Directive, Directive]
 """A certificate and its key."""
@@ -31,7 +32,7 @@ def pairs_of(servers: Sequence[Server]) -> List[Pair]:
 
 
 def mismatches(pairs: Sequence[Pair], prefix: str) -> Iterator[Tuple[Directive, str]]:
-    """Return the keys that are not those of their certificates. Raises ValueError if unknown."""
+    """Yield the keys that do not belong to their certificates. Raises ValueError if unknown."""
     for certificate, key in pairs:
         paths = [os.path.join(prefix, one.args[0]) for one in (certificate, key)]
         if any("$" in path or ":" in path for path in paths):
@@ -49,7 +50,7 @@ def _compared(paths: List[str]) -> Optional[str]:
         uid = path_owners.owner_to_become(paths)
         if uid is None:
             return _loaded(paths)
-        answer = become_user.run_as(uid, lambda: _loaded(paths))
+        answer = become_user.run_as(uid, lambda: _loaded(paths), limit=_LIMIT)
     except (JhpatchError, OSError):
         return None
     return None if answer is None else str(answer)
@@ -61,7 +62,7 @@ def _loaded(paths: List[str]) -> Optional[str]:
         if not stat.S_ISREG(status.st_mode) or status.st_size > _SIZE:
             return None
     try:
-        # Without a passphrase OpenSSL asks for one at the terminal.
+        # Without a password here, OpenSSL asks for one at the terminal.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(paths[0], paths[1], "")
     except ssl.SSLError as error:
         return "mismatch" if "KEY_VALUES_MISMATCH" in str(error) else None

@@ -1,7 +1,7 @@
 """The configuration that a path names: a site file in the context of its nginx.conf."""
 
 import os
-from typing import FrozenSet, List, Optional, Tuple
+from typing import FrozenSet, List, Mapping, Optional, Tuple
 
 from jhpatch.errors import Failed, shell_command
 from jhpatch.namedtuple import NamedTuple
@@ -13,21 +13,23 @@ _MAIN = ("events", "http", "stream", "mail")
 
 
 class Configuration(NamedTuple):
-    """What nginx is configured with, as far as it is known."""
+    """A configuration of nginx, as far as it is known."""
 
     directives: Tuple[Directive, ...]
     """The content of the http block; a site file counts as a part of one."""
     files: Tuple[str, ...]
     findings: Tuple[Finding, ...] = ()
     top: Tuple[Directive, ...] = ()
-    """The main file, or the site files, as they stand."""
+    """The content of the main file, or of the site files."""
     main: Optional[str] = None
     """The main file, if it was read."""
     subject: Optional[FrozenSet[str]] = None
-    """The real paths of the files to judge; None for all."""
+    """The real paths of the files to check; None for all."""
 
     skipped: Tuple[str, ...] = ()
     """Included files that are there and were not read."""
+    hashes: Mapping[str, str] = {}
+    """The SHA-256 of the text of each file that was read."""
 
     @property
     def streams(self) -> Tuple[Directive, ...]:
@@ -36,11 +38,11 @@ class Configuration(NamedTuple):
 
     @property
     def prefix(self) -> str:
-        """The directory that relative paths start at."""
+        """The directory at which relative paths start."""
         return os.path.dirname(os.path.abspath(self.main or self.files[0]))
 
     def concerns(self, block: Directive) -> bool:
-        """Whether a block has anything of the files to judge."""
+        """Return whether a block contains directives of the files to check."""
         if self.subject is None:
             return True
         files = {one.file for one in walk((block,))}
@@ -50,8 +52,8 @@ class Configuration(NamedTuple):
 def read(path: str) -> Configuration:
     """Read a main file, all files of a directory, or a site file in its context.
 
-    The context is the nearest nginx.conf above the site file: with what it includes if the
-    site file is one of that, else as if it included the site file too. Raises Failed.
+    The context is the nearest nginx.conf above the site file, with the files that it includes. If
+    the site file is not one of them, it is added to the http block. Raises Failed.
     """
     if os.path.isdir(path):
         main = os.path.join(path, "nginx.conf")
@@ -74,7 +76,13 @@ def _configuration(
     tree: parser.Tree, directives: Tuple[Directive, ...], main: Optional[str]
 ) -> Configuration:
     return Configuration(
-        directives, tree.files, tree.findings, tree.directives, main, skipped=tree.skipped
+        directives,
+        tree.files,
+        tree.findings,
+        tree.directives,
+        main,
+        skipped=tree.skipped,
+        hashes=tree.hashes,
     )
 
 
@@ -96,6 +104,7 @@ def _in_context(site: Configuration, main: str, subject: FrozenSet[str]) -> Conf
         files=site.files + tree.files,
         findings=site.findings + tree.findings,
         skipped=site.skipped + tree.skipped,
+        hashes={**tree.hashes, **site.hashes},
         top=tuple(added if one is http else one for one in tree.directives),
     )
 
@@ -109,7 +118,7 @@ def _http(directives: Tuple[Directive, ...]) -> Tuple[Directive, ...]:
 
 
 def _files(path: str) -> List[str]:
-    """Return all files of a directory but backups."""
+    """Return all files of a directory but hidden ones and backups. Raises Failed."""
     names = (name for name in sorted(os.listdir(path)) if name[0] not in ".#")
     paths = [os.path.join(path, name) for name in names if not parser.is_backup(name)]
     files = [file for file in paths if os.path.isfile(file)]

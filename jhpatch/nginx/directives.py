@@ -34,7 +34,7 @@ Levels = Sequence[Tuple[Directive, ...]]
 
 
 def walk(directives: Sequence[Directive]) -> Iterator[Directive]:
-    """Return the directives and all that their blocks contain."""
+    """Yield the directives and all that their blocks contain."""
     for directive in directives:
         yield directive
         yield from walk(directive.block or ())
@@ -50,7 +50,7 @@ def in_force(levels: Levels, name: str) -> List[Directive]:
 
 
 def is_known(levels: Levels, name: str) -> bool:
-    """Whether everything that decides about ``name`` was read.
+    """Return whether everything that decides about ``name`` was read.
 
     False if an ``include`` that could not be read is in the level that ``in_force`` takes its
     directives from, or further in.
@@ -64,5 +64,5 @@ def is_known(levels: Levels, name: str) -> bool:
 
 
 def is_missing(levels: Levels, name: str) -> bool:
-    """Whether it is certain that no directive of that name is in force."""
+    """Return whether it is certain that no directive of that name is in force."""
     return not in_force(levels, name) and is_known(levels, name)

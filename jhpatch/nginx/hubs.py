@@ -1,4 +1,4 @@
-"""Which of several servers are a hub's: the others are not judged as if they were."""
+"""Which servers belong to a hub; the check omits the others."""
 
 import re
 from typing import List, Sequence, Set
@@ -12,10 +12,10 @@ _NAME = re.compile(r"(?i)jupyter|notebook|(^|[^a-z])j?hub")
 
 
 def hubs_of(servers: Sequence[Server]) -> List[Server]:
-    """Return the servers with what leads to a hub, as far as it is known.
+    """Return the servers that lead to a hub, as far as it is known.
 
-    Where one is clearly a hub's, those that lead to other addresses are not. A server with no
-    ``proxy_pass`` is left out.
+    If one clearly belongs to a hub, servers that lead to other addresses do not. A server without
+    a ``proxy_pass`` is omitted.
     """
     rows = [server for server in servers if server.proxy_passes]
     addresses: Set[str] = set()

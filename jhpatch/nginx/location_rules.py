@@ -1,4 +1,4 @@
-"""Rules about locations: the path that the hub gets, and what answers in its place."""
+"""Rules about locations: the path that the hub receives, and what answers in its place."""
 
 import re
 from typing import Iterator, List, Match, Sequence
@@ -21,14 +21,14 @@ _REQUESTS = ("hub/login", "hub/api/users", "user/alice/api/contents/a.ipynb", "u
 _DECODED = re.compile(r"\$(?:\{(?:document_)?uri\}|(?:document_)?uri\b|[1-9])")
 _ORIGIN = re.compile(r"https?://(unix:[^:]+|[^/]+)")
 _BASES = 20
-"""Of one server that are checked: some have a location for each of many paths."""
+"""The most base URLs of one server that are checked; some servers have many locations."""
 _PASSES = ("proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass")
 _ANSWERS = {"return", "rewrite", "deny", "alias", "root", "internal", "set", "include"}
 """Directives that answer instead of the hub on purpose, or that may."""
 
 
 def check(server: Server) -> Iterator[Finding]:
-    """The findings about one server."""
+    """Yield the findings about one server."""
     for proxy_pass in server.proxy_passes:
         yield from _check_prefix(proxy_pass)
         if not proxy_pass.takes(SAVE):
@@ -80,7 +80,7 @@ def _group(match: "Match[str]", number: int) -> str:
 
 
 def _check_methods(server: Server, directive: Directive) -> Iterator[Finding]:
-    """``if ($request_method !~ ^(GET|POST)$) { return 405; }``, and its like, by a map too."""
+    """Check ``if ($request_method !~ ^(GET|POST)$) { return 405; }`` and the like, with maps."""
     if directive.name != "if" or not any(
         one.name in ("return", "deny", "rewrite") for one in directive.block or ()
     ):
@@ -92,7 +92,7 @@ def _check_methods(server: Server, directive: Directive) -> Iterator[Finding]:
 
 
 def _is_refused(server: Server, condition: Sequence[str], method: str) -> bool:
-    """Whether a condition is about the method, and holds for one of them."""
+    """Return whether a condition depends on the method, and holds for this one."""
     request = {"$request_method": method}
     value = value_of(server.levels[0], condition[0], request) if condition else None
     if value is None or "$" not in condition[0]:
@@ -118,9 +118,9 @@ def _check_limit(directive: Directive) -> Iterator[Finding]:
 
 
 def _check_chosen(server: Server) -> Iterator[Finding]:
-    """Patterns, and locations in others, come before the hub's own for some of its requests.
+    """Check for patterns and nested locations that nginx chooses before the hub's own.
 
-    A location of its own for a path is there on purpose.
+    A separate location for a prefix or an exact path is taken to be intended.
     """
     own = {id(one.location) for one in server.proxy_passes}
     locations = Locations(server.block.block or ())
@@ -138,7 +138,7 @@ def _check_chosen(server: Server) -> Iterator[Finding]:
 
 
 def _check_taken(location: Directive, path: str, is_static: bool) -> Iterator[Finding]:
-    """A location that nginx chooses for a path of the hub, and that is not the hub's."""
+    """Check a location that nginx chooses for a path of the hub, and that is not the hub's."""
     names = {one.name for one in walk(location.block or ())}
     passes = [one for one in walk(location.block or ()) if one.name in _PASSES and one.args]
     if any("$" in one.args[0] for one in passes) or _leads_on(location):
@@ -156,18 +156,18 @@ def _check_taken(location: Directive, path: str, is_static: bool) -> Iterator[Fi
 
 
 def _bases(server: Server) -> List[str]:
-    """The hub's base URLs."""
+    """Return the hub's base URLs."""
     return sorted({one.base_url for one in server.proxy_passes if one.is_prefix})[:_BASES]
 
 
 def _is_for_hub(location: Directive) -> bool:
-    """Whether the pattern names the hub's own files, which nginx serves from a directory."""
+    """Return whether the pattern names the hub's files, which nginx serves from a directory."""
     is_directory = any(one.name in ("alias", "root") for one in location.block or ())
     return is_directory and "hub/static" in parts_of(location)[1]
 
 
 def _leads_on(location: Directive) -> bool:
-    """Whether requests may go on to a named location, or to another path."""
+    """Return whether requests may continue in a named location, or at another path."""
     return any(
         (one.name in ("try_files", "error_page") and one.args[-1].startswith("@"))
         or (one.name == "rewrite" and one.args[2:] != ("break",))

@@ -7,7 +7,7 @@ from typing import Dict, List, Match, Optional, Pattern, Sequence, Tuple
 from jhpatch.nginx.directives import Directive
 
 _MODIFIERS = ("=", "^~", "~*", "~")
-"""The longer ones first: nginx takes one with or without a space behind it."""
+"""The longer ones first, because nginx accepts one with or without a space behind it."""
 
 
 def parts_of(location: Directive) -> Tuple[str, str]:
@@ -23,12 +23,12 @@ def parts_of(location: Directive) -> Tuple[str, str]:
 
 
 def is_regex(location: Directive) -> bool:
-    """Whether it is given by a regular expression."""
+    """Return whether a location is given by a regular expression."""
     return parts_of(location)[0] in ("~", "~*")
 
 
 class Locations:
-    """The locations in a block, with an index: there may be many."""
+    """The locations in a block, with an index, because there may be many."""
 
     def __init__(self, inside: Sequence[Directive]) -> None:
         self._exact: Dict[str, Directive] = {}
@@ -45,14 +45,14 @@ class Locations:
                     rows.setdefault(pattern, one)
 
     def chosen(self, path: str) -> Tuple[Directive, ...]:
-        """Return the location for a path, behind those that it is nested in.
+        """Return the location for a path, after those that it is nested in.
 
         Empty if none matches. A pattern that Python cannot read matches nothing.
         """
         return self._find(path)[0]
 
     def _find(self, path: str) -> Tuple[Tuple[Directive, ...], bool]:
-        """The locations, and whether the search is over."""
+        """Return the locations, and whether the search is over."""
         if path in self._exact:
             return (self._exact[path],), True
         found: Tuple[Directive, ...] = ()
@@ -81,7 +81,7 @@ class Locations:
 
 
 def matches(pattern: str, text: str, ignores_case: bool) -> bool:
-    """Whether a pattern of nginx matches; False for one that Python cannot read."""
+    """Return whether a pattern of nginx matches; False for one that Python cannot read."""
     return search(pattern, text, ignores_case) is not None
 
 

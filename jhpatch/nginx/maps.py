@@ -1,4 +1,4 @@
-"""What a variable of a ``map`` is for a request, as nginx looks it up."""
+"""The value of a variable of a ``map`` for a request, as nginx looks it up."""
 
 import re
 from typing import Dict, Optional, Sequence
@@ -42,7 +42,7 @@ def _value(
 
 
 def _looked_up(block: Directive, source: str) -> Optional[str]:
-    """Exact values come before patterns, whatever their order, and count in any case."""
+    """Look a value up: exact values, in any case, come before patterns, whatever their order."""
     rows = [(one.name, one.args[0]) for one in block.block or () if one.args]
     if any(name in ("hostnames", "include") for name, _ in rows):
         return None

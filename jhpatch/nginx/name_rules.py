@@ -1,4 +1,4 @@
-"""Rules about server names: what answers to a name that is not configured, and conflicts."""
+"""Rules about server names: which server answers for an unknown name, and conflicts."""
 
 import re
 from typing import Iterator, List
@@ -13,7 +13,7 @@ _ANY_NAME = re.compile(r"~\^?\(?\.[*+]?\)?\$?")
 
 
 def check(server: Server, sockets: Sockets, deployment: Deployment) -> Iterator[Finding]:
-    """Whether requests for any name reach this server, and whether its names reach it."""
+    """Yield findings if requests for any name reach this server, or its own names do not."""
     yield from _check_default(server, sockets, deployment)
     for row in server.block.children("server_name"):
         if any(_ANY_NAME.fullmatch(name) for name in row.args):
@@ -22,7 +22,7 @@ def check(server: Server, sockets: Sockets, deployment: Deployment) -> Iterator[
 
 
 def _check_default(server: Server, sockets: Sockets, deployment: Deployment) -> Iterator[Finding]:
-    """One finding for all sockets whose default server this is."""
+    """Yield one finding for all sockets whose default server this is."""
     rows = []
     for listen in server.listens:
         default, is_declared = sockets.default_of(listen)
@@ -48,7 +48,7 @@ def _check_default(server: Server, sockets: Sockets, deployment: Deployment) -> 
 
 def _closing_server(listens: List[Listen], server: Server, deployment: Deployment) -> str:
     lines, seen = [], set()
-    # Before nginx 1.25.1 the directive "ssl on" stands for the word in each listen.
+    # Before nginx 1.25.1, the directive "ssl on" has the effect of "ssl" in each listen.
     is_on = any(row.args == ("on",) for row in in_force(server.levels, "ssl"))
     for listen in listens:
         if listen.socket not in seen:
@@ -65,7 +65,7 @@ def _closing_server(listens: List[Listen], server: Server, deployment: Deploymen
 
 
 def _certificate(server: Server, deployment: Deployment) -> str:
-    """A default server of TLS needs a certificate, or nginx does not start."""
+    """Return what a default server with TLS needs: without a certificate, nginx fails to start."""
     names = ("ssl_certificate", "ssl_certificate_key")
     pairs = [in_force(server.levels, name)[:1] for name in names]
     if deployment.is_at_least(1, 19, 4) or not all(pairs):
@@ -74,7 +74,7 @@ def _certificate(server: Server, deployment: Deployment) -> str:
 
 
 def _check_conflicts(server: Server, sockets: Sockets) -> Iterator[Finding]:
-    """nginx warns of these, without file and line."""
+    """Yield conflicts of names, of which nginx warns without file and line."""
     for name, first, second in sockets.conflicts(server):
         message = "%s is also a name of the server at %s" % (name, first.block.place)
         yield finding("name-conflict", message, _name_place(second.block))

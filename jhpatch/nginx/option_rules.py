@@ -1,4 +1,4 @@
-"""Which values of a site rule each other out, and what a version of nginx does not have."""
+"""Which values of a site exclude each other, and which a version of nginx does not support."""
 
 from typing import Tuple
 
@@ -11,7 +11,7 @@ def check(
     listens: Tuple[Listen, ...],
     upstreams: Tuple[Upstream, ...],
 ) -> None:
-    """Raise ValueError, whose message names the option."""
+    """Raise ValueError for values that cannot be combined; its message names the option."""
     if site.snippet is not None:
         _check_snippet(site)
     else:
@@ -75,7 +75,7 @@ def _check_parts(site: ProxySite, version: Tuple[int, ...], listens: Tuple[Liste
 
 
 def _check_snippet(site: ProxySite) -> None:
-    """The server that exists has these."""
+    """Refuse options that belong in the existing server."""
     for option, value in (
         ("--certificate", site.certificates),
         ("--redirect-http", site.redirect_http),

@@ -13,11 +13,11 @@ from jhpatch.nginx import option_rules
 from jhpatch.nginx.site import CheckedSite, Listen, ProxySite, Upstream
 
 OLDEST_VERSION = (1, 18, 0)
-"""The oldest nginx that a file is written for: Debian 11's."""
+"""The oldest nginx that a site file supports: that of Debian 11."""
 NOTEBOOK_BYTES = 10 << 20
-"""Of a notebook with images, which a request must be able to have."""
+"""The size of a notebook with images; a request must be able to have it."""
 PING_SECONDS = 30
-"""Between the pings of a kernel's websocket: jupyter_server, notebook, tornado."""
+"""Between the pings of a kernel's websocket, by the defaults of jupyter_server and notebook."""
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"  # RFC 1123, and underscores
 _NAME = re.compile(r"(?!_$)(?:\*\.)?%s(?:\.%s)*" % (_LABEL, _LABEL))  # nginx's wildcard
 _HOST = re.compile(r"%s(?:\.%s)*" % (_LABEL, _LABEL))
@@ -87,7 +87,7 @@ def _check_time(option: str, text: str, expected: str) -> None:
 
 
 def _check_more(site: ProxySite) -> None:
-    """The values that only some sites have."""
+    """Check the values that only some sites have. Raises ValueError."""
     if site.proxy_read_timeout is not None:
         _check_time("--proxy-read-timeout", site.proxy_read_timeout, "a time such as 5m")
     for option, path in (
@@ -121,7 +121,7 @@ def _check_more(site: ProxySite) -> None:
 
 
 def _normalized(site: ProxySite) -> ProxySite:
-    """Names are the same in any case; the hub's own base_url has a slash at both ends."""
+    """Return the site with names in lower case, and a base URL that ends with a slash."""
     base_url = site.base_url
     if base_url.startswith("/") and not base_url.endswith("/"):
         base_url += "/"
@@ -151,7 +151,7 @@ def _parse_listen(text: str) -> Listen:
 
 
 def _normal_address(address: str) -> str:
-    """Return the one form that nginx has for an address; empty for any."""
+    """Return the normal form of an address, to compare it with others; empty for any."""
     if address in ("*", "0.0.0.0"):
         return ""
     try:
@@ -163,7 +163,7 @@ def _normal_address(address: str) -> str:
 
 
 def _check_host(option: str, host: str) -> None:
-    """A name whose last part is a number is an address, or none at all."""
+    """Raise ValueError for a host whose last part is a number, if it is not an address."""
     if host.startswith("["):
         ipaddress.IPv6Address(host[1:-1])
     elif re.fullmatch("[0-9]+", host.rpartition(".")[2]):

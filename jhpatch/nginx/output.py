@@ -10,17 +10,18 @@ from jhpatch.system import become_user, path_owners
 from jhpatch.system.files import read_file, write_file
 
 _SIZE = 1 << 20  # bytes; a site file has about 5000
+_LIMIT = 30.0  # seconds; the file is replaced in one step, so a killed child does not break it
 
 
 def _as_owner(path: str, job: Callable[[], Optional[str]]) -> Optional[str]:
-    """Do this as the user who can write the directory of a file, as root. Raises Refused."""
+    """Run a job; root runs it as the user who can write the file's directory. Raises Refused."""
     directory = os.path.dirname(os.path.abspath(path))
     uid = path_owners.owner_to_become([directory]) if os.path.isdir(directory) else None
-    return job() if uid is None else become_user.run_as(uid, job)
+    return job() if uid is None else become_user.run_as(uid, job, limit=_LIMIT)
 
 
 def read(path: str) -> Optional[bytes]:
-    """Return the file's content, None if there is none.
+    """Return the file's content; None if there is no file.
 
     Raises Refused if it is not a regular file, Failed if it cannot be read.
     """

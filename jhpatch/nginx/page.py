@@ -1,6 +1,6 @@
-"""What the hub's login page reveals about the proxies before it: path, styles, and cookies.
+"""What the hub's login page reveals about the proxies in front of it: path, styles, and cookies.
 
-Asks for the page and for one of its stylesheets, below the base URL.
+This requests the page and one of its stylesheets, below the base URL.
 """
 
 import html
@@ -15,11 +15,11 @@ from jhpatch.report.result import Finding
 _STYLESHEET = re.compile(rb"<link\b[^>]*\bhref=[\"']([^\"'>]+\.css[^\"'>]*)[\"']", re.I)
 
 _SIGN_IN = "/oauth2/"
-"""The path of oauth2-proxy: its page is in the hub's place for those who have not logged in."""
+"""The path of oauth2-proxy, whose page replaces the hub's for users who have not logged in."""
 
 
 def check(target: Target, get: Callable[[str], Answer]) -> Iterator[Finding]:
-    """``get`` asks for a path at the proxy."""
+    """Yield the findings about the login page; ``get`` requests a path from the proxy."""
     path = target.base_url + "hub/login"
     page = get(path)
     if page.status is not None and (page.status == 404 or page.status >= 500):
@@ -36,7 +36,7 @@ def check(target: Target, get: Callable[[str], Answer]) -> Iterator[Finding]:
 
 
 def _path(target: Target, reference: str) -> Optional[str]:
-    """Return the path of a reference; None for one to another origin, or to where the page is."""
+    """Return the path of a reference; None for another origin, or for a relative reference."""
     if reference.startswith(target.origin + "/"):
         return reference[len(target.origin) :]
     return reference if reference.startswith("/") and not reference.startswith("//") else None

@@ -1,6 +1,6 @@
-"""nginx's configuration → a tree of directives, with included files in the place of the include.
+"""Parse nginx's configuration into a tree of directives; included files replace the include.
 
-Imports crossplane, as the only module, and only when a configuration is read.
+Only this module imports crossplane, and only when it reads a configuration.
 """
 
 import errno
@@ -8,7 +8,7 @@ import glob
 import os
 import re
 import tempfile
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from jhpatch.errors import Failed, install_command, jhpatch_command, shell_command
 from jhpatch.namedtuple import NamedTuple
@@ -17,23 +17,26 @@ from jhpatch.nginx.directives import Directive
 from jhpatch.nginx.findings import finding
 from jhpatch.report.result import Finding
 from jhpatch.system.files import read_text
+from jhpatch.system.sha256 import sha256
 
 _SIZE = 4 << 20  # bytes of one file, at most
 _DEPTH = 20  # of includes
 _DIRECTIVES = 500000  # of all files, each as often as it is included
 _NO_FILES = ("/proc/", "/sys/", "/dev/")
-"""Where reading can wait, or take what another program was to read."""
+"""Directories where reading can block, or consume data that is meant for another program."""
 _BACKUPS = ("~", ".bak", ".orig", ".old", ".save", ".swp", ".dpkg-old", ".dpkg-dist", ".rpmsave")
 
 
 class Tree(NamedTuple):
-    """The content of some files: as it stands there, and what was found while it was read."""
+    """The content of some files, and the findings of reading them."""
 
     directives: Tuple[Directive, ...]
     files: Tuple[str, ...]
     findings: Tuple[Finding, ...]
     skipped: Tuple[str, ...] = ()
     """Included files that are there and were not read."""
+    hashes: Mapping[str, str] = {}
+    """The SHA-256 of the text of each file (``hash_of``)."""
 
 
 def read(paths: Iterable[str], prefix: str) -> Tree:
@@ -44,21 +47,30 @@ def read(paths: Iterable[str], prefix: str) -> Tree:
     reader = _Reader(prefix)
     directives = [directive for path in paths for directive in reader.read(path, ())]
     files, skipped = tuple(reader.files), tuple(reader.skipped)
-    return Tree(tuple(directives), files, tuple(reader.findings), skipped)
+    return Tree(tuple(directives), files, tuple(reader.findings), skipped, reader.hashes)
+
+
+def hash_of(path: str) -> str:
+    """Return the SHA-256 of a file's text. Raises Failed if it cannot be read."""
+    return _hash(_text(path))
+
+
+def _hash(text: str) -> str:
+    return sha256(text.encode("utf-8"))
 
 
 def is_backup(path: str) -> bool:
-    """Whether an editor, dpkg or a careful administrator left this copy."""
+    """Return whether the name is that of a backup by an editor, a package manager or a person."""
     return path.endswith(_BACKUPS)
 
 
 def argument_errors(
     directives: Iterable[Directive], context: Tuple[str, ...]
 ) -> Iterator[Tuple[str, str]]:
-    """Return what crossplane's table of directives refuses: messages with their places.
+    """Yield what crossplane's table of directives refuses: messages with their places.
 
-    A model of nginx, for hosts without one: it knows where a directive may stand and how many
-    arguments it takes, and nothing of directives newer than itself.
+    It replaces nginx on a host without one. It contains where a directive is allowed and how many
+    arguments it takes, but no directive that is newer than itself.
     """
     from crossplane import analyzer, errors
 
@@ -76,7 +88,7 @@ def argument_errors(
 
 
 class _TooLarge(Failed):
-    """The configuration as a whole has more than jhpatch reads."""
+    """The configuration as a whole is larger than jhpatch reads."""
 
 
 class _Reader:
@@ -87,12 +99,13 @@ class _Reader:
         self._parse = _parser()
         self._rows: Dict[str, Any] = {}
         self.files: List[str] = []
+        self.hashes: Dict[str, str] = {}
         self.findings: List[Finding] = []
         self.skipped: List[str] = []
         self._count = 0
 
     def read(self, path: str, parents: Tuple[str, ...]) -> List[Directive]:
-        """Raise Failed if the file cannot be read."""
+        """Return the directives of a file. Raises Failed if it cannot be read."""
         if path not in self._rows:
             self._rows[path] = self._read_rows(path)
             self.files.append(path)
@@ -100,6 +113,7 @@ class _Reader:
 
     def _read_rows(self, path: str) -> Any:
         text = _text(path)
+        self.hashes[path] = _hash(text)
         engine = templates.engine_of(text)
         if engine is not None:
             message = "this file is written for %s" % engine
@@ -114,7 +128,7 @@ class _Reader:
         return payload["config"][0]["parsed"]
 
     def _parse_text(self, text: str) -> Any:
-        """Parse what was read: crossplane opens a file by itself, and would wait for a FIFO."""
+        """Parse text that was read: crossplane itself opens files, and would wait for a FIFO."""
         with tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as file:
             file.write(text)
             file.flush()
@@ -177,7 +191,7 @@ def _is_missing(path: str) -> bool:
 
 
 def _text(path: str) -> str:
-    """Raises Failed for what is not a regular file, is too large, or cannot be read."""
+    """Return a file's text. Raises Failed if it is not regular, too large or unreadable."""
     try:
         if os.path.realpath(path).startswith(_NO_FILES):
             raise OSError(errno.EINVAL, "is not a regular file", path)

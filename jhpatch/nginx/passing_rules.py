@@ -30,7 +30,7 @@ _UPGRADE = re.compile(r"(?i)(^|[,\s])upgrade([,\s]|$)")
 
 
 def check(server: Server) -> Iterator[Finding]:
-    """The findings about one server."""
+    """Yield the findings about one server."""
     for proxy_pass in server.proxy_passes:
         yield from _check_request(proxy_pass)
         yield from _check_response(proxy_pass)
@@ -41,7 +41,7 @@ def _check_request(proxy_pass: ProxyPass) -> Iterator[Finding]:
     auth_basic = in_force(proxy_pass.levels, "auth_basic")
     has_password = any(row.args[0] != "off" for row in auth_basic)
     for name, header in proxy_pass.headers.items():
-        # A password that nginx asks for is in the same header, and not for the hub.
+        # With auth_basic, Authorization contains nginx's own password, not a token for the hub.
         is_password = name == "authorization" and has_password
         if name in _NEEDED and header.args[1] == "" and not is_password:
             message = "%s is cleared, but %s" % (header.args[0], _NEEDED[name])
@@ -59,7 +59,7 @@ def _check_response(proxy_pass: ProxyPass) -> Iterator[Finding]:
     for row in in_force(proxy_pass.levels, "proxy_cookie_path"):
         old, new = row.args[0], "".join(row.args[1:2]).partition(";")[0].strip()
         if old.startswith("/") and proxy_pass.path.startswith(old) and new != old:
-            # What the hub sets is for its own base URL, which the browser's path begins with.
+            # The hub's cookies are for its own base URL, with which the browser's path begins.
             message = "the cookie path %s becomes %s" % (old, new)
             yield finding("cookies-withheld", message, row.place)
     for row in in_force(proxy_pass.levels, "proxy_intercept_errors"):
@@ -70,7 +70,7 @@ def _check_response(proxy_pass: ProxyPass) -> Iterator[Finding]:
 
 
 def _check_connection(server: Server, proxy_pass: ProxyPass) -> Iterator[Finding]:
-    """``Connection`` that is no upgrade although a browser requests one."""
+    """Check for a ``Connection`` that is not upgrade although a browser requests one."""
     header = proxy_pass.headers.get("connection")
     if header is None or not proxy_pass.has_upgrade or "$" not in header.args[1]:
         return

@@ -1,4 +1,4 @@
-"""A tree of directives → one file for nginx, with the place that each of its lines came from."""
+"""Print a tree of directives as one file for nginx, with the place of origin of each line."""
 
 import re
 from typing import Iterator, List, Sequence, Tuple
@@ -30,7 +30,7 @@ def _rows(directives: Sequence[Directive], has_keys: bool) -> Iterator[Tuple[str
         args = " ".join(map(_quoted, one.args))
         is_plain = _NAME.fullmatch(one.name) and not has_keys
         name = one.name if is_plain else _quoted(one.name)
-        if one.name.endswith("_by_lua_block"):  # a program, which the reader may delimit otherwise
+        if one.name.endswith("_by_lua_block"):  # Lua: crossplane may delimit it otherwise
             yield "%s { return }" % name, one.place
             continue
         text = "%s %s" % (name, args)
@@ -46,7 +46,7 @@ def _rows(directives: Sequence[Directive], has_keys: bool) -> Iterator[Tuple[str
 
 
 def _quoted(word: str) -> str:
-    """Backslashes stay: crossplane leaves them in the words, and nginx reads them there."""
+    """Quote a word. Backslashes stay: crossplane keeps them in words, and nginx reads them."""
     return '"%s"' % re.sub(r'(\\.)|"', lambda match: match.group(1) or '\\"', word, flags=re.S)
 
 

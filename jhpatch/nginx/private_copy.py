@@ -1,8 +1,8 @@
-"""The copy of a configuration that nginx is asked about, and the account that nginx runs as.
+"""The copy of a configuration that nginx tests, and the account that runs nginx.
 
 A configuration names code that nginx runs (modules, OpenSSL engines) and files that it reads.
-Root therefore never runs nginx as root, and nginx gets nothing but the text that jhpatch read
-and whose owners it checked: one file without an include, in a directory of its own.
+Therefore jhpatch never runs ``nginx -t`` as root. nginx receives only the text that jhpatch read
+and whose owners it checked: one file without an include, in a private directory.
 """
 
 import os
@@ -10,16 +10,18 @@ import re
 import shutil
 import subprocess
 import tempfile
-from typing import FrozenSet, Iterator, List, Optional, Sequence, Tuple
+from typing import FrozenSet, Iterator, Mapping, Optional, Sequence, Tuple
 
-from jhpatch.errors import Failed
+from jhpatch.errors import Failed, Refused
+from jhpatch.nginx import parser
 from jhpatch.nginx.directives import Directive, walk
 from jhpatch.nginx.version import Nginx
 from jhpatch.system import become_user, path_owners
 
+_LIMIT = 20.0  # seconds, for a user to read the files
 _NOBODY = 65534  # the uid if the password database has no account ``nobody``
 _BASES = ("/run", "/var/lib", "/var/cache")
-"""Root's directories, which every account can enter."""
+"""Directories that root owns and every account can enter."""
 _CODE = re.compile(r"load_module|ssl_engine|perl_modules|perl_require|init_by_lua.*")
 """Directives that run code while nginx reads the configuration."""
 _ENGINE = ("engine:", "store:")
@@ -33,12 +35,17 @@ _OPENED = re.compile(r".*ssl_.*")
 """Those of them that nginx opens while it reads the configuration."""
 
 
-def account(program: str, paths: List[str]) -> Optional[int]:
-    """Return the uid to run nginx as, None for one's own.
+def account(program: str, hashes: Mapping[str, str]) -> Optional[int]:
+    """Return the uid to run nginx as; None for the uid of this process.
 
-    Raises Refused if several users can write the program or the files.
+    ``hashes`` has the SHA-256 of the text of each file (``parser.hash_of``). Raises Refused if
+    several users can write the program or the files, or if the one who can write them does not
+    read the same text: their include can name a file that only root can read. Raises Failed.
     """
-    uid = path_owners.owner_to_become([program, *paths])
+    files = {os.path.abspath(path): digest for path, digest in hashes.items()}
+    uid = path_owners.owner_to_become([program, *files])
+    if uid is not None and not _reads_the_same(uid, files):
+        raise Refused("uid %d can write a file of it, but cannot read every file" % uid)
     if uid is not None or os.geteuid() != 0:
         return uid
     import pwd
@@ -49,8 +56,18 @@ def account(program: str, paths: List[str]) -> Optional[int]:
         return _NOBODY
 
 
+def _reads_the_same(uid: int, files: Mapping[str, str]) -> bool:
+    def job() -> bool:
+        try:
+            return all(parser.hash_of(path) == digest for path, digest in files.items())
+        except Failed:
+            return False
+
+    return bool(become_user.run_as(uid, job, limit=_LIMIT))
+
+
 def without_code(directives: Sequence[Directive], prefix: str) -> Tuple[Directive, ...]:
-    """Leave out what names code, and make the names of files absolute."""
+    """Omit the directives that name code, and make the names of files absolute."""
     rows = []
     for one in directives:
         if _CODE.fullmatch(one.name) or _is_engine(one):
@@ -74,7 +91,7 @@ def _is_relative(directive: Directive) -> bool:
 
 
 def has_engine_keys(directives: Sequence[Directive]) -> bool:
-    """Whether an OpenSSL engine holds a key."""
+    """Return whether an OpenSSL engine has a key of the configuration."""
     return any(_is_engine(one) for one in walk(directives))
 
 
@@ -85,7 +102,7 @@ def modules_of(directives: Sequence[Directive]) -> FrozenSet[str]:
 
 
 def files_of(directives: Sequence[Directive], prefix: str) -> Iterator[Tuple[Directive, str]]:
-    """Return the files that nginx opens while it reads the directives, by their real paths."""
+    """Yield the files that nginx opens while it reads the directives, with absolute paths."""
     for one in walk(without_code(directives, prefix)):
         is_file = _FILES.fullmatch(one.name) and _OPENED.fullmatch(one.name)
         if one.is_unread and len(one.args) == 1:
@@ -106,7 +123,7 @@ def test(nginx: Nginx, text: str, uid: Optional[int], timeout: float) -> str:
                 os.fchown(descriptor, uid, -1)
         if uid is None:
             return _run(nginx, path, timeout)
-        return str(become_user.run_as(uid, lambda: _run(nginx, path, timeout)))
+        return str(become_user.run_as(uid, lambda: _run(nginx, path, timeout), limit=2 * timeout))
     finally:
         shutil.rmtree(folder)
 
@@ -114,7 +131,7 @@ def test(nginx: Nginx, text: str, uid: Optional[int], timeout: float) -> str:
 def _private_directory(uid: Optional[int]) -> str:
     """Return a new directory, above which only root and this user can write.
 
-    Not below /tmp: a relative name with ``..`` would lead to what any user can create there.
+    It is not below /tmp, where a relative name with ``..`` leads to files of any user.
     """
     own = os.geteuid()
     bases: Sequence[Optional[str]] = _BASES

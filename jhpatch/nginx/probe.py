@@ -1,7 +1,7 @@
 """Requests to a running reverse proxy: its certificate, TLS versions, server names, origins.
 
-Sends only GET, only to the URL that was given; each request and all together are bounded in
-time.
+jhpatch sends only GET requests, only to the host and port that were given. Each request, and all
+together, have a time limit.
 """
 
 import socket
@@ -18,7 +18,7 @@ from jhpatch.nginx.findings import finding
 from jhpatch.nginx.target import Target
 from jhpatch.report.result import Finding
 
-EXPIRY_DAYS = 14  # a timer that renews has tried several times by then
+EXPIRY_DAYS = 14  # a renewal timer has tried several times by then
 _ANSWER_SIZE = 1 << 16  # bytes of an answer that are read
 _UNKNOWN_NAME = "jhpatch-check.invalid"  # RFC 2606: reserved
 _OLD_TLS, _MODERN_TLS = ("TLSv1", "TLSv1_1"), ("TLSv1_2", "TLSv1_3")
@@ -39,14 +39,14 @@ def probe(
         except Exception as error:
             errors.append(error)
 
-    # A name service has no time limit of its own.
+    # A name lookup has no time limit of its own.
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     thread.join(seconds)
     if errors:
         raise errors[0]
     if thread.is_alive():
-        return (*findings, _unreachable(target, "not finished after %.0f s" % seconds))
+        return (*findings, _unreachable(target, "the checks took more than %.0f s" % seconds))
     return tuple(findings)
 
 
@@ -96,7 +96,7 @@ class _Connector:
         raise last_error
 
     def connect(self) -> socket.socket:
-        """Raise OSError."""
+        """Return a new connection. Raises OSError."""
         connection = socket.socket(self._family, socket.SOCK_STREAM)
         try:
             connection.settimeout(self._deadline.left(EACH))
@@ -107,7 +107,7 @@ class _Connector:
         return connection
 
     def connect_tls(self, context: ssl.SSLContext, server_name: str) -> ssl.SSLSocket:
-        """Raise OSError, of which ssl.SSLError is a subclass."""
+        """Return a new TLS connection. Raises OSError, of which ssl.SSLError is a subclass."""
         connection = self.connect()
         try:
             return context.wrap_socket(connection, server_hostname=server_name)
@@ -116,7 +116,7 @@ class _Connector:
             raise
 
     def get(self, headers: Dict[str, str], path: str, server_name: str) -> Answer:
-        """Send a GET by the target's scheme; any certificate is accepted if it has no cookie."""
+        """Send a GET with the target's scheme; without a cookie, any certificate is accepted."""
         connection: _Socket
         context = self.verifying if "Cookie" in headers else _unverified()
         try:

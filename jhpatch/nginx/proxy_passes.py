@@ -21,11 +21,11 @@ class ProxyPass(NamedTuple):
     upstream: Optional[Directive] = None
     """The block that it names, if it names one."""
     condition: Tuple[str, ...] = ()
-    """Of the ``if`` that it is in."""
+    """The condition of the ``if`` that contains it."""
 
     @property
     def headers(self) -> Dict[str, Directive]:
-        """Each proxy_set_header in force here, by name in lower case."""
+        """The proxy_set_header directives in force here, by name in lower case."""
         directives = in_force(self.levels, "proxy_set_header")
         return {header.args[0].lower(): header for header in directives if len(header.args) > 1}
 
@@ -59,7 +59,7 @@ class ProxyPass(NamedTuple):
 
     @property
     def addresses(self) -> Tuple[str, ...]:
-        """Those of the servers of the upstream; without an upstream, the URL's own."""
+        """The addresses of the upstream's servers; without an upstream, that of the URL."""
         rows = self.upstream.children("server") if self.upstream else ()
         return tuple(one.args[0] for one in rows if one.args) or (self.parts[1],)
 
@@ -93,12 +93,12 @@ class ProxyPass(NamedTuple):
         return re.sub(r"/(hub|user)(/.*)?$", "/", text).rstrip("/") + "/"
 
     def takes(self, request: str) -> bool:
-        """Whether such a request, by its path below the base URL, may be one of the location."""
+        """Return whether the location may receive a request for a path below the base URL."""
         modifier, pattern = parts_of(self.location) if self.location else ("", "/")
         path = self.base_url + request
         if modifier in ("~", "~*"):
             return matches(pattern, path, modifier == "~*")
-        users = self.base_url + "user/"  # some of whom have a location of their own
+        users = self.base_url + "user/"  # some users may have a separate location
         is_users = pattern.startswith(users) and path.startswith(users)
         return (
             modifier == "@"
@@ -118,8 +118,8 @@ def proxy_passes_in(
     location: Optional[Directive],
     condition: Tuple[str, ...] = (),
 ) -> Iterator[ProxyPass]:
-    """Return those in the content of a block, at any depth."""
-    # Without the other locations, of which there may be many.
+    """Yield the ``proxy_pass`` directives in the content of a block, at any depth."""
+    # Other locations are omitted, because there may be many.
     levels = (*outside, tuple(one for one in inside if one.name != "location"))
     for directive in inside:
         if directive.name == "proxy_pass" and directive.args:
@@ -132,11 +132,11 @@ def proxy_passes_in(
 
 
 def of_the_hub(proxy_passes: Tuple[ProxyPass, ...]) -> Tuple[ProxyPass, ...]:
-    """Return those that lead where the hub is.
+    """Return the ``proxy_pass`` directives that lead to the hub.
 
-    A location of the hub has its paths; without one, it is that of ``/``; without that, it
-    has those of users' servers, or passes upgrades on. One with the same address leads to the
-    hub too.
+    These are the ones in locations for the hub's own paths. If there are none: those for ``/`` or
+    in a named location, else those for paths of users' servers, else those that pass upgrades on,
+    else all. One with the same address leads to the hub too.
     """
     rows = tuple(one for one in proxy_passes if not _is_for_authentication(one))
     by_path = [one for one in rows if one.location and _HUB.search(one.path)]
@@ -156,6 +156,6 @@ def _is_for_authentication(proxy_pass: ProxyPass) -> bool:
 
 
 def address_of(proxy_pass: ProxyPass) -> str:
-    """Return where it leads to, with one form for this host, and for upstreams of one server."""
+    """Return the addresses that it leads to, in a form that can be compared."""
     addresses = " ".join(sorted(set(proxy_pass.addresses)))
     return addresses.replace("localhost", "127.0.0.1")

@@ -1,4 +1,4 @@
-"""Rules about requests as the hub gets them: Origin, Host, scheme, and what is repeated."""
+"""Rules about requests as the hub receives them: Origin, Host, scheme, body, and repetition."""
 
 import re
 from typing import Iterator
@@ -17,7 +17,7 @@ _LOCAL = re.compile(r"(localhost|127\.[0-9.]+|\[::1\]|unix:.*)(:[0-9]+)?")
 
 
 def check(server: Server, deployment: Deployment) -> Iterator[Finding]:
-    """The findings about one server."""
+    """Yield the findings about one server."""
     for proxy_pass in server.proxy_passes:
         yield from _check_origin(proxy_pass)
         yield from _check_host(server, proxy_pass, deployment)
@@ -44,7 +44,7 @@ def _check_origin(proxy_pass: ProxyPass) -> Iterator[Finding]:
 
 
 def _check_modules(directive: Directive) -> Iterator[Finding]:
-    """What modules outside of nginx do to Origin: headers-more, and Lua."""
+    """Check what third-party modules do to Origin: headers-more and Lua."""
     if directive.name in ("more_clear_input_headers", "more_set_input_headers"):
         words = " ".join(directive.args)
         if re.search(r"(?i)(^|\s)origin(\s*:|\s|$)", words):
@@ -71,7 +71,7 @@ def _check_host(
             yield finding("host-replaced", message, place, change=ADD, host=right)
         return
     value = header.args[1].replace("{", "").replace("}", "")
-    value = value.lower() if "$" in value else value  # names of variables are so in any case
+    value = value.lower() if "$" in value else value  # names of variables are case-insensitive
     if len(server.names) == 1:
         value = value.replace("$server_name:", "$host:")
     is_own_name = len(server.names) == 1 and value in ("$server_name", server.names[0])
@@ -98,7 +98,7 @@ def _check_host(
 
 
 def _is_other_name(server: Server, value: str, deployment: Deployment) -> bool:
-    """Whether a Host is not what the browser sent."""
+    """Return whether a Host is not the one that the browser sent."""
     if "$" not in value:
         return not _is_own_address(server, value)
     if value == "$http_x_forwarded_host":  # of a proxy in front
@@ -107,14 +107,14 @@ def _is_other_name(server: Server, value: str, deployment: Deployment) -> bool:
 
 
 def _is_own_address(server: Server, value: str) -> bool:
-    """Whether a Host is the only name of a server with the only port that browsers show."""
+    """Return whether a Host is the only name and the only port of a server."""
     ports = {listen.port for listen in server.listens if listen.ssl or not server.tls}
     addresses = ["%s:%d" % (name, port) for name in server.names for port in ports]
     return addresses == [value]
 
 
 def _right_host(server: Server) -> str:
-    """HTTP/3 has no Host header: there the name and the port are put together."""
+    """Return the right Host. HTTP/3 has no Host header, so it combines the name and the port."""
     if not server.quic:
         return "$http_host"
     is_odd = all(listen.port not in (80, 443) for listen in server.listens)
@@ -124,10 +124,10 @@ def _right_host(server: Server) -> str:
 def _check_port(
     server: Server, header: Directive, value: str, deployment: Deployment
 ) -> Iterator[Finding]:
-    """A Host without a port, if browsers may show one.
+    """Check a Host without a port, if browsers may show one.
 
-    The port that they show is that of the outermost proxy. A port with TLS is taken for that one,
-    a port without TLS may be either.
+    Browsers show the port of the outermost proxy. A port with TLS is taken to be that port. A port
+    without TLS may be that of the outermost proxy or not.
     """
     if deployment.external_scheme == "https":
         return
@@ -172,7 +172,7 @@ def _check_scheme(
 def _check_behind(
     server: Server, proxy_pass: ProxyPass, deployment: Deployment
 ) -> Iterator[Finding]:
-    """What is in front of nginx may terminate TLS; nginx does not know its scheme."""
+    """Check the headers of the scheme if a proxy in front of nginx may terminate TLS."""
     if deployment.external_scheme is not None:
         return
     proxies = in_force(server.levels, "set_real_ip_from")

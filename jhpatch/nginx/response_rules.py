@@ -16,7 +16,7 @@ _HARMLESS_CSP = re.compile(
 
 
 def check(server: Server) -> Iterator[Finding]:
-    """The findings about one server."""
+    """Yield the findings about one server."""
     for proxy_pass in server.proxy_passes:
         for directive in _added_headers(proxy_pass):
             yield from _check_added_header(directive, directive.args[0], directive.args[1:2])
@@ -38,7 +38,7 @@ def check(server: Server) -> Iterator[Finding]:
 
 
 def _added_headers(proxy_pass: ProxyPass) -> Iterator[Directive]:
-    """Those in force, and those of each ``if`` of the location, whose answers are the hub's."""
+    """Yield the headers in force, and those in each ``if`` of the location without a return."""
     yield from in_force(proxy_pass.levels, "add_header")
     for one in proxy_pass.levels[-1]:
         if one.name == "if" and not any(row.name == "return" for row in one.block or ()):
@@ -92,7 +92,7 @@ def _names_xsrf(name: str) -> bool:
 
 
 def _check_buffering(server: Server) -> Iterator[Finding]:
-    """Once a server: buffering is on by default."""
+    """Yield at most one finding for a server, because buffering is on by default."""
     for proxy_pass in server.proxy_passes:
         rows = in_force(proxy_pass.levels, "proxy_buffering")
         if rows and rows[0].args[0] == "on":

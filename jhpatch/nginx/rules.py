@@ -36,14 +36,14 @@ def check(
 ) -> RuleFindings:
     """Return all findings, or those about the servers of these names.
 
-    ``broken`` is what nginx refuses: nothing else is reported of such a server. Raises Failed
-    if no such server has a ``proxy_pass``.
+    ``broken`` is what nginx refuses; a server with such a finding is not checked further. Raises
+    Failed if no such server has a ``proxy_pass``, and nothing but notes was found.
     """
     findings = list(configuration.findings + broken)
     servers = servers_of(configuration.directives)
     asked = [one for one in servers if _is_checked(one, configuration, names)]
     checked = asked
-    if not names:  # by which a server is asked about, whatever it looks like
+    if not names:  # a server that the user names is checked in any case
         hubs = {id(one) for one in hubs_of(servers)}
         checked = [one for one in asked if id(one) in hubs] or asked
     for block in configuration.streams:

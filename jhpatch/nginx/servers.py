@@ -23,7 +23,7 @@ class Deployment(NamedTuple):
 
 
 UNKNOWN = Deployment()
-"""Nothing is known but the configuration."""
+"""Only the configuration is known."""
 
 
 class Listen(NamedTuple):
@@ -38,28 +38,28 @@ class Listen(NamedTuple):
 
     @property
     def socket(self) -> str:
-        """Address and port: the servers on one are distinguished by name alone."""
+        """Address and port; only names distinguish the servers on one socket."""
         kind = "udp " if self.quic else ""
         return kind + (self.text if not self.port else "%s:%d" % (self.address, self.port))
 
     @property
     def ssl(self) -> bool:
-        """Whether TLS is spoken."""
+        """Whether its own parameters enable TLS."""
         return "ssl" in self.parameters or self.quic
 
     @property
     def quic(self) -> bool:
-        """Whether HTTP/3 is spoken."""
+        """Whether it accepts HTTP/3."""
         return "quic" in self.parameters
 
     @property
     def is_default(self) -> bool:
-        """Whether this is declared the default server of the socket."""
+        """Whether it declares its server the default server of the socket."""
         return "default_server" in self.parameters or "default" in self.parameters
 
     @property
     def is_behind(self) -> bool:
-        """Whether something on this host, or a PROXY protocol, is in front of it."""
+        """Whether only programs on this host or a proxy with the PROXY protocol connect to it."""
         local = re.match(r"127\.|\[::1\]|localhost$", self.address)
         return bool(local) or "proxy_protocol" in self.parameters or not self.port
 
@@ -76,28 +76,28 @@ class Server(NamedTuple):
 
     @property
     def tls(self) -> bool:
-        """Whether any of its ports speaks TLS."""
+        """Whether any of its ports uses TLS."""
         return any(self.speaks_tls(listen) for listen in self.listens)
 
     def speaks_tls(self, listen: Listen) -> bool:
-        """Whether one of its ports does: by its own parameter, or by ``ssl on`` for all."""
+        """Return whether one of its ports uses TLS: by a parameter, or by ``ssl on`` for all."""
         on = any(ssl.args[:1] == ("on",) for ssl in in_force(self.levels, "ssl"))
         return on or listen.ssl
 
     @property
     def quic(self) -> bool:
-        """Whether any of its ports speaks HTTP/3."""
+        """Whether any of its ports accepts HTTP/3."""
         return any(listen.quic for listen in self.listens)
 
     def is_behind_terminator(self, deployment: Deployment) -> bool:
-        """Whether something in front of nginx terminates TLS, by what is set here or by name."""
+        """Return whether a proxy in front of nginx may terminate TLS, or the scheme is given."""
         if deployment.external_scheme is not None:
             return True
         return all(listen.is_behind for listen in self.listens) or self.has_proxy_in_front
 
     @property
     def has_proxy_in_front(self) -> bool:
-        """Whether directives are about another proxy, which users' browsers are connected to."""
+        """Whether directives show that browsers connect to another proxy, in front of nginx."""
         if in_force(self.levels, "set_real_ip_from"):
             return True
         values = [
@@ -135,7 +135,7 @@ def _server(
 
 
 def _listen(args: Tuple[str, ...], place: str) -> Listen:
-    """Apply nginx's defaults: port 80, any address."""
+    """Parse a ``listen``, with nginx's defaults: port 80, any address."""
     if args[0].startswith("unix:") or "$" in args[0]:
         return Listen(args[0], args[0], 0, args[1:], place)
     match = re.fullmatch(r"(?:(\[[^]]*\]|[^:]*):)?([0-9]+)(?:-[0-9]+)?", args[0])
@@ -146,7 +146,7 @@ def _listen(args: Tuple[str, ...], place: str) -> Listen:
 
 
 def name_matches(pattern: str, name: str) -> bool:
-    """Whether nginx chooses a server_name for a name: in any case, with wildcards and patterns."""
+    """Return whether a server_name matches a name, in any case, with wildcards and patterns."""
     pattern, name = pattern.lower() if pattern[:1] != "~" else pattern, name.lower().rstrip(".")
     if pattern.startswith("~"):
         try:
@@ -166,7 +166,7 @@ def name_matches(pattern: str, name: str) -> bool:
 
 
 def defines(directives: Tuple[Directive, ...], variable: str) -> bool:
-    """Whether a map or a set of the configuration defines a variable."""
+    """Return whether a map or a set of the configuration defines a variable."""
     return any(
         one.args[-1:] == (variable,)
         if one.name in ("map", "geo", "split_clients")  # whose blocks may have many values

@@ -9,17 +9,20 @@ CA_FILE = "/etc/ssl/certs/ca-certificates.crt"
 """Debian's certificate authorities."""
 
 RHEL_CA_FILE = "/etc/pki/tls/certs/ca-bundle.crt"
-"""Those of RHEL and of the systems like it."""
+"""The certificate authorities of RHEL and its derivatives."""
 
 
 def ca_file() -> str:
-    """The file with the certificate authorities of this host; Debian's if there is none."""
+    """Return the path of this host's certificate authorities; Debian's if there is none."""
     return next(filter(os.path.isfile, (CA_FILE, RHEL_CA_FILE)), CA_FILE)
 
 
 class ProxySite(NamedTuple):
-    """A reverse proxy's site. ``certificates`` are (certificate, key): one for all names,
-    one for each in their order, or none behind a TLS terminator."""
+    """A reverse proxy's site.
+
+    ``certificates`` are pairs (certificate, key): one for all names, one for each name in the same
+    order, or none behind a TLS terminator.
+    """
 
     server_names: Tuple[str, ...]
     upstreams: Tuple[str, ...]
@@ -38,20 +41,20 @@ class ProxySite(NamedTuple):
     upstream_ca: str = CA_FILE
     default_server: bool = True
     snippet: Optional[str] = None
-    """``maps`` or ``locations``: that part alone, for a server that exists."""
+    """``maps`` or ``locations``: only that part, for an existing server."""
     trusted_proxies: Tuple[str, ...] = ()
-    """Addresses and networks whose word about the user's address counts."""
+    """Addresses and networks that may report the user's address."""
     proxy_protocol: bool = False
     http3: bool = False
     acme_webroot: Optional[str] = None
     proxy_read_timeout: Optional[str] = None
-    """Of requests that are no websockets and no streams; nginx's 60 s if None."""
+    """For requests other than websockets and event streams; None: nginx's default of 60 s."""
     allow_origins: Tuple[str, ...] = ()
     """Other origins whose pages may use the API and websockets."""
     auth_request: Optional[str] = None
     """The URL of an authentication service such as oauth2-proxy."""
     health_check: Optional[str] = None
-    """The path that is answered for any name."""
+    """The path of a health check, which nginx answers for any name."""
 
 
 class Listen(NamedTuple):
@@ -67,7 +70,7 @@ class Listen(NamedTuple):
 
 
 class Upstream(NamedTuple):
-    """A server that requests are passed to."""
+    """A server to which nginx passes requests."""
 
     address: str
     host: str
@@ -96,5 +99,5 @@ class CheckedSite(NamedTuple):
 
     @property
     def host(self) -> str:
-        """The name and port that the browser's address has."""
+        """The variable with the name and the port in the browser's address."""
         return "$%s_host" % self.prefix if self.site.http3 else "$http_host"

@@ -1,4 +1,4 @@
-"""A reverse proxy's site → nginx's site file for it.
+"""Render nginx's site file for a reverse proxy's site.
 
 The same values give the same bytes.
 """
@@ -53,7 +53,7 @@ def is_unchanged(data: bytes) -> bool:
 
 _SNIPPET = """\
 # Include this file in the server block of the site.
-# jhpatch uses the line above to detect later changes to the file.
+# jhpatch uses the first line of this file to detect later changes to it.
 """
 _HSTS = """\
     # For max-age seconds, browsers use only HTTPS for this name, on all its ports.
@@ -72,7 +72,7 @@ def _server(
     is_first: bool = True,
 ) -> str:
     site = checked.site
-    # A socket's options stand once.
+    # nginx accepts the options of a socket only once.
     reuseport = is_first and site.http3 and site.default_server
     lines = _listens(checked, reuseport=reuseport)
     text = "\nserver {\n%s    server_name %s;\n" % (lines, " ".join(names))
@@ -87,7 +87,7 @@ def _server(
 
 
 def _listens(checked: CheckedSite, parameters: str = "", reuseport: bool = False) -> str:
-    """The listen lines. Since nginx 1.25.1 http2 is a directive, and a warning on listen."""
+    """Return the listen lines. From 1.25.1 on, nginx has the directive http2 for that."""
     is_directive = checked.version >= (1, 25, 1)
     protocol = " proxy_protocol" if checked.site.proxy_protocol else ""
     tls = (" ssl" if is_directive else " ssl http2") if checked.tls else ""
@@ -120,8 +120,11 @@ _STAPLING = """\
 
 
 def _tls(checked: CheckedSite) -> str:
-    """Mozilla's intermediate profile, without DHE. The default server needs it too: OpenSSL
-    takes the protocols from there, before it knows the server name."""
+    """Return Mozilla's intermediate profile, without DHE.
+
+    The default server needs it too: OpenSSL takes the protocols from it, before it knows the
+    server name.
+    """
     text = _TLS % (CIPHERS, checked.prefix)
     address = checked.site.stapling
     if address:

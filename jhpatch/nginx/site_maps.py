@@ -1,9 +1,9 @@
-"""What a site has in the http block: maps, which decide about requests, and the upstream."""
+"""The part of a site in the http block: maps that classify requests, and the upstream."""
 
 from jhpatch.nginx.site import CheckedSite
 
 _MAPS = r"""# This file belongs in the http block: put it into sites-enabled or conf.d.
-# jhpatch uses the line above to detect later changes to the file.
+# jhpatch uses the first line of this file to detect later changes to it.
 
 # Pass on upgrades to websockets only, not others such as h2c.
 map $http_upgrade $%(prefix)s_upgrade {

@@ -27,11 +27,11 @@ _FORWARDED_FOR = """\
     proxy_set_header X-Forwarded-For $remote_addr;
 """
 _FORWARDED_FOR_BEHIND_TERMINATOR = """\
-    # The TLS terminator in front of nginx wrote the first of these addresses.
+    # Append the TLS terminator's address to the header that it sent.
     proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
 """
 _PROXY = """\
-    # Websockets need HTTP/1.1; nginx before 1.29.7 uses 1.0 by default.
+    # nginx before 1.29.7 uses HTTP/1.0 by default, and websockets need 1.1.
     proxy_http_version 1.1;
     proxy_set_header Upgrade $%(prefix)s_upgrade;
     proxy_set_header Connection $%(prefix)s_connection;
@@ -80,12 +80,12 @@ _UPSTREAM_TLS = """\
 
 
 def gate(checked: CheckedSite) -> str:
-    """Return what refuses pages of other origins."""
+    """Return the directives that refuse requests of other origins."""
     return _GATE % checked.prefix
 
 
 def directives(checked: CheckedSite) -> str:
-    """Directives for all locations: a proxy_set_header in a location would disable all these."""
+    """Return the directives for all locations; a proxy_set_header in one would disable these."""
     site = checked.site
     if site.trusted_proxies or site.external_scheme is None:
         forwarded_for = _FORWARDED_FOR
@@ -181,7 +181,7 @@ _NOTHING_ELSE = """\
 
 
 def locations(checked: CheckedSite, inside: str = "") -> str:
-    """Return the locations. ``inside``: directives that each of the hub's needs by itself."""
+    """Return the locations. ``inside``: directives to repeat in each location of the hub."""
     site, is_snippet = checked.site, bool(inside)
     values = {
         "base_url": site.base_url,

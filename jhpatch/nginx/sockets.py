@@ -1,4 +1,4 @@
-"""Which server nginx chooses on a socket: an index of the servers, of which there may be many."""
+"""Which server nginx chooses on a socket: an index, because there may be many servers."""
 
 from typing import Dict, Iterator, List, Sequence, Tuple
 
@@ -21,11 +21,11 @@ class Sockets:
                 self._owners.setdefault(key, []).append(server)
 
     def default_of(self, listen: Listen) -> Tuple[Server, bool]:
-        """Return the default server of a socket, and whether it is declared so."""
+        """Return the default server of a socket, and whether it is declared as such."""
         return self._defaults[listen.socket]
 
     def conflicts(self, server: Server) -> Iterator[Tuple[str, Server, Server]]:
-        """Return the names that this server shares: the name, the first server, a later one."""
+        """Yield the names that this server shares: the name, the first server, a later one."""
         for key in _keys(server):
             first, *later = self._owners[key]
             if first is not server:

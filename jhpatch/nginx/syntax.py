@@ -1,9 +1,9 @@
 """What nginx itself reports about a configuration: ``nginx -t`` on a file that ends with an error.
 
-The test of a whole configuration opens logs, makes directories and binds ports. All of that
-comes after the last line has been read: behind the configuration stands a directive that no
-nginx knows, so that nginx reads everything, judges it, and stops. ``private_copy`` decides which
-file nginx reads, and as which user it runs.
+After nginx has read the last line of a valid configuration, it opens logs, creates directories and
+binds ports. So jhpatch appends a directive that no nginx knows: nginx reads and checks all lines
+before it, and stops there. ``private_copy`` decides which file nginx reads, and as which user it
+runs.
 """
 
 import os
@@ -24,7 +24,7 @@ from jhpatch.report.result import Finding
 
 _END = "jhpatch_end_of_configuration"
 _TIMEOUT = 10.0  # seconds; it looks up the names of upstreams
-_ROUNDS = 12  # of leaving out what this nginx does not have
+_ROUNDS = 12  # of omitting what this nginx does not have
 _MESSAGE = re.compile(r"\[(?:emerg|crit|alert|error)\] (?:\d+#\d+: )?(.*)")
 _PLACE = re.compile(r"(.*) in (.+):(\d+)$")
 _OPENSSL = re.compile(
@@ -60,7 +60,7 @@ class _Verdict(NamedTuple):
 
 
 def check(configuration: Configuration, nginx: Optional[Nginx]) -> Tuple[Finding, ...]:
-    """Return what nginx refuses; without an nginx, what a table of its directives refuses."""
+    """Return what nginx refuses; without nginx, what a table of its directives refuses."""
     if any(row.code in ("config-broken", "template") for row in configuration.findings):
         return ()
     if nginx is None:
@@ -96,9 +96,10 @@ def _by_table(configuration: Configuration) -> Iterator[Finding]:
 
 
 def _may_run(configuration: Configuration, nginx: Nginx) -> bool:
-    """Root's nginx writes to its own log before 1.19.5, which brought ``-e``.
+    """Return whether jhpatch may run nginx.
 
-    Of a user, nginx reads the files of that user and of root alone.
+    As root, not before 1.19.5: without ``-e``, nginx writes to its own log. As another user, only
+    if that user or root owns all files.
     """
     uid = os.geteuid()
     if uid == 0:
@@ -107,19 +108,18 @@ def _may_run(configuration: Configuration, nginx: Nginx) -> bool:
 
 
 class _Judge:
-    """Asks one nginx about a copy of one configuration."""
+    """Tests a copy of one configuration with one nginx."""
 
     def __init__(self, configuration: Configuration, nginx: Nginx) -> None:
         self._configuration = configuration
         self._nginx = nginx
-        paths = [os.path.abspath(file) for file in configuration.files]
-        self._uid = private_copy.account(nginx.program, paths)
+        self._uid = private_copy.account(nginx.program, configuration.hashes)
         self._modules = private_copy.modules_of(configuration.top)
         main = configuration.main
         self._is_own = bool(main) and os.path.realpath(str(main)) == os.path.realpath(nginx.main)
 
     def findings(self) -> Iterator[Finding]:
-        """Ask about all of it, and then without what is not here."""
+        """Test all of it, and then without what this host does not have."""
         if os.geteuid() == 0 and self._is_own:
             missing = list(self._missing_files())
             if missing:
@@ -154,7 +154,7 @@ class _Judge:
         return [finding("config-broken", message, key.place) for key, message in rows]
 
     def _missing_files(self) -> Iterator[Finding]:
-        """What root cannot find: nginx's account may be unable to see that."""
+        """Yield the files that do not exist; nginx's account may be unable to determine that."""
         for one, path in private_copy.files_of(
             self._configuration.top, self._configuration.prefix
         ):
@@ -163,7 +163,7 @@ class _Judge:
                 yield finding("config-broken", message, one.place)
 
     def _without_files(self, top: Sequence[Directive], verdict: _Verdict) -> Iterator[Finding]:
-        """Leave out what is not here, and ask again."""
+        """Omit what this host does not have, and test again."""
         without = list(_without_certificate(self._configuration))
         if without:
             yield from without
@@ -212,7 +212,7 @@ class _Judge:
         )
 
     def _is_of_a_module(self, name: str) -> bool:
-        """Whether a directive or variable may be of a module, none of which is loaded here."""
+        """Return whether a directive or variable may belong to a module; none is loaded here."""
         if not self._modules:
             return False
         return not self._modules <= _STOCK_MODULES or _ELSEWHERE.match(name) is not None
@@ -246,7 +246,7 @@ def _verdict(output: str) -> _Verdict:
 
 
 def _without_certificate(configuration: Configuration) -> Iterator[Finding]:
-    """What nginx reports on the default server of a port, with certificates that it can read."""
+    """Yield default servers with TLS and no certificate, as nginx reports them."""
     servers = servers_of(configuration.directives)
     sockets = Sockets(servers)
     for server in servers:
@@ -258,7 +258,7 @@ def _without_certificate(configuration: Configuration) -> Iterator[Finding]:
 
 
 def _begin_of(place: str, directives: Sequence[Directive]) -> str:
-    """Return where the directive begins that ends at a place: nginx tells the last line."""
+    """Return where the directive begins that ends at a place: nginx reports its last line."""
     file, _, line = place.rpartition(":")
     lines = [one.line for one in walk(directives) if one.file == file and one.line <= int(line)]
     return "%s:%d" % (file, max(lines)) if lines else place

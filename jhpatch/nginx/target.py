@@ -38,10 +38,12 @@ class Target(NamedTuple):
 
 
 def parse(url: str, user: Optional[str], cookie: Optional[str], ca_file: Optional[str]) -> Target:
-    """Raise ValueError for a URL that is malformed, or has more than a base path."""
+    """Return the target. Raises ValueError for a URL that is not just scheme, host and path."""
     match = _URL.fullmatch(url)
     if not match:
-        raise ValueError("--url: expected https://NAME[:PORT]/, found %r" % url)
+        raise ValueError(
+            "--url: expected https://NAME[:PORT]/ and the hub's base URL, found %r" % url
+        )
     scheme, host, port, path = match.groups()
     number = int(port or _DEFAULT_PORTS[scheme])
     if not 0 < number < 65536:

@@ -1,4 +1,4 @@
-"""Templates of configurations: files that Jinja, envsubst, ERB and the like fill in first."""
+"""Templates of configurations: files that a program such as envsubst must render first."""
 
 import re
 from typing import Optional
@@ -16,7 +16,7 @@ _OWN = frozenset(
     "REMOTE_PORT REMOTE_USER REQUEST_ID REQUEST_METHOD REQUEST_TIME REQUEST_URI SCHEME "
     "SERVER_ADDR SERVER_NAME SERVER_PORT SERVER_PROTOCOL SSL_PROTOCOL STATUS URI".split()
 )
-"""nginx's own variables, whose names are the same in any case."""
+"""nginx's own variables, whose names are case-insensitive."""
 _OF_REQUESTS = ("HTTP_", "ARG_", "COOKIE_", "SENT_HTTP_", "UPSTREAM_")
 
 

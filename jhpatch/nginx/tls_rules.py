@@ -23,7 +23,7 @@ _STRONG_CIPHERS = re.compile(
 
 
 def check(server: Server, sockets: Sockets, deployment: Deployment) -> Iterator[Finding]:
-    """The findings about one server."""
+    """Yield the findings about one server."""
     for directive in in_force(server.levels, "ssl"):
         if directive.args[:1] == ("on",):
             words = [" ".join((row.text, *row.parameters, "ssl")) for row in server.listens]
@@ -44,7 +44,7 @@ def check(server: Server, sockets: Sockets, deployment: Deployment) -> Iterator[
 
 
 def _leads_to_https(server: Server, listen: Listen) -> bool:
-    """Whether an ``if`` sends what comes without TLS to https, before it is passed on."""
+    """Return whether an ``if`` redirects requests without TLS to https, and passes none on."""
     return all(
         any(_is_redirect(one, listen) for level in proxy_pass.levels[1:] for one in level)
         for proxy_pass in server.proxy_passes
@@ -119,9 +119,9 @@ def _check_ciphers(server: Server) -> Iterator[Finding]:
 
 
 def _weak_ciphers(ciphers: str) -> List[str]:
-    """Return what allows more than (EC)DHE with AEAD ciphers, as in ciphers(1).
+    """Return the words that allow more than (EC)DHE with AEAD ciphers, as in ciphers(1).
 
-    OpenSSL decides about words that it knows; this host's may not have the weakest ones.
+    This host's OpenSSL decides about words that it knows; it may lack the weakest ciphers.
     """
     names = [name for name in re.split("[: ,]+", ciphers) if name and name[0] not in "!-+"]
     weak = [name for name in names if not _STRONG_CIPHERS.fullmatch(name)]

@@ -16,7 +16,7 @@ PROGRAMS: Tuple[str, ...] = (
     "/usr/local/nginx/sbin/nginx",
     "/usr/local/openresty/nginx/sbin/nginx",
 )
-"""Where packages and builds put it."""
+"""The paths at which packages and builds install nginx."""
 _TIMEOUT = 5.0  # seconds
 
 

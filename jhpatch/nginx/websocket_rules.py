@@ -1,4 +1,4 @@
-"""Rules about websockets: both headers of the upgrade, HTTP/1.1, and time."""
+"""Rules about websockets: both headers of the upgrade, HTTP/1.1, and timeouts."""
 
 import re
 from typing import Dict, Iterator, Sequence
@@ -30,7 +30,7 @@ def check(server: Server, deployment: Deployment) -> Iterator[Finding]:
 
 
 def check_stream(block: Directive) -> Iterator[Finding]:
-    """A stream passes whole connections on: websockets live as long as it lets them."""
+    """Check the timeout of a stream block, which also applies to websockets."""
     for server in block.children("server"):
         levels = (block.block or (), server.block or ())
         if in_force(levels, "proxy_pass"):
@@ -43,7 +43,7 @@ def check_stream(block: Directive) -> Iterator[Finding]:
 
 
 def _fields(server: Server, headers: str) -> Dict[str, str]:
-    """The lines to write, and the map if they need it."""
+    """Return the lines to write, and the map if they need it."""
     needs_map = "$connection_upgrade" in headers and not defines(
         (*server.levels[0], *(server.block.block or ())), "$connection_upgrade"
     )
@@ -73,7 +73,7 @@ def _is_known(proxy_pass: ProxyPass) -> bool:
 
 
 def _is_broad(proxy_pass: ProxyPass) -> bool:
-    """Whether the location is that of all the hub, and not of some of its paths."""
+    """Return whether the location covers the whole hub, and not only some of its paths."""
     return proxy_pass.is_prefix and not re.search(r"/(hub|user)(/|$)", proxy_pass.path)
 
 
@@ -97,7 +97,7 @@ def _check_headers(server: Server, proxy_pass: ProxyPass) -> Iterator[Finding]:
 
 
 def _is_for_websockets(proxy_pass: ProxyPass) -> bool:
-    """Whether the location has nothing but websockets, or the request is known to be one."""
+    """Return whether the location receives only websockets, or requests known to be one."""
     return proxy_pass.path.startswith("@") or (
         proxy_pass.is_regex and re.search("channels|websocket", proxy_pass.path) is not None
     )
@@ -124,7 +124,7 @@ def _check_timeout(proxy_pass: ProxyPass, name: str) -> Iterator[Finding]:
 
 
 def seconds(text: str) -> float:
-    """Parse one of nginx's times; infinity for what is no time."""
+    """Parse one of nginx's times; return infinity for other text."""
     text = text.replace(" ", "")
     units = {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
     units.update({"M": 2592000, "y": 31536000})

@@ -31,7 +31,7 @@ SETS: Dict[str, Tuple[Tuple[str, str], ...]] = {
     "kerberos-server": _kerberos("server_face", *_KERBEROS, "on_loop", "server_renewer"),
 }
 """Modules of ``DEPLOYED`` that are added together, by the name of the set: the name of each
-file, and its source. In the order of writing, each after those that it imports."""
+file, and its source. They are in the order of writing: each after those that it imports."""
 _FILE_ERRORS = {
     errno.EINVAL: "the patch is not a regular file",
     errno.EFBIG: "the patch is larger than 1 MiB",
@@ -44,7 +44,7 @@ class Addition(NamedTuple):
     path: str
     source: str
     content: Union[bytes, BadPatch]
-    """The bytes of the source, or the error of reading it."""
+    """The bytes of the source, or the error that reading it raised."""
 
     @property
     def is_helper(self) -> bool:
@@ -62,8 +62,8 @@ class Addition(NamedTuple):
 def parse(value: str, file: str, read: "Callable[[str], bytes]") -> Tuple[Addition, ...]:
     """Parse the row ``Adds: value`` of the patch file ``file``; ``read`` as ``read_patch``.
 
-    A row of a set gives its files, in their order. Raises BadPatch for an invalid row. The
-    error of reading a source is raised later, by ``Addition.data``.
+    The row of a set yields the files of the set, in their order. Raises BadPatch for an invalid
+    row. ``Addition.data`` raises the error of a source that cannot be read.
     """
     target, _, source = (part.strip() for part in value.partition("<"))
     kind, colon, name = source.partition(":")
@@ -139,7 +139,7 @@ def _read_source(patch_dir: str, path: str, target: str, file: str) -> bytes:
 
 
 def is_of_a_package(path: str) -> bool:
-    """Return whether ``path`` can be a file of a release, and a valid path of the file system."""
+    """Return whether ``path`` can name a file of a release that a patch can change."""
     parts = path.split("/")
     if re.search("[\ud800-\udfff]", path):
         return False  # not UTF-8, as a header and a RECORD are
@@ -148,8 +148,11 @@ def is_of_a_package(path: str) -> bool:
 
 
 def _is_unpatchable(path: str, parts: List[str]) -> bool:
-    """Return whether no patch may change a path: .jhpatch, the metadata that proves what a
-    release shipped, bytecode, and names that a diff or a RECORD would have to quote."""
+    """Return whether no patch may change a path.
+
+    Such paths are .jhpatch, the metadata that proves what a release shipped, bytecode, and names
+    that a diff or a RECORD would have to quote.
+    """
     is_metadata = parts[0] == ".jhpatch" or parts[0].endswith((".dist-info", ".egg-info"))
     is_bytecode = "__pycache__" in parts or path.endswith((".pyc", ".pyo"))
     return is_metadata or is_bytecode or _has_quoted_name(path)

@@ -46,7 +46,7 @@ def in_order(edition: Edition) -> Tuple[str, Tuple[int, ...]]:
 
 
 def overlaps(ordered: List[Edition]) -> Iterator[BadPatch]:
-    """Yield an error for each two editions of a patch that fit the same release."""
+    """Yield an error for each pair of editions of a patch that fit the same release."""
     for _, group in itertools.groupby(ordered, lambda edition: edition.patch):
         pairs = [(interval, edition) for edition in group for interval in edition.ranges]
         for index, other_index in clashes([interval for interval, _ in pairs]):
@@ -63,7 +63,7 @@ def overlaps(ordered: List[Edition]) -> Iterator[BadPatch]:
 
 
 def distributions(patch_dirs: List[str]) -> Tuple[str, ...]:
-    """Return the distributions that have patches, by the names of their directories alone."""
+    """Return the distributions that have patches, only by the names of their directories."""
     names = (name for patch_dir in patch_dirs for name in distribution_dirs(patch_dir))
     return tuple(sorted({normalized(name) for name in names}))
 
@@ -134,8 +134,8 @@ class Catalog:
     def fitting(self, releases: Dict[str, Optional[str]]) -> Tuple[Edition, ...]:
         """Return the editions for distributions and their installed releases. Raises BadPatch.
 
-        Unless ``whole`` is set, only the edition of each patch that fits the release, or all
-        of them if none fits.
+        Unless ``whole`` is set, return of each patch only the edition that fits the release, or
+        all editions if none fits.
         """
         if self.whole:
             return self.editions(releases)
@@ -153,7 +153,7 @@ class Catalog:
     def _files_by_patch(
         self, releases: Dict[str, Optional[str]]
     ) -> Iterator[Tuple[List[str], Optional[str]]]:
-        """Yield the files of each patch, the likeliest for the release first, and the release."""
+        """Yield the files of each patch, the likeliest first, and the installed release."""
         by_patch: Dict[Tuple[str, str], List[Tuple[Tuple[int, ...], str]]] = {}
         for path in self._paths(releases):
             distribution, name = path.split(os.sep)[-2:]
@@ -167,7 +167,7 @@ class Catalog:
             yield [path for _, path in rows], version
 
     def patches(self, names: Iterable[str]) -> Tuple[str, ...]:
-        """Return the patches for distributions, by the names of their files alone."""
+        """Return the patches for distributions, only by the names of their files."""
         rows = (path.split(os.sep)[-2:] for path in self._paths(set(names)))
         patches = (
             "%s/%s" % (distribution, name[: -len(".patch")].partition("-")[2])
@@ -188,7 +188,7 @@ class Catalog:
 def refuse_empty(patch_dir: str) -> None:
     """Raise Usage if no patch file of a directory would ever be read.
 
-    A command would otherwise succeed without a word about a patch that lies elsewhere.
+    Otherwise, a command would succeed and silently ignore a patch in another place.
     """
     if next(files([patch_dir]), None) is not None:
         return
@@ -198,13 +198,13 @@ def refuse_empty(patch_dir: str) -> None:
         path=patch_dir,
         expected=LAYOUT,
         found=os.path.relpath(stray, patch_dir) if stray else "no file NAME.patch",
-        next="move the patch file there, or create a patch from a diff: "
+        next="move the patch file to such a path, or create a patch: "
         + jhpatch_command("create", "--help"),
     )
 
 
 def misplaced(patch_dir: str) -> Iterator[str]:
-    """Yield the files of a patch directory that are patches by name and are never read."""
+    """Yield the files of a patch directory that have the name of a patch but are never read."""
     for parent, directories, names in os.walk(patch_dir):
         directories.sort()
         depth = 0 if parent == patch_dir else os.path.relpath(parent, patch_dir).count("/") + 1
@@ -215,7 +215,7 @@ def misplaced(patch_dir: str) -> Iterator[str]:
 
 
 def distribution_dirs(patch_dir: str) -> List[str]:
-    """Return the directories in a patch directory, one a distribution.
+    """Return the directories in a patch directory, one for each distribution.
 
     Raises BadPatch if it cannot be read.
     """

@@ -1,8 +1,8 @@
-"""The sections of a unified diff, one a file, checked line by line before a parser reads them.
+"""The sections of a unified diff, one for each file, checked line by line before the parser.
 
-A section changes a file, creates it (``--- /dev/null``) or removes it (``+++ /dev/null``). A
-file without a line has no hunk: git's ``diff --git`` and ``new file mode`` create it. Any other
-line than these needs is an error, so that no parser skips a section in silence.
+A section changes a file, creates it (``--- /dev/null``) or removes it (``+++ /dev/null``). An
+empty file has no hunk: git's ``diff --git`` and ``new file mode`` create it. Any other line is an
+error, so that the parser does not silently skip a section.
 """
 
 import re
@@ -31,10 +31,10 @@ class Section(NamedTuple):
     is_new: bool
     is_removed: bool
     hunks: int
-    """How many there are."""
+    """The number of hunks."""
     body: bytes
-    """The hunks; each CR is written as NUL ``r``, a last line without a line end ends in NUL
-    ``n``, as patch_ng reads neither. A diff of text has no NUL."""
+    """The hunks. Each CR is written as NUL ``r``, and a last line without a line end ends in NUL
+    ``n``, because patch_ng can read neither. A diff of text has no NUL."""
 
 
 def unescaped(line: bytes) -> bytes:
@@ -112,10 +112,13 @@ class _Reader:
         self.old, self.new = (int(match.group(n) or 1) for n in (2, 4))
         is_whole = section.hunks == 1 and not self.hunks
         starts = int(match.group(1)), int(match.group(3))
-        if not (self.old or (is_whole and not starts[0])) or (section.is_new and self.old):
-            raise BadPatch("a hunk has no context line", path=self.file)
-        if not (self.new or (is_whole and not starts[1])) or (section.is_removed and self.new):
-            raise BadPatch("a hunk has no context line", path=self.file)
+        if (section.is_new and self.old) or (section.is_removed and self.new):
+            message = "line %d of the diff: a new file has old lines, or a removed file new ones"
+            raise self._error(index, message)
+        counts = zip((self.old, self.new), starts)
+        if not all(count or (is_whole and not start) for count, start in counts):
+            message = "line %d of the diff: a hunk has no line of the old or of the new file"
+            raise self._error(index, message)
         self.hunks += 1
         self.body.append(self.lines[index])
 
@@ -175,7 +178,7 @@ class _Reader:
 
 
 def _path(name: bytes, prefix: bytes) -> str:
-    """Return the path of a ``---`` or ``+++`` line; "" if it is no path with that prefix.
+    """Return the path of a ``---`` or ``+++`` line; "" if it is not a path with that prefix.
 
     A name with a space ends in a tab, as git writes it: patch(1) reads a date after a space.
     """

@@ -37,7 +37,7 @@ class Change(NamedTuple):
 
 
 class Edition(NamedTuple):
-    """A patch file: the form of a patch for some releases."""
+    """A patch file: the patch for certain releases."""
 
     patch: str
     """The name that users type, ``<distribution>/<name>``."""

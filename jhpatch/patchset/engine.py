@@ -23,8 +23,8 @@ Files = Dict[str, Optional[bytes]]
 
 
 class Hunk(NamedTuple):
-    """Old and new lines, each with its line end; their start in the old and in the new file,
-    counted from 0."""
+    """Old and new lines, each with its line end, and where they start in the old and in the new
+    file, counted from 0."""
 
     old_start: int
     new_start: int
@@ -54,7 +54,7 @@ def after_of(edition: Edition, before: Files) -> Files:
 
 
 def unchecked_after_of(edition: Edition, before: Files) -> Files:
-    """Return the same as ``after_of``, unverified, to write a header.
+    """Return what ``after_of`` returns, but unverified, to write a header.
 
     Raises BadPatch if a hunk is not at its line.
     """
@@ -175,7 +175,7 @@ def parsed(diff: bytes, file: str) -> Dict[str, FileDiff]:
 
 
 def _parsed_hunks(rows: List[Section], file: str) -> List[Tuple[Hunk, ...]]:
-    """Return the hunks of each section. patch_ng sees numbers for paths: it changes some."""
+    """Return the hunks of each section; numbers stand for paths: patch_ng changes some."""
     if not rows:
         return []
     heads = (b"--- a/%d\n+++ b/%d\n" % (number, number) for number in range(len(rows)))
@@ -185,7 +185,7 @@ def _parsed_hunks(rows: List[Section], file: str) -> List[Tuple[Hunk, ...]]:
         patch = parser.fromstring(text)
     except MemoryError:
         raise  # not an error of the patch
-    except Exception as error:  # patch_ng can raise anything for an invalid diff
+    except Exception as error:  # patch_ng can raise any exception for an invalid diff
         raise BadPatch("the diff cannot be parsed: %r" % error, path=file)
     if not patch or patch.errors or patch.warnings:
         raise BadPatch(
@@ -237,7 +237,7 @@ class _Silent:
     """A logger and a handler that drop all messages: jhpatch reports errors itself."""
 
     def addHandler(self, *ignored: Any) -> None:
-        """Do nothing, as all methods."""
+        """Do nothing, like all methods."""
 
     debug = info = warning = error = addHandler
 

@@ -1,8 +1,8 @@
 """The patch directories that no option names: the standing one, and installed patch sets.
 
 A patch set is a wheel whose entry point group ``jhpatch.patches`` names a package of it, whose
-directory is a patch directory. The package is not imported, so no code of it runs. The entry
-points are read here, as importlib.metadata takes 37 ms and Python 3.6 has none.
+directory is a patch directory. The package is not imported, so no code of it runs. This
+module reads the entry points, because importlib.metadata takes 37 ms and Python 3.6 lacks it.
 """
 
 import contextlib
@@ -22,8 +22,8 @@ _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z")
 def installed(path: Iterable[str]) -> List[Tuple[str, str]]:
     """Return the name and the directory of each patch set on an import path, by name.
 
-    The directory may be missing: the caller reports it. Of two copies of a package the first
-    counts. Two sets may have the same name for their entry points.
+    The directory may be missing: the caller reports it. Of two copies of a package, the first
+    counts. Two sets can have the same name for their entry points.
     """
     found: Dict[str, Tuple[str, str]] = {}
     for site in path:
@@ -58,15 +58,15 @@ def _parse(text: str) -> Iterator[Tuple[str, str]]:
 
 
 def _directory(site: str, package: str) -> str:
-    """Return the directory of a package, without an import of it."""
+    """Return the directory of a package without importing it."""
     if not _NAME.match(package):
-        return os.path.join(site, package)  # no package: nothing is there
+        return os.path.join(site, package)  # not a package name: the path does not exist
     path = os.path.join(site, *package.split("."))
     if not os.path.isdir(path):  # an editable install, whose finder knows the directory
         from importlib.util import find_spec
 
         top, _, rest = package.partition(".")
-        with contextlib.suppress(Exception):  # another package's finder
+        with contextlib.suppress(Exception):  # a finder of another package can raise any
             spec = find_spec(top)
             places = list(spec.submodule_search_locations or ()) if spec else []
             if places:

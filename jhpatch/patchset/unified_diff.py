@@ -16,7 +16,7 @@ def diff(
 
     Paths start with ``a/`` and ``b/``; hunks have three lines of context. "" if the bytes
     are equal. Bytes that are not UTF-8 become surrogates (PEP 383). An empty file that is
-    created or removed is in git's form: a unified diff has none.
+    created or removed is in git's form, because a unified diff has no form for it.
     """
     if b"" in (before, after) and None in (before, after):
         mode, index = "deleted file mode", "e69de29..0000000"

@@ -1,7 +1,7 @@
 """The releases that a patch is for: closed ranges, and the comparison of release numbers.
 
-Plain releases (``6.1.0``) compare as tuples of numbers. Only for other releases is
-packaging imported, which takes 32 ms. Pure.
+Plain releases (``6.1.0``) compare as tuples of numbers. Only other releases need packaging,
+which takes 32 ms to import. Pure functions.
 """
 
 import functools
@@ -17,7 +17,7 @@ _FIELD_CAP = 2000
 
 def is_plain(version: str) -> bool:
     """Return whether a version is numbers separated by dots."""
-    parts = version.split(".")  # faster than the compilation of a regular expression
+    parts = version.split(".")  # faster than compiling a regular expression
     return all(0 < len(part) <= _MOST_DIGITS and not part.strip("0123456789") for part in parts)
 
 
@@ -72,7 +72,7 @@ def _range(part: str, wildcard: bool) -> Range:
         if is_plain(version):
             return Range(version, version)
         if re.match(r"[0-9][0-9A-Za-z.+!_-]*\Z", version) and _parsed(version) is not None:
-            normalized = str(_parsed(version))  # 0!1.0 is 1.0 and compares as that
+            normalized = str(_parsed(version))  # 0!1.0 is 1.0, and compares like it
             return Range(normalized, normalized)
     elif sign == ">=" and high[:2] == "<=" and is_plain(low) and is_plain(high[2:]):
         if key(low) <= key(high[2:]):
@@ -103,9 +103,9 @@ def _parsed(version: str) -> Any:
 
 
 def clashes(ranges: List[Range]) -> Iterator[Tuple[int, int]]:
-    """Yield the indexes of each two of ``ranges`` that can contain the same release.
+    """Yield the indexes of pairs of ``ranges`` that can contain the same release.
 
-    Of three plain ranges that overlap, only the neighbours are sure to be included.
+    If more than two plain ranges overlap, not every pair is included, but at least one is.
     """
     plain = [index for index, interval in enumerate(ranges) if is_plain(interval.low)]
     widest = None
@@ -138,8 +138,8 @@ def _inexact_clashes(ranges: List[Range]) -> Iterator[Tuple[int, int]]:
 
 
 def near(version: str, ranges: Iterable[Range]) -> str:
-    """Return a text of ``ranges``: all if they are few, else the first and the last release
-    and the ranges next to ``version``.
+    """Return ``ranges`` as text: all if they are at most three; else the first and the last
+    release, and the ranges next to ``version``.
     """
     ordered = sorted(ranges, key=lambda interval: key(interval.low))
     if len(ordered) <= 3:

@@ -72,7 +72,7 @@ def _kernel(result: Result, kernel: KernelReport, terminal: bool) -> Iterator[st
 
 
 def _site_file(result: Result, file: SiteFile, style: Style, runner: Runner) -> str:
-    """Return the file itself; if it has a path, its diff in a dry run, and the notes."""
+    """Return the file; if it has a path, the diff (in a dry run or with an error) and notes."""
     if file.path is None:
         return file.text
     diff = file.diff if result.dry_run or result.error else ""

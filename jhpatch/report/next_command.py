@@ -1,4 +1,4 @@
-"""The text of an ``errors.NextStep``, as users type it: the only place that quotes commands."""
+"""The text of an ``errors.NextStep``, as users type it. No other module quotes commands."""
 
 import re
 from typing import Tuple
@@ -12,18 +12,20 @@ ONLY_PATCHES = "--only-patches"
 
 
 class Runner(NamedTuple):
-    """The Python that runs jhpatch and the options that select sites and patches: with them,
-    the next command works in any shell."""
+    """The Python that runs jhpatch, and the options that select sites and patches.
+
+    With them, the next command acts on the same sites in any shell.
+    """
 
     python: str = "python"
     options: Tuple[str, ...] = ()
     """``--python``, ``--site``, ``--patches`` and ``--only-patches``, as they were typed."""
     patches: Tuple[str, ...] = ()
-    """``--patches`` and ``--only-patches`` alone, which the maintainers' commands have, too."""
+    """``--patches`` and ``--only-patches``, which the commands for patch maintainers have, too."""
     flags: Tuple[str, ...] = ()
-    """Of that Python: ``-I`` if this run has it, or is root's."""
+    """Of that Python: ``-I`` if this run has it, or if root runs it and ``-I`` finds jhpatch."""
     flags_of_others: Tuple[str, ...] = ()
-    """The same for a command that another user runs, such as root by way of sudo."""
+    """The same for a command that another user runs, such as root through sudo."""
     arguments: Tuple[str, ...] = ()
     """The arguments of this run."""
     variables: Tuple[str, ...] = ()
@@ -47,7 +49,7 @@ class Runner(NamedTuple):
                 is_alone = command.alone or arguments[0] in MAINTENANCE
                 has_patches = is_alone and "--patches" in arguments
                 options = () if has_patches else self.patches if is_alone else self.options
-                if "--help" in arguments:  # one of them may be what was wrong
+                if "--help" in arguments:  # one of them may be the wrong one
                     options = ()
                 left_out = [ONLY_PATCHES] * (arguments[0] == "lint" or ONLY_PATCHES in arguments)
                 arguments[1:1] = (word for word in options if word not in left_out)

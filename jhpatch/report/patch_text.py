@@ -41,7 +41,7 @@ def text(
 
 
 def _adopted(content: CreatedPatch) -> Iterator[str]:
-    """Yield a line for each site: the state of the patch."""
+    """Yield a line for each site with the state of the patch."""
     for site in content.sites:
         for patch in site.patches:
             if patch.patch == content.candidate.patch:

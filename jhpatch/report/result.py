@@ -116,8 +116,11 @@ class TicketReport(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """A finding of a check; ``severity`` is ``error``, ``warning`` or ``note``; ``next`` is a
-    command to type or a line to write."""
+    """A finding of a check.
+
+    ``severity`` is ``error``, ``warning`` or ``note``; ``next`` is a command to type, a line to
+    write, or advice.
+    """
 
     code: str
     severity: str
@@ -157,8 +160,7 @@ class KernelReport(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A patch file for another release: its path (which may not exist), its text, and the diff
-    of the patch files."""
+    """A new patch file: its path (which may not exist), its text, and the diff of patch files."""
 
     patch: str
     edition: str
@@ -228,7 +230,7 @@ class RebasedPatch(NamedTuple):
 
 
 class CreatedPatch(NamedTuple):
-    """The content of ``create``: the patch file, and the site that it was made in."""
+    """The content of ``create``: the patch file, and the site in which it was created."""
 
     candidate: Candidate
     sites: Tuple[SiteReport, ...]
@@ -277,7 +279,7 @@ class Result(NamedTuple):
 
     @property
     def sites(self) -> Tuple[SiteReport, ...]:
-        """The sites, of a command that inspects some."""
+        """The sites; empty for a command that inspects none."""
         return self.content.sites if isinstance(self.content, (Sites, CreatedPatch)) else ()
 
     @property
@@ -294,7 +296,8 @@ def error_of(error: JhpatchError) -> Error:
 def with_fallbacks(result: Result) -> Result:
     """Return the result with a next step for each error that has none.
 
-    Exceptions are the patch errors of lint, and errors without a path.
+    A patch error of lint gets none, nor does an error without a path, unless it is a usage
+    error or a patch error.
     """
 
     def with_next(error: Optional[Error]) -> Optional[Error]:
@@ -317,7 +320,7 @@ def _fallback(error: Error, command: Optional[str]) -> Optional[NextStep]:
 
 
 def _lint(path: Optional[str]) -> NextStep:
-    """Return lint for the directory of a patch file, or of what the command line names."""
+    """Return lint for the directory of a patch file, else for those of the command line."""
     if path is None or not path.endswith(".patch"):
         return jhpatch_command("lint")
     return jhpatch_command("lint", "--patches", os.path.dirname(os.path.dirname(path)) or ".")

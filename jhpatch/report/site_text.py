@@ -148,7 +148,7 @@ def _next_arguments(result: Result) -> List[str]:
 
 
 def _is_dropped(patch: PatchReport) -> bool:
-    """Return whether a change has removed the record of a patch, and no patch of a release."""
+    """Return whether a change has removed only the record of a patch, and restored no file."""
     return patch.changed and patch.state in ("absent", "not-needed", "unsupported")
 
 
@@ -169,5 +169,5 @@ def _outcome(result: Result) -> str:
         parts.append("%d %s removed" % (dropped, "record" if dropped == 1 else "records"))
     message = ", ".join(parts)
     if any(site.restart for site in result.sites):
-        return message + "; the processes above run the previous code until they are restarted"
+        return message + "; the processes above run the previous code until you restart them"
     return message

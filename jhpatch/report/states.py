@@ -9,20 +9,20 @@ NOT_NEEDED = "not-needed"
 OUTDATED = "outdated"
 PRISTINE = "pristine"
 SHADOWED = "shadowed"
-"""Python imports another copy; of reports alone."""
+"""Python imports another copy; used only in reports."""
 SUPERSEDED = "superseded"
 UNSUPPORTED = "unsupported"
 
 PATCHED = (APPLIED, OUTDATED, MODIFIED)
-"""Those in which files of the patch are in use."""
+"""The states in which files of the patch are in use."""
 
 LABELS = {PRISTINE: "unpatched", SUPERSEDED: "overwritten by an upgrade"}
-"""The states that text names otherwise than JSON."""
+"""The labels of the states that have another name in text than in JSON."""
 
 # The states of a file.
 BEFORE = "before"
 AFTER = "after"
 MISSING = "missing"
-"""The file is missing, as without the patch."""
+"""The file is missing, as it is without the patch."""
 OTHER = "other"
 """None of these, or missing although it should exist."""

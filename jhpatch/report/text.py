@@ -60,8 +60,8 @@ def ending(result: Result, runner: Runner) -> List[str]:
 
 
 def plain(text: str) -> str:
-    """Escape what a path or a version may contain and a terminal interprets: control characters,
-    line ends, and characters that change the direction of text."""
+    """Escape what a terminal interprets in a path or a version: control characters, line ends,
+    and characters that change the direction of text."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else _escape(char) for char in text)

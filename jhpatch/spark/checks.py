@@ -21,7 +21,7 @@ from jhpatch.system import become_user
 TABLE = FindingTable(
     {
         "spark": FindingKind("note", "the kernel runs these programs"),
-        "hadoop": FindingKind("note", "HADOOP_CONF_DIR describes this cluster"),
+        "hadoop": FindingKind("note", "the Hadoop configuration describes this cluster"),
         "no-spark": FindingKind(
             "note",
             "doctor checks the Spark of each PySpark kernel",
@@ -31,6 +31,7 @@ TABLE = FindingTable(
 )
 """The notes; the faults are in ``causes.CAUSES`` (docs/pyspark.md)."""
 finding = TABLE.finding
+_LIMIT = 30.0  # seconds; doctor itself no longer waits then
 _Look = Callable[[Mapping[str, str], bool], List[Fault]]
 _VARIABLES_OF_ROOT = {"KRB5CCNAME", "KRB5_CLIENT_KTNAME", "HOME"}
 
@@ -98,7 +99,7 @@ def _faults_as_user(account: Account, environ: Mapping[str, str], look: _Look) -
     def job() -> List[Dict[str, Any]]:
         return [causes.packed(fault) for fault in look(own, True)]
 
-    return [causes.unpacked(row) for row in become_user.run_as(account.uid, job)]
+    return [causes.unpacked(row) for row in become_user.run_as(account.uid, job, limit=_LIMIT)]
 
 
 def _notes(name: str, environ: Mapping[str, str]) -> Iterator[Finding]:

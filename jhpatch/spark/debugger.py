@@ -1,4 +1,4 @@
-"""Whether the ipykernel of a Python has a debugger: it reports so in a kernelspec of its own."""
+"""Whether the ipykernel of a Python has a debugger, as its own kernelspec reports."""
 
 import subprocess
 from typing import Mapping
@@ -10,7 +10,7 @@ _CODE = (
 
 
 def has_debugger(python: str, environ: Mapping[str, str], seconds: float = 20) -> bool:
-    """Ask ipykernel, from release 6 on; False if it cannot be asked within the seconds."""
+    """Return whether ipykernel reports a debugger (6 and later); False if it is too slow."""
     known = {key: environ[key] for key in sorted(environ) if not key.startswith("PYTHON")}
     try:
         output = subprocess.run(

@@ -14,7 +14,7 @@ from jhpatch.spark import probe
 from jhpatch.spark.faults import no_ipykernel, refusal_of
 from jhpatch.system import path_owners
 
-# Cloudera's parcels, Hortonworks' links, Bigtop's packages, and what people unpack by hand.
+# Cloudera's parcels, Hortonworks' links, Bigtop's packages, and manual installations.
 _SPARK_HOMES = (
     "/opt/cloudera/parcels/SPARK3/lib/spark3",
     "/opt/cloudera/parcels/SPARK2/lib/spark2",
@@ -71,9 +71,9 @@ def find_spark(
 
 
 def _spark_homes(python: str, environ: Mapping[str, str], root: str) -> List[str]:
-    """Return the installed Sparks, each once whatever links lead to it.
+    """Return the installed Sparks, each once even if several links lead to it.
 
-    Python is asked for pip's pyspark: it may be in the user's site-packages.
+    This runs Python to find pip's pyspark, which may be in the user's site-packages.
     """
     asked = ask_python(python, environ)[0]
     own = spark_home.own_home(asked.pyspark[0]) if asked else ""
@@ -152,7 +152,7 @@ class Pythons(NamedTuple):
 
 
 def path_of(python: str, option: str, environ: Mapping[str, str]) -> str:
-    """Return the absolute path of a Python that an option names, as a name on PATH too.
+    """Return the absolute path of a Python that an option names by path or by a name on PATH.
 
     Raises Refused.
     """
@@ -198,26 +198,26 @@ def find_pythons(
 
 
 def ask_python(path: str, environ: Mapping[str, str]) -> Tuple[Optional[KernelPython], str, bool]:
-    """Return what a kernel's Python is; or None, why not, and whether it is there."""
+    """Return what a kernel's Python is; or None, why not, and whether it exists."""
     reason, is_there = _not_run(path)
     if reason:
         return None, reason, is_there
     own = {name: environ[name] for name in environ if not name.startswith("PYTHON")}
     python, problem = probe.ask(path, own)
-    return python, "" if python else "%s is not a Python interpreter: %s" % (path, problem), False
+    return python, "" if python else "%s does not run as a Python: %s" % (path, problem), False
 
 
 def python_release(path: str, environ: Mapping[str, str]) -> Tuple[Tuple[int, ...], str, bool]:
-    """Return the minor release of a workers' Python; or why not, and whether it is there."""
+    """Return the minor release of the workers' Python; or why not, and whether it exists."""
     reason, is_there = _not_run(path)
     if reason:
         return (), reason, is_there
     release = spark_home.minor_of(path, environ)
-    return release, "" if release else "%s is not a Python interpreter" % path, False
+    return release, "" if release else "%s does not print a Python release" % path, False
 
 
 def _not_run(path: str) -> Tuple[str, bool]:
-    """Return why a Python is not run, and whether it is there.
+    """Return why jhpatch does not run a Python, and whether it exists.
 
     Root runs no interpreter that another user can write.
     """

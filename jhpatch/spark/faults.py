@@ -34,14 +34,14 @@ def no_ipykernel(python: str) -> Fault:
 
 
 def prevents_start(fault: Fault) -> bool:
-    """Whether Spark does not start with this fault."""
+    """Return whether Spark does not start with this fault."""
     return CAUSES[fault.code].severity == "error"
 
 
 def repeated(step: Optional[NextStep], given: Sequence[Tuple[str, str]]) -> Optional[NextStep]:
-    """Return a next step whose ``kernelspec install`` has the options that were given, too.
+    """Return a next step whose ``kernelspec install`` repeats the options that were given.
 
-    ``given``: options with their values; an option of the step's own counts before it.
+    ``given``: options with their values. An option that the step itself has takes precedence.
     """
     if step is None:
         return None

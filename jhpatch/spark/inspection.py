@@ -35,8 +35,8 @@ def inspect(
 ) -> Tuple[Tuple[Fault, ...], Tuple[str, ...]]:
     """Return the faults of a kernel, and notes on what is unknown.
 
-    ``environ``: of the Jupyter server. ``mine``: as the user who would run the kernel, so that
-    its Python may be run and asked; root runs no program that a kernel.json names.
+    ``environ``: that of the Jupyter server. ``mine``: this process runs as the user of the kernel,
+    so it may run the kernel's Python. Root runs no program that a kernel.json names.
     """
     manifest, spec = os.path.join(kernel.directory, MANIFEST), kernel.spec
     if spec.problem:
@@ -70,7 +70,7 @@ def inspect(
 
 
 def _startable(launch: Launch, manifest: str) -> Iterator[Fault]:
-    """Whether the programs that start the kernel are there."""
+    """Yield a fault for each missing program that starts the kernel."""
     for program in (launch.missing, "" if launch.program else launch.named):
         if not program:
             continue

@@ -1,4 +1,4 @@
-"""The options of ``kernelspec install``, checked and completed from this host → a kernel."""
+"""Check the options of ``kernelspec install``, and complete them from this host to a kernel."""
 
 import re
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
@@ -101,7 +101,7 @@ def _check(options: KernelOptions) -> None:
     if not _MASTER.fullmatch(options.master):
         raise Usage(
             "--master is not a supported cluster URL",
-            expected="yarn, local[N], spark://HOST",
+            expected="a master such as yarn, local[2] or spark://HOST:PORT",
             found=options.master or "nothing",
         )
     if options.deploy_mode != "client":
@@ -115,7 +115,7 @@ def _check(options: KernelOptions) -> None:
 def _parse_pairs(
     texts: Sequence[str], option: str, names: "re.Pattern[str]"
 ) -> Tuple[Tuple[str, str], ...]:
-    """Return the pairs by name; of two with the same name the last."""
+    """Return the pairs, sorted by name; of two with the same name, the last one."""
     pairs: Dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")

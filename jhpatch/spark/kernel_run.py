@@ -43,8 +43,8 @@ class Outcome(NamedTuple):
 def run_job(name: str, timeout: float, say: Callable[[str], None]) -> Outcome:
     """Start a kernel, run the job and shut the kernel down, within ``timeout`` seconds.
 
-    ``say`` is called with each line of progress. Whatever keeps the kernel from its start is a
-    fault of the outcome.
+    ``say`` is called with each line of progress. The outcome contains a fault for everything that
+    keeps the kernel from starting.
     """
     end = time.monotonic() + timeout
     for remaining in reversed(range(_STARTS)):
@@ -84,7 +84,7 @@ class _Run:
                 return self._result()
 
     def _wait_until_ready(self) -> None:
-        """Wait for the reply to ``kernel_info``, as ``wait_for_ready``, and lose no output."""
+        """Wait for the reply to ``kernel_info`` like ``wait_for_ready``, but keep the output."""
         self._client.kernel_info()
         asked = time.monotonic()
         while True:
@@ -118,7 +118,8 @@ class _Run:
             raise Ended("kernel-died", words)
         if time.monotonic() > self._end:
             raise Ended(
-                "spark-timeout", "the kernel did not answer within the time limit (--timeout)"
+                "spark-timeout",
+                "the kernel did not finish the job within the time limit (--timeout)",
             )
 
     def _drain(self) -> None:
@@ -131,7 +132,7 @@ class _Run:
     def _note(self, message: Any) -> None:
         """Keep what a message prints, and pass each line on as progress."""
         content = message["content"]
-        if message["msg_type"] == "error":  # of a start-up file
+        if message["msg_type"] == "error":  # in a start-up file
             self.streams["stderr"] += "\n".join(content["traceback"]) + "\n"
         if message["msg_type"] != "stream":
             return
@@ -148,7 +149,7 @@ class _Run:
         except ValueError:
             result = None
         if not isinstance(result, dict):
-            raise Ended("spark-failed", "the kernel did not run the job")
+            raise Ended("spark-failed", "the kernel printed no result of the job")
         return result
 
 
@@ -207,7 +208,7 @@ def fault_of(
     printed: str,
     streams: Mapping[str, str],
 ) -> Optional[Fault]:
-    """Return why there was no job: from its error, from the output of the processes."""
+    """Return why the job failed, by its error or the output of the processes; None if it ran."""
     if ended is None and "count" in result and "error" not in result and "fault" not in result:
         return None
     own: Optional[Fault] = None

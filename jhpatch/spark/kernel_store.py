@@ -1,4 +1,4 @@
-"""Kernelspecs on the disk: their directories, which are installed, writing and removing one.
+"""Kernelspecs on disk: find their directories, and list, write and remove kernels.
 
 jupyter_client and jupyter_core decide on the directories (KernelSpecManager).
 """
@@ -34,7 +34,7 @@ class InstalledKernel(NamedTuple):
 
     @property
     def name_to_write(self) -> str:
-        """What ``kernelspec install --name`` needs to write this kernel again; often nothing."""
+        """The --name that writes this kernel again; empty if it is the default, or not ours."""
         return self.name if self.spec.ours and self.name != "pyspark" else ""
 
 
@@ -74,7 +74,7 @@ def _jupyter() -> Tuple[Any, Any]:
         paths = importlib.import_module("jupyter_core.paths")
     except ImportError as error:
         raise Failed(
-            "this Python has no jupyter_client: %s" % error,
+            "this Python cannot import jupyter_client: %s" % error,
             expected="the Python of the Jupyter server",
             next=install_command("jupyter_client"),
         )
@@ -82,7 +82,7 @@ def _jupyter() -> Tuple[Any, Any]:
 
 
 def kernels() -> Iterator[InstalledKernel]:
-    """Return the PySpark kernels that a server of this Python and user offers, by name.
+    """Yield the PySpark kernels that a server of this Python and user offers, by name.
 
     One whose kernel.json cannot be used has a ``problem``. Raises Failed.
     """
@@ -113,7 +113,7 @@ def read_script(path: str) -> Optional[str]:
 
 
 def all_kernels() -> Iterator[InstalledKernel]:
-    """Return the kernels of any language that a server offers, by name. Raises Failed."""
+    """Yield the kernels of any language that a server offers, by name. Raises Failed."""
     directories: Dict[str, str] = {}
     manager = _jupyter()[0]
     try:
@@ -178,14 +178,14 @@ def stale_files(directory: str, files: Dict[str, bytes]) -> List[str]:
 
 
 def _manifest_last(names: Iterable[str]) -> List[str]:
-    """Sort names: only with its kernel.json is a directory a kernel, and then it is complete."""
+    """Sort names with kernel.json last: it makes the directory a kernel."""
     return sorted(names, key=lambda name: (name == MANIFEST, name))
 
 
 def write(directory: str, files: Dict[str, bytes]) -> None:
-    """Write files into a kernel's directory, each replaced whole, in the order of ``files``.
+    """Write files into a kernel's directory, in the order of ``files``.
 
-    Raises Failed, Refused.
+    Each file is replaced as a whole. Raises Failed, Refused.
     """
     _require_safe_directory(directory)
     try:
@@ -258,5 +258,5 @@ def _failed(error: OSError, directory: str) -> Failed:
         error.strerror or str(error),
         path=os.fsdecode(error.filename or directory),
         expected="a directory that this user can write",
-        next="run the same command with sudo, or with --user",
+        next="if permission is denied, run the same command with sudo, or with --user",
     )

@@ -1,4 +1,4 @@
-"""A PySpark kernelspec: values in, the text of its files out. Pure, deterministic.
+"""The text of a PySpark kernelspec's files, from its values. Pure and deterministic.
 
 The format of kernel.json is jupyter_client's ("Making kernels for Jupyter"); the variables
 that Spark reads are in its bin/pyspark and python/pyspark/java_gateway.py.
@@ -14,7 +14,7 @@ SCHEMA = 1
 RENEWAL = "spark.kerberos.renewal.credentials"
 """With ``ccache`` a running application reads new tickets from the cache (SPARK-28005)."""
 
-# Counts more than ``exec_PYTHONSTARTUP = False`` in a user's profile.
+# Overrides ``exec_PYTHONSTARTUP = False`` in a user's profile.
 _EXECUTE = "--IPKernelApp.exec_PYTHONSTARTUP=True"
 MODULES = (
     *("causes", "host_files", "spark_home", "hadoop", "tickets", "meanings", "reasons"),
@@ -87,7 +87,7 @@ def submit_args(kernel: Kernel) -> str:
 
 
 def environment(kernel: Kernel) -> Dict[str, str]:
-    """Return ``env`` of kernel.json; its values pass through string.Template in jupyter_client."""
+    """Return ``env`` of kernel.json; jupyter_client applies string.Template to its values."""
     values = {
         "JAVA_HOME": kernel.java_home,
         "JHPATCH_PYSPARK": json.dumps({"lazy": kernel.lazy, "idle_stop": kernel.idle_stop}),

@@ -1,8 +1,9 @@
 """How a kernel is started: its program, the Python in it, the environment that Spark will see.
 
 jupyter_client starts argv[0] with the variables of kernel.json (``format_kernel_cmd``,
-``KernelProvisionerBase.pre_launch``). Between it and Python may be a shell. Its text is read
-here and never run: what it does not show counts as unknown, and nothing is reported then.
+``KernelProvisionerBase.pre_launch``). argv[0] may be a shell script that starts Python. This
+module reads the text of the script and never runs it. What the text does not show is unknown, and
+is not reported.
 """
 
 import os
@@ -19,7 +20,7 @@ _SHELLS = ("sh", "bash", "dash", "ksh", "zsh")
 _PYTHON = re.compile(r"(python|pypy)\d*(\.\d+)*")
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.S)
 _REFERENCE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
-# Words after which the environment may be any: other files run, or a branch is not taken.
+# After these words, the environment is unknown: other files run, or a branch may not be taken.
 _UNREADABLE = (
     *("source", ".", "eval", "module", "conda", "micromamba", "ml", "unset", "read"),
     *("if", "for", "while", "case", "function", "until", "select", "{"),
@@ -47,7 +48,7 @@ class Launch(NamedTuple):
     module: str = ""
     """The top package that Python runs (``-m``); empty if it is not known."""
     missing: str = ""
-    """A script or Python that the shell would run, and that is not there."""
+    """A script or Python that the shell would run, if it does not exist."""
 
 
 def environment_of(
@@ -55,10 +56,9 @@ def environment_of(
 ) -> Tuple[Dict[str, str], Dict[str, str]]:
     """Return a kernel's environment, and the variables that keep a reference, with its name.
 
-    A variable that extends itself (``PYTHONPATH=x:${PYTHONPATH}``) is as meant without it.
-
-    As jupyter_client does: references are filled in from the server's environment ``environ``,
-    not from ``env``; one that is not there is left as it is.
+    As jupyter_client does, this fills in references from the server's environment ``environ``,
+    not from ``env``; a reference to a missing variable stays. A variable that extends itself
+    (``PYTHONPATH=x:${PYTHONPATH}``) does not count: its value is right without the reference.
     """
     values = {name: string.Template(env[name]).safe_substitute(environ) for name in env}
     unfilled = {}
@@ -136,7 +136,7 @@ def _followed(
 
 
 def found(program: str, environment: Mapping[str, str], is_run: bool = True) -> str:
-    """Return a program's path, as execvpe(3) finds it; empty if it is not there."""
+    """Return a program's path, as execvpe(3) finds it; empty if there is none."""
     if "/" in program:
         mode = os.F_OK | os.X_OK if is_run else os.F_OK
         good = os.path.isfile(program) and os.access(program, mode)

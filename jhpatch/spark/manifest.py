@@ -1,4 +1,4 @@
-"""An installed kernel.json, by jhpatch or not: its values, and whether it is a PySpark kernel.
+"""The values of any installed kernel.json, and whether the kernel is a PySpark kernel.
 
 The format is jupyter_client's ("Making kernels for Jupyter"). Pure.
 """
@@ -29,7 +29,7 @@ class KernelSpec(NamedTuple):
     is_remote: bool = False
     """Whether a process proxy of Enterprise Gateway starts it, possibly on another host."""
     problem: str = ""
-    """Why Jupyter cannot use the file; the other values are then empty."""
+    """Why Jupyter cannot use the file; only ``mentions_spark`` is then set, too."""
     mentions_spark: bool = False
     """Whether the text of a file that cannot be used mentions Spark."""
 
@@ -75,7 +75,7 @@ def _unusable(data: bytes, problem: str) -> KernelSpec:
 
 
 def _json_problem(text: str, error: ValueError) -> str:
-    """Return the parser's sentence with line and column, and the usual cause of it."""
+    """Return the parser's message with line and column, and its usual cause."""
     position = getattr(error, "pos", 0)
     before, after = text[:position].rstrip(), text[position:].lstrip()
     hint = ""

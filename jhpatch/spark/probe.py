@@ -7,9 +7,9 @@ from typing import Mapping, Optional, Tuple
 
 from jhpatch.deployed.spark_home import KernelPython
 
-_TIMEOUT = 30  # seconds; a Python on a slow network file system takes some
+_TIMEOUT = 30  # seconds; a Python on a network file system may be slow
 _MARK = "jhpatch_probe "
-# Runs on Python 2.7 and later. It imports none of the modules: pyspark's takes a second.
+# Runs on Python 2.7 and later. It imports none of the modules: importing pyspark takes a second.
 _CODE = """
 import json, os, re, sys
 def origin(name):
@@ -44,10 +44,10 @@ print("%s" + json.dumps({"release": list(sys.version_info[:2]), "found": found})
 def ask(
     python: str, environ: Mapping[str, str], module: str = ""
 ) -> Tuple[Optional[KernelPython], str]:
-    """Return what a kernel's Python is, or None and its last words.
+    """Return what a kernel's Python is, or None and the last line that it printed.
 
-    ``module``: the top package of what it runs, if that is not ipykernel.
-    Runs the program with the kernel's own environment: for the user who would run the kernel.
+    ``module``: the top package of what it runs, if that is not ipykernel. This runs the program
+    with the kernel's own environment, so call it only as the user of the kernel.
     """
     own = {name: environ[name] for name in environ if name != "PYTHONSTARTUP"}
     try:

@@ -1,7 +1,11 @@
 """Work as another user, in a child process that runs as that user."""
 
+import contextlib
 import json
 import os
+import select
+import signal
+import time
 from typing import Any, Callable, Dict, Optional
 
 from jhpatch.errors import (
@@ -17,18 +21,28 @@ from jhpatch.errors import (
 )
 from jhpatch.system import path_owners
 
+
+class TimedOut(Failed):
+    """A child process did not finish in time, and was killed."""
+
+
 _ANSWER_CAP = 64 * 1024 * 1024  # bytes
 _KINDS = (BadPatch, Failed, Locked, MissingModule, Refused, Untrusted, Usage)
 _ERRORS = {kind.code: kind for kind in _KINDS}
 
 
-def run_as(uid: int, job: Callable[[], Any], gid: Optional[int] = None) -> Any:
+def run_as(
+    uid: int, job: Callable[[], Any], gid: Optional[int] = None, limit: Optional[float] = None
+) -> Any:
     """Call ``job`` in a child process that runs as user ``uid``; return its answer, as JSON.
 
-    The child also has the group ``gid``, by number: that of a tree from elsewhere, such as an
-    image, whose user this host does not know as a member. The caller must have loaded
+    After ``limit`` seconds, the child is killed: the user can stop it, and so can a file system
+    that does not respond. None waits for the child to complete a change.
+
+    The child also has the group ``gid``: that of files from elsewhere, such as an image, if this
+    host does not know their owner as a member of the group. The caller must have loaded
     everything that the job imports or reads from files of root. Raises the job's own
-    JhpatchError, and Failed for any other failure.
+    JhpatchError, TimedOut after the limit, and Failed for any other failure.
     """
     reader, writer = os.pipe()
     pid = os.fork()
@@ -43,12 +57,39 @@ def run_as(uid: int, job: Callable[[], Any], gid: Optional[int] = None) -> Any:
         finally:
             os._exit(code)  # without the parent's exit handlers
     os.close(writer)
+    data = None
     try:
         with os.fdopen(reader, "rb") as pipe:
-            data = pipe.read(_ANSWER_CAP)
+            data = pipe.read(_ANSWER_CAP) if limit is None else _read(pipe.fileno(), limit)
     finally:
-        _, status = os.waitpid(pid, 0)  # after Ctrl-C too: the child completes its site first
-    return _unpack(uid, data, status)
+        if limit is not None and data is None:  # after the limit or Ctrl-C
+            _kill(pid)
+        _, status = os.waitpid(pid, 0)  # also after Ctrl-C: the child first completes its site
+    if limit is not None and data is None:
+        raise TimedOut("the child process of uid %d did not finish within %g s" % (uid, limit))
+    return _unpack(uid, data or b"", status)
+
+
+def _read(descriptor: int, limit: float) -> Optional[bytes]:
+    """Return what a child writes until it closes the pipe; None after ``limit`` seconds."""
+    end = time.monotonic() + limit
+    data = b""
+    while len(data) < _ANSWER_CAP:
+        left = end - time.monotonic()
+        if left <= 0 or not select.select([descriptor], [], [], left)[0]:
+            return None
+        piece = os.read(descriptor, 1 << 20)
+        if not piece:
+            break
+        data += piece
+    return data
+
+
+def _kill(pid: int) -> None:
+    """Kill a child, and the programs that it has started in its session."""
+    for kill in (os.kill, os.killpg):
+        with contextlib.suppress(OSError):
+            kill(pid, signal.SIGKILL)
 
 
 def _run(uid: int, job: Callable[[], Any], gid: Optional[int]) -> Dict[str, Any]:
@@ -101,8 +142,8 @@ def _become(uid: int, gid: Optional[int]) -> None:
         os.setresuid(uid, uid, uid)
     except OSError as error:  # a user namespace without this uid, a container without CAP_SETUID
         raise Refused(
-            "root cannot become the owner of the site: %s" % error.strerror,
-            expected="a process that may become uid %d" % uid,
+            "root cannot become uid %d: %s" % (uid, error.strerror),
+            expected="a process that can become uid %d" % uid,
             found=str(error.strerror),
             next="run jhpatch as uid %d" % uid,
         )

@@ -1,7 +1,7 @@
 """Compile sources and rebuild .pyc files with the interpreter that runs this file.
 
-A site's own Python runs it as a script (``python -I -S -B``). It therefore imports the
-standard library alone, supports Python 3.6, and reads and writes JSON.
+A site's own Python runs it as a script (``python -I -S -B``). It therefore imports only the
+standard library, supports Python 3.6, and reads and writes JSON.
 """
 
 import contextlib
@@ -21,8 +21,8 @@ def check(
 ) -> List[List[str]]:
     """Return ``[path, message]`` of each source that does not compile.
 
-    A source is its bytes decoded as Latin-1, so that its own coding line applies. The
-    others' code, marshalled as in a .pyc for a file below ``site``, goes to ``compiled``.
+    A source is its bytes decoded as Latin-1, so that its own coding line applies. ``compiled``
+    receives the code of the others, marshalled as in a .pyc for a file below ``site``.
     """
     errors = []
     for path in sorted(sources):
@@ -41,7 +41,7 @@ def check(
 
 def form() -> Tuple[str, bytes]:
     """Return the tag in a .pyc's name and the .pyc's first bytes, up to the time (PEP 552)."""
-    # importlib.util takes it from there too, but needs 2 ms to load.
+    # importlib.util has it from there, too, but takes 2 ms to load.
     from importlib._bootstrap_external import MAGIC_NUMBER
 
     flags = b"\0\0\0\0" if sys.version_info >= (3, 7) else b""
@@ -54,7 +54,7 @@ def rebuild(site: str, dropped: List[str]) -> None:
         match = PYC.match(path)
         if match and match.group(3) == sys.implementation.cache_tag:
             parent, module, _, level = match.groups()
-            # The next import of the module writes it, if this fails.
+            # If this fails, the next import of the module writes it.
             with contextlib.suppress(OSError, ValueError, SyntaxError):
                 _compile(site, parent, module, os.path.basename(path), int(level or 0))
 

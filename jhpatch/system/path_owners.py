@@ -1,9 +1,9 @@
-"""Who else can write a path: root trusts only what root alone can write.
+"""Which other users can write a path: root trusts only paths that only root can write.
 
 As root, jhpatch neither runs an interpreter nor writes in a directory that another user
-can write. The user can replace their directory by a symlink between two system calls,
-and can write any program in the place of the interpreter. For such a target jhpatch
-becomes that user first (``become_user``).
+can write. That user can replace the directory by a symlink between two system calls, and
+the interpreter by any program. For such a target, jhpatch becomes that user first
+(``become_user``).
 """
 
 import contextlib
@@ -54,7 +54,7 @@ def _is_root(uid: int) -> bool:
 def writer_of(path: str, trusts: Trusts = _is_root) -> Optional[Writer]:
     """Return the first part of ``path``, from the root, that not only root can write.
 
-    ``trusts`` tells for a uid whether that user counts as root does; root itself always does.
+    ``trusts`` returns whether a uid is trusted like root, which always is.
     Symlinks are followed step by step, and each step is checked. A sticky parent directory
     such as /tmp is safe: only the owner of an entry can replace it (inode(7)). Raises
     Failed if a part is missing or cannot be read.
@@ -63,9 +63,9 @@ def writer_of(path: str, trusts: Trusts = _is_root) -> Optional[Writer]:
 
 
 def untrusted_writer(program: str) -> Optional[Writer]:
-    """Return who else than root can write a program; None where it may be run.
+    """Return who besides root can write a program; None if it may be run.
 
-    It matters to root alone. A program that is missing has no writer.
+    The check applies only to root. A missing program has no writer.
     """
     try:
         return writer_of(program) if os.geteuid() == 0 else None
@@ -96,7 +96,7 @@ def _writers_of(path: str, trusts: Trusts = _is_root) -> Iterator[Writer]:
 
 
 def _is_open(status: os.stat_result, is_last: bool, trusts: Trusts = _is_root) -> bool:
-    """Return whether others than the owner can write; a group without members does not count.
+    """Return whether untrusted users can write by the group or mode of a file.
 
     In a sticky directory they cannot replace entries, but they can add some (``is_last``).
     """
@@ -232,8 +232,8 @@ def _is_shared(directory: str) -> bool:
 def _is_home(path: str, status: os.stat_result) -> bool:
     """Return whether a directory is a user's home.
 
-    Its owner and the user of its name are asked by key too: a directory service (SSSD, LDAP)
-    need not list its users.
+    It also looks up the owner and the user of its name, because a directory service (SSSD,
+    LDAP) need not list its users.
     """
     import pwd
 
@@ -313,7 +313,7 @@ def _open_to_several(writers: List[Writer]) -> Refused:
 
 
 def step_to_close(writers: Iterable[Writer]) -> NextStep:
-    """Return one command for all paths that several users can write; words if it could hurt."""
+    """Return one command for all paths that several users can write; text if it is not safe."""
     paths = sorted({writer.path for writer in writers})
     if all(writer.uid == 0 and os.path.dirname(writer.path) != "/" for writer in writers):
         return shell_command("chmod", "go-w", *paths)

@@ -1,6 +1,6 @@
 """Processes that still run the code from before a change, from /proc (proc(5)).
 
-The import of psutil would take longer than all the work of ``status``.
+Importing psutil would take longer than all the work of ``status``.
 """
 
 import os
@@ -52,7 +52,7 @@ def servers_of(
 ) -> Optional[Tuple[Server, ...]]:
     """Return the Jupyter processes of an environment, in order of their pids.
 
-    None if this user may not see the processes of others (hidepid), or which program one of
+    None if this user may not see the processes of others (hidepid), or the program that one of
     them runs.
     """
     if not _can_see(proc):
@@ -61,7 +61,7 @@ def servers_of(
     for process in sorted(_running(proc)):
         path = "%s/%d" % (proc, process.pid)
         is_server = _is_server_of(process.argv, path + "/exe", prefix, python)
-        # Linux reports EACCES for a process that just exits, as for another user's process.
+        # Linux reports EACCES also for a process that is just exiting.
         if is_server is None and os.path.exists(path):
             return None
         if is_server:
@@ -94,6 +94,11 @@ def variables_of(server: Server) -> Optional[Dict[str, str]]:
     if any("s" in flag for flag in flags):
         variables["PYTHONNOUSERSITE"] = "1"
     return {name: variables[name] for name in _VARIABLES if name in variables}
+
+
+def uids_of(server: Server) -> Tuple[int, ...]:
+    """Return the real and the effective uid of a server; empty if it has exited."""
+    return _uids(server.path)
 
 
 def home_of(server: Server) -> str:
@@ -153,21 +158,41 @@ def started(pid: int, uid: int, proc: str = "/proc") -> Optional[float]:
 def interpreters(proc: str = "/proc") -> Iterator[Tuple[str, int]]:
     """Return the Pythons that run a hub or a server, each with the uid of its process.
 
-    Taken from the arguments: in a virtual environment, the executable is the base Python.
+    They are taken from the arguments: in a virtual environment, the executable is the base
+    Python.
     """
     seen = set()
     for process in sorted(_running(proc)):
         if not _is_server_or_python(process.argv[0]):
             continue
-        for part in process.argv[:2]:
-            if part.startswith("/"):
-                is_python = os.path.basename(part).startswith("python")
-                python = part if is_python else os.path.join(os.path.dirname(part), "python")
-                for uid in _uids("%s/%d" % (proc, process.pid))[:1]:
-                    if (python, uid) not in seen:
-                        seen.add((python, uid))
-                        yield python, uid
-                break
+        path = "%s/%d" % (proc, process.pid)
+        paths = [part for part in process.argv[:2] if part.startswith("/")]
+        program = paths[0] if paths else _program_path(process.argv[0], path)
+        is_python = os.path.basename(program).startswith("python")
+        python = program if is_python else os.path.join(os.path.dirname(program), "python")
+        for uid in _uids(path)[:1]:
+            if (python, uid) not in seen:
+                seen.add((python, uid))
+                yield python, uid
+
+
+def _program_path(name: str, process_path: str) -> str:
+    """Return the path of a program that a process was started as, by a relative name.
+
+    As the shell finds it: below the working directory, or in PATH. A path that does not exist,
+    such as after chdir(2), is returned as well: the environment is then reported as missing.
+    """
+    try:
+        if "/" in name:
+            return os.path.join(os.readlink(process_path + "/cwd"), name)
+        with open(process_path + "/environ", "rb") as file:
+            rows = file.read(1 << 20).split(b"\0")
+    except OSError:
+        return name
+    import shutil  # loads compression libraries
+
+    search = [os.fsdecode(row[5:]) for row in rows if row.startswith(b"PATH=")]
+    return shutil.which(name, path=search[0]) or name if search else name
 
 
 def _uids(process_path: str) -> Tuple[int, ...]:

@@ -15,7 +15,7 @@ from typing import Callable, Iterator, List, Optional, Tuple, Type
 
 from jhpatch.system.files import FileContent
 
-# In bytes, larger than any Python module or RECORD; a saved file of a gigabyte is an attack.
+# In bytes. Python modules and RECORDs are smaller; a larger saved file is refused.
 SIZE_CAP = 16 * 1024 * 1024
 
 _PATH_MAX, _NAME_MAX = 4096, 255  # bytes (limits.h)
@@ -49,7 +49,7 @@ def is_sha256(value: object) -> bool:
 class RootDir:
     """An open directory; all paths passed to its methods are relative to it."""
 
-    _fd = -1  # Ctrl-C can end __init__ before its first line; __del__ runs then too
+    _fd = -1  # Ctrl-C can end __init__ before its first line; __del__ runs even then
 
     def __init__(self, path: str) -> None:
         """Open ``path``, which may contain symlinks itself. Raises OSError."""
@@ -272,7 +272,7 @@ def _read_all(fd: int, size: int, cap: int) -> bytes:
 
 
 def _blocks(fd: int, cap: int) -> Iterator[bytes]:
-    remaining = cap + 1  # stop at the cap, though another process still appends
+    remaining = cap + 1  # stop at the cap, even if another process still appends
     while remaining > 0:
         block = os.read(fd, min(remaining, 1 << 20))
         if not block:

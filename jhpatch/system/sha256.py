@@ -1,4 +1,4 @@
-"""SHA-256 by Python's own module, as OpenSSL takes 3 ms to load; by OpenSSL for large data."""
+"""SHA-256 with Python's own module, because OpenSSL takes 3 ms to load; OpenSSL for large data."""
 
 import functools
 from typing import Any
@@ -9,7 +9,7 @@ except ImportError:
     try:
         from _sha256 import sha256 as _sha256  # type: ignore[import-not-found]
     except ImportError:
-        from hashlib import sha256 as _sha256  # this Python was built with OpenSSL alone
+        from hashlib import sha256 as _sha256  # this Python was built with OpenSSL only
 
 _LARGE = 512 * 1024  # bytes; JupyterHub's RECORD has a million
 

@@ -34,16 +34,16 @@ def refuse_repeated(names: List[str]) -> None:
 
 
 def text(value: Any) -> str:
-    """Return ``value`` if it is a text of at most 4,096 characters, else raise ValueError."""
+    """Return ``value`` if it is a string of at most 4,096 characters, else raise ValueError."""
     if not isinstance(value, str) or len(value) > _TEXT_CAP:
-        raise ValueError("a value that is not a text")
+        raise ValueError("a value that is not a string, or too long")
     return value
 
 
 def number(value: Any) -> int:
     """Return ``value`` if it is a non-negative integer, else raise ValueError."""
     if type(value) is not int or value < 0:
-        raise ValueError("a value that is not a number")
+        raise ValueError("a value that is not a non-negative integer")
     return int(value)
 
 

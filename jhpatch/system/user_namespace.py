@@ -1,7 +1,7 @@
 """Owners that have no uid in this user namespace (user_namespaces(7)).
 
-Linux shows each of them as one overflow uid. Root of an unprivileged namespace has no more
-rights than the user who made it; who such an owner is remains unknown.
+Linux shows the same overflow uid for all of them, so such an owner is unknown. Root of an
+unprivileged namespace has no more rights than the user who created it.
 """
 
 import functools
@@ -16,9 +16,9 @@ _WHOLE = [0, 0, 4294967295]
 
 @functools.lru_cache(maxsize=1)
 def _overflow_uid() -> Tuple[int, bool]:
-    """Return the uid that stands for all others, and whether a user here can have it too.
+    """Return the overflow uid, and whether a user of this namespace can have it too.
 
-    The uid is -1 if all users have one of their own.
+    The uid is -1 if every user is mapped.
     """
     try:
         with open("/proc/self/uid_map", encoding="ascii") as file:
@@ -36,8 +36,8 @@ def _overflow_uid() -> Tuple[int, bool]:
 def is_outside(path: str, status: os.stat_result) -> bool:
     """Return whether the owner of ``path`` has no uid here; ``status`` is its lstat.
 
-    Root has its rights on the files of those who have one. What all users can write shows
-    nothing; its group then decides.
+    If a mapped user can have the overflow uid, too, access decides: root can write the files of
+    mapped users. For a file that all users can write, the group decides.
     """
     uid, is_ambiguous = _overflow_uid()
     if status.st_uid != uid:

@@ -9,8 +9,8 @@ class FileChange(NamedTuple):
     """The bytes of a file before and after the change; None means no file.
 
     ``guard`` is a file that identifies the distribution. If its bytes are neither those
-    before nor those after the change, another release was installed since; an undo then
-    does not restore this file.
+    before nor those after the change, another release was installed since then, and an undo does
+    not restore this file.
     """
 
     path: str

@@ -1,7 +1,7 @@
 """The directories that a change creates or removes; ``transaction`` decides on the order.
 
-A directory is created for its first file and removed with its last one: only a directory
-that holds nothing but files that the change removes, and their bytecode, is removed.
+A directory is created for its first file. It is removed only if it contains nothing but files
+that the change removes, and their bytecode.
 """
 
 import contextlib
@@ -63,7 +63,7 @@ def _depth(path: str) -> Tuple[int, str]:
 
 
 def make(root: RootDir, directory: Directory) -> None:
-    """Create a directory with its mode and owner, on the disk. Raises OSError if it exists."""
+    """Create a directory with its mode and owner, and sync it. Raises OSError if it exists."""
     parent, name = root.parent(directory.path)
     with parent:
         os.mkdir(name, 0o755, dir_fd=parent.fd)
@@ -86,14 +86,14 @@ def make_again(root: RootDir, directory: Directory) -> None:
 
 
 def _set_metadata(root: RootDir, directory: Directory) -> None:
-    """Set owner and mode of a directory, whatever the umask."""
+    """Set the owner and mode of a directory, regardless of the umask."""
     with root.directory(directory.path) as opened:
         status = os.fstat(opened.fd)
         if (status.st_uid, status.st_gid) != (directory.uid, directory.gid):
             try:
                 os.fchown(opened.fd, directory.uid, directory.gid)
             except PermissionError:
-                if status.st_uid != directory.uid:  # a group that this user is not in is no reason
+                if status.st_uid != directory.uid:  # a foreign group is no reason to fail
                     raise
         if stat.S_IMODE(os.fstat(opened.fd).st_mode) != directory.mode:
             os.fchmod(opened.fd, directory.mode)
@@ -103,8 +103,8 @@ def _set_metadata(root: RootDir, directory: Directory) -> None:
 def remove(root: RootDir, path: str) -> None:
     """Remove a directory if it is empty, or has only an empty __pycache__; not synced yet.
 
-    One with files of others stays, and one that others have removed or replaced is not
-    touched. Raises OSError.
+    A directory with other files stays. One that another program has removed or replaced is left
+    as it is. Raises OSError.
     """
     with contextlib.suppress(FileNotFoundError, UnsafePath):
         with root.directory(path) as directory:

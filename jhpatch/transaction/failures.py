@@ -19,9 +19,9 @@ def may_be_lost(site: str, error: OSError) -> Failed:
 
 
 def cleanup_failed(site: str, error: OSError) -> Failed:
-    """Return the error for files in .jhpatch that are unneeded and could not be removed."""
+    """Return the error for unneeded files in .jhpatch that could not be removed."""
     return Failed(
-        "the change was made, but stale files could not be removed: %s" % message_of(error),
+        "all changes are complete, but stale files could not be removed: %s" % message_of(error),
         path=os.path.join(site, STATE_DIR),
         next="run the same command again to remove them",
     )
@@ -32,12 +32,18 @@ def changed_meanwhile(
 ) -> Failed:
     """Return the error for a file that no longer has the bytes that the plan expects."""
     return Failed(
-        "a file was changed after jhpatch inspected it; jhpatch changed nothing",
+        "a file was changed after jhpatch inspected it",
         path=path,
         expected=_shown_data(before),
         found=_shown_data(content.data if content else None),
         next="run the same command again",
     )
+
+
+def unchanged(error: Failed) -> Failed:
+    """Return an error of a run after which the site is as before."""
+    error.message += "; nothing was changed"
+    return error
 
 
 def _shown_data(data: Optional[bytes]) -> str:

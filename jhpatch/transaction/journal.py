@@ -1,9 +1,9 @@
 """The undo journal of a transaction as a value: parsing, dumping, and its writer.
 
-The journal alone is enough to undo. It names each file, its SHA-256 before and after
-the change, and the temporary file beside it, and the directories that the change creates
-and removes. Recovery needs neither the catalog nor the
-state, so that a newer or an older jhpatch, without the patches, can recover.
+The journal alone is enough to undo. It names each file with its SHA-256 before and after the
+change and the temporary file beside it, and the directories that the change creates and
+removes. Recovery needs neither the catalog nor the state, so another version of jhpatch
+without the patches can recover.
 """
 
 import os
@@ -17,7 +17,7 @@ from jhpatch.system.rooted_files import is_relative, is_sha256
 
 SCHEMA = 2
 _WITHOUT_DIRECTORIES = 1
-"""The schema of a journal without directories, which a jhpatch that knows none can undo."""
+"""The schema of a journal without directories, which older versions of jhpatch can undo."""
 _TEMP = "[.]jhpatch-[0-9a-f]{16}-[0-9]{1,6}"
 
 
@@ -56,7 +56,7 @@ class Journal(NamedTuple):
     python: Optional[str]
     rows: Tuple[Row, ...]
     directories: Tuple[Directory, ...] = ()
-    """Each after the one that it is in."""
+    """Each parent is before the directories inside it."""
 
 
 def of_this_process(
@@ -82,10 +82,10 @@ def is_undone(
 ) -> bool:
     """Return whether an undo restores a file: it is as the transaction left it.
 
-    ``rows`` are all rows by path. To remove a file that jhpatch added, its bytes are
-    enough. A file that an undo writes belongs to the distribution of that time: a newer
-    release can have the same bytes, so the guard must match too. A missing file was removed
-    by jhpatch only if its directory still exists. A guard without a row did not exist.
+    ``rows`` are all rows by path. An undo removes a file that jhpatch added if its bytes match.
+    To restore a file, the guard must match, too: a newer release can have the same bytes. A
+    missing file was removed by jhpatch only if its directory still exists. A guard without a row
+    did not exist.
     """
     if row.before == row.after or hash_of(row.path) != row.after:
         return False
@@ -103,8 +103,8 @@ def before_removal(
 ) -> Callable[[str], bool]:
     """Return ``has_directory_of`` for the site as it was before ``journal`` removed directories.
 
-    The directory of a file counts as existing if the journal removed it from one that exists:
-    pip, which removes a distribution, removes that one too.
+    A directory that the journal removed counts as existing if its parent exists: pip, which
+    removes a distribution, removes the parent, too.
     """
     removed = {directory.path for directory in journal.directories if not directory.is_new}
 
@@ -197,7 +197,7 @@ def _refuse_metadata(*numbers: object) -> None:
 
 
 def _is_temp(name: object) -> bool:
-    """Return whether a name is ``.jhpatch-<16 hex digits>-<number>``: no other is ever removed."""
+    """Return whether a name is ``.jhpatch-<16 hex digits>-<number>``; jhpatch removes no other."""
     return isinstance(name, str) and bool(re.fullmatch(_TEMP, name))
 
 

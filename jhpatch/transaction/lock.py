@@ -73,8 +73,8 @@ def _open_lock(root: RootDir) -> int:
             with root.directory(STATE_DIR) as state_dir:
                 refuse_others(root, os.fstat(state_dir.fd), os.path.join(root.path, STATE_DIR))
                 set_mode(state_dir.fd, 0o755)
-                # Without the sync, a power cut can lose the directory and its journal. An
-                # existing one may be of a run that was killed before its own sync.
+                # Without the sync, a power cut can lose the directory and its journal. A run that
+                # was killed before its own sync may have left an existing directory.
                 site_dir.sync()
                 return _open_lock_file(state_dir)
         except BaseException:
@@ -126,9 +126,9 @@ def _holder(root: RootDir) -> Optional[str]:
 
 
 def holder_of(status: os.stat_result, locks: str) -> Optional[int]:
-    """Return the pid that /proc/locks has for the flock(2) of a file (proc_locks(5)).
+    """Return the pid that /proc/locks shows for the flock(2) of a file (proc_locks(5)).
 
-    None if it has none, as on file systems with several devices, or if the process is in
+    None if it shows none, as on file systems with several devices, or if the process is in
     another PID namespace.
     """
     numbers = os.major(status.st_dev), os.minor(status.st_dev), status.st_ino

@@ -19,7 +19,7 @@ from jhpatch.transaction.store import STATE_DIR
 def journal_of(root: RootDir, changes: Tuple[FileChange, ...], python: Optional[str]) -> Journal:
     """Return the journal of ``changes``: a row for each, in their order, then their guards.
 
-    It has the directories that the change creates and removes. Raises Failed if a file has
+    It also lists the directories that the change creates and removes. Raises Failed if a file has
     other bytes than its change expects, or cannot be changed; Refused if its owner cannot be
     preserved.
     """
@@ -46,7 +46,8 @@ def _row(root: RootDir, change: FileChange, temp: str, missing: Dict[str, Direct
         with directory:
             content = directory.read(rest) if "/" not in rest else None
             if (content and content.data) != change.before:
-                raise failures.changed_meanwhile(path, change.before, content)
+                error = failures.changed_meanwhile(path, change.before, content)
+                raise failures.unchanged(error)
             status = os.fstat(directory.fd)
             is_writable = os.access(
                 ".", os.W_OK | os.X_OK, dir_fd=directory.fd, effective_ids=True
@@ -74,7 +75,8 @@ def _refuse_foreign(
 ) -> None:
     """Raise Refused for a file whose owner or group a replacement could not have.
 
-    Image layers of root leave such files in the site of a user. jhpatch preserves owners.
+    In an image, a layer that root built leaves such files in the site of a user. jhpatch
+    preserves owners.
     """
     site = os.stat(root.path)
     status = content.stat if content else directory
@@ -96,11 +98,14 @@ def _refuse_foreign(
 def _way_to_replace(
     path: str, site: os.stat_result, status: os.stat_result
 ) -> Union[str, NextStep]:
-    """Return who can replace a file of a site; root works in a site as the site's owner."""
+    """Return how to replace a file of a site; root becomes the site's owner first."""
     if os.geteuid() != site.st_uid:
         return same_command("sudo", "-H", *user_of(status.st_uid))
+    if status.st_uid == site.st_uid and status.st_gid != site.st_gid:
+        return "as root, change the group of this file to gid %d, that of the site" % site.st_gid
     if status.st_uid == site.st_uid:
-        return "run the same command as root with --site %s; root need not be in the group" % path
+        step = "run the same command as root with --site %s; jhpatch then joins the site's group"
+        return step % path
     return "install the distribution as uid %d, which owns the site" % site.st_uid
 
 
@@ -115,11 +120,13 @@ def _emptied(root: RootDir, changes: Tuple[FileChange, ...]) -> Tuple[Directory,
     try:
         return directories.emptied(root, changes)
     except OSError as error:
-        raise Failed("cannot read a directory: %s" % error.strerror, path=root.path)
+        name = error.filename if isinstance(error.filename, str) else ""
+        path = os.path.join(root.path, name) if name else root.path
+        raise Failed("cannot read a directory in the site: %s" % error.strerror, path=path)
 
 
 def _guards(root: RootDir, rows: Tuple[Row, ...]) -> Tuple[Row, ...]:
-    """Return rows, without a change, for the guards that are not among ``rows``."""
+    """Return rows without a change for the guards that are not among ``rows``."""
     paths = {row.guard for row in rows if row.guard} - {row.path for row in rows}
     hashes = [(path, staging.hash_of(root, path)) for path in sorted(paths)]
     temp = rows[0].temp if rows else ""

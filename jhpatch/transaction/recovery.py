@@ -17,7 +17,7 @@ class Recovery(NamedTuple):
     restored: Tuple[str, ...]
     foreign: Tuple[str, ...]
     left: Tuple[str, ...] = ()
-    """Those of ``foreign`` that jhpatch had added."""
+    """Those of ``foreign`` that exist and that jhpatch had added."""
 
 
 def undo(root: RootDir, journal: Journal, at: At) -> Recovery:
@@ -67,7 +67,7 @@ def undo(root: RootDir, journal: Journal, at: At) -> Recovery:
             at("undo", directory.path)
             directories.remove(root, directory.path)
     staging.sync_directories(root, journal.rows + journal.directories, at)
-    # Our temporary files kept directories of a distribution that was removed since.
+    # Our temporary files kept the directories of a distribution that was removed meanwhile.
     staging.remove_empty_directories(root, (row.path for row in journal.rows if row.before))
     at("undone", JOURNAL)
     store.remove_journal(root)

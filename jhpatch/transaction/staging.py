@@ -9,7 +9,7 @@ from jhpatch.system.sha256 import sha256
 from jhpatch.transaction.journal import Directory, Row
 
 At = Callable[[str, str], None]
-"""Receives each step and its path: for error messages and for the faults of tests."""
+"""Receives each step and its path, for error messages and for injected faults of tests."""
 
 
 def hash_of(root: RootDir, path: str) -> Optional[str]:

@@ -1,4 +1,4 @@
-"""The files in ``.jhpatch``: trusted only if no other user can have written them."""
+"""The files in ``.jhpatch``; jhpatch trusts them only if no other user can have written them."""
 
 import contextlib
 import os
@@ -84,16 +84,16 @@ def _read_trusted(root: RootDir, path: str) -> Optional[FileContent]:
 def refuse_others(root: RootDir, status: os.stat_result, path: str) -> None:
     """Raise Untrusted unless only users who can write the site anyway can write a file.
 
-    These are root, the owner of the site and this user, and a group of these alone, as for the
-    site itself (``path_owners``): images give a group the owner's rights. As root, jhpatch can
-    thus read the state of a user's site; it writes there only after becoming that user.
+    These are root, the owner of the site and this user, and a group with no other members, as for
+    the site itself (``path_owners``): some images grant a group the owner's rights. Root can thus
+    read the state of a user's site; jhpatch writes there only after it has become that user.
     """
     with root.directory("") as site_dir:
         site_status = os.fstat(site_dir.fd)
     writers = {0, site_status.st_uid, os.geteuid()}
     is_shared = bool(status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
     if is_shared:
-        from jhpatch.system import path_owners  # not needed where only the owner can write
+        from jhpatch.system import path_owners  # not needed if only the owner can write
 
         is_shared = path_owners.can_others_write(status, writers)
     if status.st_uid not in writers or is_shared:
@@ -116,7 +116,7 @@ def not_ours(path: str, found: str) -> Untrusted:
 
 
 def make_directories(root: RootDir, path: str) -> None:
-    """Create the parent directories of ``path``, which is in .jhpatch: the only ones created."""
+    """Create the missing parent directories of ``path``, which is in .jhpatch."""
     parts = path.split("/")[:-1]
     for depth in range(2, len(parts) + 1):
         parent, name = root.parent("/".join(parts[:depth]))
@@ -157,8 +157,8 @@ def save_originals(
 ) -> Iterator[str]:
     """Save each original under its SHA-256, unless it is saved already.
 
-    Yields the SHA-256 of each new one. One fsync of the directory, at the end, puts them on
-    the disk: no journal needs them before.
+    Yields the SHA-256 of each new one. One fsync of the directory at the end is enough, because
+    no journal needs them before.
     """
     make_directories(root, ORIGINALS + "/")
     with root.directory(ORIGINALS) as directory:
@@ -169,11 +169,11 @@ def save_originals(
             if content is None or content.data != data:
                 yield name
                 _write_synced(directory, "%s/%s" % (ORIGINALS, name), data, step)
-        directory.sync()  # also for those of a run that was killed before its own sync
+        directory.sync()  # also for originals of a run that was killed before its sync
 
 
 def prune(root: RootDir, keep: Collection[str], step: Callable[[str], None]) -> None:
-    """Remove the saved originals that are not in ``keep``, and those half written."""
+    """Remove the saved originals that are not in ``keep``, and incomplete ones."""
     drop(root, [name for name in _original_names(root) if name not in keep], step)
 
 
@@ -209,9 +209,9 @@ def needs_clean_up(root: RootDir, keep: Collection[str]) -> bool:
 
 
 def clean_up(root: RootDir) -> None:
-    """Remove half-written files, and .jhpatch if nothing is recorded.
+    """Remove incomplete files, and .jhpatch if nothing is recorded.
 
-    Only files with the names that jhpatch uses: other files stay, and .jhpatch with them.
+    Only files with the names that jhpatch uses are removed. With others, .jhpatch stays.
     """
     with root.directory(STATE_DIR) as state_dir:
         state_dir.unlink("journal.json.new")
@@ -233,7 +233,7 @@ def _complete_originals(root: RootDir) -> Collection[str]:
 
 
 def _original_names(root: RootDir) -> List[str]:
-    """Return the names of the saved originals, with those half written."""
+    """Return the names of the saved originals, including incomplete ones."""
     try:
         with root.directory(ORIGINALS) as directory:
             names = directory.names()

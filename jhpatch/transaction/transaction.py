@@ -1,4 +1,4 @@
-"""Changes to the files of one site: all of them or none, also after a kill or a power cut.
+"""Changes to the files of one site: all of them or none, even after a kill or a power cut.
 
 ::
 
@@ -11,13 +11,13 @@ Why a kill at any time is safe. The saved originals and the journal are on the d
 created, and every temporary file is on the disk before the first rename. From the
 first rename to the unlink of the journal, each file has either its old or its new
 bytes. The journal names both, so the next run can restore the old ones. All renames
-are on the disk before the unlink of the journal. The sync of that unlink is the moment
-at which the change has happened. An undo is idempotent: it skips a file that has its
+are on the disk before the unlink of the journal. The change is complete at the
+sync of that unlink. An undo is idempotent: it skips a file that has its
 old bytes already. If an undo is killed, the next run completes it.
 
 The disk can still lose directory entries that a killed run has written, among them the
-unlink of its journal. The next run therefore syncs them itself: the site with .jhpatch
-in it, the directory of saved originals, and .jhpatch before it removes an original
+unlink of its journal. The next run therefore syncs them itself: the site that contains
+.jhpatch, the directory of saved originals, and .jhpatch before it removes an original
 that a restored journal would need. If nothing is left to do, it syncs that unlink
 before it reports success (``sync_finished``).
 
@@ -26,13 +26,13 @@ and those that it removes. A directory is removed before the unlink of the journ
 creates it again, with its mode and owner, and removes a new one if it is empty.
 
 An undo changes a file only if the file has bytes that this journal names. Other bytes
-were written since, by pip or by a person, and stay.
+were written later, by pip or by a person, and stay.
 
 The existing file is never opened for writing, and its mode and times do not change: uv
 and conda hardlink it into other environments.
 """
 
-import _signal  # type: ignore[import-not-found]  # signal.py needs 1 ms, to create its enums
+import _signal  # type: ignore[import-not-found]  # signal.py takes 1 ms to create its enums
 import contextlib
 import os
 import time
@@ -51,9 +51,9 @@ from jhpatch.transaction.store import JOURNAL, STATE_DIR
 _put = staging.rename_over  # tests inject faults here
 _HELD_SIGNALS = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP)
 _GRACE = 0.1
-"""Seconds between the last new file and the first removal. An import looks for a module, then
-opens what it has found: it must not find a file that another one has just replaced. A change
-that adds nothing does not wait."""
+"""Seconds between the last new file and the first removal. An import first searches for a module,
+then opens the file that it has found: this file must still exist. A change that adds nothing does
+not wait."""
 
 
 Step = Callable[[str], None]
@@ -82,7 +82,7 @@ def needs_clean_up(site: str, keep: Iterable[str]) -> bool:
 def sync_finished(site: str) -> None:
     """Sync .jhpatch, for an earlier run that was killed before its own sync.
 
-    For a run that has nothing to do and reports success. Raises Failed.
+    A run that has nothing to do calls it before it reports success. Raises Failed.
     """
     try:
         with RootDir(site) as root:
@@ -208,7 +208,7 @@ class Transaction:
                 raise self._roll_back(error, journal, new_originals)
             self._finish(set(keep))
         if rebuild and dropped:
-            # Without a .pyc, an import takes some milliseconds more: no reason to fail.
+            # Without a .pyc, an import only takes some milliseconds more.
             with contextlib.suppress(Exception):
                 rebuild(dropped)
         self._verify(rows)
@@ -259,7 +259,7 @@ class Transaction:
         self.prune(keep)
 
     def _verify(self, rows: Tuple[Row, ...]) -> None:
-        """Read each file again: pip takes no lock of ours and may have changed one meanwhile."""
+        """Read each file again: pip does not take this lock and may have changed one meanwhile."""
         for row in rows:
             path = os.path.join(self.root.path, row.path)
             try:
@@ -299,8 +299,8 @@ class Transaction:
         with contextlib.suppress(OSError):
             store.drop(self.root, new_originals, self._step)
         if isinstance(error, OSError):
-            return Failed("%s; nothing was changed" % failures.message_of(error), path=path)
-        return error
+            error = Failed(failures.message_of(error), path=path)
+        return failures.unchanged(error) if isinstance(error, Failed) else error
 
     def _at(self, step: str, path: str) -> None:
         """Record the current step, for error messages and for the faults of tests."""

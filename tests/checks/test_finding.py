@@ -37,11 +37,12 @@ def test_a_command_is_filled_in_by_argument():
     assert finding.next == shell_command("chown", "alice", "/a {user} b") + " now"
 
 
-def test_a_path_and_a_user_that_are_unknown_have_a_placeholder():
-    """The next step then shows PATH and USER, the finding itself has neither."""
-    finding = TABLE.finding("command", "message")
-    assert finding.next == shell_command("chown", "USER", "PATH") + " now"
-    assert (finding.path, finding.user) == (None, None)
+@pytest.mark.parametrize("path, user", [(None, None), ("/a", None), (None, "alice")])
+def test_a_step_for_an_unknown_path_or_user_is_omitted(path, user):
+    """No command with a placeholder is shown."""
+    finding = TABLE.finding("command", "message", path, user)
+    assert finding.next is None
+    assert (finding.path, finding.user) == (path, user)
 
 
 def test_a_kind_may_have_no_next_step():
@@ -49,7 +50,7 @@ def test_a_kind_may_have_no_next_step():
     assert TABLE.finding("nothing", "message").next is None
 
 
-@pytest.mark.parametrize("code, fields", [("unknown", {}), ("words", {})])
+@pytest.mark.parametrize("code, fields", [("unknown", {}), ("words", {"path": "/a", "user": "b"})])
 def test_a_mistake_in_a_call_is_an_error(code, fields):
     """An unknown code and a field that is not given raise KeyError."""
     with pytest.raises(KeyError):

@@ -100,6 +100,18 @@ def test_outdated_by_a_newer_jhpatch(env, jhpatch, other_jhpatch):
     assert jhpatch(env, "revert").code == 0
 
 
+def test_another_patch_does_not_hide_a_newer_jhpatch(tmp_path, make_site, jhpatch, other_jhpatch):
+    """While a patch of a newer jhpatch is applied, its version stays recorded."""
+    both = [("jupyter_server", "2.21.1"), ("notebook", "5.7.9")]
+    env = make_site(tmp_path, both, slim=True, name="both")
+    newer = "jupyter_server/kerberos-contents"
+    other_jhpatch("9.9.9", "apply", "--python", env.python, newer)
+    assert jhpatch(env, "apply", SAVE).code == 0
+    answer = jhpatch(env, "apply")
+    assert answer.code == 5 and "9.9.9" in answer.error["found"]
+    assert jhpatch(env, "revert").code == 0
+
+
 def test_a_named_patch_updates_the_shared_helper(env, jhpatch, other_jhpatch):
     """Applying one of two patches updates both: the other one imports the new helper, too."""
     before = tree(env.site)

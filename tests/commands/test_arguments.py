@@ -204,5 +204,5 @@ def test_a_revert_leaves_faulty_patches_out(jhpatch, env, tmp_path, monkeypatch,
         assert answer.error["next"].endswith(" lint --patches " + directory)
     answer = jhpatch(env, "revert", *arguments)
     assert (answer.code, answer.document["changed"]) == (0, True), answer
-    assert "left out " + directory in str(answer.document["sites"][0]["notes"])
+    assert "ignored the patch directory " + directory in str(answer.document["sites"][0]["notes"])
     assert not os.path.exists(os.path.join(env.site, ".jhpatch"))

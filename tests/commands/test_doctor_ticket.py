@@ -88,7 +88,7 @@ def test_the_same_answer_as_the_service(
     assert (problem is None) == (codes(answer, "error") == set())
     if problem and keytab:
         text = " ".join(row["message"] for row in answer.document["findings"])
-        assert "No Kerberos ticket for nobody (uid 65534) at login from keytab " in text
+        assert "No Kerberos ticket for nobody (uid 65534) from keytab " in text
         assert problem.split(" while")[0][-30:] in text
 
 

@@ -199,7 +199,7 @@ def test_a_write_that_fails_leaves_no_kernel(install, host, monkeypatch):
         (["--java-home", "/nowhere"], 5, "/nowhere"),
         (["--python", "/nowhere/python"], 5, "/nowhere/python"),
         (["--python", "venv/bin/python"], 5, "relative"),
-        (["--python", "/bin/false"], 5, "not a Python"),
+        (["--python", "/bin/false"], 5, "as a Python"),
         (["--worker-python", "bin/python"], 5, "relative"),
         (["--worker-python", "/nowhere/python"], 5, "/nowhere/python"),
         (["--idle-stop", "-1"], 2, "idle"),

@@ -43,5 +43,5 @@ def test_what_an_interrupted_pip_has_left_is_named(tmp_path, make_site, jhpatch)
     rows = {row["patch"]: row for row in answer.document["sites"][0]["patches"]}
     row = rows["jupyterhub/kerberos-login"]
     assert row["state"] == "absent"
-    assert row["reason"] == "an interrupted pip has left ~upyterhub-6.1.1.dist-info"
+    assert row["reason"] == "an interrupted run of pip left ~upyterhub-6.1.1.dist-info"
     assert rows["notebook/kerberos-open"]["reason"] is None

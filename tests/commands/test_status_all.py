@@ -2,9 +2,11 @@
 
 import argparse
 import functools
+import json
 import os
 import pty
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -158,6 +160,41 @@ def test_a_users_trap_is_their_row_and_no_more(two, run, jhpatch, trap):
         with open(target, "wb") as file:
             file.truncate(1 << 33)
     subprocess.run(["chown", "-hR", str(NOBODY), own.prefix], check=True)
+    answer = jhpatch(None, "status", "--all")
+    assert states(answer, hub) == {"jupyterhub/kerberos-login": "pristine"}
+
+
+@ROOT_ONLY
+def test_a_user_who_stops_root_is_waited_for_once(
+    two, run, jhpatch, make_site, monkeypatch, tmp_path
+):
+    """SIGSTOP to the child that became this user ends with the limit, and is a row."""
+    hub, own = two
+    more = make_site(tmp_path, [("jupyter_server", "2.21.1")], slim=True, name="more")
+    for env in (own, more):
+        run(env, "jupyterhub-singleuser", NOBODY)
+        subprocess.run(["chown", "-R", str(NOBODY), env.prefix], check=True)
+    run(hub, "jupyterhub")
+    monkeypatch.setattr(status, "_LIMIT", 0.5)
+    monkeypatch.setattr(status, "_packed", lambda *_: os.kill(os.getpid(), signal.SIGSTOP))
+    answer = jhpatch(None, "status", "--all")
+    assert states(answer, hub) == {"jupyterhub/kerberos-login": "pristine"}
+    errors = [row["error"]["message"] for row in answer.document["sites"] if row["error"]]
+    assert ["did not finish within 0.5 s" in one for one in errors].count(True) == 1
+    assert ["not inspected" in one for one in errors].count(True) == 1 and len(errors) == 2
+
+
+@ROOT_ONLY
+def test_a_user_replaces_no_row_of_root(two, run, jhpatch, monkeypatch):
+    """The child that became a user reports what that user wants, also of the hub's site."""
+    hub, own = two
+    run(own, "jupyterhub-singleuser", NOBODY)
+    run(hub, "jupyterhub")
+    subprocess.run(["chown", "-R", str(NOBODY), own.prefix], check=True)
+    (honest,) = status._packed(hub.python, Catalog([own_patch_dir()]), frozenset())
+    lie = json.loads(json.dumps(honest).replace("pristine", "applied"))
+    assert lie != honest
+    monkeypatch.setattr(status, "_packed", lambda *_: [lie])
     answer = jhpatch(None, "status", "--all")
     assert states(answer, hub) == {"jupyterhub/kerberos-login": "pristine"}
 

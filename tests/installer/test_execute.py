@@ -64,6 +64,21 @@ def test_a_refused_patch_names_the_others(env):
     assert ("apply", SAVE) not in [part[0] for part in site.error.next.parts]
 
 
+def test_a_refused_revert_names_the_others(env):
+    """The command for them is revert, too; a patch that is not applied is none of them."""
+    change([env])
+    edit(env, PAGE)
+    revert = RUN.operation._replace(command="revert")
+    (site,) = change([env], operation=revert).sites
+    assert OPEN in site.error.message and "also refused" not in site.error.message
+    assert site.error.next.parts[-1].arguments == ("revert", SAVE)
+    edit(env, CONTENTS)
+    named = revert._replace(named=frozenset([SAVE, OPEN]))
+    (site,) = change([env], operation=named).sites
+    refused = [name for name in (OPEN, SAVE) if site.error.message.endswith("refused: " + name)]
+    assert len(refused) == 1 and not site.error.message.startswith(refused[0])
+
+
 def test_a_dry_run_changes_nothing(env):
     """The report names each file that would be added or replaced."""
     before = times(env.site)

@@ -10,6 +10,7 @@ import pytest
 from jhpatch.installer import environment
 from testing import ROOT
 from testing.notebook_site import OPEN, SAVE
+from testing.users import ROOT_ONLY
 from testing.waiting import until
 
 BASE = os.path.realpath(sys.executable)
@@ -156,10 +157,11 @@ def hub(base):
     """Start a process that looks like a hub of ``base``, with these variables."""
     children = []
 
-    def start(*flags, **environ):
+    def start(*flags, uid=None, **environ):
         script = os.path.join(base.prefix, "bin/jupyterhub")
         with open(script, "w") as file:
-            file.write("import sys; print('up', flush=True); sys.stdin.read()\n")
+            file.write("import os, sys; os.setuid(%d)\n" % (uid or os.geteuid()))
+            file.write("print('up', flush=True); sys.stdin.read()\n")
         child = subprocess.Popen(
             [base.python, *flags, script],
             executable=BASE,
@@ -208,6 +210,23 @@ def test_a_running_hub_imports_another_copy(tmp_path, base, hub, jhpatch, how):
     child.stdin.close()
     child.wait()
     until(lambda: jhpatch(base, "status").code == 0)
+
+
+@ROOT_ONLY
+@pytest.mark.parametrize("how", ["PYTHONPATH", "HOME"])
+def test_a_server_of_another_user_is_a_note(tmp_path, base, hub, jhpatch, how):
+    """A user decides what their server imports, and not what `status` reports of root's site."""
+    users = "users/.local/lib/%s/site-packages" % VERSION
+    other = copied(base, str(tmp_path / users))
+    assert jhpatch(base, "apply").code == 0
+    child = hub(uid=65534, **{how: other if how == "PYTHONPATH" else str(tmp_path / "users")})
+    answer = jhpatch(base, "status")
+    assert answer.code == 0 and answer.states[OPEN] == "applied"
+    (note,) = answer.document["sites"][0]["notes"]
+    assert note == (
+        "the patches of notebook have no effect in a server of another user, which imports "
+        "%s/notebook in pid %d (jupyterhub)" % (other, child.pid)
+    )
 
 
 def test_a_running_hub_without_variables_shadows_nothing(tmp_path, base, hub, jhpatch):

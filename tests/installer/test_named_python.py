@@ -117,6 +117,23 @@ def test_a_python_without_gil(tmp_path, directories, python, version):
         ]
 
 
+@pytest.mark.parametrize("real, is_refused", [("python3.6", True), ("python3.11", False)])
+def test_a_venv_that_was_upgraded_in_place(tmp_path, real, is_refused):
+    """pyvenv.cfg names the new Python, bin/python is still the old one."""
+    for version in ("3.6", "3.11"):
+        (tmp_path / ("venv/lib/python%s/site-packages" % version)).mkdir(parents=True)
+    (tmp_path / "venv/bin").mkdir()
+    (tmp_path / real).write_text("")
+    (tmp_path / "venv/bin/python").symlink_to(tmp_path / real)
+    (tmp_path / "venv/pyvenv.cfg").write_text("home = /usr/bin\nversion = 3.11.2\n")
+    if not is_refused:
+        environment.environment_of(str(tmp_path / "venv/bin/python"))
+        return
+    with pytest.raises(Refused) as refused:
+        environment.environment_of(str(tmp_path / "venv/bin/python"))
+    assert refused.value.expected == "version 3.6" and "3.11" in refused.value.found
+
+
 def failure_of_nobody(job):
     """The message and the path of the Failed that ``job`` raises as a user who is not root."""
     reader, writer = os.pipe()

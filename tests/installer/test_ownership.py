@@ -43,7 +43,7 @@ def test_a_file_of_another_distribution(patches, jhpatch, new_env, kind):
     before = tree(env.site)
     answer = jhpatch(env, "apply", *options, "extension/x")
     assert answer.code == 5 and tree(env.site) == before
-    assert "changes a file that does not belong to extension" in answer.error["message"]
+    assert "changes or adds a file that does not belong to extension" in answer.error["message"]
     assert answer.error["found"] == "a file of " + owner
     assert jhpatch(env, "status", *options, "extension/x").document["would_change"] is False
 

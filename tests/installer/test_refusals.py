@@ -1,6 +1,6 @@
 """Refusals, from values: the message, what was expected and found, and the next step."""
 
-from jhpatch.errors import NextStep, Refused, jhpatch_command, python_command
+from jhpatch.errors import NextStep, Refused, jhpatch_command
 from jhpatch.installer import assessment, refusals
 from jhpatch.installer.distribution import Distribution
 from jhpatch.patchset import catalog
@@ -76,12 +76,15 @@ def test_an_unknown_release(edition):
 
 
 def test_a_patch_of_a_newer_jhpatch(edition, helper):
-    """An older jhpatch does not apply its own version of it; pip upgrades jhpatch."""
+    """An older jhpatch does not apply its own version of it."""
     state = recorded(edition, helper, digest="f" * 64)._replace(tool="0.10.0")
     error = apply(snapshot({PATH: PATCHED, HELPER: helper}, state=state), edition, tool="0.9.0")
     assert error.message == "app/hooks was applied by a newer jhpatch"
-    upgrade = python_command("pip", "install", "jhpatch>=0.10.0")
-    assert parts(error) == ("/site", "jhpatch 0.9.0 or older", "jhpatch 0.10.0", upgrade)
+    upgrade = "install jhpatch 0.10.0 or later from where you obtained this version of jhpatch"
+    assert parts(error) == (
+        *("/site", "jhpatch 0.9.0 or older", "jhpatch 0.10.0"),
+        NextStep(upgrade),
+    )
 
 
 def test_a_revert_of_an_edited_file_needs_force(edition, helper):
@@ -171,7 +174,8 @@ def test_two_patches_of_one_file(edition, helper, tmp_path):
     (other,) = catalog.editions([str(tmp_path)])
     view = snapshot({PATH: UPSTREAM})
     statuses = list(assessment.assess(view, [edition, other]))
-    step = jhpatch_command("apply", "app/hooks") + "; or revert app/hooks first"
+    step = "apply only one of them: " + jhpatch_command("apply", "app/hooks")
+    step += "; if app/hooks is applied, revert it first: " + jhpatch_command("revert", "app/hooks")
     recorded_view = view._replace(state=recorded(edition, helper))
     for site, asked in ((view, statuses), (recorded_view, statuses[1:])):
         ((patch, error),) = refusals.of_shared_files(site, asked)
@@ -186,5 +190,5 @@ def test_a_named_patch_whose_distribution_an_interrupted_pip_has_left():
     view = snapshot({}, None)._replace(abandoned=(left,))
     status = assessment.absent("app/hooks", view.abandoned)
     error = refusals.of_apply(view, status, True, "0.1.0")
-    assert error.found == "an interrupted pip has left ~pp-1.0.dist-info"
+    assert error.found == "an interrupted run of pip left ~pp-1.0.dist-info"
     assert error.next == NextStep("reinstall it")

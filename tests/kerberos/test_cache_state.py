@@ -41,7 +41,7 @@ def test_a_cache_with_a_ticket(cache):
             "the file is not a credential cache: the cache has an unknown version: 0x2320",
         ),
         (b"\x05\x04\x00\x0c", "the file is not a credential cache: the cache is truncated"),
-        (b"x" * (1024 * 1024 + 1), "the file is larger than any credential cache"),
+        (b"x" * (1024 * 1024 + 1), "the file is larger than 1048576 bytes, the limit for a cache"),
     ],
 )
 def test_what_is_no_cache(tmp_path, content, reason):

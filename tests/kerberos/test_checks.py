@@ -93,7 +93,7 @@ def test_neither_the_settings_nor_klist_name_a_keytab(
     chosen = options._replace(users=("alice",), config_paths=(str(tmp_path / "c.py"),))
     (row,) = runner.findings_of(runner.run_checks(checks.checks(chosen)[5:6]))
     assert (row.code, row.user) == ("keytab-missing", "alice")
-    assert row.message == "alice: no keytab is set, and the output of klist names none: " + shown
+    assert row.message == "alice: no keytab is set, and klist names none: " + shown
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root can become every user")

@@ -77,7 +77,7 @@ def test_a_service_that_is_disabled(value):
 def test_a_long_list_ends():
     """After twenty lines the number of the others is enough."""
     note = note_of("exec(a)\n" * 30)
-    assert note.count("exec()") == 20 and note.endswith("; 10 more lines")
+    assert note.count("exec()") == 20 and note.endswith("; and 10 more")
 
 
 def test_a_line_of_another_file_names_it():

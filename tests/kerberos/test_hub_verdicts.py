@@ -142,6 +142,8 @@ def test_a_value_that_is_no_class(value):
         ("class Own(site_auth.Spawner): pass\n", ["spawner-unknown"]),
         ("class Own: pass\n", ["spawner-not-covered"]),
         ("c.SystemdSpawner.isolate_tmp = True\n", []),
+        ("class Own(LocalProcessSpawner): pass\nc.Own.username_template = 'a'\n", []),
+        ("c.Spawner.isolate_tmp = True\n", []),
     ],
 )
 def test_a_spawner_of_the_file(text, expected):
@@ -154,7 +156,7 @@ def test_the_classes_that_are_not_known_are_named():
     """Behind the class of the hub, which is derived from them."""
     text = HEAD + "class Own(site_auth.Spawner): pass\nc.JupyterHub.spawner_class = Own\n"
     (row,) = check_spawner(config_of(text))
-    assert row.message == "Own: site_auth.Spawner"
+    assert row.message == "the spawner is Own, which derives from site_auth.Spawner"
 
 
 def test_a_setting_of_the_spawner():

@@ -76,6 +76,7 @@ def test_each_code_is_known():
         ("no answer within 2.0 s", "keytab-not-listed"),
         ("setpriv: failed to execute /opt/keytab/klist: Permission denied", "keytab-not-listed"),
         ("klist: something new", "keytab-not-listed"),
+        ("klist: Input/output error while scanning keytab", "keytab-not-listed"),
     ],
 )
 def test_why_klist_listed_no_keys(message, code):

@@ -36,7 +36,7 @@ def test_a_sound_address(tmp_path, kdc):
 @pytest.mark.parametrize(
     "kdc, words",
     [
-        ("tcp/kdc.x.test:88", "MIT Kerberos takes tcp/kdc.x.test as the host name"),
+        ("tcp/kdc.x.test:88", "MIT krb5 takes tcp/kdc.x.test as the host name"),
         ("udp/kdc.x.test", "Heimdal's syntax"),
         ("kdc.x.test # primary", "libkrb5 does not support comments at the end of a line"),
         ("kdc.x.test ; primary", "libkrb5 does not support comments at the end of a line"),

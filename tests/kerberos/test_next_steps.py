@@ -40,7 +40,6 @@ PYTHON = {
     ("jhpatch", "doctor"),
     ("jhpatch", "status"),
     ("jhpatch", "ticket"),
-    ("py_compile", "/a"),
 }
 KINDS = (stat.S_IFREG, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK, stat.S_IFIFO, stat.S_IFSOCK)
 MODES = (0o000, 0o400, 0o440, 0o600, 0o604, 0o640, 0o660, 0o666, 0o700, 0o755, 0o775, 0o1777)

@@ -98,7 +98,7 @@ def test_what_the_service_logs(request_of, keytab, caches):
     """Its own line, with kinit's message; the code is that of the message."""
     answer = request_of(principal="carol")
     assert answer.ticket is None and answer.code == "kinit-no-key"
-    start = "No Kerberos ticket for nobody (uid 65534) at login from keytab %s: " % keytab
+    start = "No Kerberos ticket for nobody (uid 65534) from keytab %s at login: " % keytab
     assert answer.log_line.startswith(start) and "carol@EXAMPLE.TEST" in answer.log_line
     assert os.listdir(str(caches)) == []
 

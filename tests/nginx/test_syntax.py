@@ -158,7 +158,10 @@ def test_an_nginx_that_prints_nothing(tmp_path):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_root_asks_as_the_owner_of_the_file(tmp_path):
-    """As nobody about files of root: a configuration can name code that nginx runs."""
+    """As nobody about files of root: a configuration can name code that nginx runs.
+
+    Who owns a file can include one of root's, and receives nothing of it.
+    """
     folder = tmp_path / "theirs"
     shutil.copytree(os.path.join(CORPUS, "whole"), str(folder))
     program = script(tmp_path / "nginx", 'echo "[emerg] 1#1: uid $(id -u) in x:1" >&2\n')
@@ -172,6 +175,18 @@ def test_root_asks_as_the_owner_of_the_file(tmp_path):
             os.chown(name, 4321, 4321)
     (row,) = refused(folder / "nginx.conf", program)[0]
     assert "uid 4321" in row.message
+    text = (folder / "nginx.conf").read_text()
+    secret = tmp_path / "secret.conf"
+    secret.write_text("# of root alone\n")
+    secret.chmod(0o600)
+    (folder / "nginx.conf").write_text(text + "include link.conf;\n")
+    (folder / "link.conf").symlink_to(secret)
+    broken, rest = refused(folder / "nginx.conf", program)
+    assert not broken and "uid 4321" in rest[0].message and "every file" in rest[0].message
+    secret.chmod(0o644)
+    (row,) = refused(folder / "nginx.conf", program)[0]
+    assert "uid 4321" in row.message
+    (folder / "nginx.conf").write_text(text)
     os.chown(str(folder), 0, 0)
     os.chown(str(folder / "nginx.conf"), 0, 0)
     (folder / "nginx.conf").chmod(0o666)

@@ -126,11 +126,11 @@ def test_a_change_ends_with_what_was_done(command, report, dry, words):
 
 
 def test_processes_that_run_the_old_code_are_named():
-    """Each with pid, name, user and start; hidden processes are said to be hidden."""
+    """Each with pid, name, user and start; hidden processes are reported as unknown."""
     changed = site(patches=(OPEN._replace(changed=True),), restart=(HUB,))
     shown = lines(result("apply", changed))
     row = "  restart needed: pid 7 jupyterhub of root, running since 2026-01-01T00:00:00Z"
-    assert row in shown and "until they are restarted" in shown[-1]
+    assert row in shown and "until you restart them" in shown[-1]
     hidden = site(restart=None, restart_reason="hidden")
     assert "  restart: unknown, because hidden" in lines(result("apply", hidden))
 

@@ -1,6 +1,8 @@
 """Working as another user in a child process."""
 
 import os
+import signal
+import subprocess
 
 import pytest
 
@@ -52,6 +54,23 @@ def test_a_child_without_an_answer_is_an_error(job):
     """A child that exits, is killed, answers no JSON or raises is one error."""
     with pytest.raises(Failed):
         become_user.run_as(NOBODY, job)
+
+
+def test_a_child_that_a_user_stops_ends_with_the_limit():
+    """With the programs that it has started; without a limit, root waits for a change."""
+    reader, writer = os.pipe()
+    os.set_inheritable(writer, True)
+
+    def job():
+        subprocess.Popen(["sleep", "600"], close_fds=False)
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    with pytest.raises(become_user.TimedOut, match=r"within 0\.5 s"):
+        become_user.run_as(NOBODY, job, limit=0.5)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        assert pipe.read() == b""  # the program has ended
+    assert become_user.run_as(NOBODY, lambda: "x" * (1 << 21), limit=60.0) == "x" * (1 << 21)
 
 
 def test_a_uid_without_an_account():

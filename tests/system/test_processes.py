@@ -119,6 +119,31 @@ def test_interpreters_of_running_servers(tmp_path, server):
     assert list(processes.interpreters(str(proc))) == [(sys.executable, os.getuid())]
 
 
+@pytest.mark.parametrize("how", ["cwd", "PATH"])
+def test_a_python_that_was_started_by_a_relative_name(tmp_path, how):
+    """bin/python and python: they are found as the shell found them."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python").symlink_to(sys.executable)
+    (tmp_path / "bin/jupyterhub").write_text("print('up', flush=True); input()\n")
+    name = "bin/python" if how == "cwd" else "python"
+    child = subprocess.Popen(
+        [name, "bin/jupyterhub"],
+        executable=sys.executable,
+        cwd=str(tmp_path),
+        env=dict(os.environ, PATH="%s/bin" % tmp_path),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    proc = tmp_path / "proc"
+    proc.mkdir()
+    with child:
+        assert child.stdout.readline() == b"up\n"
+        (proc / str(child.pid)).symlink_to("/proc/%d" % child.pid)
+        found = list(processes.interpreters(str(proc)))
+        child.communicate(b"\n")
+    assert found == [("%s/bin/python" % tmp_path, os.getuid())]
+
+
 def test_another_program_with_a_servers_name_has_no_interpreter(tmp_path):
     """A shell or an editor with a server's file among its arguments names no environment."""
     proc = tmp_path / "proc"

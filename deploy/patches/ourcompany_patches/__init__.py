@@ -1,1 +1,1 @@
-"""The patches: ``jhpatch create`` writes ``<distribution>/<first release>-<slug>.patch`` here."""
+"""A patch directory: ``jhpatch create`` writes ``<distribution>/<release>-<name>.patch`` here."""

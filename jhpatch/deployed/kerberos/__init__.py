@@ -2,11 +2,11 @@
 
 jhpatch copies these modules into a patched distribution, as the package
 ``_jhpatch_kerberos``. Its ``__init__.py`` there is ``hub_face.py`` (in jupyterhub) or
-``server_face.py`` (in notebook and jupyter_server): the decorators that the patches import.
-The modules use the standard library, traitlets and tornado (4.5 and later) alone, and run on
+``server_face.py`` (in notebook and jupyter_server): the functions that the patches import.
+The modules require only the standard library, traitlets and tornado (4.5 and later), and run on
 Python 3.6 and later.
 
-In the hub, which is root, a child process that has become the user (fork_server.py, or
-setpriv(1) for the Kerberos programs alone) does all that touches a path that the user can
-choose. No exception leaves a decorator but the refusal of ``policy = "require"``.
+In a hub that runs as root, only a child process that has become the user touches paths that the
+user can choose: a child of fork_server.py, or a Kerberos program that setpriv(1) runs. The
+functions raise nothing themselves but the refusal of ``policy = "require"``.
 """

@@ -1,4 +1,4 @@
-"""Who a user is, by the password database of this host."""
+"""Users of this host, as the password database lists them."""
 
 import contextlib
 import errno
@@ -10,11 +10,13 @@ from typing import Any, Iterator, Optional
 from .errors import Problem
 from .namedtuple import NamedTuple
 
-_NO_CHANGE = 2**32 - 1  # to setresuid(2), an id of -1: the child would stay root
+# setresuid(2) reads 4294967295 as -1 and keeps the id: a child would stay root. libc returns
+# the one number, pwd the other (_PyLong_FromUid in Modules/posixmodule.c).
+_NO_CHANGE = (2**32 - 1, -1)
 
 
 class Account(NamedTuple):
-    """A user, as the password database specifies."""
+    """A user's entry in the password database."""
 
     name: str
     uid: int
@@ -30,35 +32,35 @@ def account_of(name: str, min_uid: int) -> Account:
     """Return the account of a user who can have tickets. Raises Problem, NoAccount."""
     account = find_account(name)
     if account.uid < max(min_uid, 1):
-        raise Problem("uid %d is below min_uid" % account.uid)
+        raise Problem("uid %d is below min_uid, which is at least 1" % account.uid)
     return account
 
 
 def find_account(name: str) -> Account:
-    """Return a user's account. Raises NoAccount; Problem for a name that no path may contain.
+    """Return a user's account. Raises NoAccount, and Problem for an unsafe name or id.
 
-    The look-up may take long (LDAP): never on an event loop.
+    Do not call it on an event loop: the lookup can take long (LDAP).
     """
     _check_name(name)
     try:
         entry = _entry(name)
     except (KeyError, ValueError):  # ValueError: a lone surrogate
         raise NoAccount("%r is not a user of this host" % name)
-    _check_name(entry.pw_name)  # which a directory may spell otherwise
-    if max(entry.pw_uid, entry.pw_gid) >= _NO_CHANGE:
-        raise Problem("%r has no valid uid or gid" % name)
+    _check_name(entry.pw_name)  # a directory service may spell it differently
+    if entry.pw_uid in _NO_CHANGE or entry.pw_gid in _NO_CHANGE:
+        raise Problem("the uid or the gid of %r is not valid: 4294967295" % name)
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
 
 
 def _check_name(name: str) -> None:
     if not name or name[0] in "-." or any(character in name for character in "/\0\n:"):
-        raise Problem("the user name %r cannot be part of a path" % name)
+        raise Problem("the user name %r is not safe in a path" % name)
 
 
 def _entry(name: str) -> Any:
-    """Return ``pwd.getpwnam(name)``, without the interpreter's lock while the directory answers.
+    """Return the entry of a name, and release the interpreter lock during the lookup.
 
-    Python before 3.8 keeps the lock: there it is libc's function, with the struct of Linux.
+    pwd.getpwnam keeps the lock before Python 3.8, so this calls libc with Linux's struct there.
     """
     if sys.version_info >= (3, 8):
         return pwd.getpwnam(name)
@@ -92,15 +94,16 @@ def own_account() -> Account:
 
 
 PRIVATE = "/run/jhpatch"
-"""Where root makes a directory for each user's cache, if ``ccache`` names it."""
+"""The parent of the private directories that root creates for users' caches."""
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def make_private_directory(path: str, account: Account, top: str = PRIVATE) -> None:
-    """As root, make ``/run/jhpatch/NAME`` (0700, the user's) for a cache at ``path`` in it.
+    """As root, create ``/run/jhpatch/NAME`` for a cache at ``path`` in it.
 
-    /run is empty after a reboot, and no user can create a directory there. Nothing happens for
-    a path elsewhere. ``top`` lies in a directory that only root can write. Raises Problem.
+    The directory has mode 0700 and belongs to the user. /run is empty after a reboot, and only
+    root can create a directory there. This does nothing for a path elsewhere, or if this process
+    is not root. Only root may be able to write the parent of ``top``. Raises Problem.
     """
     directory, _, name = os.path.dirname(path).rpartition("/")
     if os.geteuid() != 0 or directory != top or name in ("", ".", ".."):
@@ -122,7 +125,7 @@ def _directory(name: str, parent: Optional[int]) -> Iterator[int]:
     if parent is not None:
         status = os.fstat(parent)
         if status.st_uid != 0 or status.st_mode & 0o022:
-            message = "users other than root can write the directory above it"
+            message = "another user can write a directory above it"
             raise PermissionError(errno.EPERM, message)
         with contextlib.suppress(FileExistsError):
             os.mkdir(name, 0o700, dir_fd=parent)
@@ -136,11 +139,12 @@ def _directory(name: str, parent: Optional[int]) -> Iterator[int]:
 def _give(directory: int, account: Account) -> None:
     """Make a user the owner of a new directory.
 
-    New is also what a hub left that died before this; what an administrator made is not.
+    A directory counts as new if it is empty and only root can enter it: a hub that was killed
+    before this call leaves such a directory. Any other directory stays as it is.
     """
     status = os.fstat(directory)
     if status.st_uid == 0 and not status.st_mode & 0o077 and not os.listdir(directory):
         os.fchmod(directory, 0o700)  # whatever the umask
         os.fchown(directory, account.uid, account.gid)
     elif status.st_uid not in (0, account.uid):
-        raise PermissionError(errno.EPERM, "it belongs to uid %d" % status.st_uid)
+        raise PermissionError(errno.EPERM, "this directory belongs to uid %d" % status.st_uid)

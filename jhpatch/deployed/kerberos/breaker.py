@@ -13,15 +13,15 @@ from .metrics import metric
 class CircuitBreaker:
     """Knows which KDCs are unresponsive, by realm.
 
-    A probe alone opens and closes it, in which no user has a part. ``ask`` returns whether the
-    KDC of a principal answers, and takes at most one timeout; ``retry`` is in seconds.
+    Only a probe opens or closes it, and no user takes part in a probe. ``ask`` returns whether
+    the KDC of a principal answers, within one timeout. ``retry`` is in seconds.
     """
 
     def __init__(self, retry: float, log: Any, ask: Callable[[str], bool]) -> None:
         self._retry = retry
         self._log = log
         self._ask = ask
-        self._problem = ""  # why the last probe could not be made
+        self._problem = ""  # why the last probe failed, as logged
         self._lock = threading.Lock()
         self._unresponsive: Dict[str, float] = {}  # realm: since when
         self._asked: Dict[str, float] = {}  # realm: when last, by the monotonic clock
@@ -34,13 +34,13 @@ class CircuitBreaker:
         realm = realm_of(principal)
         since = self._unresponsive.get(realm)
         if since is not None:
-            # The renewer probes, if there is one; otherwise whoever comes.
+            # A request probes too: there may be no renewer.
             if time.monotonic() - self._asked.get(realm, float("-inf")) >= self._retry:
                 self.suspect(principal)
             raise Unresponsive("the KDC has not answered since %s" % clock(since))
 
     def suspect(self, principal: str) -> None:
-        """Probe the KDC of a kinit that waits, in a thread, at most once a second."""
+        """Probe the KDC of a principal in a thread, unless one did within the last second."""
         realm, now = realm_of(principal), time.monotonic()
         with self._lock:
             last = self._asked.get(realm, float("-inf"))
@@ -49,26 +49,26 @@ class CircuitBreaker:
             self._asking.add(realm)
         try:
             threading.Thread(target=self._probe_alone, args=(principal,), daemon=True).start()
-        except RuntimeError:  # no thread to be had: the next one asks
+        except RuntimeError:  # no thread can be started: the next request probes
             with self._lock:
                 self._asking.discard(realm)
 
     def _probe_alone(self, principal: str) -> None:
-        """Probe in a thread of its own, where no caller receives an exception."""
+        """Probe in a separate thread; log an exception, which no caller receives."""
         try:
             self.probe(principal)
-        except Exception as error:  # such as a hub without descriptors
+        except Exception as error:  # such as too many open files
             text = str(error) if isinstance(error, Problem) else describe(error)
             if text != self._problem:
                 self._problem = text
-                self._log.error("Kerberos: the KDC cannot be probed: %s", text)
+                self._log.error("Kerberos: cannot probe the KDC: %s", text)
 
     def unresponsive(self) -> FrozenSet[str]:
         """Return the realms whose KDC is known to be unresponsive."""
         return frozenset(list(self._unresponsive))
 
     def due(self) -> List[str]:
-        """Return the realms to probe again, each as a principal of it."""
+        """Return the realms to probe again, each in the form ``@REALM``; empty for the default."""
         now = time.monotonic()
         return [
             "@" + realm if realm else ""
@@ -77,9 +77,10 @@ class CircuitBreaker:
         ]
 
     def probe(self, principal: str) -> None:
-        """Ask the KDC, and open or close the breaker; log a line if that is a change.
+        """Probe the KDC, and open or close the breaker; log each change.
 
-        Two probes can overlap, and silence takes its time: the one that began last counts.
+        Two probes can overlap, because an unresponsive KDC takes a whole timeout. The result of
+        the probe that began last counts.
         """
         realm, number = realm_of(principal), next(self._numbers)
         try:

@@ -1,25 +1,25 @@
-"""The process that reads and stores a cache as its owner; store.py gives it orders.
+"""The process that reads and stores a cache as its owner. store.py sends it orders.
 
-A program of the standard library alone, run by a user's server; in the hub a child of the fork
-server (fork_server.py), which has become the user, does the same.
+A user's server runs this file as a program. In the hub, a child of the fork server
+(fork_server.py) that has become the user runs the same code. It uses only the standard library.
 
-A temporary cache lies in a directory that the owner's process makes (mode 0700, a random
-name), beside the cache, so that a rename replaces that. kinit knows it by a path relative to
-that directory. The process removes the directory when it ends, by SIGTERM too; what SIGKILL
-leaves, a later process removes.
+The process creates a private directory (mode 0700, a random name) beside the cache, and writes
+the new cache there, so that a rename replaces the old one. kinit receives a path relative to
+that directory. The process removes the directory when it ends, also on SIGTERM. After SIGKILL,
+a later process removes it.
 
-It prints the cache in base64, or an empty line if that is unusable, and reads orders:
+It prints the cache in base64, or an empty line if it cannot read one, and reads orders:
 
-    kinit, renew   run kinit (-R); print the new cache, or "!failed CODE"
-    prepare        make the private directory, while another process runs kinit
-    give BYTES     take a cache of that size, which follows
+    kinit, renew   run kinit, or kinit -R; print the new cache, or "!failed CODE"
+    prepare        create the private directory, while another process runs kinit
+    give BYTES     write the new cache: so many bytes follow
     keep           rename the new cache over the old one
 
-A cache that another user owns is never used; a symlink is replaced by the rename, not followed
-(rename(2)). The lock is on the cache: others cannot open it, and a user who holds it delays
-only their own tickets, and not for long. In a directory of another user nothing is safe: its
-owner can replace all that is in it. Stale directories are looked for after the ticket is stored:
-others can fill /tmp with names.
+It never uses a cache that another user owns. The rename replaces a symlink and does not follow
+it (rename(2)). The lock is on the cache: others cannot open it, and a user who holds it delays
+only their own tickets, for at most ``lock_wait`` seconds. The process refuses a directory of
+another user, who could replace everything in it. It looks for stale directories only after the
+ticket is stored, because others can fill /tmp with names.
 """
 
 import binascii
@@ -38,7 +38,7 @@ from typing import Any, Dict, List, Optional
 SIZE_CAP = 1024 * 1024  # bytes of a cache; ccache.py has the same
 CHANGED = 75  # the exit code if another process has replaced the cache since it was read
 _REFUSED, _NO_DIRECTORY, _ENDED = 77, 78, 143
-_STICKY = (b"/tmp", b"/var/tmp")  # no other user can replace what the user makes there
+_STICKY = (b"/tmp", b"/var/tmp")  # other users cannot replace what a user creates there
 _THEIRS = "lies in a directory of another user"
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _NEW = "cc"
@@ -46,7 +46,7 @@ _NEW = "cc"
 
 
 class Ended(Exception):
-    """The process ends with this code, after a message."""
+    """The process ends with this exit code, and a message on standard error."""
 
     def __init__(self, code: int, message: str = "") -> None:
         super().__init__(message)
@@ -54,7 +54,7 @@ class Ended(Exception):
 
 
 class CacheChild:
-    """Obeys orders for one cache. ``options`` are those of ``Store.options``, as bytes."""
+    """Obeys orders for one cache. ``options`` are those that ``Store`` sends, decoded."""
 
     def __init__(self, options: Dict[str, Any]) -> None:
         self._cache: bytes = options["cache"]
@@ -64,7 +64,7 @@ class CacheChild:
         self._lock_wait: float = options["lock_wait"]
         self._stale: float = options["stale"]
         self._orders = open(0, "rb", closefd=False)
-        self._open = -1  # the cache as it was read, locked
+        self._open = -1  # the descriptor of the cache that was read, and is locked
         self._was_there = self._is_inside = False
         self._private = b""
 
@@ -77,7 +77,7 @@ class CacheChild:
         for line in self._orders:
             order = line.rstrip(b"\n")
             if not line.endswith(b"\n"):
-                return  # the hub has died in the middle of it
+                return  # the sender died in the middle of an order
             if order == b"keep":
                 return self._keep()
             if not self._private:
@@ -101,7 +101,7 @@ class CacheChild:
         self._private, self._is_inside = b"", False
 
     def _list(self) -> None:
-        """Print what klist prints; read the path that the hub has found in it."""
+        """Run klist, whose output the parent reads; read the path that it found there."""
         _run([self._klist], 1)
         _print(b"\n!\n")
         line = self._orders.readline()
@@ -122,7 +122,7 @@ class CacheChild:
         _print(binascii.b2a_base64(data))
 
     def _prepare(self) -> None:
-        """Lock the cache, and make the private directory. Raises Ended."""
+        """Lock the cache, and create the private directory. Raises Ended."""
         if not os.path.isdir(self._directory):
             os.mkdir(self._directory, 0o700)
         status = _status(self._cache)
@@ -146,17 +146,17 @@ class CacheChild:
         is_private = (status.st_uid, stat.S_IMODE(status.st_mode) & 0o777) == (self._uid, 0o700)
         if not is_sticky and not is_private:
             self._private = b""
-            raise self._refused(_THEIRS)
+            raise self._refused("is in a directory that permits no private directory")
         self._is_inside = True
 
     def _lock(self) -> None:
-        """Lock the cache that was read. Raises Ended if another one is in its place."""
+        """Lock the cache that was read. Raises Ended if another file has replaced it."""
         end = time.monotonic() + self._lock_wait
         while True:
             try:
                 fcntl.flock(self._open, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
-            except OSError:  # who holds it for longer is not waited for
+            except OSError:  # after ``lock_wait``, go on without the lock
                 if time.monotonic() >= end:
                     break
                 time.sleep(0.02)
@@ -174,7 +174,7 @@ class CacheChild:
         _create(data)
 
     def _obtain(self, order: bytes) -> None:
-        """Run kinit; print the new cache in base64, or how kinit has failed."""
+        """Run kinit; print the new cache in base64, or kinit's exit code."""
         argv = self._kinit
         if order == b"renew":
             with open(self._cache, "rb") as file:
@@ -201,19 +201,19 @@ class CacheChild:
 def remove_stale(directory: bytes, uid: int, seconds: float) -> None:
     """Remove a user's private directories that are older than some seconds."""
     prefix, limit = b".jhpatch-cc-%d-" % uid, time.time() - seconds
-    for name in os.listdir(directory):
-        if name.startswith(prefix):
-            path = os.path.join(directory, name)
-            status = _status(path)
-            if status and status.st_uid == uid and status.st_mtime < limit:
-                _remove(path)
+    with os.scandir(directory) as entries:  # any user can fill /tmp with names
+        paths = [entry.path for entry in entries if entry.name.startswith(prefix)]
+    for path in paths:
+        status = _status(path)
+        if status and status.st_uid == uid and status.st_mtime < limit:
+            _remove(path)
 
 
 def _run(argv: List[bytes], output: int) -> int:
-    """Run a program with an empty input; return its exit code as a shell gives it.
+    """Run a program with an empty input; return its exit code as a shell reports it.
 
-    Not subprocess: it imports threading, with which each fork of this process takes three times
-    as long; and on Python 3.6 its cleaning up hides SystemExit.
+    This does not use subprocess. That imports threading, which makes each fork of this process
+    take three times as long, and on Python 3.6 its cleanup hides SystemExit.
     """
     try:
         pid = _spawn(argv, output)
@@ -225,8 +225,8 @@ def _run(argv: List[bytes], output: int) -> int:
 
 
 def _spawn(argv: List[bytes], output: int) -> int:
-    """Return the id of a new process, without Python's SIG_IGN for SIGPIPE. Raises OSError."""
-    if hasattr(os, "posix_spawn"):  # Python 3.8; it copies no page tables, as fork does
+    """Return the id of a new process, which does not ignore SIGPIPE. Raises OSError."""
+    if hasattr(os, "posix_spawn"):  # Python 3.8; unlike fork, it copies no page tables
         actions: List[Any] = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
         actions += [(os.POSIX_SPAWN_DUP2, output, number) for number in (1, 2)]
         return os.posix_spawn(
@@ -258,7 +258,7 @@ def _remove(path: bytes) -> None:
 
 
 def _opened(path: Any, flags: int = os.O_RDONLY) -> int:
-    """Open a file that may be anything, and is no symlink."""
+    """Open a file of any type but a symlink, without waiting for a FIFO."""
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
@@ -270,7 +270,7 @@ def _status(path: bytes) -> Optional[os.stat_result]:
 
 
 def _create(data: bytes) -> None:
-    """Write the new cache in place of one that kinit may have made."""
+    """Write the new cache, and replace one that kinit may have created."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(_NEW)
     fd = os.open(_NEW, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -291,7 +291,7 @@ def _owner(uid: int) -> str:
 
 
 def words(error: OSError, path: Any = "") -> str:
-    """Return what went wrong; Python 3.6 puts a path into the error's own text."""
+    """Return an error's path and message; the error's own text differs between Pythons."""
     name = error.filename2 or error.filename or path
     text = os.strerror(error.errno or 0)
     return "%s: %s" % (os.fsdecode(name), text) if name else text
@@ -330,12 +330,13 @@ def _end(*what: Any) -> None:
 
 
 def ignore_signals() -> None:
+    """Ignore the signals that would end the process."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
 def decoded(text: str) -> Dict[str, Any]:
-    """Return options from JSON, in which bytes are Latin-1: a host's encoding may be any."""
+    """Return options from JSON, which contains bytes as Latin-1 whatever the host's encoding."""
     return {
         name: _bytes(value) if isinstance(value, (str, list)) else value
         for name, value in json.loads(text).items()

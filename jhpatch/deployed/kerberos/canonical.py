@@ -8,26 +8,26 @@ from .ccache import Cache, Ticket
 from .errors import Problem, clock
 from .settings import TicketSpec
 
-_NAME_CAP = 1000  # characters of a name; a cache may hold any
+_NAME_CAP = 1000  # characters of a name that are kept; a cache may contain more
 
 
 def realm_of(principal: str) -> str:
     """Return the realm in the name of a principal; empty if it has none.
 
-    A backslash takes the meaning of the next character away (krb5_parse_name(3)).
+    A backslash quotes the next character (krb5_parse_name(3)).
     """
     match = re.match(r"(?:[^\\@]|\\.)*@(.*)", principal, re.S)
     return match.group(1) if match else ""
 
 
 def is_of(ticket: Ticket, principal: str) -> bool:
-    """Return whether a ticket is of a principal, which may leave the realm out."""
+    """Return whether a ticket is that of a principal, whose realm may be omitted."""
     names = (ticket.principal, ticket.principal.rpartition("@")[0], ticket.asked)
     return principal in names
 
 
 def check_principal(ticket: Ticket, principal: str, cache: Cache) -> None:
-    """Raise Problem if a valid ticket in a cache is another principal's: it is not replaced."""
+    """Raise Problem if a valid ticket is another principal's: jhpatch does not replace it."""
     if is_of(ticket, principal):
         return
     import shlex  # rarely needed, and slow to import
@@ -45,24 +45,24 @@ def check_principal(ticket: Ticket, principal: str, cache: Cache) -> None:
 
 
 class CanonicalNames:
-    """Remembers what the KDC returned for what was asked for, by uid.
+    """Remembers by uid which principal the KDC returned for a requested one.
 
-    A cache of version 4 has what was asked for, until another program renews it: kinit -R drops
-    the entry. Other caches cannot have it.
+    A cache of version 4 contains the requested principal until another program renews the
+    ticket: kinit -R drops the entry. Other caches cannot contain it.
     """
 
     def __init__(self) -> None:
         self._names: Dict[Tuple[int, str], str] = {}
 
     def learn(self, account: Account, spec: TicketSpec, ticket: Ticket) -> None:
-        """Remember a new ticket's name, if that is another one than was asked for."""
+        """Remember a new ticket's principal if it differs from the requested one."""
         if not is_of(ticket._replace(asked=""), spec.principal):
             self._names[account.uid, spec.principal] = ticket.principal[:_NAME_CAP]
 
     def known(
         self, account: Account, spec: TicketSpec, ticket: Optional[Ticket]
     ) -> Optional[Ticket]:
-        """Return a ticket of a canonical name as one of the principal that was asked for."""
+        """Return the ticket; if its name is canonical, with the requested principal."""
         if ticket and ticket.asked == spec.principal:
             self.learn(account, spec, ticket)
         elif ticket and ticket.principal == self._names.get((account.uid, spec.principal)):

@@ -1,4 +1,4 @@
-"""Credential caches: the file format (MIT krb5, versions 1 to 4), klist's text, names.
+"""Credential caches: the file format (MIT krb5, versions 1 to 4), klist's output, cache names.
 
 The format: https://web.mit.edu/kerberos/krb5-latest/doc/formats/ccache_file_format.html
 """
@@ -14,11 +14,11 @@ from .namedtuple import NamedTuple
 
 SIZE_CAP = 1024 * 1024
 """Bytes; a cache with a few hundred service tickets is smaller."""
-_MOST_FIELDS = 65536  # that a cache may have: reading each holds the interpreter lock for 1 us
+_MOST_FIELDS = 65536  # of a cache, at most: reading one holds the interpreter lock for 1 us
 _KLIST_CAP = 65536  # characters of klist's output that are read; a user can write into its pipe
-_NAME_CAP = 2048  # characters in which klist names the cache: a pattern tries each place in them
+_NAME_CAP = 2048  # characters of klist's output in which a pattern looks for the cache
 _NAME_MAX = 255  # bytes of the name of a file, on all file systems of Linux (limits.h)
-_CONFIG_REALM = "X-CACHECONF:"  # of entries that are no tickets (krb5_cc_set_config)
+_CONFIG_REALM = "X-CACHECONF:"  # of entries that are not tickets (krb5_cc_set_config)
 _CONFIG_NAME = "krb5_ccache_conf_data"
 _ASKED = "jhpatch_asked"
 
@@ -42,9 +42,9 @@ _Principal = Tuple[Tuple[str, ...], str]
 
 
 class _Reader:
-    """Reads fields from bytes; a field that is not there raises Malformed.
+    """Reads fields from bytes; a missing field raises Malformed.
 
-    Big-endian; versions 1 and 2 of the format have the byte order of their host.
+    Numbers are big-endian; in versions 1 and 2 of the format, they have the host's byte order.
     """
 
     def __init__(self, data: bytes, version: int = 4) -> None:
@@ -98,9 +98,9 @@ class _Reader:
 
 
 def read_cache(data: bytes) -> Optional[Ticket]:
-    """Return the latest TGT for the realm of the cache's principal; None if there is none.
+    """Return the TGT for the realm of the cache's principal that expires last; None for none.
 
-    Applies the clock offset in the header of version 4. Raises Malformed.
+    This applies the clock offset in the header of version 4. Raises Malformed.
     """
     if data[:1] != b"\x05" or data[1:2] not in (b"\x01", b"\x02", b"\x03", b"\x04"):
         raise Malformed("the cache has an unknown version: 0x%s" % data[:2].hex())
@@ -114,7 +114,7 @@ def read_cache(data: bytes) -> Optional[Ticket]:
         client, server, (auth, start, end, renew_till), value = _credential(reader)
         if server[1] == _CONFIG_REALM and server[0] == (_CONFIG_NAME, _ASKED):
             asked = value.decode("utf-8", "replace")
-        # Otherwise a service ticket, a configuration entry, or a removed one.
+        # Other entries are service tickets, configuration, or removed tickets.
         if client == owner and server == (("krbtgt", realm), realm) and end:
             if latest is None or end - offset > latest.end:
                 times = ((start or auth) - offset, end - offset, renew_till - offset)
@@ -152,11 +152,11 @@ def _credential(
 
 
 def with_asked(data: bytes, asked: str) -> bytes:
-    """Return a cache of version 4 that remembers which principal was asked for.
+    """Return a cache of version 4 with an entry for the requested principal.
 
     The KDC may have returned its canonical name (kinit -C, ``canonicalize = true``). The entry
-    is one of libkrb5's configuration entries (``krb5_cc_set_config``), which every reader of
-    the format skips. A cache of another version is returned as it is. Raises Malformed.
+    is a configuration entry of libkrb5 (``krb5_cc_set_config``), which is not taken for a
+    ticket. A cache of another version is returned as it is. Raises Malformed.
     """
     if data[:2] != b"\x05\x04":
         return data
@@ -179,7 +179,7 @@ def _packed(text: str) -> bytes:
 def read_klist(text: str) -> Optional[Ticket]:
     """Return the TGT in what klist(1) prints with LC_ALL=C and TZ=UTC; None if there is none.
 
-    For caches that are no files, which klist alone can read.
+    For caches that are not files, which jhpatch reads through klist.
     """
     owner, latest = "", None
     lines = text[:_KLIST_CAP].split("\n") + [""]
@@ -208,7 +208,7 @@ def _seconds(words: List[str]) -> float:
 
 
 class UnsupportedCache(Problem):
-    """A cache of a type that a server and its hub cannot share, or not with this keytab."""
+    """A cache that a server and its hub cannot share, or not with this keytab."""
 
 
 class Cache(NamedTuple):
@@ -219,15 +219,15 @@ class Cache(NamedTuple):
 
     @property
     def jvm_sees(self) -> bool:
-        """Whether a JVM can read a cache of this type: it reads files alone."""
+        """Whether a JVM can read a cache of this type: it reads only FILE caches."""
         return self.name.startswith("FILE:")
 
 
 def cache_of(text: str, uid: int) -> Cache:
     """Return the cache that a setting, KRB5CCNAME or klist names.
 
-    Of a collection, jhpatch uses a subsidiary of its own: kinit then leaves the user's primary
-    as it is. Raises UnsupportedCache, Problem.
+    In a collection, jhpatch uses its own subsidiary cache unless the name specifies one, so that
+    kinit does not change the user's primary cache. Raises UnsupportedCache, Problem.
     """
     kind, colon, rest = text.partition(":")
     if text.startswith("/"):
@@ -246,9 +246,12 @@ def cache_of(text: str, uid: int) -> Cache:
         words = rest.split(":")
         words += [str(uid), "jhpatch"][len(words) - 1 :]
         return Cache("KEYRING:" + ":".join(words), "")
-    why = " (servers inherit the hub's session keyring, so users could read each other's tickets)"
+    why = (
+        " (in the session keyring, which servers inherit from the hub, users could read each "
+        "other's tickets)"
+    )
     raise UnsupportedCache(
-        "the cache type of %r is not supported; use FILE:/path, DIR:/path, KCM: or "
+        "the cache %r is not supported; use FILE:/path, DIR:/path, KCM: or "
         "KEYRING:persistent:UID%s" % (text, why if kind == "KEYRING" else "")
     )
 
@@ -266,7 +269,7 @@ def _checked_path(path: str) -> str:
 def default_cache_of(text: str, uid: int) -> Cache:
     """Return the default cache, from the output of klist(1). Raises Problem.
 
-    klist names the cache even if it does not exist; the texts are MIT's and Heimdal's.
+    klist names the cache even if it does not exist. MIT krb5 and Heimdal print different texts.
     """
     text = text[:_NAME_CAP]
     match = re.search(r"^Ticket cache: (\S.*)$", text, re.M)

@@ -16,12 +16,12 @@ def printable(text: str) -> str:
 
 
 def describe(error: BaseException) -> str:
-    """Return the type and the text of an exception that is no ``Problem``."""
+    """Return the type and the text of an exception that is not a ``Problem``."""
     return printable("%s: %s" % (type(error).__name__, error))
 
 
 def clock(seconds: float) -> str:
-    """Return a time as people read it."""
+    """Return a time as local date and time."""
     try:
         return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
     except (OverflowError, OSError, ValueError):

@@ -1,12 +1,12 @@
-"""The hub's fork server: a small process of root's, whose children become users.
+"""The hub's fork server: a small process owned by root, whose children become users.
 
-A program of the standard library alone, which forked_process.py starts. It forks faster than a
-program starts, and safely: it has one thread, which a hub has not.
+forked_process.py starts this program, which uses only the standard library. A fork takes less
+time than the start of a program, and is safe here: unlike the hub, this process has one thread.
 
-Each request is a message of JSON on its standard input, a socket; so is each answer. With a
-request for a child come the descriptors of its standard files. A child is reaped when the hub
-asks for its exit code: until then its process id is its own. Nothing of the hub is in it: no
-variable of its environment, and no descriptor but its standard error.
+Requests and answers are JSON messages on its standard input, a socket. A request for a child
+passes the descriptors of the child's standard files. The server reaps a child when the hub asks
+for its exit code, so that the process id is not reused before. Of the hub's environment, the
+server inherits no variable, and of its descriptors, only standard error.
 """
 
 import errno
@@ -29,8 +29,8 @@ MESSAGE_CAP = 65536  # bytes
 def serve() -> None:
     """Fork a child for each request, until the hub has closed the socket."""
     hub = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=0)
-    cache_child.ignore_signals()  # the hub ends this process, after the children
-    gc.disable()  # a collection in a child would copy each page
+    cache_child.ignore_signals()  # it ends when the hub closes the socket
+    gc.disable()  # garbage collection in a child would copy memory pages
     while True:
         data, control, _, _ = hub.recvmsg(
             MESSAGE_CAP, socket.CMSG_SPACE(3 * 4), socket.MSG_CMSG_CLOEXEC
@@ -75,7 +75,7 @@ def _answer(request: Dict[str, Any], descriptors: List[int], hub: Any) -> Dict[s
 
 
 def _become(request: Dict[str, Any]) -> None:
-    """Become a user, with their groups, which a directory may take long to tell."""
+    """Become a user with their groups; a directory service may take long to look these up."""
     os.environ.clear()
     for name, value in request["environment"].items():
         os.environb[name.encode("latin-1")] = value.encode("latin-1")

@@ -1,4 +1,4 @@
-"""Start processes that have become a user, by the hub's fork server (fork_server.py)."""
+"""Start processes that become a user, through the hub's fork server (fork_server.py)."""
 
 import array
 import json
@@ -13,7 +13,7 @@ from . import identity, process
 from .account import Account
 from .errors import Problem
 
-_ANSWER = 5.0  # seconds; it answers in one millisecond
+_ANSWER = 5.0  # seconds to wait; an answer normally takes 1 ms
 _MESSAGE_CAP = 65536  # bytes
 _LOST = -9  # the exit code of a child whose fork server was killed
 _PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fork_server.py")
@@ -25,7 +25,7 @@ class ForkedProcess:
     is_reaped_later = True
     """No caller has to wait for its end: the fork server reaps it (``abandoned``)."""
 
-    _code: Optional[int] = _LOST  # an exception can end __init__; __del__ runs then too
+    _code: Optional[int] = _LOST  # __del__ runs even if __init__ has raised
 
     def __init__(self, server: "_Running", pid: int) -> None:
         self.pid = pid
@@ -39,13 +39,13 @@ class ForkedProcess:
 
     @property
     def returncode(self) -> Optional[int]:
-        """The exit code; None while the process may run, and its id is its own."""
+        """The exit code; None while the process may run, so that its id is not reused."""
         if self._code is None and self._server.is_over():
             self._code = _LOST
         return self._code
 
     def poll(self) -> Optional[int]:
-        """Return the exit code; None if the process goes on."""
+        """Return the exit code; None if the process is still running."""
         with self._lock:
             if self.returncode is None:
                 self._code = self._server.exit_code(self.pid)
@@ -74,10 +74,10 @@ class _Running:
                     start_new_session=True,
                 )
         except OSError as error:
-            raise Problem("cannot run %s: %s" % (sys.executable, error.strerror))
+            raise Problem("cannot start %s as root: %s" % (sys.executable, error.strerror))
 
     def is_over(self) -> bool:
-        """Return whether it has ended, or belongs to the process that this one was forked from."""
+        """Return whether it has ended, or belongs to the parent, which forked this process."""
         return self.owner != os.getpid() or self._popen.poll() is not None
 
     def start(self, request: Dict[str, Any], descriptors: Sequence[int]) -> ForkedProcess:
@@ -93,7 +93,7 @@ class _Running:
         return ForkedProcess(self, answer["pid"])
 
     def exit_code(self, pid: int) -> Optional[int]:
-        """Return the exit code of a child; None if it goes on."""
+        """Return the exit code of a child; None if it is still running."""
         try:
             code: Optional[int] = self._ask({"wait": pid}).get("code", _LOST)
         except (OSError, ValueError):
@@ -109,7 +109,7 @@ class _Running:
                 )
                 answer: Dict[str, Any] = json.loads(self._socket.recv(_MESSAGE_CAP).decode())
             except (OSError, ValueError):
-                self._popen.kill()  # its next answer would be that of another request
+                self._popen.kill()  # its next answer may be that of an earlier request
                 self._popen.wait()
                 self._socket.close()
                 raise

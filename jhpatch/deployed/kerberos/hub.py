@@ -37,8 +37,9 @@ class Seen(NamedTuple):
 class HubTickets:
     """The ticket service of one authenticator.
 
-    All methods but ``request``, ``prepare_spawn`` and ``forget`` run in threads: they may wait
-    for the directory, for a callable of the administrator, for a user's home.
+    ``request``, ``prepare_spawn``, ``forget`` and ``report_remote`` run on the event loop. The
+    others run in threads, because they may wait for a directory service, for a callable of the
+    administrator or for a user's home directory.
     """
 
     def __init__(self, settings: Settings, log: Any) -> None:
@@ -64,7 +65,7 @@ class HubTickets:
     ) -> "Future[Optional[str]]":
         """Return a Future: None if the user has a ticket, else why not, in one line.
 
-        ``new_user``: the hub creates users that this host does not know yet; None for those.
+        ``new_user``: whether the hub creates users that this host lacks; the result is then None.
         """
 
         def work() -> Optional[str]:
@@ -85,14 +86,14 @@ class HubTickets:
                 return problem, self.environment(name, environment, ccache)
             except Exception as error:
                 reason = str(error) if isinstance(error, Problem) else describe(error)
-                if problem is None or not isinstance(error, Problem):  # else it is in the log
+                if problem is None or not isinstance(error, Problem):  # else it is already logged
                     self.log.error(name, "spawn", error)
                 return problem or reason, dict(environment)
 
         return self.requests.submit(name, ("spawn", id(spawner)), work)
 
     def forget(self, name: str, spawner: Any) -> "Future[None]":
-        """Return a Future: the cache of the user's server is destroyed."""
+        """Destroy the cache of the user's server, and log a failure; return a Future."""
 
         def work() -> None:
             if hasattr(spawner, "_jhpatch_ccache"):
@@ -107,9 +108,8 @@ class HubTickets:
         """Log once that the hub obtains no ticket for servers of this kind."""
         kind = type(spawner).__name__
         message = (
-            "Kerberos: the hub obtains no ticket for servers of %s, because it cannot determine "
-            "whether they run as their user, on this host and with this host's /tmp "
-            "(docs/settings.md, Spawners)"
+            "Kerberos: the hub obtains no ticket for servers of %s, because they may not run as "
+            "their user, on this host and with this host's /tmp (docs/settings.md, Spawners)"
         )
         self.log.once("spawner " + kind, "warning", message, kind)
 
@@ -127,8 +127,8 @@ class HubTickets:
         """Return None if the user has a valid ticket, else why not, in one line.
 
         ``ccache`` is the KRB5CCNAME of the user's server. ``part(is_central)`` returns the part
-        of a ticket's life after which there is a new one; by default, ``refresh_at``. For the
-        renewer, a ticket that could not be renewed is a problem before it expires.
+        of a ticket's life after which to refresh it; by default, ``refresh_at``. For the renewer,
+        a failure to refresh a ticket is a problem even while the ticket is valid.
         """
         account = spec = None
         began = time.monotonic()
@@ -145,7 +145,7 @@ class HubTickets:
             return reason if cause == RENEWAL else None
         except Problem as problem:
             return self._failed(name, account, spec, cause, problem)
-        except Exception as error:  # a callable of the administrator's, a full /run, a bug
+        except Exception as error:  # of an administrator's callable, of a full /run, a bug
             if not self.requests.is_closed():
                 count(cause, "failed")
                 self.log.error(name, cause, error)
@@ -159,9 +159,10 @@ class HubTickets:
         return None
 
     def spec(self, account: Account, ccache: Optional[str] = None) -> TicketSpec:
-        """Return the ticket of a user; a KRB5CCNAME of the administrator's comes first.
+        """Return the specification of a user's ticket; ``ccache`` overrides the setting.
 
-        Raises Problem, and whatever a callable of the administrator's raises, but SystemExit.
+        Raises Problem, RuntimeError in place of SystemExit, and any other exception of an
+        administrator's callable.
         """
         with self._map_lock:
             principals = self._map.read()
@@ -202,7 +203,7 @@ class HubTickets:
     def _remember(
         self, name: str, ccache: Optional[str], spec: TicketSpec, ticket: Ticket
     ) -> None:
-        # A spawn puts the cache's name into the server's environment, by which the renewer asks.
+        # A spawn puts the cache's name into the server's environment; the renewer looks it up.
         seen = Seen(ticket, spec.central)
         self.known[name, ccache or ""] = self.known[name, spec.ccache] = seen
         if len(self.known) > self._known_limit:

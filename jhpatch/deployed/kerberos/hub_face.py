@@ -1,15 +1,15 @@
-"""Kerberos tickets for JupyterHub's users: the decorators that the patch of JupyterHub imports.
+"""Kerberos tickets for JupyterHub's users: the functions that the patch of JupyterHub imports.
 
-==============  =====================================================================
-``on_start``    end of ``PAMAuthenticator.__init__``: the settings, the hub's renewer
-``on_login``    above ``authenticate``: a ticket as soon as PAM accepts the user
-``on_spawn``    above ``pre_spawn_start``: a ticket again, and the server's settings
+==============  =========================================================================
+``on_start``    end of ``PAMAuthenticator.__init__``: checks the settings, starts the renewer
+``on_login``    above ``authenticate``: obtains a ticket as soon as PAM accepts the user
+``on_spawn``    above ``pre_spawn_start``: refreshes it, and sends the settings to the server
 ``on_stop``     above ``post_spawn_stop``: destroys the cache, if so configured
-==============  =====================================================================
+==============  =========================================================================
 
-No exception leaves a decorator but the refusal of ``policy = "require"``. Wrappers are
-``gen.coroutine``: hub 0.8's ``gen.maybe_future`` would not await a native coroutine. They
-pass on the arguments that they do not know: a later hub may have more.
+The functions raise nothing themselves but the refusal of ``policy = "require"``. The wrappers
+use ``gen.coroutine``, because ``gen.maybe_future`` of hub 0.8 does not await a native coroutine.
+They pass on unknown arguments, which a later hub may add.
 """
 
 import functools
@@ -37,7 +37,7 @@ def tickets_of(authenticator: Any) -> Optional[HubTickets]:
 
 
 def on_login(method: Method) -> Method:
-    """``PAMAuthenticator.authenticate``: a ticket once PAM accepts the user."""
+    """Decorate ``PAMAuthenticator.authenticate``: obtain a ticket once PAM accepts the user."""
 
     @functools.wraps(method)
     @gen.coroutine
@@ -61,7 +61,7 @@ def _logging_in(authenticator: Any, tickets: HubTickets, handler: Any, result: A
         name = result["name"] if isinstance(result, dict) else result
         name = authenticator.normalize_username(name)
         asked_by = getattr(getattr(handler, "request", None), "remote_ip", None)
-        # The hub creates such a user after this method, and asks again at the spawn.
+        # The hub creates a new user after this method, and requests the ticket at the spawn.
         new_user = bool(getattr(authenticator, "create_system_users", False))
         future = tickets.request(name, "login", asked_by, new_user)
         problem = yield _in_time(tickets, future)
@@ -73,12 +73,12 @@ def _logging_in(authenticator: Any, tickets: HubTickets, handler: Any, result: A
 
 
 def _in_time(tickets: HubTickets, future: Any) -> Any:
-    """Wait for a request, its time in the queue and a slow directory included."""
+    """Wait for a request, including its time in the queue and a slow directory service."""
     return within(tickets.settings.timeout + 1, future)
 
 
 def _late(tickets: HubTickets, name: str, cause: str, error: Exception) -> str:
-    """Log that a request has not come to its turn, or to its end; return why."""
+    """Log that a request was not started or not finished in time; return why."""
     problem = str(error) or "no ticket within %g s" % (tickets.settings.timeout + 1)
     if not tickets.requests.is_closed():
         tickets.log.late(name, cause, problem)
@@ -86,7 +86,7 @@ def _late(tickets: HubTickets, name: str, cause: str, error: Exception) -> str:
 
 
 def _bug(authenticator: Any, cause: str, error: Exception) -> str:
-    """Log an exception that is not a user's; return its text."""
+    """Log an unexpected exception; return its text."""
     authenticator.log.error(
         "%s", line("Kerberos: unexpected error at %s: %s", cause, traced(error))
     )
@@ -105,7 +105,7 @@ def _refusal(code: int, problem: str) -> web.HTTPError:
 
 
 def on_spawn(method: Method) -> Method:
-    """``PAMAuthenticator.pre_spawn_start``: a ticket again, and the server's settings."""
+    """Decorate ``PAMAuthenticator.pre_spawn_start``: a fresh ticket, and the server's settings."""
 
     @functools.wraps(method)
     @gen.coroutine
@@ -149,7 +149,7 @@ def _spawning(authenticator: Any, tickets: HubTickets, user: Any, spawner: Any) 
 
 
 def _asked_by(user: Any, spawner: Any) -> Optional[str]:
-    """Return who started the server, if the hub tells: an administrator or a service may."""
+    """Return who requested the server, and from where, if the hub reports that."""
     handler = getattr(spawner, "handler", None)
     who = getattr(getattr(handler, "current_user", None), "name", None)
     where = getattr(getattr(handler, "request", None), "remote_ip", None)
@@ -158,7 +158,7 @@ def _asked_by(user: Any, spawner: Any) -> Optional[str]:
 
 
 def on_stop(method: Method) -> Method:
-    """``PAMAuthenticator.post_spawn_stop``: destroys the cache with the last server, if set."""
+    """Decorate ``PAMAuthenticator.post_spawn_stop``: destroy the cache with the last server."""
 
     @functools.wraps(method)
     @gen.coroutine
@@ -175,8 +175,8 @@ def on_stop(method: Method) -> Method:
             self.log.warning(
                 "%s",
                 line(
-                    "Kerberos: the cache of %s was not destroyed in time; the hub goes on in the "
-                    "background",
+                    "Kerberos: the cache of %s was not destroyed in time; the hub continues in "
+                    "the background",
                     user.name,
                 ),
             )

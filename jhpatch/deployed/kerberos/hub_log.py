@@ -12,13 +12,14 @@ from .settings import TicketSpec
 
 _LINE_CAP = 1000
 _REMEMBERED = 10000
-"""Users and kinds of lines whose last one is remembered: more would be a leak over a year."""
+"""Users and kinds of lines whose last line is remembered, at most: memory stays bounded."""
 
 
 class HubLog:
-    """Writes what happened to the tickets of a hub's users; for all threads.
+    """Logs what happens to the tickets of a hub's users; any thread can call it.
 
-    ``policy`` is the setting: with "ignore", no line about a ticket that is missing.
+    ``policy`` is the setting. With "ignore", only an unexpected error about a missing ticket is
+    logged.
     """
 
     def __init__(self, log: Any, policy: str) -> None:
@@ -35,7 +36,7 @@ class HubLog:
         cause: str,
         asked_by: Optional[str],
     ) -> None:
-        """Log a new ticket, and a keytab that was of no use for it."""
+        """Log a new ticket, and why kinit did not obtain it with the keytab."""
         self.well(account.name)
         if not outcome.is_new:
             return
@@ -60,8 +61,8 @@ class HubLog:
             self._forget(account.name, "keytab")
         elif not self._is_quiet and self._is_news(account.name, "keytab", problem):
             text = line(
-                "Kerberos: kinit obtains no ticket with %s of %s; kinit -R renews the old one "
-                "until %s: %s",
+                "Kerberos: kinit obtained no ticket with %s of %s, and kinit -R can renew the "
+                "existing one only until %s: %s",
                 keytab,
                 account.name,
                 clock(ticket.renew_till),
@@ -83,45 +84,45 @@ class HubLog:
         if self._is_quiet or not self._is_news(name, "problem", what + str(problem)):
             return
         text = line(
-            what + " for %s%s%s at %s%s: %s",
+            what + " for %s%s%s%s at %s: %s",
             name,
             " (uid %d)" % account.uid if account else "",
             " (valid until %s)" % clock(problem.ticket.end)
             if isinstance(problem, NotRenewed)
             else "",
-            cause,
             " from keytab " + spec.keytab if spec and spec.keytab else "",
+            cause,
             str(problem),
         )
         self.log.warning("%s", text)
 
     def late(self, name: str, cause: str, problem: str) -> None:
-        """Log that a login or spawn did not wait any longer."""
+        """Log that a login or spawn stopped waiting."""
         if not self._is_quiet and self._is_news(name, "late", problem):
             self.log.warning(
                 "%s", line("No Kerberos ticket for %s at %s: %s", name, cause, problem)
             )
 
     def error(self, name: str, cause: str, error: BaseException) -> None:
-        """Log an exception that is no Problem: a callable's, of a full /run, a bug."""
+        """Log an exception that is not a Problem, such as one of a callable, or a bug."""
         if self._is_news(name, "error", describe(error)):
             self.log.error(
                 "%s", line("Kerberos: no ticket for %s at %s: %s", name, cause, traced(error))
             )
 
     def well(self, name: str) -> None:
-        """Forget what was wrong: if it is so again, that is news."""
+        """Forget a user's last problems, so that one that recurs is logged again."""
         for kind in ("problem", "error", "late"):
             self._forget(name, kind)
 
     def once(self, name: str, level: str, text: str, *values: Any) -> None:
-        """Log one line of a kind that has a ``name``, unless it was the last one of it."""
+        """Log a line, unless it equals the last one of this ``name``."""
         text = line(text, *values)
         if self._is_news(name, "once", text):
             getattr(self.log, level)("%s", text)
 
     def _is_news(self, name: str, kind: str, text: str) -> bool:
-        """Return whether this text is not the last one of this kind for a user."""
+        """Return whether a text differs from the last one of this kind for a user."""
         with self._lock:
             is_news = self._last.pop((name, kind), None) != text
             self._last[name, kind] = text
@@ -135,13 +136,13 @@ class HubLog:
 
 
 def line(text: str, *values: Any) -> str:
-    """Return a printable line of at most 1,000 characters, whatever the values hold."""
+    """Return a printable line of at most 1,000 characters, whatever the values contain."""
     shown = text % tuple(printable(one) if isinstance(one, str) else one for one in values)
     return shown if len(shown) <= _LINE_CAP else shown[: _LINE_CAP - 3] + "..."
 
 
 def traced(error: BaseException) -> str:
-    """Return an exception with the places where it was raised, the innermost first: one line."""
+    """Return an exception with the last three places of its traceback, innermost first."""
     places, entry = [], error.__traceback__
     while entry is not None:
         name = os.path.basename(entry.tb_frame.f_code.co_filename)

@@ -38,19 +38,20 @@ class Server(NamedTuple):
 
 
 Servers = Dict[Server, str]
-"""Running servers, and how the service has met them: one of the following."""
+"""Running servers, and whether each has the settings: one of the following."""
 _PREPARED = "its environment has the settings"
 _MISSED = "the settings came too late"
 _UNSEEN = "on_spawn has not run"
 
 
 class HubRenewer(threading.Thread):
-    """Renews the tickets that a server cannot renew (central keytabs) or has not.
+    """Renews the tickets that a server cannot renew (central keytabs) or has not renewed.
 
-    Whoever started the servers, and whenever: after a restart of the hub too. ``loop`` is the
-    hub's, and ``users`` returns its users there, or None while it starts. The attempts run in
-    ``HubTickets.requests``: a home that hangs delays no other user. This thread alone changes
-    what it knows of the servers; requests hand over their results by ``_done``.
+    It covers all running servers, also those that started before the hub. ``loop`` is the hub's
+    event loop. ``users`` is called there; it returns the hub's users, or None while the hub
+    starts. The attempts run in ``HubTickets.requests``, so that a home directory that hangs
+    delays no other user. Only this thread changes its tables of servers; requests pass their
+    results on through ``_done``.
     """
 
     def __init__(
@@ -73,11 +74,11 @@ class HubRenewer(threading.Thread):
         self._wake = threading.Event()
 
     def wake(self) -> None:
-        """Look at the servers soon: there is a new one, or a new ticket."""
+        """Start the next turn soon: there is a new server, or a new ticket."""
         self._wake.set()
 
     def run(self) -> None:
-        """Turn after turn, whatever happens in one."""
+        """Make one turn after another; log an error, and continue."""
         while True:
             pause: float = schedule.TURN
             try:
@@ -88,7 +89,7 @@ class HubRenewer(threading.Thread):
             rest = schedule.rest(self._looked_at)
             if self._wake.wait(min(max(pause, rest), schedule.TURN)):
                 self._wake.clear()
-                time.sleep(rest)  # a class that logs in at nine is one turn, not thirty
+                time.sleep(rest)  # many logins at once cause one turn
 
     def _turn(self) -> float:
         """Start what is due; return the seconds until the next turn."""
@@ -120,7 +121,7 @@ class HubRenewer(threading.Thread):
         return min(soonest, retry if self._unresponsive else schedule.TURN)
 
     def _probe(self) -> None:
-        """Probe unresponsive KDCs; when one is back, those who waited longer and longer try."""
+        """Probe unresponsive KDCs; if one answers again, retry the failed renewals soon."""
         breaker = self._tickets.breaker
         for principal in breaker.due():
             breaker.suspect(principal)
@@ -134,7 +135,7 @@ class HubRenewer(threading.Thread):
     def _check_settings(self, servers: Servers) -> None:
         """Find the new servers that started without the settings of a renewal thread.
 
-        Of the servers that were there before the hub, its memory tells nothing.
+        Servers that were running before the hub started are not counted: their start is unknown.
         """
         found = set(self._without_settings.intersection(servers))
         for server, how in servers.items():
@@ -145,7 +146,7 @@ class HubRenewer(threading.Thread):
         self._without_settings = frozenset(found)
 
     def _first(self, server: Server) -> float:
-        """Return when to look at a new server; after a restart, within the next seconds."""
+        """Return when to try a new server first: within 5 s if its ticket is not known."""
         seen = self._tickets.known.get(server)
         if seen is None:
             return time.time() + random.uniform(0, min(5.0, self._tickets.settings.retry))
@@ -161,7 +162,7 @@ class HubRenewer(threading.Thread):
         future.add_done_callback(functools.partial(self._ended, server))
 
     def _ended(self, server: Server, future: "Future[Optional[float]]") -> None:
-        """Hand over what an attempt has come to, in a thread of the requests."""
+        """Pass the result of an attempt on; this runs in a thread of the requests."""
         due = None
         try:
             due = future.result()
@@ -187,9 +188,9 @@ class HubRenewer(threading.Thread):
     # In a thread of the requests.
 
     def _renew(self, server: Server) -> Optional[float]:
-        """Renew the ticket if no other process has; return the next try, None on error."""
+        """Renew the ticket if no other process has; return when to try next, None on error."""
         part = functools.partial(self._part, server)
-        is_new = server not in self._tickets.known  # to this hub: its ticket may have its time
+        is_new = server not in self._tickets.known  # so its server may renew the ticket soon
 
         def latest(is_central: bool) -> float:
             return schedule.latest(part(is_central)) if is_new else part(is_central)
@@ -201,7 +202,7 @@ class HubRenewer(threading.Thread):
         return max(schedule.spread(seen.ticket, part(seen.is_central)), time.time() + 1)
 
     def _part(self, server: Server, is_central: bool) -> float:
-        """Return the part of a life after which the hub renews: if the server does, later."""
+        """Return the part of a ticket's life after which to renew it; later if the server does."""
         own = self._tickets.settings.refresh_at
         is_ours = is_central or server in self._without_settings
         return own if is_ours else schedule.later(own)
@@ -216,7 +217,7 @@ class HubRenewer(threading.Thread):
     def _servers(self) -> Optional[Servers]:
         """Return the running servers on this host; None if the loop does not answer.
 
-        One look at a time: a loop that is busy for minutes finds no queue of them.
+        Only one query is pending at a time, so that they do not pile up on a busy loop.
         """
         if self._look is None:
             self._look = Future()
@@ -232,7 +233,7 @@ class HubRenewer(threading.Thread):
         return found
 
     def _collect(self, rest: Optional[List[Any]], found: Servers, look: Any) -> None:
-        """Read users for a millisecond, then let the loop have its turn."""
+        """Read users for 1 ms at a time, and let the loop run other callbacks in between."""
         try:
             if rest is None:
                 rest = self._users()
@@ -252,7 +253,7 @@ class HubRenewer(threading.Thread):
                 look.set_result(found)
 
     def _add(self, user: Any, found: Servers) -> None:
-        """Add the running servers of a user; one that cannot be read is no other's trouble."""
+        """Add the running servers of a user; log an error, which affects no other user."""
         try:
             for spawner in list(user.spawners.values()):
                 if not spawner.active or getattr(spawner, "pending", None) == "spawn":
@@ -263,7 +264,7 @@ class HubRenewer(threading.Thread):
                     self._tickets.report_remote(spawner)
         except Exception as error:
             name = str(getattr(user, "name", "a user"))
-            message = "Kerberos: the servers of %s cannot be read: %s"
+            message = "Kerberos: cannot read the servers of %s: %s"
             self._tickets.log.once("servers " + name, "error", message, name, traced(error))
 
     def _server(self, user: Any, spawner: Any) -> Iterator[Tuple[Server, str]]:
@@ -292,5 +293,5 @@ _NO_SETTINGS = (
 def _learn_ccache(spawner: Any) -> None:
     try:
         spawner._jhpatch_ccache = named_ccache(spawner.environment or {}, spawner)
-    except (Exception, SystemExit):  # the administrator's; the hub itself logs it at a spawn
+    except (Exception, SystemExit):  # of the administrator's callable; the hub logs it at a spawn
         spawner._jhpatch_ccache = None

@@ -1,4 +1,4 @@
-"""What makes a child process the user's: ids, groups, and a clean environment."""
+"""How a child process becomes a user: ids, groups, and a clean environment."""
 
 import os
 import shutil
@@ -32,8 +32,8 @@ def setpriv_path() -> str:
 def become(account: Account, timeout: float) -> List[str]:
     """Return the argv that turns a child into the user; empty if this process is the user.
 
-    setpriv(1), because ``preexec_fn`` is unsafe with threads. Ids have a sign: setpriv takes
-    a bare number for the name of a user first. Raises Problem.
+    It uses setpriv(1), because ``preexec_fn`` is unsafe with threads. The ids have a plus sign,
+    because setpriv looks up a bare number as a name first. Raises Problem.
     """
     if not is_other(account):
         return []
@@ -44,9 +44,9 @@ def become(account: Account, timeout: float) -> List[str]:
 
 
 def _groups(setpriv: str, account: Account, timeout: float) -> str:
-    """Return setpriv's option for the groups, which a child looks up: a directory may be slow.
+    """Return setpriv's option for the groups. A child looks them up: a directory may be slow.
 
-    util-linux 2.33 has --init-groups; before that, id(1) asks.
+    util-linux before 2.33 has no --init-groups; there, id(1) looks them up.
     """
     environment = {"LC_ALL": "C", "PATH": process.PATH}
     try:
@@ -57,8 +57,8 @@ def _groups(setpriv: str, account: Account, timeout: float) -> str:
             return "--init-groups"
         argv = ["/usr/bin/id", "-G", "--", account.name]
         done = process.run(argv, environment, timeout)
-    except Unresponsive as problem:  # which tells nothing about a KDC
-        raise Problem("cannot look up the groups of %s: %s" % (account.name, problem))
+    except Unresponsive:  # of setpriv or id, not of a KDC
+        raise Problem("cannot look up the groups of %s in time" % account.name)
     if done.code:
         raise Problem("cannot look up the groups of %s: %s" % (account.name, done.err))
     return "--groups=" + ",".join("+" + gid for gid in done.out.decode("ascii").split())
@@ -67,7 +67,7 @@ def _groups(setpriv: str, account: Account, timeout: float) -> str:
 def environment_of(
     account: Optional[Account], environ: Mapping[str, str], **more: str
 ) -> Dict[str, str]:
-    """Return a child's environment: the hub's own cache and keytab are not the user's."""
+    """Return a child's environment; another user's has no cache or keytab of this process."""
     kept = ["KRB5_CONFIG", "KRB5_KDC_PROFILE"]
     if account and os.geteuid() == account.uid:
         kept += ["KRB5CCNAME", "KRB5_CLIENT_KTNAME"]
@@ -77,9 +77,9 @@ def environment_of(
 
 
 def can_read(path: str, account: Account, timeout: float = 5.0) -> bool:
-    """Return whether a user can read a file: a child tries if its mode is not plain 0600.
+    """Return whether a user can read a file that another user owns.
 
-    Raises Problem.
+    A child process tries, unless the mode gives only the owner read access. Raises Problem.
     """
     path = path[len("FILE:") :] if path.startswith("FILE:") else path
     try:
@@ -91,10 +91,10 @@ def can_read(path: str, account: Account, timeout: float = 5.0) -> bool:
     argv = become(account, timeout) + ["/usr/bin/test", "-r", path]
     try:
         return process.run(argv, environment_of(None, {}), timeout).code == 0
-    except Unresponsive:  # which tells nothing about a KDC
+    except Unresponsive:  # of test(1), not of a KDC
         raise Problem("cannot determine in time whether %s can read %s" % (account.name, path))
 
 
 def latin(text: str) -> str:
-    """Return text for JSON whose characters are the bytes of a file name or a variable."""
+    """Return the bytes of a file name or a variable as Latin-1 text, for JSON."""
     return os.fsencode(text).decode("latin-1")

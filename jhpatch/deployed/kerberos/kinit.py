@@ -1,7 +1,7 @@
 """Obtain and renew tickets with kinit, as the user.
 
-One child, which has become the user, does all that touches the user's paths: it reads the
-cache, and runs kinit if this process tells it to (store.py).
+One child, which has become the user, accesses the user's paths: it reads the cache, and runs
+kinit at the request of this process (store.py).
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from .temporary import root_directory
 
 
 class NotRenewed(Problem):
-    """Why a ticket that is valid still could not be renewed."""
+    """Why a ticket that is still valid could not be renewed."""
 
     def __init__(self, text: str, ticket: Ticket) -> None:
         super().__init__(text)
@@ -33,7 +33,7 @@ class NotRenewed(Problem):
 
 
 class _NoKeytab(Problem):
-    """A process of the user, who cannot read a central keytab."""
+    """The keytab is central, and this process runs as the user, who cannot read it."""
 
 
 class Outcome(NamedTuple):
@@ -42,11 +42,11 @@ class Outcome(NamedTuple):
     ticket: Ticket
     is_new: bool = False
     keytab_problem: str = ""
-    """Why the keytab was of no use, if ``kinit -R`` has renewed the old ticket instead."""
+    """Why kinit obtained no ticket with the keytab, if ``kinit -R`` renewed the old one."""
 
 
 class Kinit:
-    """Obtains tickets: as a child that becomes the user, or as this process if it is the user.
+    """Obtains tickets in child processes that run as the user.
 
     ``breaker`` (see breaker.py) knows which KDCs are unresponsive. ``more`` is added to the
     environment of every child, such as KRB5_TRACE.
@@ -70,8 +70,9 @@ class Kinit:
     def ensure(self, account: Account, spec: TicketSpec, part: Optional[float] = None) -> Outcome:
         """Return a valid ticket of the user, a new one if ``part`` of its life has passed.
 
-        ``part`` defaults to ``refresh_at``. One call at a time for each user (requests.py); it
-        takes at most ``timeout``. Raises Problem, and NotRenewed if the old ticket is valid.
+        ``part`` defaults to ``refresh_at``. Make one call at a time for each user (requests.py).
+        A call takes about ``timeout`` at most. Raises Problem; NotRenewed if the old ticket is
+        still valid.
         """
         end = time.monotonic() + self._settings.timeout
         part = self._settings.refresh_at if part is None else part
@@ -141,9 +142,10 @@ class Kinit:
                 raise NotRenewed(str(problem), old)
 
     def _make_directory(self, cache: Cache, account: Account, spec: TicketSpec) -> None:
-        """Make the private directory of a cache.
+        """Create the private directory of a cache.
 
-        The user's child names a default cache, and may lie: then it is the user's own alone.
+        The user's child names the default cache, and may lie. So the directory of a default
+        cache is created only if its name is the user's uid.
         """
         own = os.path.basename(os.path.dirname(cache.path)) == str(account.uid)
         if spec.ccache or own:
@@ -152,7 +154,7 @@ class Kinit:
     def _replace(
         self, store: Store, account: Account, spec: TicketSpec, old: Optional[Ticket], end: float
     ) -> Outcome:
-        """Have a new ticket stored: by the keytab, else by ``kinit -R``."""
+        """Store a new ticket: obtained with the keytab, else renewed with ``kinit -R``."""
         if self._breaker:
             self._breaker.check(spec.principal)
         try:
@@ -163,7 +165,7 @@ class Kinit:
                 data = self._with_central_keytab(spec, end)
             else:
                 raise _NoKeytab(
-                    "only the hub can read this keytab, and there is no ticket to renew"
+                    "only the hub can read this keytab, and no existing ticket could be renewed"
                 )
             return Outcome(self._keep(store, data, spec, spec.central), is_new=True)
         except Unresponsive:
@@ -181,7 +183,7 @@ class Kinit:
         return Outcome(ticket, True, "" if isinstance(problem, _NoKeytab) else str(problem))
 
     def _run_kinit(self, store: Store, order: str, spec: TicketSpec) -> bytes:
-        """Have the child run kinit, and suspect the KDC if it takes long."""
+        """Have the child run kinit, and probe the KDC if kinit is slow or finds none."""
         suspect = self._suspect(spec)
         store.watch(self._settings.timeout / 5, suspect)
         try:
@@ -196,10 +198,10 @@ class Kinit:
             raise
 
     def _keep(self, store: Store, data: bytes, spec: TicketSpec, is_given: bool = False) -> Ticket:
-        """Have the new cache stored if it holds a valid ticket; return that."""
+        """Store the new cache if it contains a valid ticket; return the ticket. Raises Problem."""
         ticket = usable(data)
         if ticket is None or not schedule.is_valid(ticket):
-            raise Problem("kinit created a cache without a valid ticket")
+            raise Problem("kinit created no cache with a valid ticket")
         if not is_of(ticket, spec.principal):
             # The KDC's canonical name of the principal (kinit -C, canonicalize = true).
             ticket = ticket._replace(asked=spec.principal)
@@ -221,12 +223,12 @@ class Kinit:
         return words + ["--", spec.principal]
 
     def _with_central_keytab(self, spec: TicketSpec, end: float) -> bytes:
-        """Return a cache that root obtains, who alone can read the keytab. Raises Problem."""
+        """Return a cache that root obtains with a keytab only it can read. Raises Problem."""
         with root_directory(self._settings.timeout) as directory:
             self._ask(None, self._kinit_argv(spec), spec, end, directory)
             return read_own(os.path.join(directory, "cc"), os.geteuid())
 
-    # Caches that are no files: kinit replaces what is in them itself.
+    # Caches that are not files: kinit itself replaces their content.
 
     def _ensure_named(
         self, account: Account, spec: TicketSpec, cache: Cache, part: float, end: float
@@ -288,7 +290,7 @@ class Kinit:
         argv = identity.become(account, timeout) + kdestroy
         try:
             done = process.run(argv, self._environment(account), timeout)
-        except Unresponsive:  # which tells nothing about a KDC
+        except Unresponsive:  # of kdestroy, not of a KDC
             raise Problem("kdestroy did not finish in time")
         if done.code:
             raise Problem(
@@ -296,11 +298,11 @@ class Kinit:
             )
 
     def cache(self, account: Account, spec: TicketSpec) -> Cache:
-        """Return the cache that is specified. Raises Problem."""
+        """Return the specified cache, or libkrb5's default. Raises Problem."""
         return self._known_cache(account, spec) or self.programs.default_cache(account)
 
     def _known_cache(self, account: Account, spec: TicketSpec) -> Optional[Cache]:
-        """Return the cache that is specified; None if klist has to be asked for it."""
+        """Return the specified cache, or the known default; None if only klist can name it."""
         if spec.ccache:
             return cache_of(spec.ccache, account.uid)
         return self.programs.known_default(account)
@@ -313,7 +315,7 @@ class Kinit:
         end: float,
         cwd: str = "/",
     ) -> Done:
-        """Run what asks the KDC. Raises KinitFailed, Unresponsive."""
+        """Run a program that contacts the KDC. Raises KinitFailed, Unresponsive."""
         become = identity.become(account, self._settings.timeout) if account else []
         environment = self._environment(account)
         suspect = self._suspect(spec)

@@ -1,4 +1,4 @@
-"""Metrics on the server's own /metrics page, if it has loaded prometheus_client.
+"""Metrics on the /metrics page of this process, if it has loaded prometheus_client.
 
 No label names a user.
 """
@@ -10,7 +10,7 @@ _KEY = "_jhpatch_kerberos.metrics"  # in sys.modules: one registry for all copie
 
 
 class _NoMetric:
-    """A metric that counts nothing."""
+    """A metric that records nothing."""
 
     def labels(self, *values: str) -> "_NoMetric":
         return self

@@ -1,4 +1,4 @@
-"""Wait on the event loop for what a thread does."""
+"""Wait on the event loop for the result of a thread."""
 
 from concurrent.futures import Future
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from tornado import concurrent, ioloop
 
 _Future: Any = concurrent.Future
-"""What tornado's coroutines wait for. Bound here: nest_asyncio.apply(), which jupyter_client calls
-later, puts asyncio's in its place, and tornado 4.5 has another one."""
+"""The class that tornado's coroutines wait for. It is bound at import, because
+nest_asyncio.apply(), which jupyter_client calls later, replaces ``tornado.concurrent.Future``."""
 
 
 class TooLate(Exception):
@@ -17,9 +17,9 @@ class TooLate(Exception):
 def within(seconds: float, future: "Future[Any]") -> Any:
     """Return a Future of this event loop with the result of a thread's ``future``.
 
-    Its exception is TooLate after some seconds; the thread goes on, and so do all others
-    that wait for it. Unlike ``gen.with_timeout`` of tornado 4.5, this resolves the Future on the
-    loop: there, a thread does, and the coroutine that is about to wait can miss it.
+    After that time, its exception is TooLate; the thread continues, and others can still wait
+    for it. This resolves the Future on the loop. ``gen.with_timeout`` of tornado 4.5 resolves it
+    in the thread, and a coroutine that is about to wait can miss it.
     """
     loop = ioloop.IOLoop.current()
     result: Any = _Future()

@@ -16,8 +16,8 @@ class _Unreadable(Problem):
 def read_map(path: str) -> Dict[str, str]:
     """Return the principals of a ``principal_map`` by user name. Raises Problem with the line.
 
-    Whoever can write it could obtain any user's tickets: root must own it (or, in a process
-    that is not root, its own user).
+    Whoever can write the file could obtain any user's tickets. So root must own it, or in a
+    process that is not root, the user of that process.
     """
     try:
         with open(path, "rb", opener=_open_at_once) as file:
@@ -33,7 +33,7 @@ def read_map(path: str) -> Dict[str, str]:
         raise Problem("%s: %s" % (path, error))
     if status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022:
         values = (path, status.st_uid, stat.S_IMODE(status.st_mode))
-        raise Problem("%s: others can write it (owner uid %d, mode %04o)" % values)
+        raise Problem("%s: another user can write it (owner uid %d, mode %04o)" % values)
     principals: Dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         words = line.partition("#")[0].split()
@@ -46,7 +46,7 @@ def read_map(path: str) -> Dict[str, str]:
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    """Open a file; a FIFO does not wait for its other end."""
+    """Open a file, without waiting for the other end of a FIFO."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
@@ -72,7 +72,7 @@ class PrincipalMap:
             # Mode and ctime too: a repaired mode or owner counts as a change.
             stamp = status.st_ino, status.st_ctime_ns, status.st_size, status.st_mode
             if stamp != self._stamp:
-                self._stamp = stamp  # also of a wrong map, which is not read again as it is
+                self._stamp = stamp  # also of an invalid map: it is read again if it changes
                 self._principals = read_map(self._path)
                 self._problem = ""
         except (OSError, Problem) as error:

@@ -1,7 +1,7 @@
 """A child process that has become a user: bounded in time and in output.
 
-The child runs as the user, who can stop it, trace it and write into its pipes. It is killed as
-a whole session, and nothing waits for it longer than its deadline.
+The child runs as the user, who can stop it, trace it and write into its pipes. jhpatch kills its
+whole session, and reads its output only until the deadline.
 """
 
 import contextlib
@@ -31,8 +31,8 @@ OUTPUT_CAP = 2 * 1024 * 1024
 _ERRORS_CAP = 65536  # bytes of an error message that are read
 PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
 _GRACE = 0.25  # seconds that a child has to remove its temporary files
-_FREE_READS = 64  # reads after which each has to wait: a child may write byte by byte
-_PAUSE = 0.01  # seconds of that wait
+_FREE_READS = 64  # reads without a pause; a child may write byte by byte
+_PAUSE = 0.01  # seconds before each further read
 _running: "Set[Child]" = set()
 
 
@@ -63,7 +63,7 @@ def run(argv: List[str], environment: Dict[str, str], timeout: float, cwd: str =
 
 
 class Child:
-    """A running program, to talk with by lines. A context manager: at its end it is killed."""
+    """A running program, and lines to and from it. At the end of the context, it is killed."""
 
     has_files = False
     """Whether the child removes files of its own if it is sent SIGTERM."""
@@ -74,7 +74,7 @@ class Child:
         """``end`` is the deadline by the monotonic clock. Raises Problem."""
         self._began, self._end = time.monotonic(), end
         self._selector = selectors.PollSelector()  # no descriptor of its own
-        ends: List[int] = []  # of pipes; Popen's own ones stay open if there are not enough
+        ends: List[int] = []  # of pipes; if descriptors run out, Popen leaves its own pipes open
         try:
             for _ in range(3):
                 ends += os.pipe()
@@ -129,7 +129,7 @@ class Child:
         _close(self._outputs)
 
     def watch(self, seconds: float, slow: Callable[[], None]) -> None:
-        """Call ``slow`` once if the child is still busy after some seconds."""
+        """Call ``slow`` once if the child is still busy after ``seconds``."""
         self._slow, self._slow_at = slow, time.monotonic() + seconds
 
     def line(self) -> Optional[bytes]:
@@ -187,7 +187,7 @@ class Child:
         """
         self._pump(lambda: False)
         while not self.wait(min(self._end, self._slow_at) - time.monotonic()):
-            self._check_time()  # it has closed both pipes, and goes on
+            self._check_time()  # it has closed both pipes, but still runs
         return Done(self._popen.returncode, bytes(self._out), self.errors())
 
     def kill(self) -> None:
@@ -196,7 +196,7 @@ class Child:
         _kill([self], self._drop)
 
     def _drop(self) -> None:
-        """Read what the child has written: its last words must not keep it from cleaning up."""
+        """Discard the child's output: a full pipe must not keep it from cleaning up."""
         for key, _ in self._selector.select(0):
             if key.data is not None and not os.read(key.fd, 65536):
                 self._selector.unregister(key.fileobj)
@@ -204,18 +204,18 @@ class Child:
     def signal(self, number: int) -> None:
         """Send a signal to the child's whole session."""
         if self._popen.returncode is None:
-            for kill in (os.killpg, os.kill):  # it has no session yet for a moment
+            for kill in (os.killpg, os.kill):  # at first, it has no session of its own
                 with contextlib.suppress(OSError):
                     return kill(self._popen.pid, number)
 
     def is_ending(self) -> bool:
-        """Return whether the child was killed, and its end was not waited for."""
+        """Return whether the child was killed, and has not been reaped."""
         return self._is_killed and self._popen.returncode is None
 
     def is_stuck(self) -> bool:
-        """Return whether a process of the killed session lives on.
+        """Return whether a process of the killed session still runs.
 
-        A file server that does not answer keeps it; what has only not been reaped does not count.
+        An unresponsive file server can keep it. A process that only was not reaped does not count.
         """
         if not self._is_killed:
             return False
@@ -229,15 +229,15 @@ class Child:
         return any(pgrp == group and state not in "ZX" for state, pgrp in rows)
 
     def is_over(self) -> bool:
-        """Return whether the child has ended; its id stays its own until ``wait``."""
+        """Return whether the child has ended; its id is not reused before ``wait``."""
         if self._popen.returncode is not None:
             return True
         return next((state in "ZX" for state, _ in _states([str(self._popen.pid)])), True)
 
     def wait(self, seconds: float) -> bool:
-        """Return whether the child ends within some seconds.
+        """Return whether the child ends within ``seconds``.
 
-        Popen.wait sleeps at least half a millisecond.
+        This polls more often than Popen.wait, which sleeps for at least 0.5 ms.
         """
         end, pause = time.monotonic() + seconds, 0.00005
         while self._popen.poll() is None:
@@ -253,7 +253,8 @@ class Child:
             self._slow_at = float("inf")
             self._slow()
         if now >= self._end:
-            raise Unresponsive("no answer within %g s (KDC down?)" % round(now - self._began, 1))
+            seconds = round(now - self._began, 1)
+            raise Unresponsive("no answer within %g s; the KDC may be down" % seconds)
 
     def _pump(self, is_done: Callable[[], bool], at_once: bool = False) -> bool:
         """Read both pipes until ``is_done``; False if they end before that."""
@@ -284,7 +285,7 @@ class Child:
 
 
 def _close(descriptors: List[int]) -> None:
-    """Close descriptors, and forget them."""
+    """Close descriptors, and remove them from the list."""
     while descriptors:
         os.close(descriptors.pop())
 
@@ -299,8 +300,8 @@ def _states(names: List[str]) -> Iterator[Tuple[str, str]]:
 
 
 def kill_all() -> None:
-    """Kill every running child: the process ends."""
-    _kill(list(_running), lambda: None)  # the threads that wait for them read
+    """Kill every running child, because this process ends."""
+    _kill(list(_running), lambda: None)  # the threads that wait for the children read
 
 
 def _kill(children: List[Child], drop: Callable[[], None]) -> None:
@@ -315,5 +316,5 @@ def _kill(children: List[Child], drop: Callable[[], None]) -> None:
     for child in children:
         child.signal(signal.SIGKILL)
     end = time.monotonic() + 1
-    for child in children:  # unless a dead NFS server holds one, until that answers
+    for child in children:  # an unresponsive NFS server can keep one for longer
         child.wait(end - time.monotonic())

@@ -16,7 +16,7 @@ from .settings import Settings
 
 _NAMES_KEPT = 600  # seconds that the name of a user's default cache is kept
 NO_KLIST = "klist does not answer: check the file server of the cache, or the KCM daemon"
-_NO_ANSWER = (  # MIT's words, and Heimdal's
+_NO_ANSWER = (  # the messages of MIT krb5 and of Heimdal
     "Cannot (contact any|find|resolve network address for) KDC|unable to reach any KDC"
 )
 
@@ -30,7 +30,7 @@ def listed(argv: List[str], environment: Dict[str, str], end: float) -> str:
     """Return what klist prints until a deadline by the monotonic clock. Raises Problem."""
     try:
         done = process.run(argv, environment, end - time.monotonic())
-    except Unresponsive:  # which tells nothing about a KDC
+    except Unresponsive:  # of klist, not of a KDC
         raise Problem(NO_KLIST)
     return done.out.decode("utf-8", "replace") + "\n" + done.err
 
@@ -44,10 +44,10 @@ class Programs:
         self._default_caches: Dict[int, Tuple[float, Any, Cache]] = {}
 
     def path(self, name: str) -> str:
-        """Return the path of kinit or of a program beside it, else of one in PATH.
+        """Return the path of kinit or of a program beside it, else in /usr/bin or in PATH.
 
-        A wrapper of kinit lies alone; one klist reads what any MIT kinit writes. Raises Problem
-        if there is none.
+        A wrapper of kinit may have no klist beside it; another klist of MIT krb5 reads what it
+        writes. Raises Problem if there is none.
         """
         kinit = self._settings.kinit or shutil.which("/usr/bin/kinit") or shutil.which("kinit")
         if not kinit:
@@ -68,10 +68,10 @@ class Programs:
         return b"Heimdal" in done.out or "Heimdal" in done.err
 
     def answers(self, principal: str) -> bool:
-        """Return whether the principal's KDC answers at all, even that it knows no such name.
+        """Return whether the principal's KDC answers at all, even with an error.
 
-        No file and no process of a user has a part in it: a user whose own kinit hangs tells
-        nothing about the KDC. Raises Problem if kinit cannot be run, which tells nothing either.
+        The probe uses no file and no process of a user: a user's kinit can hang while the KDC
+        answers. Raises Problem if kinit cannot be run.
         """
         realm = realm_of(principal)
         name = "jhpatch-probe" + ("@" + realm if realm else "")
@@ -106,19 +106,16 @@ class Programs:
     # The default cache of a user.
 
     def known_default(self, account: Account) -> Optional[Cache]:
-        """Return the default cache that libkrb5 had for a user within the last 10 minutes.
+        """Return the default cache of a user, as klist named it within the last 10 minutes.
 
-        None if it was not asked for since krb5.conf has changed.
+        None if it did not, or if krb5.conf has changed since.
         """
         asked, stamp, cache = self._default_caches.get(account.uid, (0.0, None, None))
         is_recent = time.monotonic() - asked < _NAMES_KEPT
         return cache if cache and is_recent and stamp == self._stamp() else None
 
     def default_cache(self, account: Account) -> Cache:
-        """Return libkrb5's default cache of a user, which klist names, as the user.
-
-        Raises Problem.
-        """
+        """Run klist as the user, and return the default cache that it names. Raises Problem."""
         end = time.monotonic() + self._settings.timeout
         argv = identity.become(account, self._settings.timeout) + [self.path("klist")]
         environment = identity.environment_of(account, self._environ)
@@ -131,7 +128,7 @@ class Programs:
         return cache
 
     def _stamp(self) -> Tuple[Any, ...]:
-        """Return what changes if krb5.conf, which can name another cache, is edited."""
+        """Return values that change if krb5.conf, which can name the cache, is edited."""
         stamps = []
         paths = self._environ.get("KRB5_CONFIG", "/etc/krb5.conf").split(":")
         for path in paths + [path + ".d" for path in paths]:

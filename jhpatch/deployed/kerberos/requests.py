@@ -1,7 +1,7 @@
 """Threads for requests that may hang, shared fairly among users.
 
-Not PAM's threads: up to JupyterHub 5.1 there is one for all logins. Not a ThreadPoolExecutor
-either: its threads would keep the hub from ending, and one user could take all of them.
+They are not PAM's threads: up to JupyterHub 5.1, one thread serves all logins. They are not those
+of a ThreadPoolExecutor: these would keep the hub from exiting, and one user could occupy all.
 """
 
 import atexit
@@ -17,13 +17,13 @@ from .errors import Problem, describe
 from .namedtuple import NamedTuple
 
 THREADS = {"login": 24, "renewal": 12, "retry": 4}
-"""How many requests run at once: a class of students at nine; renewals; those of users whose
-last renewal failed, which must not delay the others."""
-_GRACE = 2.0  # seconds that the end of the process waits for threads whose children are killed
+"""How many requests run at once, at most: logins and spawns; renewals; and renewals of users whose
+last one failed, which must not delay the others."""
+_GRACE = 2.0  # seconds to wait, at the end of the process, for threads whose children are killed
 
 
 class ShuttingDown(Problem):
-    """The process ends: nothing more is started, and nothing is worth a line in the log."""
+    """The process ends: it starts no further request, and logs no failure."""
 
     def __init__(self) -> None:
         super().__init__("the hub is shutting down")
@@ -40,8 +40,9 @@ class _Item(NamedTuple):
 class Requests:
     """Runs requests: one at a time for each user, the users in turn.
 
-    A thread lives as long as there are requests that may run. ``timeout``: seconds that a login
-    may wait for one; a renewal waits its turn, for which half of a ticket's life is left.
+    A thread runs as long as there are requests for it. ``timeout`` is the time in seconds that a
+    login may wait for a thread. A renewal may wait longer, because it starts well before the
+    ticket expires.
     """
 
     def __init__(self, timeout: float) -> None:
@@ -101,7 +102,7 @@ class Requests:
                 with self._lock:
                     threads.discard(thread)
                     self._release(item)
-                    if threads:  # one of which will do it
+                    if threads:  # one of them will run the request
                         self._put_back(lane, item)
                         return
                 _resolve(item.future, error=Problem("no thread can be started on this host"))
@@ -138,7 +139,7 @@ class Requests:
     # With the lock held.
 
     def _next(self, lane: str) -> "Optional[_Item]":
-        """Take a request of a user of whom none is running; None if there is none."""
+        """Take a request of a user without a running one; return None if there is none."""
         queues = self._waiting[lane]
         user = next((name for name in queues if name not in self._busy), None)
         if user is None:
@@ -161,14 +162,14 @@ class Requests:
         self._waiting[lane].setdefault(item.user, collections.deque()).appendleft(item)
 
     def close(self) -> None:
-        """End what waits, and kill the children of what runs: the process ends.
+        """Cancel waiting requests and kill the children of running ones: the process ends.
 
-        Its threads end with it. Those that still run wait for a directory, or for a program of
-        the administrator's; the others have ended here, so that none is stopped while it holds a
-        lock of the log that the interpreter needs.
+        Wait a short time for the threads, so that none is stopped while it holds a lock of the
+        log, which the interpreter needs. A thread that still runs is waiting for a directory
+        service or for an administrator's callable, and ends with the process.
         """
         if os.getpid() != self._process:
-            return  # a fork, whose end is none of its parent's
+            return  # a fork, whose end does not concern its parent
         with self._lock:
             self._closed = True
             lanes = self._waiting.values()
@@ -194,7 +195,7 @@ class Requests:
 
 
 def _resolve(future: "Future[Any]", result: Any = None, error: Any = None) -> None:
-    """Resolve a Future; whatever a callback does, this thread goes on."""
+    """Resolve a Future; an error of a callback does not end this thread."""
     try:
         if future.cancelled():
             return

@@ -7,14 +7,14 @@ from typing import Optional
 from .ccache import Ticket
 
 MARGIN = 5
-"""Seconds before its end from which a ticket no longer counts as valid."""
+"""Seconds before its end time from which a ticket no longer counts as valid."""
 TURN = 60
 """Seconds between two readings of the clock, which may be stepped."""
 BACKOFF_CAP = 600
 """Seconds between two attempts, at most."""
 _SKEW = 300  # seconds that a ticket may start in the future (krb5.conf(5), clockskew)
 _SPREAD = 0.1  # the part of its life over which the renewals of many tickets are spread
-_LOOKED_AT = 1000  # users a second, each 20 us of the hub's loop: a fiftieth of its time
+_LOOKED_AT = 1000  # users read per second; at 20 us each, 2 % of the time of the hub's loop
 _WATCHED = 2 / 3  # the part of its life after which another process refreshes a ticket
 
 
@@ -32,7 +32,8 @@ def is_renewable(ticket: Optional[Ticket]) -> bool:
 def due(ticket: Ticket, part: float) -> float:
     """Return when ``part`` of a ticket's life has passed, in seconds since the epoch.
 
-    From its start: after ``kinit -R`` the time of authentication is that of the first ticket.
+    The life begins at the start time: after ``kinit -R``, the time of authentication is still
+    that of the first ticket.
     """
     return ticket.start + part * (ticket.end - ticket.start)
 
@@ -43,10 +44,10 @@ def latest(part: float) -> float:
 
 
 def spread(ticket: Ticket, part: float) -> float:
-    """Return a random time to renew a ticket: those obtained together part company.
+    """Return a random time to renew a ticket, from ``part`` to ``latest(part)`` of its life.
 
-    If some of that part of its life has passed, a time in the rest of it: a hub that restarts
-    amid the renewals of a morning's tickets spreads those that are left.
+    So tickets that were obtained together are renewed at different times. If some of that time
+    has passed, the result is in the rest: a hub that restarts meanwhile spreads the renewals too.
     """
     end = due(ticket, latest(part))
     return random.uniform(min(max(due(ticket, part), time.time()), end), end)
@@ -55,14 +56,14 @@ def spread(ticket: Ticket, part: float) -> float:
 def rest(users: int) -> float:
     """Return the least pause between two turns of a renewer that reads so many users.
 
-    In seconds. By their number, not by the time that a look took: a busy host is no reason to
-    wait. Each login of a morning asks for a turn.
+    In seconds. It depends on the number of users, not on the time that reading took: a busy host
+    is no reason to wait. Each login requests a turn.
     """
     return min(max(0.5, users / _LOOKED_AT), TURN)
 
 
 def later(part: float) -> float:
-    """Return the part after which to look after a ticket that another process renews."""
+    """Return the part of a life after which to renew a ticket that another process renews."""
     return max(_WATCHED, part + (1 - part) / 3)
 
 
@@ -71,15 +72,15 @@ def pause_after(last: float, retry: float, end: float) -> float:
 
     ``last`` is the pause before this one (0: none). ``retry``, doubled each time up to a cap;
     shorter in the last minutes of a ticket that expires at ``end``, after which the doubling
-    starts anew.
+    starts again.
     """
     return in_time(min(max(2 * last, retry), BACKOFF_CAP), end)
 
 
 def in_time(pause: float, end: float) -> float:
-    """Return a pause (seconds) of at most half of what is left of a ticket.
+    """Return a pause in seconds, at most half of the time until a ticket expires, or 1 s.
 
-    A KDC that is back before the ticket expires is then found before that.
+    So a KDC that answers again before the ticket expires is usually found in time.
     """
     left = end - time.time()
     return min(pause, max(left / 2, 1.0)) if left > 0 else pause

@@ -2,7 +2,7 @@
 
 ===========  ======================================================================
 ``on_open``  above the ``get`` of pages and contents: starts the server's renewer
-``on_save``  above ``_save``: starts it too; never waits, never fails
+``on_save``  above ``_save``: starts it too, and does not wait
 ===========  ======================================================================
 """
 
@@ -25,7 +25,7 @@ Waiting = Generator[Any, Any, Any]
 
 
 def on_open(method: Method) -> Method:
-    """``get`` of a page or of contents: starts the renewer; waits if there is no ticket."""
+    """Decorate ``get`` of a page or of contents: start the renewer; wait if there is no ticket."""
 
     @functools.wraps(method)
     def get(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -39,22 +39,22 @@ def on_open(method: Method) -> Method:
         if waiting is None:
             return method(self, *args, **kwargs)
         waited = _after(waiting, seconds, method, self, args, kwargs)
-        # jupyter_server's @authorized awaits a native coroutine and nothing else, and
-        # notebook 5 awaits a Future and no native coroutine: each gets what upstream gives.
+        # jupyter_server's @authorized awaits only a native coroutine, and notebook 5 only a
+        # Future: the result is of the kind that the original method returns.
         return _awaited(waited) if inspect.iscoroutinefunction(method) else waited
 
     return get
 
 
 def on_save(method: Method) -> Method:
-    """``_save``: starts the renewer; never waits, never fails."""
+    """Decorate ``_save``: start the renewer without waiting; log an error of the renewer."""
 
     @functools.wraps(method)
     def _save(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             renewer_of(self)
         except Exception:
-            self.log.exception("Kerberos: unexpected error during a save; the notebook is saved")
+            self.log.exception("Kerberos: unexpected error during a save; the save continues")
         return method(self, *args, **kwargs)
 
     return _save
@@ -64,7 +64,7 @@ def renewer_of(handler: Any) -> Optional[ServerRenewer]:
     """Return the renewal thread of this process, which the first request starts."""
     process: Dict[str, Any] = sys.modules
     if _KEY not in process:
-        process[_KEY] = None  # whatever happens: a bug is logged once
+        process[_KEY] = None  # if the next lines raise, the error is logged once
         renewer = new_renewer(handler)
         if renewer is not None:
             renewer.start()

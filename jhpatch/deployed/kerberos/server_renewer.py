@@ -50,16 +50,16 @@ class ServerRenewer(threading.Thread):
         self._status: Dict[str, Any] = dict(spec._asdict(), schema=rules.SCHEMA)
 
     def is_fresh(self) -> bool:
-        """Return whether a valid ticket was seen that is still valid, and its file exists.
+        """Return whether the last ticket seen is still valid, and its file exists.
 
-        For one lstat(2): a kdestroy(1) is noticed at the next open.
+        This takes one lstat(2), so that the next open notices a kdestroy(1).
         """
         if not schedule.is_valid(self.ticket):
             return False
         return not self._path or os.path.lexists(self._path)
 
     def turn(self) -> "Optional[concurrent.futures.Future[None]]":
-        """Return a Future of an attempt; None within ``retry`` of the last one."""
+        """Request an attempt and return its Future; None within ``retry`` of the last one."""
         now = time.monotonic()
         if now - max(self._waited, self._failed) < self.settings.retry:
             return None
@@ -69,7 +69,7 @@ class ServerRenewer(threading.Thread):
         return turned
 
     def run(self) -> None:
-        """Look, renew, sleep; go on after an error, and after the ticket has expired."""
+        """Check, renew and sleep; continue after an error, and after the ticket has expired."""
         self._find_cache()
         while True:
             try:
@@ -107,7 +107,7 @@ class ServerRenewer(threading.Thread):
         return time.time() + self._pause
 
     def _keep(self) -> float:
-        # A central keytab's ticket is the hub's to renew, and ours while the hub is down.
+        # The hub renews the ticket of a central keytab; this server does while the hub is down.
         part = self.settings.refresh_at
         part = schedule.later(part) if self._spec.central else part
         outcome = self._kinit.ensure(self._account, self._spec, part)
@@ -130,8 +130,8 @@ class ServerRenewer(threading.Thread):
         self.ticket = ticket
 
     def _say_keytab(self, problem: str) -> None:
-        text = "kinit obtains no ticket with the keytab; kinit -R renews the old one: %s" % problem
-        self._say("keytab", text if problem else "", logging.WARNING if problem else 0)
+        text = "kinit -R renewed the ticket, because kinit obtained none with the keytab: %s"
+        self._say("keytab", text % problem if problem else "", logging.WARNING if problem else 0)
 
     def _say(self, kind: str, text: str, level: int) -> None:
         """Log one line for each change."""
@@ -141,7 +141,7 @@ class ServerRenewer(threading.Thread):
                 self._log.log(level, "Kerberos: %s", text)
 
     def _sleep_until(self, due: float) -> None:
-        """Sleep by the wall clock, read each minute: it may be stepped, the host suspended."""
+        """Sleep until a wall-clock time, read each minute: the host may step it, or suspend."""
         ahead = time.time() - time.monotonic()
         while time.time() < due:
             if self._wake.wait(min(max(due - time.time(), 0.05), schedule.TURN)):
@@ -153,40 +153,40 @@ class ServerRenewer(threading.Thread):
     # What ``jhpatch ticket`` shows.
 
     def _write_status(self, due: float) -> None:
-        """Write a file of the user's own, for the user's own eyes."""
+        """Write the status file, which only the user can read."""
         self._status.update(pid=os.getpid(), next=due, written=time.time())
         try:
             directory = importlib.import_module("jupyter_core.paths").jupyter_runtime_dir()
             path = os.path.join(directory, "jhpatch-kerberos-%d.json" % os.getpid())
             _write(path, json.dumps(self._status))
         except Exception:
-            return  # a full home, none, a broken jupyter_core: the ticket is what counts
+            return  # a full or missing home, a broken jupyter_core: only the ticket matters
         if not self._status_path:
             self._status_path = path
             atexit.register(_unlink, path, os.getpid())
 
     def _find_cache(self) -> None:
-        """Learn the cache's name, and whether a JVM sees it; later, if klist does not answer."""
+        """Find the name of the cache, and warn if a JVM cannot use it; keep none on an error."""
         try:
             cache = self._kinit.cache(self._account, self._spec)
         except Exception:
             return  # the attempt that follows reports it
         self._cache_name, self._path = cache.name, cache.path
         self._status.update(ccache=cache.name, start=None, end=None, renew_till=None)
-        # A JVM reads files alone, by KRB5CCNAME or at the place that it knows.
+        # A JVM reads only a FILE cache: the one that KRB5CCNAME names, or its default one.
         named = os.environ.get("KRB5CCNAME", "")
         is_jvms_default = cache.path == "/tmp/krb5cc_%d" % self._account.uid
         if cache.jvm_sees and (is_jvms_default or cache.path in (named, named[len("FILE:") :])):
             return
         self._log.warning(
-            "Kerberos: Spark and Hadoop do not see %s; set c.KerberosTicket.ccache = "
+            "Kerberos: Spark and Hadoop do not use the cache %s; set c.KerberosTicket.ccache = "
             "'/tmp/krb5cc_{uid}' on the hub, or set KRB5CCNAME to a FILE cache",
             printable(cache.name),
         )
 
 
 def _write(path: str, text: str) -> None:
-    """Replace a file, readable by its owner alone; nothing stays behind after an error."""
+    """Replace a file, with mode 0600; after an error, no temporary file remains."""
     temporary = "%s.%s" % (path, os.urandom(4).hex())
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
@@ -232,7 +232,8 @@ def _settings(handler: Any) -> Tuple[Settings, Optional[TicketSpec]]:
         try:
             return rules.load(text)
         except Problem as problem:
-            handler.log.warning("Kerberos: the settings of the hub are ignored: %s", problem)
+            message = "Kerberos: this server ignores the hub's settings, and uses its own: %s"
+            handler.log.warning(message, problem)
     for line in misspelt(handler.config):
         handler.log.error("Kerberos: %s", line)
     return KerberosTicket(config=handler.config, log=handler.log).values(), None

@@ -1,7 +1,7 @@
 """The settings as values: defaults and ranges, what they mean for one user, JHPATCH_KERBEROS.
 
-No traitlets: ``jhpatch doctor`` and ``jhpatch ticket`` use the same rules. docs/settings.md
-describes each setting.
+This module does not import traitlets, because ``jhpatch doctor`` and ``jhpatch ticket`` use it
+too. docs/settings.md describes each setting.
 """
 
 import json
@@ -85,19 +85,19 @@ HELP = {
     "lifetime": "The lifetime of new tickets, such as 10h; default: ticket_lifetime of krb5.conf.",
     "renewable": "The renewable life of new tickets, such as 7d; empty: not renewable.",
     "timeout": "The time limit for obtaining a ticket, in seconds.",
-    "open_wait": "The time limit, in seconds, for which opening a notebook waits for a ticket.",
+    "open_wait": "The most seconds that opening a notebook waits for a ticket.",
     "refresh_at": "The part of a ticket's life after which it is renewed.",
-    "retry": "Seconds between two attempts; doubles after each failure, to 10 minutes.",
-    "policy": "Without a ticket: refuse the login, log a warning, or log nothing.",
-    "min_uid": "The hub obtains no tickets for users below this uid.",
+    "retry": "Seconds from a failure to the next attempt; doubled each time, to 10 minutes.",
+    "policy": "Without a ticket: refuse the login or spawn, log a warning, or do neither.",
+    "min_uid": "The hub obtains no tickets for users with a lower uid, and never for root.",
     "when": "Whether a spawn obtains the ticket after or before the PAM session opens.",
-    "destroy": "When a user's cache is destroyed.",
+    "destroy": "When to destroy a user's cache: never, or when the last server of the user stops.",
 }
 """A sentence for each setting."""
 
 
 def check(name: str, value: Any) -> Any:
-    """Return the value of a setting. Raises Problem for one that cannot be right."""
+    """Return the value of a setting. Raises Problem if it is not valid."""
     wrong = "KerberosTicket.%s" % name
     value = _of_type(name, value)
     if isinstance(value, str) and not is_line(value):
@@ -142,6 +142,12 @@ def _check_template(name: str, value: Any) -> None:
         return
     try:
         text = value.format(**_SAMPLE)
+    except KeyError as error:
+        fields = ", ".join("{%s}" % field for field in _SAMPLE)
+        raise Problem(
+            "KerberosTicket.%s is not a valid template: %r: the field %s is none of %s"
+            % (name, value, error, fields)
+        )
     except Exception as error:  # str.format raises whatever the fields raise
         raise Problem("KerberosTicket.%s is not a valid template: %r: %s" % (name, value, error))
     if name == "ccache" and value:
@@ -157,7 +163,7 @@ def _check_template(name: str, value: Any) -> None:
 
 
 def misspelt(names: Iterable[str]) -> List[str]:
-    """Return a line for each of ``names`` that is no setting."""
+    """Return a line for each of ``names`` that is not a setting."""
     lines = []
     for name in sorted(set(names) - set(Settings._fields)):
         hint = "".join("; did you mean %s?" % other for other in similar(name, Settings._fields))
@@ -175,7 +181,7 @@ def similar(name: str, names: Sequence[str], likeness: float = 0.6) -> List[str]
 
 
 def needs_realm(settings: Settings) -> bool:
-    """Return whether a template has ``{realm}`` and no setting gives it."""
+    """Return whether a template has ``{realm}``, and ``realm`` is not set."""
     templates = [getattr(settings, name) for name in TEMPLATES]
     return not settings.realm and any(
         isinstance(template, str) and "{realm" in template for template in templates
@@ -191,7 +197,7 @@ class TicketSpec(NamedTuple):
     ccache: str
     """The name of a cache; empty for libkrb5's default one."""
     central: bool = False
-    """Whether only root reads the keytab, and the user's processes cannot."""
+    """Whether root can read the keytab, and the user's processes cannot."""
 
 
 def spec_of(
@@ -202,8 +208,8 @@ def spec_of(
 ) -> TicketSpec:
     """Fill in the templates for one user; ``principals`` is the content of ``principal_map``.
 
-    ``can_read(path, account)`` tells whether a user can read a file of root's. Raises Problem
-    for an unusable result. A callable of the administrator may raise anything.
+    ``can_read(path, account)`` returns whether a user can read a file that root owns. Raises
+    Problem for an unusable result. A callable of the administrator may raise anything.
     """
     fields = dict(
         username=account.name,
@@ -232,7 +238,7 @@ def spec_of(
 
 
 def is_root_only(keytab: str, account: Account) -> bool:
-    """Return whether a keytab is a file of root's, in directories that only root can write.
+    """Return whether root owns a keytab, and only root can write it and its directories.
 
     The file itself need not exist: a missing one is an error for root, not for the user. Only
     directories that root owns are inspected, nothing below the first one of another user. False
@@ -243,7 +249,7 @@ def is_root_only(keytab: str, account: Account) -> bool:
         return False
     parts, home = path.split("/"), account.home.rstrip("/")
     if ".." in parts or (home and path.startswith(home + "/")):
-        return False  # not even inspected: a home that hangs would keep this thread
+        return False  # not inspected: a home directory that hangs would block this thread
     for number in range(1, len(parts) + 1):
         try:
             status = os.lstat("/".join(parts[:number]) or "/")
@@ -279,5 +285,5 @@ def load(text: str) -> Tuple[Settings, TicketSpec]:
 
 
 def is_line(value: Any) -> bool:
-    """Return whether a value is a string that an argument of a program can be."""
+    """Return whether a value is a one-line string that can be an argument of a program."""
     return isinstance(value, str) and not re.search("[\0\n\ud800-\udc7f\udd00-\udfff]", value)

@@ -10,8 +10,8 @@ _AS_THE_HUB = {"SimpleLocalProcessSpawner", "SimpleSpawner"}
 def named_ccache(environment: Mapping[str, Any], spawner: Any) -> Optional[str]:
     """Return the KRB5CCNAME that the administrator has put into a spawner's environment.
 
-    A value can be a callable that takes the spawner (Spawner.environment), and may raise
-    anything: never on an event loop.
+    A value can be a callable that takes the spawner (Spawner.environment). It may raise
+    anything, and take long: do not call this on an event loop.
     """
     named = environment.get("KRB5CCNAME")
     if callable(named):

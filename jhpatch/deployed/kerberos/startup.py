@@ -24,8 +24,8 @@ _TICKETS = "_jhpatch_kerberos"
 def on_start(authenticator: Any) -> None:
     """Build and check the settings, and start the hub's renewal thread.
 
-    What disables the service is one error in the log, with its place in the configuration; the
-    hub starts all the same.
+    A problem that disables the service is logged as one error, with its place in the
+    configuration. The hub starts without the service.
     """
     tickets = path = None
     log = authenticator.log
@@ -46,7 +46,7 @@ def on_start(authenticator: Any) -> None:
 
 
 def app_of(authenticator: Any) -> Any:
-    """Return the JupyterHub of an authenticator, also of one that another one wraps."""
+    """Return the JupyterHub of an authenticator, even if another authenticator wraps it."""
     candidate = authenticator
     for _ in range(5):
         candidate = getattr(candidate, "parent", None)
@@ -57,7 +57,7 @@ def app_of(authenticator: Any) -> Any:
 
 
 def _checked(values: Settings, log: Any) -> Settings:
-    """Ask the programs that the service needs. Raises Problem for what would disable it."""
+    """Check the programs that the service needs; add the realm. Raises Problem if one fails."""
     programs = Programs(values, os.environ)
     kinit = programs.path("kinit")
     if not os.access(kinit, os.X_OK):
@@ -69,7 +69,7 @@ def _checked(values: Settings, log: Any) -> Settings:
         forked_process.start_server()
     else:
         log.warning(
-            "Kerberos: this hub does not run as root: it obtains tickets only for its own user"
+            "Kerberos: this hub does not run as root, so it obtains tickets only for its own user"
         )
     if settings.needs_realm(values):
         try:
@@ -95,7 +95,7 @@ def _tickets(app: Any, values: Settings, log: Any) -> HubTickets:
     """Return the tickets of a hub, whose first authenticator starts the renewal thread.
 
     A hub can have several PAMAuthenticators (MultiAuthenticator): those with the same settings
-    share their requests too. Without a hub there are no servers to look after.
+    share their requests too. Without a hub, there are no servers whose tickets to renew.
     """
     first: Optional[HubTickets] = getattr(app, _TICKETS, None)
     if first is not None and first.settings == values:

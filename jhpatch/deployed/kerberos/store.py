@@ -20,7 +20,7 @@ _END = b"!"  # the line after klist's output
 _FAILED = b"!failed "  # how the line begins, with kinit's exit code, if there is no new cache
 _MOST_LINES = 1000  # of klist: a user can write into its pipe
 _KEPT = b"kept"  # the line after the rename: the private directory is gone too
-_CLEANING = 1.0  # seconds that this may take: others can fill the directory with names
+_CLEANING = 1.0  # seconds to wait for the removal of stale directories: others can add names
 _CHANGED = 75  # CHANGED of cache_child.py
 _PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cache_child.py")
 _STALE = 60  # seconds beyond the deadline after which a directory is stale
@@ -32,13 +32,13 @@ class Changed(Exception):
 
 
 class KinitFailed(Problem):
-    """kinit's own words."""
+    """kinit's error message."""
 
 
 class Store(Child):
     """A child, already the user, that reads a cache and stores a new one over it.
 
-    The methods in this order; each raises Changed, Problem, Unresponsive.
+    Call the methods in this order. Each may raise Changed, Problem or Unresponsive.
     """
 
     has_files = False  # until the first order
@@ -77,12 +77,12 @@ class Store(Child):
     ) -> Any:
         if not identity.is_other(self._account):
             return super()._start(argv, environment, cwd, files)
-        from . import forked_process  # which the package of a user's server has not
+        from . import forked_process  # not in the package of a user's server
 
         return forked_process.start(self._account, self._options, environment, files)
 
     def klist(self) -> str:
-        """Return what klist prints, if there is no path."""
+        """Return klist's output, if no path was given."""
         try:
             lines = list(itertools.islice(iter(self._next, _END), _MOST_LINES + 1))
         except Unresponsive:
@@ -92,7 +92,7 @@ class Store(Child):
         return b"\n".join(lines).decode("utf-8", "replace")
 
     def choose(self, path: str) -> None:
-        """Name the path, after ``klist``."""
+        """Send the path of the cache, after ``klist``."""
         self.send(os.fsencode(path) + b"\n")
 
     def cache(self) -> bytes:
@@ -162,7 +162,7 @@ def _decoded(line: bytes) -> bytes:
 
 
 def usable(data: bytes) -> Optional[Ticket]:
-    """Return the ticket in a cache's bytes; None if they are no usable cache."""
+    """Return the ticket in a cache's bytes; None if they are not a usable cache."""
     if not data or len(data) > SIZE_CAP:
         return None
     try:

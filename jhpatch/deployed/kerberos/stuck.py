@@ -1,4 +1,4 @@
-"""Children that cannot be killed: a file system that never answers holds them."""
+"""Children that cannot be killed, because a file system does not answer."""
 
 import contextlib
 import time
@@ -9,19 +9,19 @@ from .errors import Problem
 from .process import Child
 
 _MOST = 3
-"""Of a user; a user can mount such a file system themselves (FUSE)."""
+"""For each user; users can mount such a file system themselves (FUSE)."""
 _KEPT = 3600  # seconds; then their ids may be those of other processes
 
 
 class StuckChildren:
-    """Counts them by uid, and allows no more: they are in the hub's cgroup, without limit."""
+    """Counts such children by uid, and limits them: nothing else does in the hub's cgroup."""
 
     def __init__(self) -> None:
         self._children: Dict[int, List[Tuple[float, Child]]] = {}
 
     @contextlib.contextmanager
     def watched(self, account: Account, child: Child) -> Iterator[None]:
-        """Have a child killed at the end, and remember it if that has not ended it yet."""
+        """Kill a child at the end of the context, and remember it if it still runs."""
         try:
             with child:
                 yield
@@ -30,9 +30,9 @@ class StuckChildren:
                 self._children.setdefault(account.uid, []).append((time.monotonic(), child))
 
     def refuse(self, account: Account) -> None:
-        """Raise Problem if some children of the user cannot be killed."""
+        """Raise Problem if ``_MOST`` or more children of the user cannot be killed."""
         if len(self._children.get(account.uid, ())) < _MOST:
-            return  # most of them have ended since
+            return  # most of them will have ended since
         now = time.monotonic()
         stuck = [
             (since, child)

@@ -12,15 +12,16 @@ from .errors import Problem
 
 _ROOT_PREFIX = "jhpatch-tickets-"
 _due: Dict[str, float] = {}
-"""When stale directories are next looked for, by the monotonic clock and by place."""
+"""By directory, the time of the next search for stale directories (monotonic clock)."""
 
 
 @contextlib.contextmanager
 def root_directory(timeout: float, top: str = "") -> Iterator[str]:
-    """Make a private directory of this process's user, removed at the end.
+    """Create a private directory of this process's user in ``top``, and remove it at the end.
 
-    In ``top`` (default: /run, if that can be written). Those of processes that were killed are
-    removed too, once they are older than ``timeout`` seconds and a minute. Raises Problem.
+    ``top`` defaults to /run if that can be written, else to the directory of temporary files.
+    Directories of killed processes are removed too, once they are older than ``timeout`` + 60
+    seconds. Raises Problem.
     """
     top = top or ("/run" if os.access("/run", os.W_OK) else tempfile.gettempdir())
     now, age = time.monotonic(), timeout + 60
@@ -38,7 +39,7 @@ def root_directory(timeout: float, top: str = "") -> Iterator[str]:
 
 
 def _remove(directory: str) -> None:
-    """Remove a directory of this process's own, which has kinit's files in it."""
+    """Remove a directory of this process, with kinit's files in it."""
     with contextlib.suppress(OSError):
         for name in os.listdir(directory):
             os.unlink(os.path.join(directory, name))
@@ -46,7 +47,7 @@ def _remove(directory: str) -> None:
 
 
 def _remove_stale(top: str, age: float) -> None:
-    """Remove private directories that a killed process has left, older than some seconds."""
+    """Remove the private directories of killed processes that are older than ``age`` seconds."""
     for name in os.listdir(top):
         if name.startswith(_ROOT_PREFIX):
             path = os.path.join(top, name)

@@ -20,14 +20,14 @@ def _trait(name: str) -> Any:
     if name in settings.CHOICES:
         trait: Any = Enum(settings.CHOICES[name], default, help=text)
     elif name in ("principal", "keytab"):
-        trait = AnyTrait(default, help=text)  # a callable too
+        trait = AnyTrait(default, help=text)  # may be a callable
     else:
         trait = _KINDS[type(default)](default, help=text)
     return trait.tag(config=True)
 
 
 class KerberosTicket(LoggingConfigurable):
-    """Where tickets come from, where they go, and what happens if there is none."""
+    """How users' Kerberos tickets are obtained and stored, and what happens without one."""
 
     for _name in Settings._fields:
         vars()[_name] = _trait(_name)
@@ -48,7 +48,7 @@ class KerberosTicket(LoggingConfigurable):
 def misspelt(config: Any) -> List[str]:
     """Return a line for each setting of ``c.KerberosTicket`` that does not exist.
 
-    And for each section whose name is almost that one: traitlets reports none.
+    Also return one for a section with a similar name, which traitlets does not report.
     """
     sections = [str(name) for name in config if str(name) != "KerberosTicket"]
     similar = [name for name in sections if name[:1] in "Kk" and "erb" in name.lower()]

@@ -44,6 +44,30 @@ def test_root_never_gets_a_ticket():
     assert account_of("nobody", 1)[:3] == ("nobody", 65534, 65534)
 
 
+LOOK_UP = """
+import sys
+from jhpatch.deployed.kerberos.account import find_account
+from jhpatch.deployed.kerberos.errors import Problem
+for name in ("no-uid", "no-gid"):
+    try:
+        sys.exit("%s: %r" % (name, find_account(name)))
+    except Problem as problem:
+        assert "4294967295" in str(problem), problem
+"""
+
+
+@ROOT_ONLY
+def test_an_id_that_is_no_change_is_refused(tmp_path):
+    """As the host's own lookup returns it, whatever the Python: here from /etc/passwd."""
+    passwd = str(tmp_path / "passwd")
+    with open("/etc/passwd") as old, open(passwd, "w") as new:
+        new.write(old.read() + "no-uid:x:4294967295:100::/:/bin/sh\n")
+        new.write("no-gid:x:12345:4294967295::/:/bin/sh\n")
+    script = 'mount --bind "$1" /etc/passwd && exec "$2" -c "$3"'
+    command = ["unshare", "-m", "sh", "-c", script, "sh", passwd, sys.executable, LOOK_UP]
+    subprocess.run(command, check=True, cwd=ROOT)
+
+
 @pytest.mark.parametrize(
     "name, uid, gid",
     [("alice", 2**32 - 1, 7), ("alice", 7, 2**32 - 1), ("../alice", 7, 7), ("-a", 7, 7)],
@@ -177,7 +201,7 @@ def test_where_others_can_write_nothing_is_made(run, which, how):
         os.chown(path, 65534, 65534)
     with pytest.raises(Problem) as problem:
         make_private_directory(top + "/65534/cc", NOBODY, top)
-    assert "users other than root can write" in str(problem.value)
+    assert "another user can write" in str(problem.value)
     assert os.listdir(top) == []
 
 

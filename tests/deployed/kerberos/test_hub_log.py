@@ -31,7 +31,7 @@ def test_a_problem_is_one_line_until_it_changes(hub, log):
     hub.failed("alice", ALICE, SPEC, "login", NotRenewed("no KDC", TICKET))
     assert len(log.lines) == 4
     assert log.lines[0] == (
-        "WARNING No Kerberos ticket for alice (uid 1001) at login from keytab /keytabs/alice: "
+        "WARNING No Kerberos ticket for alice (uid 1001) from keytab /keytabs/alice at login: "
         "no keytab"
     )
     assert "is not renewed for alice (uid 1001) (valid until 1970" in log.lines[3]

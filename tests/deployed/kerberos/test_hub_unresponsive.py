@@ -128,4 +128,4 @@ def test_a_kinit_that_is_gone_opens_no_breaker(log):
         hub.breaker._probe_alone("x@EXAMPLE.TEST")
     assert not hub.breaker.unresponsive()
     (line,) = log.lines
-    assert "cannot be probed" in line and "/nowhere/kinit" in line
+    assert "cannot probe the KDC" in line and "/nowhere/kinit" in line

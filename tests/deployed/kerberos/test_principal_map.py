@@ -79,7 +79,7 @@ def test_a_map_that_others_can_write_is_refused(path, mode):
     with pytest.raises(Problem) as problem:
         read_map(write(path, "a b\n", mode))
     values = (os.geteuid(), mode)
-    assert "others can write it (owner uid %d, mode %04o)" % values in str(problem.value)
+    assert "another user can write it (owner uid %d, mode %04o)" % values in str(problem.value)
 
 
 @ROOT_ONLY

@@ -99,7 +99,7 @@ def test_a_masked_keytab_is_one_warning(log, script, settings, monkeypatch):
     for _ in range(2):
         one._turn()
     warnings = [text for text in log.lines if text.startswith("WARNING") and "revoked" in text]
-    assert len(warnings) == 1 and "kinit -R renews the old one" in warnings[0]
+    assert len(warnings) == 1 and "kinit -R renewed the ticket" in warnings[0]
 
 
 def test_what_the_hub_has_sent_is_used(log, settings, monkeypatch):

@@ -110,7 +110,7 @@ c.KerberosTicket.policy, x = "maybe", "c.KerberosTicket.min_uid"
         ("KerberosTicket.retry must be", 6),
         ("KerberosTicket has no setting 'timeouts'; did you mean timeout?", 8),
         ("The 'policy' trait of a KerberosTicket instance expected any of", 9),
-        ("KerberosTicket.ccache: the cache type of", 0),
+        ("KerberosTicket.ccache: the cache ", 0),
         ("something else", 0),
     ],
 )

@@ -99,8 +99,12 @@ touched_pythons:
   returned: always
   type: list
   elements: str
+is_unknown:
+  description: Whether jhpatch ended without a result; it may have changed environments.
+  returned: if jhpatch printed no document
+  type: bool
 restart:
-  description: The processes that run the previous code until they are restarted.
+  description: The processes that run the previous code until you restart them.
   returned: if jhpatch ran
   type: list
   elements: dict
@@ -133,7 +137,7 @@ def main():
     params = module.params
     # Without either option, jhpatch would use the environment of its own Python.
     if not (params["python"] or params["site"]):
-        module.fail_json(msg="no environment is named: give python, or site and runner")
+        module.fail_json(msg="no environment is named: specify python, or site and runner")
     if not (params["python"] or params["runner"]):
         module.fail_json(msg="site needs runner: the Python in which jhpatch is installed")
     try:
@@ -146,7 +150,7 @@ def main():
 
 
 def changing(module):
-    """Run ``applied`` or ``reverted``; plan the change in check mode, and show it in diff mode."""
+    """Run ``applied`` or ``reverted``; in check mode, only plan it; in diff mode, show it."""
     command = COMMANDS[module.params["state"]]
     dry = module.check_mode or module._diff
     planned = run(module, command, "--dry-run") if dry else None
@@ -163,7 +167,7 @@ def changing(module):
 def checked(module):
     """Run ``checked``: fail if apply would change or refuse a patch. Write nothing."""
     named = module.params["patches"]
-    # status inspects all patches; apply --dry-run inspects the named patches alone.
+    # status inspects all patches; apply --dry-run inspects only the named patches.
     document = run(module, "apply", "--dry-run") if named else run(module, "status")
     answer = answer_of(document)
     answer["changed"] = False
@@ -212,6 +216,8 @@ def run(module, command, *options):
     module.fail_json(
         msg="%s printed no JSON document: exit code %s: %s"
         % (" ".join(words), code, talk.strip()),
+        # A run that was killed has completed some environments, perhaps.
+        is_unknown=command in ("apply", "revert") and "--dry-run" not in options,
         touched_patches=[],
         touched_pythons=[],
     )
@@ -244,7 +250,7 @@ def texts(module, planned):
 
 
 def complaint(document):
-    """Return each error of a document: the file, what was expected and found, the next step."""
+    """Return the errors of a document, each with its file, expected and found, and next step."""
     errors = [document["error"]] + [one["error"] for one in document["sites"]]
     words = []
     for error in filter(None, errors):
@@ -264,7 +270,7 @@ def finding(document, named):
             if wanted and one["state"] not in ("applied", "not-needed", "absent"):
                 reason = " (%s)" % one["reason"] if one["reason"] else ""
                 words.append("%s is %s%s" % (one["patch"], one["state"], reason))
-    return "; ".join(words) or "files of a patch remain, but its distribution is not installed"
+    return "; ".join(words) or "jhpatch's records do not match the installed files"
 
 
 def without_jhpatch(module, runner):
@@ -272,7 +278,7 @@ def without_jhpatch(module, runner):
     words = "jhpatch is not installed for " + runner
     nothing = {"touched_patches": [], "touched_pythons": []}
     if not module.check_mode or module.params["state"] == "checked":
-        module.fail_json(msg=words + "; next: %s -m pip install jhpatch" % runner, **nothing)
+        module.fail_json(msg=words + "; next: set jhpatch_install, or jhpatch_runner", **nothing)
     words += " yet: check mode cannot report changes before it is installed"
     module.warn(words)
     module.exit_json(changed=True, msg=words, **nothing)
