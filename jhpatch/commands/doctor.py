@@ -63,7 +63,8 @@ def _user_name(text: str) -> str:
 def run(arguments: argparse.Namespace) -> Result:
     """Return all findings; exit code 3 if one is an error or a warning."""
     templates = {name: getattr(arguments, name) for name in TEMPLATES}
-    if os.geteuid() and not arguments.config and not any(templates.values()):
+    is_of_server = bool(os.geteuid() and not arguments.config and not any(templates.values()))
+    if is_of_server:
         templates = _templates_of_server(arguments.environ)
     options = DoctorOptions(
         environ=arguments.environ,
@@ -72,6 +73,7 @@ def run(arguments: argparse.Namespace) -> Result:
         templates=templates,
         unit=arguments.unit,
         knows_settings=not os.geteuid() or bool(arguments.config) or any(templates.values()),
+        is_of_server=is_of_server,
     )
     checks = kerberos_checks.checks(options)
     checks += spark_checks.checks(arguments.environ, options.users)

@@ -138,7 +138,7 @@ def _probe_hub_config(facts: Facts) -> Iterator[Finding]:
     yield from check_hub_config(facts.hub_config)
     settings, wrong = read_settings(facts.hub_config)
     yield from wrong
-    if settings.ccache:
+    if settings.ccache and not facts.options.is_of_server:
         yield from check_template(settings.ccache)
 
 

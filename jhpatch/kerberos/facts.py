@@ -57,6 +57,8 @@ class DoctorOptions(NamedTuple):
     unit: str = "jupyterhub"
     knows_settings: bool = True
     """Whether a template that is not given has its default, which only root may assume."""
+    is_of_server: bool = False
+    """Whether the templates are the values that one server received, without fields."""
     mounts_path: str = "/proc/mounts"
     unit_directories: Tuple[str, ...] = systemd_unit.DIRECTORIES
 

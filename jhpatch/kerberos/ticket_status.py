@@ -172,6 +172,9 @@ def assess_ticket(
     is_central = record is not None and record.central
     if ticket and not has_keytab and not is_central and renew_till <= end:
         planned = None  # it will fail
+    is_of_another = ticket is not None and end > now and _is_of_another(record, principal)
+    if is_of_another:
+        planned = None  # the ticket service does not replace it
     has_failed = record is not None and record.error is not None
     state = "valid"
     if ticket is None:
@@ -193,11 +196,28 @@ def assess_ticket(
         renew_till=_iso(renew_till) if renew_till > end else None,
         next=_iso(planned),
         error=(record.error if record else None) or reason,
-        advice=_advise(record, state, end, renew_till, has_keytab, others)
-        if is_replaceable
-        else "kinit cannot replace this cache: set KRB5CCNAME to another path, and run kinit",
+        advice="kinit cannot replace this cache: set KRB5CCNAME to another path, and run kinit"
+        if not is_replaceable
+        else _replace_advice(record, cache)
+        if record and is_of_another
+        else _advise(record, state, end, renew_till, has_keytab, others),
         others=others,
     )
+
+
+def _is_of_another(record: Optional[Record], principal: str) -> bool:
+    """Return whether a ticket is not of the principal whose ticket the renewer last saw."""
+    return record is not None and record.start is not None and record.principal != principal
+
+
+def _replace_advice(record: Record, cache: str) -> str:
+    import shlex  # rarely needed, and slow to import
+
+    words = (
+        "the server does not refresh this ticket, but those of %s: run kdestroy -c %s, then open "
+        "a notebook"
+    )
+    return words % (record.principal, shlex.quote(cache))
 
 
 def _advise(

@@ -107,12 +107,13 @@ def test_a_user_checks_themselves(doctor_of, kdc, users_keytab):
 @pytest.mark.parametrize("is_central", [False, True])
 def test_a_user_in_the_terminal_of_their_server(doctor_of, kdc, users_keytab, is_central):
     """It knows what the hub has set; a keytab that only root can read is not theirs to check."""
-    spec = TicketSpec("alice/service", str(users_keytab), "/tmp/x_{uid}", is_central)
+    spec = TicketSpec("alice/service", str(users_keytab), "/tmp/x_65534", is_central)
     environ = dict(kdc.env(), JHPATCH_KERBEROS=dump(Settings(), spec))
     doctor_of("--user", USER)  # loads all that the child will need
     rows, _ = as_nobody(environ)
     assert (["kinit-works", USER] in rows) != is_central
     assert (["no-settings", USER] in rows) == is_central
+    assert "ccache-shared" not in dict(rows)  # the value has no field left
 
 
 @ROOT_ONLY

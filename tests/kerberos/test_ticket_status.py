@@ -166,6 +166,16 @@ def test_a_renewable_ticket_without_a_keytab():
     assert report.advice.startswith("renewable until %s; no keytab" % clock(NOW + 9000))
 
 
+def test_a_ticket_of_another_principal():
+    """A kinit by hand: the refresh that is planned would refuse it, and what to do is known."""
+    record = SERVER._replace(next=NOW + 10, start=NOW - 100)
+    for name, is_refreshed in ((SERVER.principal, True), ("bob@EXAMPLE.TEST", False)):
+        report = assess_ticket(record, "FILE:/c d", (name, NOW, NOW + 3600, 0), NOW)
+        assert (report.state, report.next is not None) == ("valid", is_refreshed)
+        assert (report.advice is None) == is_refreshed
+    assert SERVER.principal in report.advice and "kdestroy -c 'FILE:/c d'" in report.advice
+
+
 def test_a_refresh_that_will_fail_does_not_count():
     """Without a keytab, a ticket by password is expiring although its renewer has a plan."""
     record = SERVER._replace(next=NOW + 10)

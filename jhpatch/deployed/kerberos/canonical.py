@@ -5,7 +5,7 @@ from typing import Dict, Optional, Tuple
 
 from .account import Account
 from .ccache import Cache, Ticket
-from .errors import Problem, clock
+from .errors import HeldByAnother, clock
 from .settings import TicketSpec
 
 _NAME_CAP = 1000  # characters of a name that are kept; a cache may contain more
@@ -27,12 +27,12 @@ def is_of(ticket: Ticket, principal: str) -> bool:
 
 
 def check_principal(ticket: Ticket, principal: str, cache: Cache) -> None:
-    """Raise Problem if a valid ticket is another principal's: jhpatch does not replace it."""
+    """Raise HeldByAnother for a valid ticket of another principal: jhpatch does not replace it."""
     if is_of(ticket, principal):
         return
     import shlex  # rarely needed, and slow to import
 
-    raise Problem(
+    raise HeldByAnother(
         "%s holds a valid ticket of %s, which the ticket service does not replace before it "
         "expires at %s; to replace it now, have the owner of the cache run: kdestroy -c %s"
         % (
@@ -40,7 +40,8 @@ def check_principal(ticket: Ticket, principal: str, cache: Cache) -> None:
             ticket.principal,
             clock(ticket.end),
             shlex.quote(cache.name),
-        )
+        ),
+        ticket.end,
     )
 
 

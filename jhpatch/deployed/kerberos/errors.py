@@ -35,5 +35,13 @@ class Problem(Exception):
         super().__init__(printable(text))
 
 
+class HeldByAnother(Problem):
+    """The cache contains a valid ticket of another principal, until ``until`` (epoch seconds)."""
+
+    def __init__(self, text: str, until: float) -> None:
+        super().__init__(text)
+        self.until = until
+
+
 class Unresponsive(Problem):
     """A child took too long, or kinit found no KDC that answers."""

@@ -10,7 +10,7 @@ from . import settings as rules
 from .account import Account, NoAccount, account_of
 from .breaker import CircuitBreaker
 from .ccache import Ticket, cache_of
-from .errors import Problem, describe
+from .errors import HeldByAnother, Problem, describe
 from .hub_log import HubLog
 from .identity import can_read
 from .kinit import Kinit, NotRenewed
@@ -51,6 +51,8 @@ class HubTickets:
         self.kinit = Kinit(settings, breaker=self.breaker)
         self.requests = Requests(settings.timeout)
         self.known: Dict[Tuple[str, str], Seen] = {}
+        self.held: Dict[Tuple[str, str], float] = {}
+        """When the ticket of another principal in a user's cache expires (epoch seconds)."""
         """By user and by the name of the cache (empty: the default one)."""
         self.renewer: Any = None
         """The hub's renewal thread (hub_renewer.py), if there is one."""
@@ -144,6 +146,8 @@ class HubTickets:
             reason = self._failed(name, account, spec, cause, problem)
             return reason if cause == RENEWAL else None
         except Problem as problem:
+            if isinstance(problem, HeldByAnother):
+                self._remember_held(name, ccache, problem.until)
             return self._failed(name, account, spec, cause, problem)
         except Exception as error:  # of an administrator's callable, of a full /run, a bug
             if not self.requests.is_closed():
@@ -205,6 +209,7 @@ class HubTickets:
     ) -> None:
         # A spawn puts the cache's name into the server's environment; the renewer looks it up.
         seen = Seen(ticket, spec.central)
+        self.held.pop((name, ccache or ""), None)
         self.known[name, ccache or ""] = self.known[name, spec.ccache] = seen
         if len(self.known) > self._known_limit:
             now = time.time()
@@ -212,6 +217,13 @@ class HubTickets:
                 if other.ticket.end < now:
                     self.known.pop(key, None)
             self._known_limit = max(_KNOWN, 2 * len(self.known))
+
+    def _remember_held(self, name: str, ccache: Optional[str], until: float) -> None:
+        now = time.time()
+        for key, end in list(self.held.items()):
+            if end < now:
+                self.held.pop(key, None)
+        self.held[name, ccache or ""] = until
 
     def _destroy(self, name: str, ccache: Optional[str]) -> None:
         for key in list(self.known):

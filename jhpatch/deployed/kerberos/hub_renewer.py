@@ -208,9 +208,9 @@ class HubRenewer(threading.Thread):
         return own if is_ours else schedule.later(own)
 
     def _end(self, server: Server) -> float:
-        """Return when the last ticket that was seen of a server expires; 0 for none."""
+        """Return when the ticket that was seen in a server's cache expires; 0 for none."""
         seen = self._tickets.known.get(server)
-        return seen.ticket.end if seen else 0.0
+        return self._tickets.held.get(server) or (seen.ticket.end if seen else 0.0)
 
     # The hub's state, which only its loop may read.
 

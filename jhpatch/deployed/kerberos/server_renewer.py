@@ -17,7 +17,7 @@ from . import schedule
 from . import settings as rules
 from .account import Account, own_account
 from .ccache import Ticket
-from .errors import Problem, describe, printable
+from .errors import HeldByAnother, Problem, describe, printable
 from .identity import can_read
 from .kinit import Kinit, NotRenewed
 from .metrics import count, metric
@@ -43,6 +43,9 @@ class ServerRenewer(threading.Thread):
         self._waited = self._failed = float("-inf")
         self._wake = threading.Event()
         self._pause = 0.0  # after the last attempt, if that failed
+        self._due = 0.0  # when the next attempt is planned
+        self._stamp: Optional[Tuple[int, ...]] = None  # of the cache's file, after an attempt
+        self._masked = ""  # why kinit -R renewed the ticket, and not kinit
         self._said: Dict[str, str] = {}
         self._cache_name = ""
         self._path = ""  # of the cache, if that is a file
@@ -71,24 +74,30 @@ class ServerRenewer(threading.Thread):
     def run(self) -> None:
         """Check, renew and sleep; continue after an error, and after the ticket has expired."""
         self._find_cache()
+        woken = False
         while True:
             try:
-                due = self._turn()
+                due = self._turn(woken)
             except Exception:  # raised while an error was handled
                 self._log.exception(_BUG)
                 self._pause = schedule.pause_after(self._pause, self.settings.retry, 0.0)
                 due = time.time() + self._pause
+            self._due, self._stamp = due, self._cache_stamp()
             self._write_status(due)
             turned, self._turned = self._turned, concurrent.futures.Future()
             turned.set_result(None)
-            self._sleep_until(due)
+            woken = self._sleep_until(due)
 
-    def _turn(self) -> float:
-        """Make one attempt; return the time of the next, in seconds since the epoch."""
+    def _turn(self, woken: bool = False) -> float:
+        """Make one attempt; return the time of the next, in seconds since the epoch.
+
+        ``woken``: the attempt was not planned. If it fails, it does not postpone the planned one.
+        """
+        end = 0.0
         try:
             due = self._keep()
             self._pause = 0.0
-            self._status["error"] = None
+            self._status["error"] = self._masked or None
             return due
         except Problem as problem:
             self._status["error"] = str(problem)
@@ -96,15 +105,21 @@ class ServerRenewer(threading.Thread):
             if isinstance(problem, NotRenewed):
                 what = "the ticket is not renewed"
                 self._see(problem.ticket)
+            if isinstance(problem, HeldByAnother):
+                end = problem.until
             self._say("state", "%s: %s" % (what, problem), logging.WARNING)
         except Exception as error:
             self._status["error"] = describe(error)
             self._log.exception(_BUG)
         count("server", "failed")
         self._failed = time.monotonic()
-        end = self.ticket.end if self.ticket else 0.0
-        self._pause = schedule.pause_after(self._pause, self.settings.retry, end)
-        return time.time() + self._pause
+        end = end or (self.ticket.end if self.ticket else 0.0)
+        retry, now = self.settings.retry, time.time()
+        if woken and self._pause:
+            pause = schedule.in_time(self._pause, end)
+            return min(now + pause, max(self._due, now + retry))
+        self._pause = schedule.pause_after(self._pause, retry, end)
+        return now + self._pause
 
     def _keep(self) -> float:
         # The hub renews the ticket of a central keytab; this server does while the hub is down.
@@ -131,7 +146,8 @@ class ServerRenewer(threading.Thread):
 
     def _say_keytab(self, problem: str) -> None:
         text = "kinit -R renewed the ticket, because kinit obtained none with the keytab: %s"
-        self._say("keytab", text % problem if problem else "", logging.WARNING if problem else 0)
+        self._masked = printable(text % problem) if problem else ""
+        self._say("keytab", self._masked, logging.WARNING if problem else 0)
 
     def _say(self, kind: str, text: str, level: int) -> None:
         """Log one line for each change."""
@@ -140,15 +156,30 @@ class ServerRenewer(threading.Thread):
             if level:
                 self._log.log(level, "Kerberos: %s", text)
 
-    def _sleep_until(self, due: float) -> None:
-        """Sleep until a wall-clock time, read each minute: the host may step it, or suspend."""
+    def _cache_stamp(self) -> Optional[Tuple[int, ...]]:
+        """Return what changes if the cache's file is replaced or removed; None if it is none."""
+        try:
+            status = os.lstat(self._path) if self._path else None
+        except OSError:
+            return None
+        return status and (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
+
+    def _sleep_until(self, due: float) -> bool:
+        """Sleep until a wall-clock time, read each minute: the host may step it, or suspend.
+
+        Return True, earlier, if an attempt is requested, or if another program has changed the
+        cache: a kdestroy, a kinit, or the hub.
+        """
         ahead = time.time() - time.monotonic()
         while time.time() < due:
             if self._wake.wait(min(max(due - time.time(), 0.05), schedule.TURN)):
                 self._wake.clear()
-                return
+                return True
             if abs(time.time() - time.monotonic() - ahead) > schedule.MARGIN:
-                return
+                break
+            if self._cache_stamp() != self._stamp:
+                return True
+        return False
 
     # What ``jhpatch ticket`` shows.
 

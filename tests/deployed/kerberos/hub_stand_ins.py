@@ -21,6 +21,7 @@ class TableOfTickets:
         self.settings = Settings(**settings)
         self.log = HubLog(log, "warn")
         self.known = {}
+        self.held = {}
         self.unseen = {}
         """Tickets that this hub has not seen since its start, by user."""
         self.asked = collections.Counter()

@@ -185,6 +185,20 @@ def test_when_the_kdc_is_back_nobody_waits_on(loop, log, now, others):
     assert hub.asked["nobody"] == 1
 
 
+def test_the_hub_knows_when_a_ticket_of_another_principal_expires(loop, log, now):
+    """The next attempt is not long after that, whatever failed before."""
+    hub = TableOfTickets(log, retry=30)
+    until = now[0] + 2000
+    hub.held[NOBODY] = until
+    hub.fails.add("nobody")
+    renewer = renewer_of(hub, running("nobody"), loop)
+    turn(renewer)
+    while now[0] < until:
+        now[0] = renewer._due[NOBODY]
+        turn(renewer)
+    assert now[0] < until + 2
+
+
 def test_the_hub_does_not_sleep_past_the_end_of_a_ticket(loop, log, now):
     """A KDC that is away for a quarter of a short life: half of what is left, and half again."""
     hub = TableOfTickets(log, retry=30)

@@ -10,6 +10,7 @@ import pytest
 from jhpatch.deployed.kerberos import hub as hubs
 from jhpatch.deployed.kerberos import schedule
 from jhpatch.deployed.kerberos.ccache import Ticket
+from jhpatch.deployed.kerberos.errors import HeldByAnother
 from jhpatch.deployed.kerberos.hub import HubTickets
 from jhpatch.deployed.kerberos.kinit import Kinit
 from jhpatch.deployed.kerberos.server_renewer import new_renewer
@@ -100,6 +101,7 @@ def test_a_masked_keytab_is_one_warning(log, script, settings, monkeypatch):
         one._turn()
     warnings = [text for text in log.lines if text.startswith("WARNING") and "revoked" in text]
     assert len(warnings) == 1 and "kinit -R renewed the ticket" in warnings[0]
+    assert "kinit -R renewed the ticket" in one._status["error"]  # what `ticket` shows
 
 
 def test_what_the_hub_has_sent_is_used(log, settings, monkeypatch):
@@ -178,6 +180,61 @@ def test_an_outage_before_the_end_costs_no_more_than_itself(log, now, monkeypatc
     while now[0] < back:
         now[0] = one._turn()
     assert now[0] < max(1000010, back + max(2, away - 10 + 2))
+
+
+def test_opened_pages_do_not_postpone_the_next_attempt(log, now, monkeypatch):
+    """However often one is opened during an outage: no pause grows by attempts out of turn."""
+    one = renewer_of(log, retry=30.0)
+    monkeypatch.setattr(one, "_keep", broken)
+    for _ in range(2):
+        one._due = one._turn()
+    assert one._due - now[0] == 60
+    for _ in range(20):
+        now[0] += 31
+        planned, one._due = one._due, one._turn(woken=True)
+        assert one._due <= max(planned, now[0] + 30)
+
+
+def test_a_ticket_of_another_principal_is_outlived(log, now, monkeypatch):
+    """It is known when it expires: the next attempt is not long after, whatever failed before."""
+    one = renewer_of(log, retry=30.0)
+    until = now[0] + 2000
+
+    def held():
+        if now[0] < until:
+            raise HeldByAnother("bob's", until)
+        broken()
+
+    monkeypatch.setattr(one, "_keep", held)
+    one._pause = 600.0
+    while now[0] < until:
+        now[0] = one._turn()
+    assert now[0] < until + 2
+
+
+@pytest.mark.parametrize("what", ["removed", "replaced"])
+def test_a_cache_that_another_program_changes_is_noticed(log, monkeypatch, tmp_path, what):
+    """A kdestroy, a kinit, or a refresh by the hub: within a turn, without an open page."""
+    monkeypatch.setattr(schedule, "TURN", 0.05)
+    path = tmp_path / "cache"
+    path.write_text("1")
+    one = renewer_of(log)
+    one._path = str(path)
+    one._stamp = one._cache_stamp()
+    results = []
+    sleep = threading.Thread(
+        target=lambda: results.append(one._sleep_until(time.time() + 3600)), daemon=True
+    )
+    sleep.start()
+    sleep.join(0.3)
+    assert sleep.is_alive()
+    if what == "removed":
+        path.unlink()
+    else:
+        (tmp_path / "new").write_text("2")
+        (tmp_path / "new").replace(path)
+    sleep.join(LIMIT)
+    assert results == [True]
 
 
 def test_refreshes_are_spread(log, settings):
