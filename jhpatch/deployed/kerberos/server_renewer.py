@@ -3,6 +3,7 @@
 import atexit
 import concurrent.futures
 import contextlib
+import hashlib
 import importlib
 import json
 import logging
@@ -25,6 +26,7 @@ from .programs import Programs
 from .settings import Settings, TicketSpec
 from .traits import KerberosTicket, misspelt
 
+_HEAD = 4096  # bytes of a cache
 _BUG = "Kerberos: unexpected error in the renewal thread, which continues"
 
 
@@ -44,7 +46,7 @@ class ServerRenewer(threading.Thread):
         self._wake = threading.Event()
         self._pause = 0.0  # after the last attempt, if that failed
         self._due = 0.0  # when the next attempt is planned
-        self._stamp: Optional[Tuple[int, ...]] = None  # of the cache's file, after an attempt
+        self._stamp: Optional[Tuple[int, bytes]] = None  # of the cache's file, after an attempt
         self._masked = ""  # why kinit -R renewed the ticket, and not kinit
         self._said: Dict[str, str] = {}
         self._cache_name = ""
@@ -156,13 +158,23 @@ class ServerRenewer(threading.Thread):
             if level:
                 self._log.log(level, "Kerberos: %s", text)
 
-    def _cache_stamp(self) -> Optional[Tuple[int, ...]]:
-        """Return what changes if the cache's file is replaced or removed; None if it is none."""
+    def _cache_stamp(self, size: int = _HEAD) -> Optional[Tuple[int, bytes]]:
+        """Return the size and the hash of the beginning of the cache's file; None if it is none.
+
+        The beginning has the principal and the ticket. Programs append service tickets.
+        """
         try:
-            status = os.lstat(self._path) if self._path else None
+            flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # a FIFO may be there
+            with os.fdopen(os.open(self._path, flags), "rb") as file:
+                data = file.read(size) or b""
         except OSError:
             return None
-        return status and (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
+        return len(data), hashlib.sha256(data).digest()
+
+    def _is_cache_changed(self) -> bool:
+        """Return whether another program has replaced or removed the cache since the attempt."""
+        size = self._stamp[0] if self._stamp else 0
+        return bool(self._path) and self._cache_stamp(size or _HEAD) != self._stamp
 
     def _sleep_until(self, due: float) -> bool:
         """Sleep until a wall-clock time, read each minute: the host may step it, or suspend.
@@ -177,7 +189,7 @@ class ServerRenewer(threading.Thread):
                 return True
             if abs(time.time() - time.monotonic() - ahead) > schedule.MARGIN:
                 break
-            if self._cache_stamp() != self._stamp:
+            if self._is_cache_changed():
                 return True
         return False
 
