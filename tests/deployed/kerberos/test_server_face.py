@@ -79,7 +79,7 @@ def test_an_open_with_a_fresh_ticket_is_one_lstat(log, settings, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_kdestroy_is_noticed_at_the_next_open(log, settings):
+def test_a_kdestroy_is_noticed(log, settings):
     """The ticket would be valid for hours: the cache is gone, and an open waits for another."""
     settings.update(retry=1.0)
     handler = Handler(log, **settings)
