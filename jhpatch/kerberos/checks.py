@@ -166,6 +166,11 @@ def _probe_user(facts: Facts, name: str) -> Iterator[Finding]:
         yield from check_user(account, spec)
 
 
+def _not_inspected(path: str, user: str) -> Finding:
+    message = "the inspection of %s as user %s did not finish in time" % (path, user)
+    return finding("check-timeout", message, path, user)
+
+
 def _probe_keytab(
     facts: Facts, account: Account, spec: TicketSpec, deadline: Deadline
 ) -> Iterator[Finding]:
@@ -178,8 +183,7 @@ def _probe_keytab(
         return
     path = keytab.path
     if not keytab.components:
-        message = "the inspection of %s as user %s did not finish in time" % (path, user)
-        yield finding("check-timeout", message, path, user)
+        yield _not_inspected(path, user)
         return
     findings = list(check_keytab_place(account, keytab, bool(spec.keytab)))
     yield from findings
@@ -222,6 +226,9 @@ def _probe_cache(
         return  # check_cache has reported it
     if cache.path:
         components = facts.components(cache.path, account, deadline)
+        if not components:
+            yield _not_inspected(cache.path, user)
+            return
         for row in check_cache_path(account, cache.path, components):
             yield explain_name(facts.hub_config, row)
         yield from check_space(account, cache.path, components, facts.run, deadline.left(1))

@@ -96,6 +96,21 @@ def test_neither_the_settings_nor_klist_name_a_keytab(
     assert row.message == "alice: no keytab is set, and klist names none: " + shown
 
 
+def test_a_path_that_was_not_inspected_in_time_is_no_missing_one(options, monkeypatch, tmp_path):
+    """On a busy host, the keytab and the cache are not checked; nothing is wrong with them."""
+    account = Account("alice", os.geteuid(), os.getegid(), str(tmp_path))
+    monkeypatch.setattr(facts, "_find_account", lambda name: account)
+    monkeypatch.setattr(facts.Facts, "components", lambda *_: ())
+    (tmp_path / "c.py").write_text("c.KerberosTicket.ccache = '/tmp/krb5cc_{uid}'\n")
+    chosen = options._replace(
+        users=("alice",),
+        config_paths=(str(tmp_path / "c.py"),),
+        templates={"keytab": str(tmp_path / "k")},
+    )
+    rows = runner.findings_of(runner.run_checks(checks.checks(chosen)[5:7]))
+    assert {row.code for row in rows if row.severity != "note"} == {"check-timeout"}
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root can become every user")
 def test_another_user_needs_root(options):
     """That is a note, and nothing of theirs is checked."""
