@@ -175,6 +175,7 @@ def assess_ticket(
     is_of_another = ticket is not None and end > now and _is_of_another(record, principal)
     if is_of_another:
         planned = None  # the ticket service does not replace it
+    is_of_another = is_of_another and (has_keytab or is_central)  # otherwise it has no other one
     has_failed = record is not None and record.error is not None
     state = "valid"
     if ticket is None:
