@@ -36,8 +36,8 @@ class Shadows(NamedTuple):
     ) -> "Shadows":
         """Add what running hubs and servers import, by their own variables and user sites.
 
-        A user decides what their own server imports; what root's site is like, they do not:
-        the caller passes servers whose owner it trusts (``foreign_copies`` has the others).
+        A user decides what their own server imports. So the caller passes only the servers
+        whose owner it trusts; ``foreign_copies`` describes the others.
         """
         patched = [status for status in statuses if status.state in states.PATCHED]
         shadows = self

@@ -45,7 +45,9 @@ def account(program: str, hashes: Mapping[str, str]) -> Optional[int]:
     files = {os.path.abspath(path): digest for path, digest in hashes.items()}
     uid = path_owners.owner_to_become([program, *files])
     if uid is not None and not _reads_the_same(uid, files):
-        raise Refused("uid %d can write a file of it, but cannot read every file" % uid)
+        raise Refused(
+            "uid %d can write a file of the configuration, but cannot read every file" % uid
+        )
     if uid is not None or os.geteuid() != 0:
         return uid
     import pwd

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import select
-import signal
 import time
 from typing import Any, Callable, Dict, Optional
 
@@ -87,6 +86,8 @@ def _read(descriptor: int, limit: float) -> Optional[bytes]:
 
 def _kill(pid: int) -> None:
     """Kill a child, and the programs that it has started in its session."""
+    import signal  # takes 1 ms to create its enums
+
     for kill in (os.kill, os.killpg):
         with contextlib.suppress(OSError):
             kill(pid, signal.SIGKILL)

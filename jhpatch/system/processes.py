@@ -85,12 +85,9 @@ def variables_of(server: Server) -> Optional[Dict[str, str]]:
     flags = [part for part in server.info.argv[1:3] if re.match(r"-[A-Za-z]+$", part)]
     if any("I" in flag or "E" in flag for flag in flags):
         return None
-    try:
-        with open(server.path + "/environ", "rb") as file:
-            pairs = [os.fsdecode(row).partition("=") for row in file.read(1 << 20).split(b"\0")]
-    except OSError:
+    variables = _environ(server.path)
+    if variables is None:
         return None
-    variables = {name: value for name, _, value in pairs}
     if any("s" in flag for flag in flags):
         variables["PYTHONNOUSERSITE"] = "1"
     return {name: variables[name] for name in _VARIABLES if name in variables}
@@ -182,17 +179,27 @@ def _program_path(name: str, process_path: str) -> str:
     As the shell finds it: below the working directory, or in PATH. A path that does not exist,
     such as after chdir(2), is returned as well: the environment is then reported as missing.
     """
-    try:
-        if "/" in name:
+    if "/" in name:
+        try:
             return os.path.join(os.readlink(process_path + "/cwd"), name)
-        with open(process_path + "/environ", "rb") as file:
-            rows = file.read(1 << 20).split(b"\0")
-    except OSError:
+        except OSError:
+            return name
+    search = (_environ(process_path) or {}).get("PATH")
+    if search is None:
         return name
     import shutil  # loads compression libraries
 
-    search = [os.fsdecode(row[5:]) for row in rows if row.startswith(b"PATH=")]
-    return shutil.which(name, path=search[0]) or name if search else name
+    return shutil.which(name, path=search) or name
+
+
+def _environ(process_path: str) -> Optional[Dict[str, str]]:
+    """Return the variables with which a process was started; None if they cannot be read."""
+    try:
+        with open(process_path + "/environ", "rb") as file:
+            pairs = [os.fsdecode(row).partition("=") for row in file.read(1 << 20).split(b"\0")]
+    except OSError:
+        return None
+    return {name: value for name, _, value in pairs}
 
 
 def _uids(process_path: str) -> Tuple[int, ...]:
