@@ -14,7 +14,7 @@ from jhpatch.deployed.kerberos.settings import TEMPLATES, VARIABLE, load
 from jhpatch.errors import JhpatchError
 from jhpatch.installer import selection
 from jhpatch.kerberos import checks as kerberos_checks
-from jhpatch.kerberos.facts import DoctorOptions
+from jhpatch.kerberos.facts import DoctorOptions, Facts
 from jhpatch.kerberos.findings import finding
 from jhpatch.kerberos.ticket_request import end_requests
 from jhpatch.report.result import Finding, Findings, Result, checked, worst_first
@@ -75,8 +75,9 @@ def run(arguments: argparse.Namespace) -> Result:
         knows_settings=not os.geteuid() or bool(arguments.config) or any(templates.values()),
         is_of_server=is_of_server,
     )
-    checks = kerberos_checks.checks(options)
-    checks += spark_checks.checks(arguments.environ, options.users)
+    facts = Facts(options)
+    checks = kerberos_checks.checks(facts)
+    checks += spark_checks.checks(arguments.environ, options.users, facts.server_cache)
     checks.append(Check("restart", lambda deadline: _probe_restart(arguments)))
     with signals.cleaned_up(end_requests):
         rows = runner.run_checks(checks, step=arguments.step)

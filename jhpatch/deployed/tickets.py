@@ -46,11 +46,16 @@ def judged_tickets(found: Tickets) -> Iterator[Fault]:
         yield Fault("spark-no-ticket", "there is no ticket in %s" % found.jvm, found.jvm)
 
 
-def tickets_of(environ: Mapping[str, str], uid: int) -> Tickets:
-    """Ask klist(1) about the tickets; the JVM's cache is the one that sun.security.krb5 reads."""
+def jvm_cache(environ: Mapping[str, str], uid: int) -> str:
+    """Return the name of the cache that a JVM reads (sun.security.krb5)."""
     named = environ.get("KRB5CCNAME", "")
     path = named[len("FILE:") :] if named.startswith("FILE:") else named
-    jvm = "FILE:" + (path or "/tmp/krb5cc_%d" % uid)
+    return "FILE:" + (path or "/tmp/krb5cc_%d" % uid)
+
+
+def tickets_of(environ: Mapping[str, str], uid: int) -> Tickets:
+    """Ask klist(1) about the tickets."""
+    named, jvm = environ.get("KRB5CCNAME", ""), jvm_cache(environ, uid)
     known = dict(environ, LC_ALL="C")
     default = named
     if not default:

@@ -20,7 +20,7 @@ from jhpatch.kerberos.ccache import (
     check_template,
     split_name,
 )
-from jhpatch.kerberos.facts import DoctorOptions, Facts
+from jhpatch.kerberos.facts import Facts
 from jhpatch.kerberos.findings import finding
 from jhpatch.kerberos.hub_config_checks import check_hub_config
 from jhpatch.kerberos.keytab import (
@@ -46,9 +46,9 @@ _TICKET = 5.0
 UserProbe = Callable[[Facts, Account, TicketSpec, Deadline], Iterator[Finding]]
 
 
-def checks(options: DoctorOptions) -> List[Check]:
+def checks(facts: Facts) -> List[Check]:
     """Return the checks of a host, and those of each user."""
-    facts = Facts(options)
+    options = facts.options
     rows = [
         Check("krb5.conf", lambda deadline: _probe_krb5_conf(facts, deadline)),
         Check("KDC", lambda deadline: kinit_checks.probe_kdcs(facts, deadline), _TICKET),

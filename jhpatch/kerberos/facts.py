@@ -164,6 +164,12 @@ class Facts:
             lambda: ticket_spec.resolve(self.hub_config, account, lambda: self.profile.realm),
         )
 
+    def server_cache(self, account: Account) -> str:
+        """Return KRB5CCNAME of a user's server; empty if the hub sets none, or none is known."""
+        spec = self.ticket_spec(account)[0]
+        is_known = spec is not None and ticket_spec.knows_cache(self.hub_config)
+        return spec.ccache if spec is not None and is_known else ""
+
     @property
     def _kinit_paths(self) -> Tuple[str, ...]:
         """The path of each kinit; the first is the one that the service uses."""

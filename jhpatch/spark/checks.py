@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Tuple
 
 from jhpatch.checks.finding import FindingKind, FindingTable
 from jhpatch.checks.runner import Check
-from jhpatch.deployed import causes, reasons
+from jhpatch.deployed import causes, reasons, tickets
 from jhpatch.deployed.causes import Fault
 from jhpatch.deployed.hadoop import directories_of, hadoop_of
 from jhpatch.deployed.kerberos.account import Account, account_of
@@ -34,23 +34,33 @@ finding = TABLE.finding
 _LIMIT = 30.0  # seconds; doctor itself no longer waits then
 _Look = Callable[[Mapping[str, str], bool], List[Fault]]
 _VARIABLES_OF_ROOT = {"KRB5CCNAME", "KRB5_CLIENT_KTNAME", "HOME"}
+_NO_TICKET = {"spark-no-ticket", "spark-ticket-expired"}
+CacheOf = Callable[[Account], str]
+"""Returns KRB5CCNAME of a user's server; empty if the hub sets none, or none is known."""
 
 
-def checks(environ: Mapping[str, str], users: Tuple[str, ...]) -> List[Check]:
+def checks(
+    environ: Mapping[str, str], users: Tuple[str, ...], cache_of: CacheOf = lambda account: ""
+) -> List[Check]:
     """Return a check for each kernel that this Python's server offers."""
     try:
         kernels = list(kernel_store.kernels())
     except JhpatchError:
         kernels = []  # a hub's environment without a server in it
     if not kernels and "SPARK_HOME" in environ:
-        return [Check("Spark of SPARK_HOME", lambda deadline: _of_spark_home(environ, users))]
+        return [Check("Spark of SPARK_HOME", lambda _: _of_spark_home(environ, users, cache_of))]
     if not kernels:
         note = finding("no-spark", "no PySpark kernel is installed for this Python")
         return [Check("Spark", lambda deadline: [note])]
-    return [_check(kernel, environ, users) for kernel in kernels]
+    return [_check(kernel, environ, users, cache_of) for kernel in kernels]
 
 
-def _check(kernel: InstalledKernel, environ: Mapping[str, str], users: Tuple[str, ...]) -> Check:
+def _check(
+    kernel: InstalledKernel,
+    environ: Mapping[str, str],
+    users: Tuple[str, ...],
+    cache_of: CacheOf,
+) -> Check:
     name = kernel.name_to_write
 
     def look(server: Mapping[str, str], mine: bool) -> List[Fault]:
@@ -59,18 +69,24 @@ def _check(kernel: InstalledKernel, environ: Mapping[str, str], users: Tuple[str
     def findings() -> Iterator[Finding]:
         if not kernel.spec.problem:
             yield from _notes(kernel.name, inspection.launch_of(kernel, environ).environment)
-        yield from _findings(look, environ, users, name)
+        yield from _findings(look, environ, users, cache_of, name)
 
     return Check("Spark kernel " + kernel.name, lambda deadline: findings())
 
 
-def _of_spark_home(environ: Mapping[str, str], users: Tuple[str, ...]) -> Iterator[Finding]:
+def _of_spark_home(
+    environ: Mapping[str, str], users: Tuple[str, ...], cache_of: CacheOf
+) -> Iterator[Finding]:
     yield from _notes("SPARK_HOME", environ)
-    yield from _findings(lambda own, mine: list(reasons.look(own, mine)), environ, users)
+    yield from _findings(lambda own, mine: list(reasons.look(own, mine)), environ, users, cache_of)
 
 
 def _findings(
-    look: _Look, environ: Mapping[str, str], users: Tuple[str, ...], kernel: str = ""
+    look: _Look,
+    environ: Mapping[str, str],
+    users: Tuple[str, ...],
+    cache_of: CacheOf,
+    kernel: str = "",
 ) -> Iterator[Finding]:
     if os.geteuid() != 0:
         yield from (finding_of(fault, kernel=kernel) for fault in look(environ, True))
@@ -83,23 +99,31 @@ def _findings(
             account = account_of(user, min_uid=1)
         except Problem:  # the Kerberos checks report it
             continue
-        for fault in _faults_as_user(account, environ, look):
+        for fault in _faults_as_user(account, environ, look, cache_of(account)):
             if fault.code not in codes:
                 yield finding_of(fault, user, kernel)
 
 
-def _faults_as_user(account: Account, environ: Mapping[str, str], look: _Look) -> List[Fault]:
-    """Return what only the user can see: their ticket, what their Python imports.
+def _faults_as_user(
+    account: Account, environ: Mapping[str, str], look: _Look, cache: str
+) -> List[Fault]:
+    """Return what only the user can see: where their ticket is, what their Python imports.
 
-    A child process of root becomes that user.
+    A child process of root becomes that user. An absent ticket in the server's cache is no fault:
+    the hub obtains one at the login, and the check of the user's ticket reports if it cannot.
     """
     own = {name: environ[name] for name in sorted(environ) if name not in _VARIABLES_OF_ROOT}
     own["HOME"] = account.home
+    if cache:
+        own["KRB5CCNAME"] = cache
+    filled_by_hub = tickets.jvm_cache(own, account.uid)
 
     def job() -> List[Dict[str, Any]]:
         return [causes.packed(fault) for fault in look(own, True)]
 
-    return [causes.unpacked(row) for row in become_user.run_as(account.uid, job, limit=_LIMIT)]
+    rows = become_user.run_as(account.uid, job, limit=_LIMIT)
+    faults = [causes.unpacked(row) for row in rows]
+    return [one for one in faults if one.code not in _NO_TICKET or one.path != filled_by_hub]
 
 
 def _notes(name: str, environ: Mapping[str, str]) -> Iterator[Finding]:

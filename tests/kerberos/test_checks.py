@@ -26,7 +26,7 @@ def options(tmp_path):
 
 def test_without_a_user_the_host_is_checked(options):
     """A note says that no user was checked, and that check does not count as passed."""
-    rows = checks.checks(options)
+    rows = checks.checks(facts.Facts(options))
     assert [check.name for check in rows] == [*HOST, "unit", "user"]
     (row,) = runner.run_checks(rows[-1:])
     assert [(one.code, one.severity) for one in row.findings] == [("no-user", "note")]
@@ -35,7 +35,7 @@ def test_without_a_user_the_host_is_checked(options):
 
 def test_each_user_has_checks_of_their_own(options):
     """They come in the order of the users, before the unit that all share."""
-    rows = checks.checks(options._replace(users=("alice", "bob")))
+    rows = checks.checks(facts.Facts(options._replace(users=("alice", "bob"))))
     kinds = ("user ", "keytab of ", "cache of ", "ticket of ")
     users = [kind + user for user in ("alice", "bob") for kind in kinds]
     assert [check.name for check in rows] == [*HOST, *users, "unit"]
@@ -43,7 +43,7 @@ def test_each_user_has_checks_of_their_own(options):
 
 def test_a_user_who_cannot_be_checked_has_one_finding(options):
     """An unknown user has no finding about a keytab, a cache or a ticket."""
-    rows = checks.checks(options._replace(users=("no-such-user",)))
+    rows = checks.checks(facts.Facts(options._replace(users=("no-such-user",))))
     first, *others = runner.run_checks(rows[4:8])
     assert [row.code for row in first.findings] == ["no-account"]
     assert [(row.findings, row.is_run) for row in others] == [((), False)] * 3
@@ -53,7 +53,7 @@ def test_what_a_user_name_means_is_checked(options, monkeypatch):
     """A full name of SSSD, with the default principal."""
     account = Account("alice@corp.example.test", os.geteuid(), os.getegid(), "/home/alice")
     monkeypatch.setattr(facts, "_find_account", lambda name: account)
-    check = checks.checks(options._replace(users=(account.name,)))[4]
+    check = checks.checks(facts.Facts(options._replace(users=(account.name,))))[4]
     codes = [row.code for row in runner.findings_of(runner.run_checks([check]))]
     assert "user-name-has-domain" in codes
 
@@ -72,7 +72,7 @@ def test_an_unknown_setting_gives_no_error(options, monkeypatch, tmp_path, setti
     monkeypatch.setattr(facts, "_find_account", lambda name: account)
     (tmp_path / "c.py").write_text(setting + "\n")
     chosen = options._replace(users=("alice",), config_paths=(str(tmp_path / "c.py"),))
-    rows = checks.checks(chosen)
+    rows = checks.checks(facts.Facts(chosen))
     (configuration,) = runner.run_checks(rows[3:4])
     assert [row.code for row in configuration.findings] == ["setting-not-literal"]
     done = runner.run_checks(rows[first:8])
@@ -91,7 +91,7 @@ def test_neither_the_settings_nor_klist_name_a_keytab(
         (tmp_path / name).chmod(0o755)
     (tmp_path / "c.py").write_text("c.KerberosTicket.kinit = %r\n" % str(tmp_path / "kinit"))
     chosen = options._replace(users=("alice",), config_paths=(str(tmp_path / "c.py"),))
-    (row,) = runner.findings_of(runner.run_checks(checks.checks(chosen)[5:6]))
+    (row,) = runner.findings_of(runner.run_checks(checks.checks(facts.Facts(chosen))[5:6]))
     assert (row.code, row.user) == ("keytab-missing", "alice")
     assert row.message == "alice: no keytab is set, and klist names none: " + shown
 
@@ -107,14 +107,14 @@ def test_a_path_that_was_not_inspected_in_time_is_no_missing_one(options, monkey
         config_paths=(str(tmp_path / "c.py"),),
         templates={"keytab": str(tmp_path / "k")},
     )
-    rows = runner.findings_of(runner.run_checks(checks.checks(chosen)[5:7]))
+    rows = runner.findings_of(runner.run_checks(checks.checks(facts.Facts(chosen))[5:7]))
     assert {row.code for row in rows if row.severity != "note"} == {"check-timeout"}
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root can become every user")
 def test_another_user_needs_root(options):
     """That is a note, and nothing of theirs is checked."""
-    rows = checks.checks(options._replace(users=("root",)))
+    rows = checks.checks(facts.Facts(options._replace(users=("root",))))
     found = [row.code for row in runner.findings_of(runner.run_checks(rows[4:8]))]
     assert found == ["below-min-uid", "needs-root"]
 
@@ -132,7 +132,7 @@ def test_krb5_config_of_the_shell_is_named(options, tmp_path, line, words):
     """It can stand in for the hub's: whether it does is a note."""
     if line:
         (tmp_path / "jupyterhub.service").write_text("[Service]\n%s\n" % line)
-    rows = runner.findings_of(runner.run_checks(checks.checks(options)[4:5]))
+    rows = runner.findings_of(runner.run_checks(checks.checks(facts.Facts(options))[4:5]))
     (message,) = [row.message for row in rows if row.code == "shell-krb5-config"]
     assert message.startswith("doctor %s KRB5_CONFIG=%s of" % (words, tmp_path / "krb5.conf"))
 
@@ -154,7 +154,7 @@ def test_a_read_that_hangs_ends_each_check_at_its_own_limit(options, monkeypatch
             release.set()
 
     monkeypatch.setattr(krb5_conf, "read_profile", read_profile)
-    rows = [check for check in checks.checks(options) if check.name != "unit"]
+    rows = [check for check in checks.checks(facts.Facts(options)) if check.name != "unit"]
     findings = runner.findings_of(runner.run_checks([*rows, *rows[:1]], each=0.5, step=begin))
     late = [row.message.partition(":")[0] for row in findings if row.code == "check-timeout"]
     assert late == (["krb5.conf"] if is_late else ["krb5.conf", "KDC", "krb5.conf"])

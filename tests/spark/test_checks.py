@@ -1,5 +1,6 @@
 """What ``doctor`` says of PySpark kernels: what they run, and what would keep them from it."""
 
+import json
 import os
 import sys
 
@@ -12,6 +13,7 @@ from testing.spark_homes import make_hadoop, make_java, make_spark, write
 from tests.spark.one_kernel import ONE
 
 PRINCIPAL = "yarn/_HOST@EXAMPLE.TEST"
+ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become a user")
 
 
 @pytest.fixture
@@ -37,9 +39,10 @@ def environ(tmp_path, monkeypatch):
     return {"PATH": os.environ["PATH"], "KRB5CCNAME": str(tmp_path / "absent")}
 
 
-def rows_of(environ, *users):
-    """The findings, by code."""
-    found = runner.findings_of(runner.run_checks(checks.checks(environ, users)))
+def rows_of(environ, *users, cache=""):
+    """The findings, by code; ``cache`` is KRB5CCNAME of the users' servers."""
+    rows = checks.checks(environ, users, lambda account: cache)
+    found = runner.findings_of(runner.run_checks(rows))
     return {row.code: row for row in found}
 
 
@@ -64,15 +67,27 @@ def test_a_resourcemanager_that_does_not_answer(environ):
     assert row.severity == "error" and Runner().shown(row.next) == "nc -vz 127.0.0.1 1"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become a user")
-def test_root_looks_at_a_users_ticket_as_that_user(environ):
-    """Nobody's ticket is nobody's to tell; root's own cache is not the user's."""
+@ROOT
+def test_before_a_login_no_ticket_is_missed(environ):
+    """The hub obtains it: in the cache that the server has, or in Java's default one."""
+    for cache in ("/run/jhpatch/65534/cc", "FILE:/tmp/krb5cc_65534", ""):
+        assert "spark-no-ticket" not in rows_of(environ, "nobody", cache=cache)
+
+
+@ROOT
+@pytest.mark.parametrize("cache", ["/run/jhpatch/65534/cc", ""])
+def test_a_cache_that_the_hub_does_not_fill(environ, tmp_path, cache):
+    """A kernel that names another cache than its server's has no ticket after a login either."""
+    kernel = tmp_path / "jupyter" / "kernels" / "pyspark" / "kernel.json"
+    document = json.loads(kernel.read_text())
+    document["env"]["KRB5CCNAME"] = "/tmp/of-the-kernel"
+    kernel.write_text(json.dumps(document))
     assert "spark-no-ticket" not in rows_of(environ)
-    row = rows_of(environ, "nobody")["spark-no-ticket"]
-    assert row.user == "nobody" and "/tmp/krb5cc_65534" in row.message
+    row = rows_of(environ, "nobody", cache=cache)["spark-no-ticket"]
+    assert row.user == "nobody" and "FILE:/tmp/of-the-kernel" in row.message
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become a user")
+@ROOT
 def test_root_runs_no_workers_python(environ, tmp_path):
     """It may be a user's: as root it is not run, as the user it is."""
     folder = tmp_path / "jupyter" / "kernels" / "pyspark" / "kernel.json"
