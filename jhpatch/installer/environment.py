@@ -7,11 +7,14 @@ a venv, the user site of the user who runs it, then its own.
 """
 
 import os
+import re
 import sys
 from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from jhpatch.installer import named_python
 from jhpatch.namedtuple import NamedTuple
+
+_LIBS = ("lib64", "lib")  # in the order in which Fedora's Python imports from them
 
 
 class Site(NamedTuple):
@@ -55,7 +58,11 @@ def own_environment(environ: Optional[Mapping[str, str]] = None) -> Environment:
     environment = Environment(
         sys.executable or None, sys.prefix, (), True, version, _has_user_site(config), bool(config)
     )
-    return _with_sites(environment, site.getsitepackages(), environ)
+    directories = site.getsitepackages()
+    if not config or _has_system_sites(config):  # with -I, Fedora's Python has not added its own
+        more = _added_by_site_py(sys.base_prefix, version)
+        directories = [path for path in more if path not in directories] + directories
+    return _with_sites(environment, directories, environ)
 
 
 def environment_of(python: str, environ: Optional[Mapping[str, str]] = None) -> Environment:
@@ -208,7 +215,7 @@ def _pth_entries(directory: str) -> Iterator[str]:
 
 
 def _site_directories(prefix: str, minor: str, venv: bool) -> List[str]:
-    version = "python" + minor
+    version, more = "python" + minor, [] if venv else _added_by_site_py(prefix, minor)
     names = ["lib/%s/site-packages" % version, "lib64/%s/site-packages" % version]
     if not venv:  # Debian's directories, in the order of its Lib/site.py
         names = [
@@ -216,7 +223,22 @@ def _site_directories(prefix: str, minor: str, venv: bool) -> List[str]:
             "lib/python3/dist-packages",
             "lib/%s/dist-packages" % version,
         ] + names
-    return [os.path.join(prefix, name) for name in names]
+    return more + [os.path.join(prefix, name) for name in names]
+
+
+def _added_by_site_py(prefix: str, minor: str) -> List[str]:
+    """Return the sites in /usr/local that the Python of Fedora, RHEL or openEuler adds.
+
+    Its pip installs there, and its site.py has the prefix in ``addsitepackages`` (patch 00251 of
+    Fedora's python3.spec).
+    """
+    version = "python" + minor
+    for lib in _LIBS:
+        lines = named_python.lines_of(os.path.join(prefix, lib, version, "site.py"))
+        found = re.search(r'^ +PREFIXES\.insert\(0, "(/[^"]+)"\)$', "\n".join(lines), re.M)
+        if found:
+            return [os.path.join(found.group(1), one, version, "site-packages") for one in _LIBS]
+    return []
 
 
 def _interpreter(prefix: str) -> Optional[str]:

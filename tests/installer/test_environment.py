@@ -36,6 +36,22 @@ def test_debians_directories(tmp_path):
     assert [one.path for one in found.sites] == [str(tmp_path / name) for name in names]
 
 
+def test_fedoras_directories(tmp_path):
+    """Those in /usr/local, where its pip installs, come first; its site.py names the prefix."""
+    names = ["local/%s/python3.9/site-packages" % lib for lib in ("lib64", "lib")]
+    names.append("usr/lib64/python3.9/site-packages")
+    for name in [*names, "usr/bin", "usr/lib/python3.9"]:
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "usr/bin/python3.9").write_text("")
+    text = '    if ENABLE_USER_SITE:\n        PREFIXES.insert(0, "%s")\n' % (tmp_path / "local")
+    (tmp_path / "usr/lib64/python3.9/site.py").write_text(text)
+    found = environment.environment_of(str(tmp_path / "usr/bin/python3.9"))
+    assert [one.path for one in found.sites] == [str(tmp_path / name) for name in names]
+    (tmp_path / "usr/lib64/python3.9/site.py").write_text("")
+    found = environment.environment_of(str(tmp_path / "usr/bin/python3.9"))
+    assert [one.path for one in found.sites] == [str(tmp_path / names[-1])]
+
+
 def test_system_site_packages_are_outside(tmp_path):
     """The sites that a venv has of its base are shown as outside of it."""
     base, venv = tmp_path / "base", tmp_path / "venv"
