@@ -79,11 +79,10 @@ def check_kinits(kinits: Tuple[KinitProgram, ...], is_set: bool = False) -> Iter
         return
     used = kinits[0]
     yield finding("kinit", "%s %s" % (used.kind, used.version or "krb5"), used.path)
-    for kinit in kinits:
-        if kinit.writer:
-            message = "users other than root can write %s (owner uid %d, mode %04o)"
-            message = message % (kinit.path, kinit.writer.uid, kinit.writer.mode)
-            yield finding("kinit-writable", message, kinit.writer.path)
+    if used.writer:
+        message = "users other than root can write %s (owner uid %d, mode %04o)"
+        message = message % (used.path, used.writer.uid, used.writer.mode)
+        yield finding("kinit-writable", message, used.writer.path)
     if used.kind == "conda":
         yield finding("kinit-conda", "the ticket service uses conda's kinit", used.path)
     elif used.kind == "Heimdal":
