@@ -17,6 +17,7 @@ from jhpatch.errors import (
     missing_module,
     permission_denied,
     same_command,
+    shell_command,
 )
 from jhpatch.report.next_command import MAINTENANCE, ONLY_PATCHES, Runner
 from jhpatch.report.result import Result, Script, Sites, error_of, with_fallbacks
@@ -72,11 +73,12 @@ def _refuse_foreign_script() -> None:
     if is_script and prefix != os.path.realpath(sys.prefix):
         if os.path.exists(os.path.join(prefix, "pyvenv.cfg")):
             raise Usage(
-                "this script runs with the Python of another environment; its own may be a copy",
+                "this script runs with the Python of another environment; its environment may be "
+                "a copy",
                 path=script,
                 expected=os.path.join(prefix, "bin/python"),
                 found=sys.executable,
-                next="in a copied environment, type the Python: bin/python -m jhpatch",
+                next=shell_command(prefix + "/bin/python", "-I", "-m", "jhpatch", *sys.argv[1:]),
             )
 
 
@@ -133,7 +135,7 @@ def _failure(argv: List[str], error: JhpatchError) -> Result:
 
 
 _OF_SITES = ("status", "diff", "apply", "revert", "create")
-_TRACEBACK = "run the same command with -v for a traceback"
+_TRACEBACK = "run the failed command with -v for a traceback"
 
 
 def _described(error: BaseException, command: Optional[str]) -> JhpatchError:
@@ -150,9 +152,11 @@ def _described(error: BaseException, command: Optional[str]) -> JhpatchError:
 
 def _step_after(error: BaseException, command: Optional[str]) -> NextStep:
     """Return the next step: ``status`` shows nothing of a command that inspects no site."""
+    is_interrupt = isinstance(error, KeyboardInterrupt)
     if command in _OF_SITES:
-        return jhpatch_command("status") + ("; " + _TRACEBACK)
-    return same_command() if isinstance(error, KeyboardInterrupt) else NextStep(_TRACEBACK)
+        step = jhpatch_command("status")
+        return step if is_interrupt else step + ("; " + _TRACEBACK)
+    return same_command() if is_interrupt else NextStep(_TRACEBACK)
 
 
 def _describe(error: BaseException) -> Tuple[str, Optional[str]]:

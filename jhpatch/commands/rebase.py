@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--output",
         metavar="FILE",
-        help="Write the patch file here (default: beside those for other releases)",
+        help="Write a new patch file here (default: beside those for other releases)",
     )
     add("--dry-run", action="store_true", help="Show what would be written; write nothing")
     add_wheels(parser)

@@ -218,12 +218,17 @@ def _pip(*arguments: str) -> str:
     return completed.stdout.decode("utf-8", "replace")
 
 
-def _ensure_pip() -> Union[str, NextStep]:
-    """Return how to install pip: Debian's Python has no ensurepip without python3-venv."""
+def _ensure_pip(command: str) -> Union[str, NextStep]:
+    """Return how to install pip, or to do without it unless ``command`` is ``index``.
+
+    Debian's Python has no ensurepip without python3-venv.
+    """
     import importlib.util
 
     has_ensurepip = importlib.util.find_spec("ensurepip") is not None
-    return python_command("ensurepip") + "; or " if has_ensurepip else ""
+    step: Union[str, NextStep] = "install pip into the environment that runs jhpatch"
+    step = python_command("ensurepip") if has_ensurepip else step
+    return step if command == "index" else step + "; or name a directory of wheels: --wheels DIR"
 
 
 def _refuse_pip(stderr: bytes, command: str) -> None:
@@ -234,7 +239,7 @@ def _refuse_pip(stderr: bytes, command: str) -> None:
             path=sys.executable,
             expected="pip",
             found="none",
-            next=_ensure_pip() + "name wheels with --wheel WHEEL or --wheels DIR",
+            next=_ensure_pip(command),
         )
     if b"unknown command" in stderr:
         least = "21.2" if command == "index" else "20.1"
