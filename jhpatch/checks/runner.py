@@ -24,7 +24,7 @@ KINDS: Dict[str, FindingKind] = {
     ),
     "check-left-out": warning("earlier checks or steps used up the time limit", same_command()),
     "check-failed": warning(
-        "this is a bug in jhpatch: please report it", same_command() + " --json"
+        "doctor did not expect this error: please report it", same_command() + " --json"
     ),
 }
 _finding = FindingTable(KINDS).finding
@@ -129,7 +129,7 @@ _RESULTS = ("passed", "with errors", "with warnings", "not run")
 def summary(rows: Iterable[Checked]) -> str:
     """Return the number of checks, and of those with each result: the numbers add up.
 
-    A check counts once: by its worst finding, and as passed if that is a note or if it has none.
+    A check counts once. One without an error or a warning has passed, unless it was not run.
     """
     results = [_result(row) for row in rows]
     counts = ["%d %s" % (results.count(name), name) for name in _RESULTS if name in results]

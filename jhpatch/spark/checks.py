@@ -20,7 +20,7 @@ from jhpatch.system import become_user
 
 TABLE = FindingTable(
     {
-        "spark": FindingKind("note", "the kernel runs these programs"),
+        "spark": FindingKind("note", "Spark runs with these programs"),
         "hadoop": FindingKind("note", "the Hadoop configuration describes this cluster"),
         "no-spark": FindingKind(
             "note",
@@ -37,7 +37,7 @@ _VARIABLES_OF_ROOT = {"KRB5CCNAME", "KRB5_CLIENT_KTNAME", "HOME"}
 
 
 def checks(environ: Mapping[str, str], users: Tuple[str, ...]) -> List[Check]:
-    """Return a check for each kernel that this Python's server offers."""
+    """Return a check for each PySpark kernel of this Python's server; without any, one check."""
     try:
         kernels = list(kernel_store.kernels())
     except JhpatchError:

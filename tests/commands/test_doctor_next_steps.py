@@ -133,9 +133,6 @@ LINES = {
     "no-kdc": without_kdc,
     "kdc-udp-blocked": without_udp,
     "kinit-several": lambda host: setattr(host, "path", other_kinit(host) + ":" + os.defpath),
-    "kinit-conda": lambda host: host.set(
-        "c.KerberosTicket.kinit = '%s/kinit'" % other_kinit(host)
-    ),
     "unit-not-root": lambda host: host.write("User=hub, in the [Service] section of the unit"),
     "unit-krb5-config": lambda host: host.edit(PASSED_ON, "", host.config),
     "unit-private-tmp": lambda host: host.write(
