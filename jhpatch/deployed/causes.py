@@ -58,7 +58,8 @@ CAUSES: Dict[str, Cause] = {
     ),
     "spark-no-pyspark": Cause(
         "error",
-        "PYTHONPATH must contain pyspark: SPARK_HOME/python, or lib/pyspark.zip in that directory",
+        "the kernel's Python must find pyspark: pip's, or on PYTHONPATH SPARK_HOME/python or its"
+        " lib/pyspark.zip",
         "python -m jhpatch kernelspec install --spark-home DIR",
     ),
     "spark-py4j": Cause(
@@ -130,7 +131,7 @@ CAUSES: Dict[str, Cause] = {
     ),
     "hadoop-conf-unreadable": Cause(
         "error",
-        "Spark reads the addresses of YARN and HDFS from HADOOP_CONF_DIR",
+        "Spark reads the addresses of YARN and HDFS from HADOOP_CONF_DIR or YARN_CONF_DIR",
         "python -m jhpatch kernelspec install --hadoop-conf-dir DIR",
     ),
     "spark-no-ticket": Cause(
@@ -177,7 +178,7 @@ CAUSES: Dict[str, Cause] = {
     "spark-timeout": Cause(
         "error",
         "Spark may be waiting for resources of its queue, or for a host that does not respond",
-        "yarn application -list -appStates ACCEPTED",
+        "on YARN: yarn application -list -appStates ACCEPTED",
     ),
     "kernel-died": Cause(
         "error",
