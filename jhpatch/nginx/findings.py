@@ -184,7 +184,7 @@ _KINDS: Dict[str, FindingKind] = {
         "Remove this directive.",
     ),
     "buffering": note(
-        "the progress of a spawn reaches the browser only after the spawn has ended",
+        "nginx can withhold the progress of a spawn until the spawn has ended",
         "{change} proxy_buffering off;",
     ),
     "next-upstream-post": error(
