@@ -39,7 +39,7 @@ CAUSES: Dict[str, Cause] = {
     "kernel-no-ipykernel": Cause(
         "error",
         "the Jupyter server communicates with ipykernel in the kernel's Python",
-        "{python} -m pip install ipykernel",
+        "install ipykernel for {python}, for example: {python} -m pip install ipykernel",
     ),
     "kernel-startup": Cause(
         "warning",
