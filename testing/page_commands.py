@@ -44,6 +44,7 @@ ELSEWHERE = {
     r"(promtool|install .*monitoring|curl|rm /etc/prom)": "by hand: it takes Prometheus",
     r"(ln|rm|nginx) (.*/etc/nginx|-t)": "by hand: it takes systemd",
     r"/opt/jhpatch/bin/python -I": "integration/deploy/test_environments.py",
+    r"/opt/jhpatch/bin/python -m pip install jupyter": "by hand: it takes a registry",
     r"(export PIP_|cd \S+ && \S+ upgrade-db )": "by hand: it takes an upgrade",
     r"(chronyc |timedatectl)": "by hand: it takes chrony, or systemd",
     r"ansible-playbook ": "integration/deploy/test_ansible.py",
