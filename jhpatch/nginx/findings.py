@@ -67,7 +67,7 @@ _KINDS: Dict[str, FindingKind] = {
         "{change} {headers}{map}",
     ),
     "upgrade-always": error(
-        "each request claims to be an upgrade, so logins and saves can fail",
+        "each request claims to be an upgrade, so logins, saves and proxied applications can fail",
         "Replace this directive with: {headers}{map}",
     ),
     "http-1.0": warning(
