@@ -1,6 +1,7 @@
 """``nginx check --url``: a real nginx is probed, and each finding is made to happen."""
 
 import contextlib
+import os
 import socket
 import threading
 import time
@@ -166,6 +167,14 @@ def test_certificates(jhpatch, tmp_path, own):
             ca = "%s/%s.pem" % (own, name)
             answer = jhpatch(None, "nginx", "check", "--url", url, "--ca", ca)
             assert found in codes(answer) and answer.code == 3
+
+
+@pytest.mark.parametrize("name", ["none.pem", "cookie", "."])
+def test_a_file_of_authorities_that_is_no_such_file(jhpatch, own, name):
+    """The argument is wrong, not the certificate; nothing is requested."""
+    path = os.path.join(own, name)
+    answer = jhpatch(None, "nginx", "check", "--url", "https://127.0.0.1:1/", "--ca", path)
+    assert answer.code == 2 and answer.document["error"]["path"] == path, answer
 
 
 @with_nginx
