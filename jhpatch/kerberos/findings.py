@@ -11,7 +11,6 @@ from jhpatch.checks.runner import KINDS as RUNNER_KINDS
 from jhpatch.errors import (
     NextStep,
     jhpatch_command,
-    root_command,
     same_command,
     shell_command,
 )
@@ -204,7 +203,7 @@ _KINDS: Dict[str, FindingKind] = {
         "restart the hub, or have the user restart the server",
     ),
     "restart-unknown": note(
-        "on this host, only root sees other users' processes", root_command("doctor")
+        "on this host, only root sees other users' processes", same_command("sudo")
     ),
     "site-unreadable": warning(
         "doctor cannot tell whether a restart is needed", jhpatch_command("status")

@@ -3,7 +3,7 @@
 from typing import Dict
 
 from jhpatch.checks.finding import FindingKind, Line, error, note, warning
-from jhpatch.errors import jhpatch_command, root_command, shell_command
+from jhpatch.errors import jhpatch_command, same_command, shell_command
 
 KINDS: Dict[str, FindingKind] = {
     # a user
@@ -22,7 +22,7 @@ KINDS: Dict[str, FindingKind] = {
     ),
     "needs-root": note(
         "only root can run these checks as another user",
-        root_command("doctor", "--user", "{user}"),
+        same_command("sudo"),
     ),
     "no-settings": note(
         "doctor does not know the hub's settings; you can give them with --config, --keytab, "
@@ -113,7 +113,8 @@ KINDS: Dict[str, FindingKind] = {
     ),
     "keytab-central-unread": note(
         "the user cannot read this keytab; if it is a central keytab, the hub reads it as root",
-        root_command("doctor", "--user", "{user}"),
+        # A user's default is that user, root's is nobody.
+        same_command("sudo") + " " + shell_command("--user", "{user}"),
     ),
     # the cache
     "ccache-unsupported": error(

@@ -78,7 +78,7 @@ def _findings(
     host_faults = look(environ, False)
     yield from (finding_of(fault, kernel=kernel) for fault in host_faults)
     codes = {fault.code for fault in host_faults}
-    for user in users:
+    for user in dict.fromkeys(users):
         try:
             account = account_of(user, min_uid=1)
         except Problem:  # the Kerberos checks report it

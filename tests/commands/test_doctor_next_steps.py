@@ -257,7 +257,7 @@ def test_each_command_of_the_table_has_a_fault():
     assert set(COMMANDS) | OF_OTHERS == commands
     for code in OF_OTHERS:
         parts = TABLE.kinds[code].next.parts
-        (command,) = [part for part in parts if not isinstance(part, str)]
+        command = next(part for part in parts if not isinstance(part, str))
         is_reading = command.arguments[:1] in (("doctor",), ("status",), ("ticket",))
         assert command.module == "jhpatch" and (command.again or is_reading)
 

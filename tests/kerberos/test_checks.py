@@ -34,8 +34,8 @@ def test_without_a_user_the_host_is_checked(options):
 
 
 def test_each_user_has_checks_of_their_own(options):
-    """They come in the order of the users, before the unit that all share."""
-    rows = checks.checks(options._replace(users=("alice", "bob")))
+    """Once, in the order of the users, before the unit that all share."""
+    rows = checks.checks(options._replace(users=("alice", "bob", "alice")))
     kinds = ("user ", "keytab of ", "cache of ", "ticket of ")
     users = [kind + user for user in ("alice", "bob") for kind in kinds]
     assert [check.name for check in rows] == [*HOST, *users, "unit"]
