@@ -113,7 +113,7 @@ KINDS: Dict[str, FindingKind] = {
     ),
     "keytab-central-unread": note(
         "the user cannot read this keytab; if it is a central keytab, the hub reads it as root",
-        # A user's default is that user, root's is nobody.
+        # Without --user, a user checks themselves, and root no user.
         same_command("sudo") + " " + shell_command("--user", "{user}"),
     ),
     # the cache
