@@ -111,6 +111,16 @@ def test_a_path_that_was_not_inspected_in_time_is_no_missing_one(options, monkey
     assert {row.code for row in rows if row.severity != "note"} == {"check-timeout"}
 
 
+def test_mounts_that_cannot_be_read(options, monkeypatch, tmp_path):
+    """As without /proc: the check of the mounts is left out, and no other one of the user."""
+    account = Account("alice@corp.example.test", os.geteuid(), os.getegid(), "/home/alice")
+    monkeypatch.setattr(facts, "_find_account", lambda name: account)
+    chosen = options._replace(users=(account.name,), mounts_path=str(tmp_path / "none"))
+    rows = runner.findings_of(runner.run_checks(checks.checks(chosen)[4:5]))
+    found = {row.code for row in rows}
+    assert "check-failed" not in found and "user-name-has-domain" in found
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root can become every user")
 def test_another_user_needs_root(options):
     """That is a note, and nothing of theirs is checked."""
