@@ -6,6 +6,7 @@ there run on Python 3.6 and later.
 """
 
 import os
+import shlex
 from typing import Any, Dict, Mapping, NamedTuple
 
 _INSTALL = "jhpatch kernelspec install"
@@ -137,12 +138,12 @@ CAUSES: Dict[str, Cause] = {
     "spark-no-ticket": Cause(
         "error",
         "a Kerberized cluster authenticates each user with a ticket",
-        "run kinit in a terminal to obtain a ticket",
+        "run {kinit} in a terminal of the user to obtain a ticket",
     ),
     "spark-ticket-expired": Cause(
         "error",
         "a Kerberized cluster does not accept an expired ticket",
-        "run kinit in a terminal to obtain a new ticket",
+        "run {kinit} in a terminal of the user to obtain a new ticket",
     ),
     "spark-cache-unseen": Cause(
         "error",
@@ -207,7 +208,9 @@ class Fault(NamedTuple):
     @property
     def next(self) -> str:
         """The command to run, or the change to make."""
-        fill = {"path": self.path or "kernel.json", "python": "PYTHON"}
+        fill = {"path": self.path or "kernel.json", "python": "PYTHON", "kinit": "kinit"}
+        if self.path.startswith("FILE:/"):  # libkrb5's default cache can be one that Java ignores
+            fill["kinit"] = "kinit -c " + shlex.quote(self.path)
         fill.update(self.fill)
         return CAUSES[self.code].next.format(**fill)
 

@@ -19,3 +19,18 @@ def test_a_fault_travels():
     assert causes.unpacked(causes.packed(fault)) == fault
     with pytest.raises(ValueError):
         causes.unpacked(dict(causes.packed(fault), code="x"))
+
+
+@pytest.mark.parametrize(
+    "path, command",
+    [
+        ("FILE:/tmp/krb5cc_1", "kinit -c FILE:/tmp/krb5cc_1"),
+        ("FILE:/home/a b/cc", "kinit -c 'FILE:/home/a b/cc'"),
+        ("FILE:KEYRING:persistent:1", "kinit"),  # what Java makes of that name
+        ("", "kinit"),
+    ],
+)
+@pytest.mark.parametrize("code", ["spark-no-ticket", "spark-ticket-expired"])
+def test_the_ticket_goes_where_java_reads_it(code, path, command):
+    """kinit alone uses libkrb5's default cache, which can be a keyring."""
+    assert Fault(code, "m", path).next.startswith("run %s in a terminal" % command)
