@@ -159,7 +159,7 @@ CAUSES: Dict[str, Cause] = {
     "yarn-unreachable": Cause(
         "error",
         "Spark requests its executors from the ResourceManager",
-        "nc -vz {address}",
+        "check whether the ResourceManager runs, and whether a firewall drops TCP to its port",
     ),
     "yarn-queue": Cause(
         "error",

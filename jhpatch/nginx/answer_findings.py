@@ -8,7 +8,8 @@ from jhpatch.errors import jhpatch_command, shell_command
 KINDS: Dict[str, FindingKind] = {
     "unreachable": error(
         "jhpatch received no answer, and could not run the remaining checks",
-        shell_command("nc", "-vz", "{host}", "{port}"),
+        "Check whether {host} listens on port {port}, and whether a firewall drops TCP to this "
+        "port",
     ),
     "not-a-front": warning(
         "a websocket opens only after an answer of HTTP/1.1",
