@@ -290,3 +290,45 @@ def test_root_refuses_what_everybody_can_write(env, jhpatch):
     answer = jhpatch(env, "apply")
     assert answer.code == 5, answer
     assert "777" in answer.error["found"] and answer.error["path"] == env.site
+
+
+@ROOT_ONLY
+@pytest.mark.parametrize("owner", [0, NOBODY])
+@pytest.mark.parametrize("name", ["notebook", INFO, os.path.dirname(PAGE) + "/__pycache__"])
+def test_root_refuses_a_directory_in_the_site_that_others_can_write(env, jhpatch, name, owner):
+    """Exit code 5 before the first write; after the next step, the same command works."""
+    directory = path(env, name)
+    os.makedirs(directory, exist_ok=True)
+    os.chown(directory, owner, owner)
+    os.chmod(directory, 0o777 if owner == 0 else 0o755)
+    answer = unchanged(jhpatch, env, (5, "apply"))
+    assert answer.error["path"] == directory and "uid %d" % owner in answer.error["found"]
+    if owner:
+        assert "only the owner of the site can write " + directory in answer.error["next"]
+        os.chown(directory, 0, 0)
+    else:
+        subprocess.run(answer.error["next"], shell=True, check=True)
+    assert jhpatch(env, "apply").code == 0
+    os.chown(directory, NOBODY, NOBODY)
+    assert unchanged(jhpatch, env, (5, "revert")).error["path"] == directory
+
+
+@ROOT_ONLY
+@pytest.mark.parametrize("name", ["notebook", ".jhpatch/originals"])
+def test_root_undoes_no_run_in_a_directory_that_others_can_write(env, jhpatch, name):
+    """The undo of an interrupted run writes, too: it waits until only root can write."""
+    before = tree(env.site)
+    die_during_apply(env)
+    os.chmod(path(env, name), 0o777)
+    answer = unchanged(jhpatch, env, (5, "revert"))
+    assert answer.error["path"] == path(env, name)
+    subprocess.run(answer.error["next"], shell=True, check=True)
+    assert jhpatch(env, "revert").code == 0 and tree(env.site) == before
+
+
+@ROOT_ONLY
+def test_a_directory_that_is_not_written_may_be_anybodys(env, jhpatch):
+    """Only the directories of changed files count, not the templates beside them."""
+    os.mkdir(path(env, "notebook/templates.d"))
+    os.chmod(path(env, "notebook/templates.d"), 0o777)
+    assert jhpatch(env, "apply").code == 0
