@@ -183,10 +183,10 @@ def test_another_run_is_at_work(env, jhpatch):
     "name, text",
     [
         ("state.json", "{"),
-        ("state.json", '{"schema": 99, "tool": "99", "distributions": []}'),
+        ("state.json", '{"schema": "99", "tool": "99", "distributions": []}'),
         ("state.json", '{"schema": 1, "tool": "0", "distributions": [{"name": "../x"}]}'),
         ("journal.json", "not JSON"),
-        ("journal.json", '{"schema": 99}'),
+        ("journal.json", '{"schema": 0}'),
     ],
 )
 def test_a_state_that_cannot_be_trusted(env, jhpatch, name, text):
@@ -197,6 +197,17 @@ def test_a_state_that_cannot_be_trusted(env, jhpatch, name, text):
     answer = unchanged(jhpatch, env, (1, "status"), (1, "diff"), (1, "apply"), (1, "revert"))
     assert "reinstall notebook==5.7.9" in answer.error["next"]
     assert "-name .jhpatch " in answer.error["next"]
+
+
+@pytest.mark.parametrize("name", ["state.json", "journal.json"])
+def test_the_state_of_a_newer_jhpatch(env, jhpatch, name):
+    """Valid, but unknown to this version: the next step is the newer one, and removes nothing."""
+    jhpatch(env, "apply")
+    with open(path(env, ".jhpatch/" + name), "w") as file:
+        file.write('{"schema": 99}')
+    answer = unchanged(jhpatch, env, (1, "status"), (1, "diff"), (1, "apply"), (1, "revert"))
+    assert answer.error["next"] == "run the newer jhpatch that wrote this file"
+    assert "newer jhpatch" in answer.error["message"] and "invalid" not in answer.error["message"]
 
 
 @ROOT_ONLY
