@@ -44,7 +44,7 @@ def main(argv: Optional[List[str]] = None) -> int:
             parsed.environ = os.environ
             run = module_of(parsed.command).run
             if getattr(parsed, "watch", None):
-                return _watch(run, parsed, as_json, runner)
+                return _watch(run, parsed, as_json, quiet, runner)
             messages = terminal.Messages(as_json or quiet)
             parsed.step, parsed.say = messages.step, messages.say
             parsed.ask = terminal.ask
@@ -112,13 +112,17 @@ def _has_isolated() -> bool:
     return directory in sys.path and directory not in others
 
 
-def _watch(run: Any, parsed: argparse.Namespace, as_json: bool, runner: Runner) -> int:
+def _watch(
+    run: Any, parsed: argparse.Namespace, as_json: bool, quiet: bool, runner: Runner
+) -> int:
     style = terminal.style(parsed.verbose)
 
     def text_of(result: Result) -> str:
-        return _json(result, runner, None) if as_json else _text(result, style, runner)
+        if as_json:
+            return _json(result, runner, None)
+        return "" if quiet else _text(result, style, runner)
 
-    redraw = style.terminal and not as_json and not terminal.is_dumb()
+    redraw = style.terminal and not as_json and not quiet and not terminal.is_dumb()
     return terminal.watch(lambda: run(parsed), text_of, parsed.watch, redraw)
 
 
