@@ -15,6 +15,7 @@ from jhpatch.patchset.edition import normalized
 _SIZE = 16 * 1024 * 1024  # bytes of a file in a wheel, at most
 _WHEEL = re.compile(r"^(?P<name>[\w.]+)-(?P<version>[^-]+)(-\d[^-]*)?(-[^-]+){3}\.whl$")
 _DOWNLOAD = NextStep("download the wheel again with pip download, and keep its name")
+_THEN = "; then name that directory with --wheels DIR"
 _OLDER_PIP = "; pip before 24.1 also accepts metadata that later versions refuse"
 _TIMEOUT = 300  # seconds, for one call of pip
 
@@ -208,12 +209,16 @@ def _pip(*arguments: str) -> str:
         return _pip(*(one for one in arguments if one != _ANY_PYTHON))
     if completed.returncode:
         _refuse_pip(completed.stderr, arguments[0])
-        hint = _OLDER_PIP if arguments[0] == "download" else ""
+        hint = _THEN + _OLDER_PIP if arguments[0] == "download" else ""
+        # Its own directory is temporary.
+        shown = [
+            "DIR" if flag == "--dest" else one for flag, one in zip(("", *arguments), arguments)
+        ]
         lines = completed.stderr.decode("utf-8", "replace").strip().split("\n")
         raise Failed(
             "pip %s failed: %s" % (arguments[0], lines[-1]),
             found="exit code %d" % completed.returncode,
-            next=python_command("pip", *arguments) + hint,
+            next=python_command("pip", *shown) + hint,
         )
     return completed.stdout.decode("utf-8", "replace")
 
