@@ -221,7 +221,7 @@ def _default_acl(target):
 
 
 def _setgid(target):
-    os.chown(os.path.dirname(target), 1234, 2345)
+    os.chown(os.path.dirname(target), 0, 2345)
     os.chmod(os.path.dirname(target), 0o2775 & ~0o020)
 
 

@@ -352,7 +352,8 @@ def test_a_state_of_another_hand(lab, place, tally, thorough, name):
     site, outside = place(lab.applied)
     good = load(at(site, "state.json"))
     write(at(site, "state.json"), {**TEXTS, **STATES}[name](good))
-    tally("tampered .jhpatch: state", refused(site, outside, SOME[thorough]))
+    way_back = name != "a newer schema"  # that of a newer jhpatch, which can read it
+    tally("tampered .jhpatch: state", refused(site, outside, SOME[thorough], way_back))
 
 
 @pytest.mark.parametrize("name", sorted({**TEXTS, **JOURNALS}))
@@ -361,7 +362,8 @@ def test_a_journal_of_another_hand(interrupted, place, tally, thorough, name):
     site, outside = place(interrupted)
     good = load(at(site, "journal.json"))
     write(at(site, "journal.json"), {**TEXTS, **JOURNALS}[name](good))
-    tally("tampered .jhpatch: journal", refused(site, outside, SOME[thorough]))
+    way_back = name != "a newer schema"
+    tally("tampered .jhpatch: journal", refused(site, outside, SOME[thorough], way_back))
 
 
 @pytest.mark.parametrize("thing", things())
@@ -547,9 +549,9 @@ def test_a_folder_of_originals_that_is_not_ours(lab, place, tally, kind):
             write(path, "a file")
     assert answer("status", "--site", site).code == 0
     if kind == "everybody":
-        # Each original is proved by its hash, and its own mode.
+        # Each original is proved by its hash, and its own mode; root writes nothing beside them.
         before = picture(outside)
-        assert answer("revert", "--site", site).code in (0, 1)
+        assert answer("revert", "--site", site).code == (0 if os.geteuid() else 5)
         assert picture(outside) == before and not lab.torn(site)
     else:
         refused(site, outside, COMMANDS[5:], way_back=False)

@@ -13,6 +13,8 @@ EACH = 5.0
 """Seconds that one check may take."""
 ALL = 30.0
 """Seconds that all checks may take together."""
+_LEAST = 0.05
+"""Seconds that a program or a socket always has."""
 MARGIN = 0.3
 """Seconds before the limit of a check; all that the check has started must end by then."""
 
@@ -24,7 +26,7 @@ KINDS: Dict[str, FindingKind] = {
     ),
     "check-left-out": warning("earlier checks or steps used up the time limit", same_command()),
     "check-failed": warning(
-        "this is a bug in jhpatch: please report it", same_command() + " --json"
+        "doctor did not expect this error: please report it", same_command() + " --json"
     ),
 }
 _finding = FindingTable(KINDS).finding
@@ -38,8 +40,8 @@ class Deadline:
         self._end = clock() + seconds
 
     def left(self, most: float = EACH) -> float:
-        """Return the seconds for a program or a socket: at most ``most``, at least 0.05."""
-        return min(max(self._end - self._clock() - MARGIN, 0.05), most)
+        """Return the seconds for a program or a socket: at most ``most``, at least _LEAST."""
+        return min(max(self._end - self._clock() - MARGIN, _LEAST), most)
 
 
 class Check(NamedTuple):
@@ -79,7 +81,7 @@ def run_checks(
     for check in checks:
         step(check.name)
         seconds = min(each + check.more, end - time.monotonic())
-        if seconds <= 0:
+        if seconds < _LEAST:
             message = "%s: not run, because all checks together reached their limit of %g s" % (
                 check.name,
                 total,
@@ -113,7 +115,7 @@ def _run_check(check: Check, seconds: float) -> Checked:
     thread.join(seconds)
     rows = tuple(findings)
     if thread.is_alive():
-        message = "%s: not finished after %.0f s" % (check.name, seconds)
+        message = "%s: not finished after %.2g s" % (check.name, seconds)
         rows += (_finding("check-timeout", message),)
     return Checked(check.name, rows, not skipped)
 
@@ -129,7 +131,7 @@ _RESULTS = ("passed", "with errors", "with warnings", "not run")
 def summary(rows: Iterable[Checked]) -> str:
     """Return the number of checks, and of those with each result: the numbers add up.
 
-    A check counts once: by its worst finding, and as passed if that is a note or if it has none.
+    A check counts once. One without an error or a warning has passed, unless it was not run.
     """
     results = [_result(row) for row in rows]
     counts = ["%d %s" % (results.count(name), name) for name in _RESULTS if name in results]

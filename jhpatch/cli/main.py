@@ -17,6 +17,7 @@ from jhpatch.errors import (
     missing_module,
     permission_denied,
     same_command,
+    shell_command,
 )
 from jhpatch.report.next_command import MAINTENANCE, ONLY_PATCHES, Runner
 from jhpatch.report.result import Result, Script, Sites, error_of, with_fallbacks
@@ -43,7 +44,7 @@ def main(argv: Optional[List[str]] = None) -> int:
             parsed.environ = os.environ
             run = module_of(parsed.command).run
             if getattr(parsed, "watch", None):
-                return _watch(run, parsed, as_json, runner)
+                return _watch(run, parsed, as_json, quiet, runner)
             messages = terminal.Messages(as_json or quiet)
             parsed.step, parsed.say = messages.step, messages.say
             parsed.ask = terminal.ask
@@ -72,11 +73,12 @@ def _refuse_foreign_script() -> None:
     if is_script and prefix != os.path.realpath(sys.prefix):
         if os.path.exists(os.path.join(prefix, "pyvenv.cfg")):
             raise Usage(
-                "this script runs with the Python of another environment; its own may be a copy",
+                "this script runs with the Python of another environment; its environment may be "
+                "a copy",
                 path=script,
                 expected=os.path.join(prefix, "bin/python"),
                 found=sys.executable,
-                next="in a copied environment, type the Python: bin/python -m jhpatch",
+                next=shell_command(prefix + "/bin/python", "-I", "-m", "jhpatch", *sys.argv[1:]),
             )
 
 
@@ -110,13 +112,17 @@ def _has_isolated() -> bool:
     return directory in sys.path and directory not in others
 
 
-def _watch(run: Any, parsed: argparse.Namespace, as_json: bool, runner: Runner) -> int:
+def _watch(
+    run: Any, parsed: argparse.Namespace, as_json: bool, quiet: bool, runner: Runner
+) -> int:
     style = terminal.style(parsed.verbose)
 
     def text_of(result: Result) -> str:
-        return _json(result, runner, None) if as_json else _text(result, style, runner)
+        if as_json:
+            return _json(result, runner, None)
+        return "" if quiet else _text(result, style, runner)
 
-    redraw = style.terminal and not as_json and not terminal.is_dumb()
+    redraw = style.terminal and not as_json and not quiet and not terminal.is_dumb()
     return terminal.watch(lambda: run(parsed), text_of, parsed.watch, redraw)
 
 
@@ -133,7 +139,7 @@ def _failure(argv: List[str], error: JhpatchError) -> Result:
 
 
 _OF_SITES = ("status", "diff", "apply", "revert", "create")
-_TRACEBACK = "run the same command with -v for a traceback"
+_TRACEBACK = "run the failed command with -v for a traceback"
 
 
 def _described(error: BaseException, command: Optional[str]) -> JhpatchError:
@@ -150,9 +156,11 @@ def _described(error: BaseException, command: Optional[str]) -> JhpatchError:
 
 def _step_after(error: BaseException, command: Optional[str]) -> NextStep:
     """Return the next step: ``status`` shows nothing of a command that inspects no site."""
+    is_interrupt = isinstance(error, KeyboardInterrupt)
     if command in _OF_SITES:
-        return jhpatch_command("status") + ("; " + _TRACEBACK)
-    return same_command() if isinstance(error, KeyboardInterrupt) else NextStep(_TRACEBACK)
+        step = jhpatch_command("status")
+        return step if is_interrupt else step + ("; " + _TRACEBACK)
+    return same_command() if is_interrupt else NextStep(_TRACEBACK)
 
 
 def _describe(error: BaseException) -> Tuple[str, Optional[str]]:

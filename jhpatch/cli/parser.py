@@ -3,13 +3,13 @@
 import argparse
 import importlib
 import sys
-from typing import Any, List, NoReturn, Optional
+from typing import Any, Callable, List, NoReturn, Optional
 
 from jhpatch import __version__
 from jhpatch.cli import terminal
 from jhpatch.commands import COMMANDS, EXAMPLES
 from jhpatch.commands.arguments import add_output_options
-from jhpatch.errors import Usage, jhpatch_command, similar_names, unknown_name
+from jhpatch.errors import NextStep, Usage, jhpatch_command, similar_names, unknown_name
 
 # argparse searches several directories for a translation of each message; there is none.
 argparse._ = str  # type: ignore[attr-defined]
@@ -86,20 +86,34 @@ class _Parser(argparse.ArgumentParser):
             self.error("unrecognized arguments: " + " ".join(unknown))
         if unknown:
             help_command = jhpatch_command(*self._words, "--help")
-            name = unknown[0].split("=")[0]
-            names = [option for option in self._option_string_actions if option[:2] == "--"]
-            error = unknown_name("option", name, names, help_command, _is_harmless)
-            error.expected = None  # the help lists all options
-            raise error
+            names = list(self._option_string_actions)
+            raise _unknown_option(unknown[0].split("=")[0], names, help_command, _is_harmless)
 
     def _print_message(self, message: str, file: Any = None) -> None:
         """Write help and version as results are written: in any locale, to any reader."""
         if message and terminal.output(message):
             raise SystemExit(1)
 
+    def options(self) -> List[str]:
+        """Return the options of the command and of all its actions."""
+        names = list(self._option_string_actions)
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                names += [name for below in action.choices.values() for name in below.options()]
+        return list(dict.fromkeys(names))
+
 
 def _is_harmless(option: str) -> bool:
     return option not in _HARMFUL
+
+
+def _unknown_option(
+    name: str, options: List[str], next: NextStep, is_harmless: Callable[[str], bool]
+) -> Usage:
+    names = [option for option in options if option[:2] == "--"]
+    error = unknown_name("option", name, names, next, is_harmless)
+    error.expected = None  # the help lists all options
+    return error
 
 
 def parse(argv: List[str]) -> argparse.Namespace:
@@ -134,16 +148,21 @@ def _in_order(argv: List[str]) -> List[str]:
 
 
 def _refuse_before_command(argv: List[str]) -> None:
-    """Raise Usage for an option of a command that is typed before it."""
+    """Raise Usage for an option before the command: one of the command, or an unknown one."""
     option = argv[0].split("=")[0]
     command = command_in(argv)
-    if command and option not in (*_ANYWHERE, "-h", "--help", "--version"):
-        raise Usage(
-            "%s must be typed after the command" % option,
-            expected="%s %s" % (command, option),
-            found=option,
-            next=jhpatch_command(command, "--help"),
-        )
+    if command is None or option in (*_ANYWHERE, "-h", "--help", "--version"):
+        return
+    help_command = jhpatch_command(command, "--help")
+    options = parser(command).options()
+    if option not in options:
+        raise _unknown_option(option, options, help_command, _ANYWHERE.__contains__)
+    raise Usage(
+        "%s must be typed after the command" % option,
+        expected="%s %s" % (command, option),
+        found=option,
+        next=help_command,
+    )
 
 
 class _Version(argparse.Action):

@@ -3,8 +3,8 @@
 COMMANDS = {
     "list": "List every patch with its releases, its purpose, and its state in the environment",
     "status": "Show the state of each patch; change nothing",
-    "diff": "Show the exact changes of apply as a unified diff",
-    "apply": "Apply all applicable patches",
+    "diff": "Show the changes of apply as a unified diff",
+    "apply": "Apply all applicable patches, or none if one is refused",
     "revert": "Restore the original files byte for byte",
     "ticket": "Show your Kerberos tickets: when they expire, and what renews them",
     "doctor": "Check Kerberos and Spark on this host, and show the next steps; change nothing",

@@ -17,7 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-unlisted",
         action="store_true",
-        help="Also patch an untested release whose files are identical to those of a tested one",
+        help="Also patch an untested release if the files that a patch changes are identical to "
+        "those of a tested one",
     )
 
 

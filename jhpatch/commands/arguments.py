@@ -86,7 +86,7 @@ def add_only_patches(parser: argparse.ArgumentParser) -> None:
 def add_output_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of every command: ``--json``, ``--quiet`` and ``--verbose``."""
     add = parser.add_argument
-    add("--json", action="store_true", help="Print one JSON document on standard output")
+    add("--json", action="store_true", help="Print the result as JSON")
     add("-q", "--quiet", action="store_true", help="Print errors only")
     add(
         "-v",

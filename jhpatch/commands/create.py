@@ -16,10 +16,10 @@ from jhpatch.commands.arguments import (
 )
 from jhpatch.commands.edited_distribution import Target
 from jhpatch.commands.edited_files import Change
-from jhpatch.errors import Failed, JhpatchError, NextStep, Usage, jhpatch_command
+from jhpatch.errors import Failed, NextStep, Usage, jhpatch_command
 from jhpatch.installer import bytecode, compiled_modules, selection
 from jhpatch.installer.execute import Run, execute
-from jhpatch.installer.inspection import Inspection
+from jhpatch.installer.inspection import Inspection, inspect
 from jhpatch.installer.patch_status import PatchStatus
 from jhpatch.installer.plan import Operation
 from jhpatch.installer.site_report import site_report
@@ -29,6 +29,7 @@ from jhpatch.maintenance.release_files import digest
 from jhpatch.patchset import unified_diff
 from jhpatch.patchset.catalog import Catalog
 from jhpatch.patchset.edition import Edition
+from jhpatch.patchset.edition import digest as digest_of_edition
 from jhpatch.patchset.engine import Files
 from jhpatch.report import states
 from jhpatch.report.result import Candidate, CreatedPatch, Result, SiteReport
@@ -120,8 +121,9 @@ def run(arguments: argparse.Namespace) -> Result:
         result, is_adopted = _adopt(
             arguments, target, made, result, existing, candidate, change.after
         )
-    except (JhpatchError, OSError):
-        _take_back(made, created)
+    except BaseException:  # Ctrl-C, too
+        if not _is_recorded(target, made.edition):
+            _take_back(made, created)
         raise
     if is_adopted:
         return result
@@ -284,6 +286,15 @@ def _report_of(report: SiteReport, patch: str) -> SiteReport:
         words = "run the same command as the owner of the site, with a --patches DIR that they own"
         report = report._replace(error=error._replace(next=NextStep(words)))
     return report._replace(patches=tuple(row for row in report.patches if row.patch == patch))
+
+
+def _is_recorded(target: Target, edition: Edition) -> bool:
+    """Return whether the site has recorded an edition."""
+    path = target.inspection.site.path
+    sites = inspect(target.inspection.environment, Catalog([]))
+    saved = next((row.snapshot.state for row in sites if row.site.path == path), None)
+    recorded = {(row.patch, row.digest) for row in (saved.patches() if saved else ())}
+    return (edition.patch, digest_of_edition(edition)) in recorded
 
 
 def _take_back(made: NewPatch, created: List[str]) -> None:

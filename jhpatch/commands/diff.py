@@ -1,4 +1,4 @@
-"""``jhpatch diff``: show the exact changes of apply as a unified diff."""
+"""``jhpatch diff``: show the changes of apply as a unified diff."""
 
 import argparse
 from typing import FrozenSet, List, Optional, Tuple

@@ -114,7 +114,12 @@ def _probe_restart(arguments: argparse.Namespace) -> Iterator[Finding]:
     try:
         catalog = catalog_of(arguments, whole=False)
         environments = environments_of(arguments)
-        for inspection in selection.inspect_all(environments, catalog):
+        inspections = selection.inspect_all(environments, catalog)
+        if not any(map(selection.is_relevant, inspections)):
+            message = "no distribution that jhpatch can patch is in %s"
+            message %= ", ".join(sorted({one.environment.prefix for one in inspections}))
+            findings.append(finding("restart-unchecked", message))
+        for inspection in inspections:
             site = site_report(inspection, restart=True)
             if site.restart is None:
                 findings.append(finding("restart-unknown", str(site.restart_reason), site.site))

@@ -78,7 +78,7 @@ def _add_install(parser: argparse.ArgumentParser) -> None:
         "--hadoop-conf-dir",
         metavar="DIR",
         help="Read core-site.xml from this directory (default: HADOOP_CONF_DIR, else "
-        "YARN_CONF_DIR, else /etc/hadoop/conf)",
+        "YARN_CONF_DIR, else that of --yarn-conf-dir, else /etc/hadoop/conf)",
     )
     add(
         "--yarn-conf-dir",
@@ -107,7 +107,7 @@ def _add_install(parser: argparse.ArgumentParser) -> None:
         "--master",
         default="yarn",
         metavar="URL",
-        help="Connect to this master: yarn, local[2] or spark://HOST:PORT (default: yarn)",
+        help="Connect to this master, such as yarn, local[2] or spark://HOST:PORT (default: yarn)",
     )
     add(
         "--deploy-mode",
@@ -142,7 +142,7 @@ def _add_install(parser: argparse.ArgumentParser) -> None:
         "--user", action="store_true", help="Install for yourself (default: for all users)"
     )
     target.add_argument(
-        "--sys-prefix", action="store_true", help="Install into this Python's environment"
+        "--sys-prefix", action="store_true", help="Install into the environment that runs jhpatch"
     )
     target.add_argument("--prefix", metavar="DIR", help="Install into another environment")
     add("--dry-run", action="store_true", help="Print kernel.json; write nothing")

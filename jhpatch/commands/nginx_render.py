@@ -41,7 +41,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--certificate",
         metavar="FILE",
         help="Use this certificate for all names, or give one for each --server-name, in the same "
-        "order; required without --external-scheme and --snippet; can be given more than once",
+        "order; required unless --external-scheme or --snippet is given; can be given more than "
+        "once",
         **repeatable,
     )
     add(
@@ -110,12 +111,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--proxy-protocol",
         action="store_true",
-        help="With --trusted-proxy: expect the PROXY protocol on all connections",
+        help="With --trusted-proxy: expect the PROXY protocol on each --listen address",
     )
     add(
         "--health-check",
         metavar="PATH",
-        help="Answer requests for this path with 200 under any host name, because load "
+        help="Answer requests for this path with 200 under any other host name, because load "
         "balancers check by address; not with --certificate or --no-default-server",
     )
     text = "With --certificate: accept HTTP/3, too, on the same ports"
@@ -128,8 +129,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--allow-origin",
         metavar="ORIGIN",
-        help="Let pages of this other origin use the hub, as c.ServerApp.allow_origin does; can "
-        "be given more than once",
+        help="Let pages of this other origin use the hub; c.ServerApp.allow_origin must name it, "
+        "too; can be given more than once",
         **repeatable,
     )
     add(

@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--output",
         metavar="FILE",
-        help="Write the patch file here (default: beside those for other releases)",
+        help="Write a new patch file here (default: beside those for other releases)",
     )
     add("--dry-run", action="store_true", help="Show what would be written; write nothing")
     add_wheels(parser)
@@ -85,10 +85,8 @@ def run(arguments: argparse.Namespace) -> Result:
 
 def _candidate(rebased: Rebased, text: str, version: str, output: Optional[str]) -> Candidate:
     edition = rebased.edition
-    name, path = edition.name, edition.file
-    if rebased.port is not None:
-        name = rebased.port
-        path = output or os.path.join(os.path.dirname(edition.file), name + ".patch")
+    name = rebased.port or edition.name
+    path = output or os.path.join(os.path.dirname(edition.file), name + ".patch")
     with open(edition.file, "rb") as file:
         before = file.read()
     diff = unified_diff.diff(

@@ -13,6 +13,7 @@ from jhpatch.errors import (
     JhpatchError,
     Refused,
     Usage,
+    command_alone,
     jhpatch_command,
     permission_denied,
 )
@@ -37,6 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Result:
     """Show the states. Exit code 3: a patch needs a change; 4: another run; 5: no target."""
+    if arguments.all and (arguments.python or arguments.site):
+        raise Usage(
+            "--all and the name of an environment exclude each other",
+            expected="--all, or --python PATH, or --site DIR",
+            found="--all with " + ("--python" if arguments.python else "--site"),
+            next=command_alone("status", "--all"),
+        )
     catalog = catalog_of(arguments, whole=False)
     if arguments.all:
         # Before the first child process, and once for all environments.

@@ -10,10 +10,10 @@
 
 _shtab_jhpatch_commands() {
   local _commands=(
-    apply:'Apply all applicable patches'
+    apply:'Apply all applicable patches, or none if one is refused'
     completion:'Print the completion script of a shell: bash, zsh or fish'
     create:'For patch maintainers: create a patch from edited files or from a diff'
-    diff:'Show the exact changes of apply as a unified diff'
+    diff:'Show the changes of apply as a unified diff'
     doctor:'Check Kerberos and Spark on this host, and show the next steps; change nothing'
     help:'Show the help of a command'
     kernelspec:'Install, list, check and remove PySpark kernels'
@@ -50,7 +50,7 @@ _shtab_jhpatch_nginx_commands() {
 _shtab_jhpatch_options=(
   "(- : *)"{-h,--help}"[Show this help and exit]"
   "--version[Show the versions of jhpatch and Python, and the newest release that each patch supports]"
-  "--json[Print one JSON document on standard output]"
+  "--json[Print the result as JSON]"
   {-q,--quiet}"[Print errors only]"
   {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
 )
@@ -64,12 +64,12 @@ _shtab_jhpatch_apply_options=(
   "*--site[Use this site-packages directory, such as one in a container image, without its Python\; can be given more than once]:DIR:"
   "*--patches[Use this patch directory in addition to jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
   "--only-patches[Ignore the patches that come with jhpatch]"
-  "--json[Print one JSON document on standard output]"
+  "--json[Print the result as JSON]"
   {-q,--quiet}"[Print errors only]"
   {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
   "--dry-run[Show what would be done\; write nothing]"
   "--lock-timeout[Wait at most this long for another run to end (default\: 10)]:SECONDS:"
-  "--allow-unlisted[Also patch an untested release whose files are identical to those of a tested one]"
+  "--allow-unlisted[Also patch an untested release if the files that a patch changes are identical to those of a tested one]"
   "(*)::A patch name from \`jhpatch list\` (default\: all):"
 )
 
@@ -78,7 +78,7 @@ _shtab_jhpatch_apply_defaults_added=0
 
 _shtab_jhpatch_completion_options=(
   "(- : *)"{-h,--help}"[Show this help and exit]"
-  "--json[Print one JSON document on standard output]"
+  "--json[Print the result as JSON]"
   {-q,--quiet}"[Print errors only]"
   {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
   ":The shell\; for bash, write into \~\/.bashrc\: eval \"\$(jhpatch completion bash)\":(bash zsh fish)"
@@ -98,7 +98,7 @@ _shtab_jhpatch_create_options=(
   "*--site[Use this site-packages directory, such as one in a container image, without its Python\; can be given more than once]:DIR:"
   "*--patches[Write the patch file to this patch directory (default\: the first in JHPATCH_PATCHES)\; can be given more than once\: jhpatch only reads the further directories]:DIR:"
   "--only-patches[Ignore the patches that come with jhpatch]"
-  "--json[Print one JSON document on standard output]"
+  "--json[Print the result as JSON]"
   {-q,--quiet}"[Print errors only]"
   {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
   "--dry-run[Show what would be done\; write nothing]"
@@ -115,7 +115,7 @@ _shtab_jhpatch_diff_options=(
   "*--site[Use this site-packages directory, such as one in a container image, without its Python\; can be given more than once]:DIR:"
   "*--patches[Use this patch directory in addition to jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
   "--only-patches[Ignore the patches that come with jhpatch]"
-  "--json[Print one JSON document on standard output]"
+  "--json[Print the result as JSON]"
   {-q,--quiet}"[Print errors only]"
   {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
   "--wheels[Find the original of an edited file in a wheel in this directory\; pip downloads a missing wheel into it (default\: download nothing)]:DIR:"
@@ -137,7 +137,7 @@ _shtab_jhpatch_doctor_options=(
   "*--site[Use this site-packages directory, such as one in a container image, without its Python\; can be given more than once]:DIR:"
   "*--patches[Use this patch directory in addition to jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
   "--only-patches[Ignore the patches that come with jhpatch]"
-  "--json[Print one JSON document on standard output]"
+  "--json[Print the result as JSON]"
   {-q,--quiet}"[Print errors only]"
   {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
 )
@@ -162,7 +162,7 @@ _shtab_jhpatch_kernelspec_defaults_added=0
 
 _shtab_jhpatch_kernelspec_check_options=(
   "(- : *)"{-h,--help}"[Show this help and exit]"
-  "--json[Print one JSON document on standard output]"
+  "--json[Print the result as JSON]"
   {-q,--quiet}"[Print errors only]"
   {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
   "--static[Inspect the kernel\'s files, and start no kernel]"
@@ -175,16 +175,16 @@ _shtab_jhpatch_kernelspec_check_defaults_added=0
 
 _shtab_jhpatch_kernelspec_install_options=(
   "(- : *)"{-h,--help}"[Show this help and exit]"
-  "--json[Print one JSON document on standard output]"
+  "--json[Print the result as JSON]"
   {-q,--quiet}"[Print errors only]"
   {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
   "--spark-home[Use the Spark in this directory (default\: SPARK_HOME, or the only Spark that is found)]:DIR:"
-  "--hadoop-conf-dir[Read core-site.xml from this directory (default\: HADOOP_CONF_DIR, else YARN_CONF_DIR, else \/etc\/hadoop\/conf)]:DIR:"
+  "--hadoop-conf-dir[Read core-site.xml from this directory (default\: HADOOP_CONF_DIR, else YARN_CONF_DIR, else that of --yarn-conf-dir, else \/etc\/hadoop\/conf)]:DIR:"
   "--yarn-conf-dir[Read yarn-site.xml from this directory, if it is not in --hadoop-conf-dir (default\: YARN_CONF_DIR, if --hadoop-conf-dir is not given)]:DIR:"
   "--java-home[Use the Java in this directory (default\: the first that this Spark runs on)]:DIR:"
   "--python[Run the kernel and the workers with this Python interpreter (default\: the one that runs jhpatch)]:PATH:"
   "--worker-python[Run the workers with this Python interpreter (default\: that of --python)]:PATH:"
-  "--master[Connect to this master\: yarn, local\[2\] or spark\:\/\/HOST\:PORT (default\: yarn)]:URL:"
+  "--master[Connect to this master, such as yarn, local\[2\] or spark\:\/\/HOST\:PORT (default\: yarn)]:URL:"
   "--deploy-mode[Use this deploy mode\; a notebook supports only client (default\: client)]:MODE:"
   "--name[Give the kernel this name (default\: pyspark)]:NAME:"
   "--display-name[Show this name to users (default\: PySpark with its release and master)]:TEXT:"
@@ -193,7 +193,7 @@ _shtab_jhpatch_kernelspec_install_options=(
   "--lazy[Start Spark when it is first used, not with the notebook]"
   "--idle-stop[Stop a Spark session, not the kernel, when it is idle for this long (default\: 0, never)]:MINUTES:"
   "--user[Install for yourself (default\: for all users)]"
-  "--sys-prefix[Install into this Python\'s environment]"
+  "--sys-prefix[Install into the environment that runs jhpatch]"
   "--prefix[Install into another environment]:DIR:"
   "--dry-run[Print kernel.json\; write nothing]"
 )
@@ -203,7 +203,7 @@ _shtab_jhpatch_kernelspec_install_defaults_added=0
 
 _shtab_jhpatch_kernelspec_list_options=(
   "(- : *)"{-h,--help}"[Show this help and exit]"
-  "--json[Print one JSON document on standard output]"
+  "--json[Print the result as JSON]"
   {-q,--quiet}"[Print errors only]"
   {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
 )
@@ -213,7 +213,7 @@ _shtab_jhpatch_kernelspec_list_defaults_added=0
 
 _shtab_jhpatch_kernelspec_remove_options=(
   "(- : *)"{-h,--help}"[Show this help and exit]"
-  "--json[Print one JSON document on standard output]"
+  "--json[Print the result as JSON]"
   {-q,--quiet}"[Print errors only]"
   {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
   "--dry-run[Print what would be removed\; remove nothing]"
@@ -230,7 +230,7 @@ _shtab_jhpatch_lint_options=(
   "*--wheel[Compare the patches of a release with its wheel\; can be given more than once]:WHEEL:"
   "--fix-hashes[Write the Before and After hashes into the patch files for the release of each --wheel]"
   "--installed[Compare the files of jhpatch itself with the RECORD of its wheel]"
-  "--json[Print one JSON document on standard output]"
+  "--json[Print the result as JSON]"
   {-q,--quiet}"[Print errors only]"
   {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
 )
@@ -244,7 +244,7 @@ _shtab_jhpatch_list_options=(
   "*--site[Use this site-packages directory, such as one in a container image, without its Python\; can be given more than once]:DIR:"
   "*--patches[Use this patch directory in addition to jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
   "--only-patches[Ignore the patches that come with jhpatch]"
-  "--json[Print one JSON document on standard output]"
+  "--json[Print the result as JSON]"
   {-q,--quiet}"[Print errors only]"
   {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
 )
@@ -269,7 +269,7 @@ _shtab_jhpatch_nginx_check_options=(
   "--user[With --url\: request the path of this user\'s server (default\: that of a user who does not exist)]:NAME:"
   "--cookie-file[With --url\: send the Cookie header in this file, as a user who has logged in]:FILE:"
   "--ca[With --url\: verify the certificate with the authorities in this file (default\: those of this host)]:FILE:"
-  "--json[Print one JSON document on standard output]"
+  "--json[Print the result as JSON]"
   {-q,--quiet}"[Print errors only]"
   {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
   ":The nginx.conf, a site file, or a directory of them (default\: \/etc\/nginx\/nginx.conf):"
@@ -283,7 +283,7 @@ _shtab_jhpatch_nginx_render_options=(
   "*--server-name[Serve the site under this name\; required\; can be given more than once]:NAME:"
   "*--listen[Listen on this port or address, such as 443, \[\:\:\]\:443 or unix\:\/PATH\; can be given more than once (default\: 443 and \[\:\:\]\:443)]:PORT|ADDRESS:PORT:"
   "*--upstream[Pass requests to the hub\'s proxy at this address, https\:\/\/HOST\:PORT if it uses TLS, or unix\:\/PATH\; required\; can be given more than once\: nginx uses a later one if an earlier one does not answer]:HOST:PORT:"
-  "*--certificate[Use this certificate for all names, or give one for each --server-name, in the same order\; required without --external-scheme and --snippet\; can be given more than once]:FILE:"
+  "*--certificate[Use this certificate for all names, or give one for each --server-name, in the same order\; required unless --external-scheme or --snippet is given\; can be given more than once]:FILE:"
   "*--certificate-key[Use this key for the certificate in the same position\; can be given more than once]:FILE:"
   "--external-scheme[Name the scheme that browsers use, if another proxy terminates TLS in front of nginx]:http|https:"
   "--redirect-http[With --certificate\: redirect requests to port 80 to https]"
@@ -295,18 +295,18 @@ _shtab_jhpatch_nginx_render_options=(
   "--proxy-read-timeout[Wait this long for the answer to a request that is not a websocket or an event stream (default\: nginx\'s 60s)]:TIME:"
   "--snippet[Write only a part\: maps for the http block, or locations for an existing server]:maps|locations:"
   "*--trusted-proxy[Trust the client address that this host or network in front of nginx reports\; can be given more than once]:ADDRESS|CIDR:"
-  "--proxy-protocol[With --trusted-proxy\: expect the PROXY protocol on all connections]"
-  "--health-check[Answer requests for this path with 200 under any host name, because load balancers check by address\; not with --certificate or --no-default-server]:PATH:"
+  "--proxy-protocol[With --trusted-proxy\: expect the PROXY protocol on each --listen address]"
+  "--health-check[Answer requests for this path with 200 under any other host name, because load balancers check by address\; not with --certificate or --no-default-server]:PATH:"
   "--http3[With --certificate\: accept HTTP\/3, too, on the same ports]"
   "--acme-webroot[With --redirect-http\: serve \/.well-known\/acme-challenge\/ from this directory]:DIR:"
-  "*--allow-origin[Let pages of this other origin use the hub, as c.ServerApp.allow_origin does\; can be given more than once]:ORIGIN:"
+  "*--allow-origin[Let pages of this other origin use the hub\; c.ServerApp.allow_origin must name it, too\; can be given more than once]:ORIGIN:"
   "--auth-request[Authenticate each request with oauth2-proxy at http\:\/\/HOST\:PORT]:URL:"
   "--upstream-ca[Verify an https\:\/\/ upstream with the authorities in this file (default\: \/etc\/ssl\/certs\/ca-certificates.crt, or \/etc\/pki\/tls\/certs\/ca-bundle.crt on RHEL-like systems)]:FILE:"
   "--no-default-server[Write no default server, because another file refuses requests for unknown names]"
   "--nginx-version[Write for this version of nginx (default\: the installed one)]:VERSION:"
   "--output[Write to this file, but never over one that jhpatch did not write (default\: standard output)]:FILE:"
   "--dry-run[With --output\: show the diff\; write nothing]"
-  "--json[Print one JSON document on standard output]"
+  "--json[Print the result as JSON]"
   {-q,--quiet}"[Print errors only]"
   {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
 )
@@ -319,12 +319,12 @@ _shtab_jhpatch_rebase_options=(
   "--to[Port the patch to this release\: a version, which pip downloads, a wheel, or an unpatched file with --release]:VERSION|FILE|WHEEL:"
   "--release[State the release of the unpatched file that --to names]:VERSION:"
   "--from[Read the nearest supported release from this unpatched file or wheel (default\: pip downloads the wheel)]:FILE|WHEEL:"
-  "--output[Write the patch file here (default\: beside those for other releases)]:FILE:"
+  "--output[Write a new patch file here (default\: beside those for other releases)]:FILE:"
   "--dry-run[Show what would be written\; write nothing]"
   "--wheels[Read wheels from this directory, and keep those that pip downloads (default\: keep none)]:DIR:"
   "*--patches[Use this patch directory in addition to jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
   "--only-patches[Ignore the patches that come with jhpatch]"
-  "--json[Print one JSON document on standard output]"
+  "--json[Print the result as JSON]"
   {-q,--quiet}"[Print errors only]"
   {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
   ":A patch name from \`jhpatch list\`:"
@@ -339,7 +339,7 @@ _shtab_jhpatch_revert_options=(
   "*--site[Use this site-packages directory, such as one in a container image, without its Python\; can be given more than once]:DIR:"
   "*--patches[Use this patch directory in addition to jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
   "--only-patches[Ignore the patches that come with jhpatch]"
-  "--json[Print one JSON document on standard output]"
+  "--json[Print the result as JSON]"
   {-q,--quiet}"[Print errors only]"
   {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
   "--dry-run[Show what would be done\; write nothing]"
@@ -358,7 +358,7 @@ _shtab_jhpatch_status_options=(
   "*--site[Use this site-packages directory, such as one in a container image, without its Python\; can be given more than once]:DIR:"
   "*--patches[Use this patch directory in addition to jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
   "--only-patches[Ignore the patches that come with jhpatch]"
-  "--json[Print one JSON document on standard output]"
+  "--json[Print the result as JSON]"
   {-q,--quiet}"[Print errors only]"
   {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
   "(*)::A patch name from \`jhpatch list\` (default\: all):"
@@ -372,7 +372,7 @@ _shtab_jhpatch_survey_options=(
   "--wheels[Read wheels from this directory, and keep those that pip downloads (default\: keep none)]:DIR:"
   "*--patches[Use this patch directory in addition to jhpatch\'s own, those in JHPATCH_PATCHES, \/etc\/jhpatch\/patches and installed patch sets\; can be given more than once]:DIR:"
   "--only-patches[Ignore the patches that come with jhpatch]"
-  "--json[Print one JSON document on standard output]"
+  "--json[Print the result as JSON]"
   {-q,--quiet}"[Print errors only]"
   {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
   "(*)::A distribution that has patches (default\: all):"
@@ -384,7 +384,7 @@ _shtab_jhpatch_survey_defaults_added=0
 _shtab_jhpatch_ticket_options=(
   "(- : *)"{-h,--help}"[Show this help and exit]"
   "--watch[Show the tickets again every SECONDS until Ctrl-C (default without a value\: 5)]:SECONDS:"
-  "--json[Print one JSON document on standard output]"
+  "--json[Print the result as JSON]"
   {-q,--quiet}"[Print errors only]"
   {-v,--verbose}"[Print more, such as hashes, reasons and tracebacks]"
 )

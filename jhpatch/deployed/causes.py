@@ -6,6 +6,7 @@ there run on Python 3.6 and later.
 """
 
 import os
+import shlex
 from typing import Any, Dict, Mapping, NamedTuple
 
 _INSTALL = "jhpatch kernelspec install"
@@ -39,7 +40,7 @@ CAUSES: Dict[str, Cause] = {
     "kernel-no-ipykernel": Cause(
         "error",
         "the Jupyter server communicates with ipykernel in the kernel's Python",
-        "{python} -m pip install ipykernel",
+        "install ipykernel for {python}, for example: {python} -m pip install ipykernel",
     ),
     "kernel-startup": Cause(
         "warning",
@@ -58,7 +59,8 @@ CAUSES: Dict[str, Cause] = {
     ),
     "spark-no-pyspark": Cause(
         "error",
-        "PYTHONPATH must contain pyspark: SPARK_HOME/python, or lib/pyspark.zip in that directory",
+        "the kernel's Python must find pyspark: pip's, or on PYTHONPATH SPARK_HOME/python or its"
+        " lib/pyspark.zip",
         "python -m jhpatch kernelspec install --spark-home DIR",
     ),
     "spark-py4j": Cause(
@@ -130,18 +132,18 @@ CAUSES: Dict[str, Cause] = {
     ),
     "hadoop-conf-unreadable": Cause(
         "error",
-        "Spark reads the addresses of YARN and HDFS from HADOOP_CONF_DIR",
+        "Spark reads the addresses of YARN and HDFS from HADOOP_CONF_DIR or YARN_CONF_DIR",
         "python -m jhpatch kernelspec install --hadoop-conf-dir DIR",
     ),
     "spark-no-ticket": Cause(
         "error",
         "a Kerberized cluster authenticates each user with a ticket",
-        "run kinit in a terminal to obtain a ticket",
+        "run {kinit} in a terminal of the user to obtain a ticket",
     ),
     "spark-ticket-expired": Cause(
         "error",
         "a Kerberized cluster does not accept an expired ticket",
-        "run kinit in a terminal to obtain a new ticket",
+        "run {kinit} in a terminal of the user to obtain a new ticket",
     ),
     "spark-cache-unseen": Cause(
         "error",
@@ -157,7 +159,7 @@ CAUSES: Dict[str, Cause] = {
     "yarn-unreachable": Cause(
         "error",
         "Spark requests its executors from the ResourceManager",
-        "nc -vz {address}",
+        "check whether the ResourceManager runs, and whether a firewall drops TCP to its port",
     ),
     "yarn-queue": Cause(
         "error",
@@ -177,7 +179,7 @@ CAUSES: Dict[str, Cause] = {
     "spark-timeout": Cause(
         "error",
         "Spark may be waiting for resources of its queue, or for a host that does not respond",
-        "yarn application -list -appStates ACCEPTED",
+        "on YARN: yarn application -list -appStates ACCEPTED",
     ),
     "kernel-died": Cause(
         "error",
@@ -206,7 +208,9 @@ class Fault(NamedTuple):
     @property
     def next(self) -> str:
         """The command to run, or the change to make."""
-        fill = {"path": self.path or "kernel.json", "python": "PYTHON"}
+        fill = {"path": self.path or "kernel.json", "python": "PYTHON", "kinit": "kinit"}
+        if self.path.startswith("FILE:/"):  # libkrb5's default cache can be one that Java ignores
+            fill["kinit"] = "kinit -c " + shlex.quote(self.path)
         fill.update(self.fill)
         return CAUSES[self.code].next.format(**fill)
 

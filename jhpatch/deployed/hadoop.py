@@ -116,9 +116,8 @@ def judged_managers(hadoop: Hadoop, reach: Callable[[str], Optional[str]]) -> Tu
     if any(reason is None for _, reason in why):
         return ()
     words = "; ".join("%s: %s" % one for one in why)
-    fill = {"address": " ".join(hadoop.managers[0].rsplit(":", 1))}
     message = "no ResourceManager answers (%s)" % words
-    return (Fault("yarn-unreachable", message, hadoop.folder + "/yarn-site.xml", fill),)
+    return (Fault("yarn-unreachable", message, hadoop.folder + "/yarn-site.xml"),)
 
 
 def reached(address: str, seconds: float = 2.0) -> Optional[str]:

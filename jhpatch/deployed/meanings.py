@@ -82,7 +82,6 @@ _SENTENCES = (
     r"\b(?:ERROR|FATAL)\b \S+: \S",
     r"^\S+: (?:line \d+: )?.*(?:[Nn]o such file|not found|[Cc]annot|[Ii]nvalid|denied)",
 )
-_FILLED = {"hdfs-permission": {"path": "/"}, "yarn-unreachable": {"address": "HOST 8032"}}
 # Printed by jhpatch's kernels without a line break, so that other output may follow.
 _PROGRESS = re.compile(r"Spark is starting \([^\n]*?\): \d+ s *")
 _COLOUR = re.compile("\x1b\\[[0-9;]*[A-Za-z]")
@@ -96,10 +95,8 @@ def meaning(text: str) -> Fault:
         if found:
             line = _line_of(text, found.start())
             inode = re.search(r'inode="([^"]*)"', line)
-            fill = {"path": inode.group(1) if inode else "/", "address": "HOST 8032"}
-            return Fault(
-                code, line, fill=fill if code in ("hdfs-permission", "yarn-unreachable") else {}
-            )
+            fill = {"path": inode.group(1) if inode else "/"}
+            return Fault(code, line, fill=fill if code == "hdfs-permission" else {})
     return Fault("spark-failed", sentence(text))
 
 

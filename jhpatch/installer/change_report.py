@@ -103,7 +103,7 @@ def with_errors(report: SiteReport, lock: Transaction) -> SiteReport:
     error: Optional[JhpatchError] = lock.cleanup_error
     if left:
         error = Failed(
-            "jhpatch undid an interrupted run, but left this file, which was changed after it",
+            "jhpatch undid an interrupted run, but left this file, which was changed since",
             path="%s/%s" % (report.site, left[0]),
             expected="the bytes that jhpatch wrote, or no file",
             found="other bytes",

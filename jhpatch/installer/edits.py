@@ -31,7 +31,8 @@ _IGNORED = re.compile(
 METADATA = "it is a metadata file"
 SCRIPT = "it is a script, which pip writes for each environment"
 _NO_HASH = "RECORD has no SHA-256 of the file; name the wheel that was installed: --wheel WHEEL"
-NOT_REFUSED = (METADATA, SCRIPT)
+_MISSING = "it is missing, and outside of the site"
+NOT_REFUSED = (METADATA, SCRIPT, _MISSING)
 """Reasons for which an edited file is left out of a patch with only a note."""
 
 
@@ -84,6 +85,8 @@ def edits_of(
             continue
         if data is None or sha256(data) != digest:
             reason = METADATA if path.startswith(info) else unpatchable(path, data)
+            if data is None and not is_relative(path) and reason != SCRIPT:
+                reason = _MISSING  # an image has no share/doc, for example
             if reason:
                 others.append((path, reason))
             else:

@@ -7,7 +7,7 @@ one after the other, each in one transaction.
 
 import contextlib
 import os
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
 from jhpatch.errors import Failed, JhpatchError, jhpatch_command
 from jhpatch.installer import bytecode, selection
@@ -25,7 +25,8 @@ from jhpatch.patchset.catalog import Catalog
 from jhpatch.report import packing, states
 from jhpatch.report.result import Result, SiteReport, Sites
 from jhpatch.system import become_user, path_owners
-from jhpatch.transaction import transaction
+from jhpatch.system.rooted_files import RootDir
+from jhpatch.transaction import store, transaction
 from jhpatch.transaction.change import FileChange
 from jhpatch.transaction.transaction import Transaction
 
@@ -73,7 +74,7 @@ def execute(run: Run, inspections: List[Inspection]) -> Result:
         reports = [_unchanged_report(run, site, dry_run=is_preview) for site in sites]
         return Result(run.operation.command, Sites(tuple(reports)), dry_run=run.dry_run)
     pending = [site for site in sites if site.inspection.journal or _has_work(site)]
-    changed = dict(_run_as_owners(run, [site.inspection for site in pending]))
+    changed = dict(_run_as_owners(run, pending))
     reports = [changed.get(site.path) or _finished_report(run, site) for site in sites]
     return Result(run.operation.command, Sites(tuple(reports)))
 
@@ -183,23 +184,24 @@ def _finished_report(run: Run, site: PlannedSite) -> SiteReport:
 # As the user who owns a site, if that is another user.
 
 
-def _run_as_owners(run: Run, inspections: List[Inspection]) -> Iterator[Tuple[str, SiteReport]]:
+def _run_as_owners(run: Run, sites: List[PlannedSite]) -> Iterator[Tuple[str, SiteReport]]:
     """Yield the path and the report of each site."""
     groups: Dict[Tuple[Optional[int], Optional[int]], List[Inspection]] = {}
     errors: Dict[str, JhpatchError] = {}
-    for inspection in inspections:
+    for site in sites:
+        inspection = site.inspection
         try:
             python = inspection.environment.python
-            paths = [inspection.site.path] + ([python] if python else [])
-            uid = path_owners.owner_to_become(paths)
+            paths = [site.path] + ([python] if python else [])
+            uid = path_owners.owner_to_become(paths, _directories(site))
             groups.setdefault((uid, _group_to_join(uid, inspection)), []).append(inspection)
         except JhpatchError as error:
-            errors[inspection.site.path] = error
+            errors[site.path] = error
     if errors:
-        for inspection in inspections:
-            failure = errors.get(inspection.site.path)
+        for site in sites:
+            failure = errors.get(site.path)
             code = failure.exit_code if failure else 0
-            yield inspection.site.path, site_report(inspection, (), failure, code)
+            yield site.path, site_report(site.inspection, (), failure, code)
         return
     for (uid, gid), group in groups.items():
         if uid is None:
@@ -210,6 +212,25 @@ def _run_as_owners(run: Run, inspections: List[Inspection]) -> Iterator[Tuple[st
             yield report.site, report
         if any(report.error for report in reports):
             return
+
+
+def _directories(site: PlannedSite) -> List[str]:
+    """Return the directories in a site that a run writes, and those between the two, sorted.
+
+    Those of the recovery from an interrupted run are among them.
+    """
+    paths = [change.path for change in site.plan.changes] if site.plan else []
+    if site.inspection.journal:
+        with contextlib.suppress(OSError), RootDir(site.path) as root:
+            journal = store.journal_of(root)
+            paths += [row.path for row in journal.rows] if journal else []
+    caches = {os.path.dirname(path) + "/__pycache__" for path in paths if path.endswith(".py")}
+    found: Set[str] = set()
+    for directory in {store.ORIGINALS, *map(os.path.dirname, paths), *caches}:
+        while directory and directory not in found:
+            found.add(directory)
+            directory = os.path.dirname(directory)
+    return [os.path.join(site.path, directory) for directory in sorted(found)]
 
 
 def _group_to_join(uid: Optional[int], inspection: Inspection) -> Optional[int]:

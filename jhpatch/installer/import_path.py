@@ -71,7 +71,7 @@ def foreign_copies(
 ) -> Tuple[str, ...]:
     """Return notes about the copies that servers of other users import."""
     copies = Shadows().of_running(statuses, environment, site, servers).copies
-    text = "the patches of %s have no effect in a server of another user, which imports %s"
+    text = "the patches of %s have no effect in a user's server, which imports %s"
     return tuple(text % row for row in sorted(copies.items()))
 
 

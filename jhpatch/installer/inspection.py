@@ -157,7 +157,7 @@ def _inspect_site(environment: Environment, site: Site, names: Tuple[str, ...]) 
         try:
             return _read_site(environment, site, root, names)
         except Untrusted as error:
-            error.next = _recovery_command(environment, site, root, names)
+            error.next = error.next or _recovery_command(environment, site, root, names)
             return Inspection(environment, site, _empty(site.path), (), error=error)
     except OSError as error:
         failed = Failed(

@@ -177,8 +177,8 @@ def version_of(python: str, prefix: str, config: Dict[str, str]) -> str:
             path=os.path.join(prefix, "pyvenv.cfg"),
             expected="version " + match.group(1),
             found="version %s, and %s" % (version, program),
-            next="create the environment again with one Python; one that is upgraded in place "
-            "keeps the packages of the old Python, which the new one does not import",
+            next="create the environment again; an upgrade in place leaves the packages in the "
+            "directory of the old Python",
         )
     if version + "t" in versions_in(prefix) and not version.endswith("t"):
         is_ambiguous = version in versions_in(prefix)

@@ -144,8 +144,10 @@ def _shared(snapshot: SiteSnapshot, path: str, owner: str, patch: str) -> Refuse
         path="%s/%s" % (snapshot.path, path),
         next="apply only one of them: "
         + jhpatch_command("apply", owner)
-        + "; if %s is applied, revert it first: " % owner
-        + jhpatch_command("revert", owner),
+        + "; or "
+        + jhpatch_command("revert", owner)
+        + " && "
+        + jhpatch_command("apply", patch),
     )
 
 

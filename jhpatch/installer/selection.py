@@ -116,7 +116,7 @@ def refuse_nothing_here(
     inspections: List[Inspection], named: FrozenSet[str] = frozenset()
 ) -> None:
     """Raise Refused if no site has a distribution of the patches, or of the named ones."""
-    if not any(_is_relevant(site, named) for site in inspections):
+    if not any(is_relevant(site, named) for site in inspections):
         raise _nothing_here(inspections, named)
 
 
@@ -147,7 +147,8 @@ def _nothing_here(inspections: List[Inspection], named: FrozenSet[str]) -> Refus
     )
 
 
-def _is_relevant(site: Inspection, named: FrozenSet[str]) -> bool:
+def is_relevant(site: Inspection, named: FrozenSet[str] = frozenset()) -> bool:
+    """Return whether a site has a distribution of the patches, or of the named ones."""
     if site.error or site.journal or (site.snapshot.state and not named):
         return True
     return any(

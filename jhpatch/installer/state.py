@@ -184,7 +184,8 @@ def _version(value: Any) -> str:
 
 def _untrusted(path: str, expected: str, found: str, next_step: Optional[str] = None) -> Untrusted:
     return Untrusted(
-        "the saved state of this site is invalid",
+        "the saved state of this site is %s"
+        % ("that of a newer jhpatch" if next_step else "invalid"),
         path=path,
         expected=expected,
         found=found,

@@ -55,7 +55,7 @@ def checks(facts: Facts) -> List[Check]:
         Check("kinit", lambda deadline: _probe_kinit(facts, deadline)),
         Check("configuration", lambda deadline: _probe_hub_config(facts)),
     ]
-    for name in options.users:
+    for name in dict.fromkeys(options.users):  # the next step for root can repeat a user
         rows += _user_checks(facts, name)
     rows.append(Check("unit", lambda deadline: _probe_unit(facts, deadline)))
     if not options.users:

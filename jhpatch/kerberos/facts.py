@@ -150,7 +150,7 @@ class Facts:
 
     @property
     def mounts(self) -> Tuple[Mount, ...]:
-        """What is mounted. Raises OSError."""
+        """What is mounted; nothing if that is unknown, as without /proc."""
         return self._memo.get("mounts", lambda: mounts.read_mounts(self.options.mounts_path))
 
     def account(self, name: str) -> Optional[Account]:

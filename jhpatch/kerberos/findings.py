@@ -11,7 +11,6 @@ from jhpatch.checks.runner import KINDS as RUNNER_KINDS
 from jhpatch.errors import (
     NextStep,
     jhpatch_command,
-    root_command,
     same_command,
     shell_command,
 )
@@ -40,15 +39,15 @@ _KINDS: Dict[str, FindingKind] = {
     ),
     "kinit-conda": warning(
         "conda's libkrb5 has its own defaults, and some builds support no KEYRING caches",
-        Line("c.KerberosTicket.kinit = '/usr/bin/kinit'"),
+        "install kinit from the host's distribution, and set c.KerberosTicket.kinit to its path",
     ),
     "kinit-heimdal": warning(
         "jhpatch is tested with MIT krb5; Heimdal's kinit has other options",
         "install MIT krb5's kinit, and set c.KerberosTicket.kinit to its path",
     ),
     "kinit-writable": error(
-        "a user who can write this path can replace kinit, and so obtain every user's tickets; "
-        "doctor did not run this kinit",
+        "a user who can write this path can replace kinit, and so obtain the tickets of all who "
+        "run it; doctor did not run it",
         "set c.KerberosTicket.kinit to a program that only root can write, such as /usr/bin/kinit",
     ),
     # the hub's configuration
@@ -57,8 +56,8 @@ _KINDS: Dict[str, FindingKind] = {
         jhpatch_command("doctor", "--config", "FILE"),
     ),
     "config-writable": error(
-        "the hub loads this file as root, so a user who can write it can become root; doctor did "
-        "not read it",
+        "a user who can write this file can become root if the hub runs as root; doctor did not "
+        "read it",
         "let only root write the file and each directory above it",
     ),
     "config-syntax": error(
@@ -134,7 +133,7 @@ _KINDS: Dict[str, FindingKind] = {
     ),
     "kinit-client-locked": error(
         "the principal is locked, or the principal or its password has expired",
-        "have the administrator of the realm unlock the principal, or extend its expiration",
+        "have the administrator of the realm unlock the principal, or extend the expiration",
     ),
     "kinit-enctype": error(
         "the KDC, krb5.conf and the keytab have no encryption type in common",
@@ -186,26 +185,29 @@ _KINDS: Dict[str, FindingKind] = {
         Line("{line}", "in the [Service] section of the unit"),
     ),
     "unit-private-tmp": warning(
-        "the hub and its servers have a private /tmp: other processes do not see the caches "
-        "there, and systemd removes the caches when the hub restarts",
+        "the unit has a private /tmp: processes outside the unit do not see the caches there, and "
+        "systemd removes the caches when the unit stops",
         Line("c.KerberosTicket.ccache = '/run/jhpatch/{{uid}}/cc'"),
     ),
     "unit-protect-home": error(
-        "the hub and its servers cannot read, or cannot write, files in home directories and in "
-        "/run/user",
+        "the hub cannot read, or cannot write, files in home directories and in /run/user",
         Line("ProtectHome=no", "in the [Service] section of the unit"),
     ),
     "unit-protect-system": error(
-        "the hub and its servers cannot write to the directory of the caches",
+        "the hub cannot write to the directory of the caches",
         Line("ReadWritePaths={path}", "in the [Service] section of the unit"),
     ),
     # patched code
     "restart-needed": warning(
         "this process still runs the code from before the last change",
-        "restart the hub with its systemd unit, or have the user restart the server",
+        "restart the hub, or have the user restart the server",
     ),
     "restart-unknown": note(
-        "on this host, only root sees other users' processes", root_command("doctor")
+        "on this host, only root sees other users' processes", same_command("sudo")
+    ),
+    "restart-unchecked": note(
+        "doctor checks whether the processes of one environment need a restart",
+        "name the environment of the hub: --python /path/to/the/hub/bin/python",
     ),
     "site-unreadable": warning(
         "doctor cannot tell whether a restart is needed", jhpatch_command("status")

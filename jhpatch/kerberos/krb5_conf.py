@@ -11,7 +11,7 @@ from jhpatch.kerberos import krb5_conf_text, libkrb5
 from jhpatch.kerberos.krb5_conf_text import ConfigError, ConfigFile, Sources
 from jhpatch.kerberos.libkrb5 import Relation
 from jhpatch.namedtuple import NamedTuple
-from jhpatch.system import path_owners
+from jhpatch.system import path_owners, user_namespace
 from jhpatch.system.files import read_text
 
 _DEFAULT_PATHS = "/etc/krb5.conf"
@@ -107,12 +107,22 @@ def _require_trusted(path: str) -> None:
     if os.geteuid() != 0:
         return
     writer = path_owners.writer_of(path, is_system_account)
-    if writer is not None:
+    if writer is not None and not _is_roots_device(writer.path):
         raise JhpatchError(
             "an ordinary user can write this path, so doctor does not read it as root",
             path=writer.path,
             found="owner uid %d, mode %04o" % (writer.uid, writer.mode),
         )
+
+
+def _is_roots_device(path: str) -> bool:
+    """Return whether a path is a character device of root's, such as /dev/null.
+
+    What users write to it is not what others read from it.
+    """
+    status = os.lstat(path)
+    is_roots = status.st_uid == 0 or user_namespace.is_outside(path, status)
+    return stat.S_ISCHR(status.st_mode) and is_roots
 
 
 def is_system_account(uid: int, login_defs: str = "/etc/login.defs") -> bool:

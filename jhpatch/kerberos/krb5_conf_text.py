@@ -235,7 +235,8 @@ class _Reader:
                 for name in () if is_included else included_paths(path):
                     self.read(name)
                 return
-            text = parse(read_file(path, _FILE_CAP).data)
+            is_null = stat.S_ISCHR(status.st_mode) and status.st_rdev == os.makedev(1, 3)
+            text = parse(b"" if is_null else read_file(path, _FILE_CAP).data)
         except FileNotFoundError:
             self._fail("include" if is_included else "missing", path, "the file does not exist")
             return

@@ -8,7 +8,8 @@ from jhpatch.errors import shell_command
 KINDS: Dict[str, FindingKind] = {
     # krb5.conf
     "krb5-conf-missing": warning(
-        "without krb5.conf, kinit has no default realm and finds KDCs only through DNS",
+        "without krb5.conf, kinit has no default realm, and finds KDCs only through DNS or a "
+        "plugin",
         "copy krb5.conf from a host on which kinit works",
     ),
     "krb5-conf-unreadable": error(
@@ -16,17 +17,16 @@ KINDS: Dict[str, FindingKind] = {
         "let every user read krb5.conf and enter each directory above it: {path}",
     ),
     "krb5-conf-skipped": warning(
-        "libkrb5 skips this path of KRB5_CONFIG for users who cannot read it, so their "
-        "settings differ",
-        "let every user read {path}, or remove it from KRB5_CONFIG",
+        "libkrb5 skips a path of KRB5_CONFIG for users who cannot read it, so their settings "
+        "differ",
+        "let every user read the file, or remove it from KRB5_CONFIG",
     ),
     "krb5-conf-writable": error(
-        "a user who can write this path can direct every kinit, including root's, to their own "
-        "KDC",
-        "let only root write {path}, or move krb5.conf to a directory that only root can write",
+        "a user who can write this path can direct kinit, including root's, to their own KDC",
+        "let only root write {path}",
     ),
     "krb5-conf-syntax": error(
-        "libkrb5 does not start with such a line, so every kinit fails",
+        "because of such a line, libkrb5 does not start, and kinit fails",
         "correct {path}",
     ),
     "krb5-conf-include": error(
@@ -42,7 +42,7 @@ KINDS: Dict[str, FindingKind] = {
         "correct krb5.conf as the message describes",
     ),
     "krb5-conf-ignored": warning(
-        "libkrb5 ignores all text before the first section, whose bracket must be the first "
+        "libkrb5 ignores such text before the first section, whose bracket must be the first "
         "character of its line",
         "correct line {line} of {path}",
     ),
@@ -64,34 +64,35 @@ KINDS: Dict[str, FindingKind] = {
         Line("kdc = HOST", "in the braces of {realm} in the [realms] section of krb5.conf"),
     ),
     "kdc-name-unknown": warning(
-        "kinit looks up this name at each run, which can take seconds, and cannot ask this KDC",
+        "kinit looks up this name, which can take seconds, and cannot contact this KDC",
         shell_command("getent", "hosts", "{host}"),
     ),
     "kdc-unreachable": error(
         "kinit cannot contact any KDC of the realm, so no user can obtain or renew a ticket",
-        "check whether a firewall drops UDP or TCP to port {port} of {host}; nc -vz {host} {port} "
-        "tests TCP",
+        "check whether {host} listens on port {port}, and whether a firewall drops UDP or TCP to "
+        "this port",
     ),
     "kdc-tls-missing": error(
         "kinit needs the plugin k5tls to contact a KDC over HTTPS",
         "install k5tls (Debian: krb5-k5tls; RHEL: krb5-libs)",
     ),
     "kdc-silent": warning(
-        "another KDC of the realm answers, but kinit first waits for this one",
-        "check whether a firewall drops {protocol} to port {port} of {host}",
+        "another KDC of the realm answers, but kinit asks this one first",
+        "check whether {host} listens on port {port}, and whether a firewall drops {protocol} to "
+        "this port",
     ),
     "kdc-udp-blocked": warning(
-        "kinit tries UDP first, and waits a second or more before it tries TCP",
+        "kinit tries UDP first, and may wait before it tries TCP",
         Line("udp_preference_limit = 1", "in the [libdefaults] section of krb5.conf"),
     ),
     "kdc-tcp-blocked": warning(
         "an answer that is too large for UDP, such as for a user in many groups, needs TCP",
-        "check whether a firewall drops TCP to port {port} of {host}, for example with "
-        "nc -vz {host} {port}",
+        "check whether {host} listens on port {port}, and whether a firewall drops TCP to this "
+        "port",
     ),
     "kdc-wrong-realm": error(
         "this KDC serves another realm",
-        "correct the kdc lines of {realm} in krb5.conf",
+        "correct the kdc lines of {realm} in krb5.conf, or the DNS records",
     ),
     "kdc-answers": note("this KDC answers kinit"),
     "kdc-proxied": note("this KDC answers kinit over HTTPS (MS-KKDCP)"),

@@ -25,9 +25,12 @@ class Mount(NamedTuple):
 
 
 def read_mounts(path: str) -> Tuple[Mount, ...]:
-    """Return the mounts of a file such as /proc/mounts. Raises OSError."""
-    with open(path, errors="surrogateescape") as file:
-        return parse_mounts(file.read())
+    """Return the mounts of a file such as /proc/mounts; none if it cannot be read."""
+    try:
+        with open(path, errors="surrogateescape") as file:
+            return parse_mounts(file.read())
+    except OSError:
+        return ()
 
 
 def parse_mounts(text: str) -> Tuple[Mount, ...]:

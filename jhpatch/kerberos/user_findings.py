@@ -3,12 +3,13 @@
 from typing import Dict
 
 from jhpatch.checks.finding import FindingKind, Line, error, note, warning
-from jhpatch.errors import jhpatch_command, root_command, shell_command
+from jhpatch.errors import jhpatch_command, same_command, shell_command
 
 KINDS: Dict[str, FindingKind] = {
     # a user
     "no-user": note(
-        "doctor checks the keytabs, caches and tickets only of the users whom --user names",
+        "as root, doctor checks the keytabs, caches and tickets only of the users whom --user "
+        "names",
         jhpatch_command("doctor", "--user", "NAME"),
     ),
     "no-account": error(
@@ -21,7 +22,7 @@ KINDS: Dict[str, FindingKind] = {
     ),
     "needs-root": note(
         "only root can run these checks as another user",
-        root_command("doctor", "--user", "{user}"),
+        same_command("sudo"),
     ),
     "no-settings": note(
         "doctor does not know the hub's settings; you can give them with --config, --keytab, "
@@ -53,8 +54,8 @@ KINDS: Dict[str, FindingKind] = {
     ),
     # the keytab
     "keytab-missing": error(
-        "no ticket can be obtained without a keytab: create one, or set c.KerberosTicket.keytab "
-        "to the path of one",
+        "the ticket service obtains no ticket without a keytab: create one, or set "
+        "c.KerberosTicket.keytab to the path of one",
         shell_command("ls", "-l", "{path}"),
     ),
     "keytab-not-regular": error(
@@ -87,7 +88,7 @@ KINDS: Dict[str, FindingKind] = {
     ),
     "keytab-replaceable": error(
         "other users can write this part of the path, and can therefore replace the keytab",
-        "move the keytab to a directory that only {user} can write",
+        "move the keytab to a path that only {user} and root can change",
     ),
     "keytab-malformed": error(
         "klist reports that the file is not a keytab, or that it is damaged",
@@ -103,7 +104,7 @@ KINDS: Dict[str, FindingKind] = {
     ),
     "keytab-weak": warning(
         "the principal's newest keys in the keytab are all of deprecated types (DES, 3DES, RC4), "
-        "which newer libraries and KDCs refuse",
+        "which newer libraries and KDCs refuse by default",
         "obtain a new keytab with aes256-cts-hmac-sha1-96",
     ),
     "keytab": note("the ticket service obtains tickets with these keys"),
@@ -112,7 +113,8 @@ KINDS: Dict[str, FindingKind] = {
     ),
     "keytab-central-unread": note(
         "the user cannot read this keytab; if it is a central keytab, the hub reads it as root",
-        root_command("doctor", "--user", "{user}"),
+        # Without --user, a user checks themselves, and root no user.
+        same_command("sudo") + " " + shell_command("--user", "{user}"),
     ),
     # the cache
     "ccache-unsupported": error(

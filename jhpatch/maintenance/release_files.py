@@ -89,11 +89,11 @@ def origin(source: Optional[str], edition: Edition, directory: str) -> Dict[str,
     files = wheels.read_files(source, paths) if is_wheel else _read_file(source, paths)
     if not ReleaseFiles("", files).is_before(edition):
         raise Refused(
-            "--from does not name a release that %s supports" % edition.name,
+            "the unpatched files are not those of a release that %s supports" % edition.name,
             path=source,
             expected="%s %s" % (edition.package, edition.versions),
             found="other bytes",
-            next="name the wheel of a supported release with --from, or omit --from",
+            next="name the wheel of a supported release with --from",
         )
     return files
 

@@ -15,6 +15,7 @@ from jhpatch.patchset.edition import normalized
 _SIZE = 16 * 1024 * 1024  # bytes of a file in a wheel, at most
 _WHEEL = re.compile(r"^(?P<name>[\w.]+)-(?P<version>[^-]+)(-\d[^-]*)?(-[^-]+){3}\.whl$")
 _DOWNLOAD = NextStep("download the wheel again with pip download, and keep its name")
+_THEN = "; then name that directory with --wheels DIR"
 _OLDER_PIP = "; pip before 24.1 also accepts metadata that later versions refuse"
 _TIMEOUT = 300  # seconds, for one call of pip
 
@@ -208,22 +209,31 @@ def _pip(*arguments: str) -> str:
         return _pip(*(one for one in arguments if one != _ANY_PYTHON))
     if completed.returncode:
         _refuse_pip(completed.stderr, arguments[0])
-        hint = _OLDER_PIP if arguments[0] == "download" else ""
+        hint = _THEN + _OLDER_PIP if arguments[0] == "download" else ""
+        # Its own directory is temporary.
+        shown = [
+            "DIR" if flag == "--dest" else one for flag, one in zip(("", *arguments), arguments)
+        ]
         lines = completed.stderr.decode("utf-8", "replace").strip().split("\n")
         raise Failed(
             "pip %s failed: %s" % (arguments[0], lines[-1]),
             found="exit code %d" % completed.returncode,
-            next=python_command("pip", *arguments) + hint,
+            next=python_command("pip", *shown) + hint,
         )
     return completed.stdout.decode("utf-8", "replace")
 
 
-def _ensure_pip() -> Union[str, NextStep]:
-    """Return how to install pip: Debian's Python has no ensurepip without python3-venv."""
+def _ensure_pip(command: str) -> Union[str, NextStep]:
+    """Return how to install pip, or to do without it unless ``command`` is ``index``.
+
+    Debian's Python has no ensurepip without python3-venv.
+    """
     import importlib.util
 
     has_ensurepip = importlib.util.find_spec("ensurepip") is not None
-    return python_command("ensurepip") + "; or " if has_ensurepip else ""
+    step: Union[str, NextStep] = "install pip into the environment that runs jhpatch"
+    step = python_command("ensurepip") if has_ensurepip else step
+    return step if command == "index" else step + "; or name a directory of wheels: --wheels DIR"
 
 
 def _refuse_pip(stderr: bytes, command: str) -> None:
@@ -234,7 +244,7 @@ def _refuse_pip(stderr: bytes, command: str) -> None:
             path=sys.executable,
             expected="pip",
             found="none",
-            next=_ensure_pip() + "name wheels with --wheel WHEEL or --wheels DIR",
+            next=_ensure_pip(command),
         )
     if b"unknown command" in stderr:
         least = "21.2" if command == "index" else "20.1"

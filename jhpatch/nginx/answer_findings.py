@@ -8,10 +8,11 @@ from jhpatch.errors import jhpatch_command, shell_command
 KINDS: Dict[str, FindingKind] = {
     "unreachable": error(
         "jhpatch received no answer, and could not run the remaining checks",
-        shell_command("nc", "-vz", "{host}", "{port}"),
+        "Check whether {host} listens on port {port}, and whether a firewall drops TCP to this "
+        "port",
     ),
     "not-a-front": warning(
-        "the program at this address does not answer as a web server with HTTP/1.1",
+        "a websocket opens only after an answer of HTTP/1.1",
         shell_command("curl", "-v", "{url}"),
     ),
     "plain-http": warning(
@@ -25,7 +26,7 @@ KINDS: Dict[str, FindingKind] = {
         "browsers accept the certificate if they trust the same authorities as this host"
     ),
     "certificate-refused": error(
-        "browsers warn of this certificate, and users learn to ignore such warnings",
+        "browsers warn of an untrusted certificate, and users learn to ignore such warnings",
         shell_command("openssl", "s_client", "-connect", "{host}:{port}", "-servername", "{host}"),
     ),
     "cookie-not-sent": warning(
@@ -49,21 +50,22 @@ KINDS: Dict[str, FindingKind] = {
     "name-unknown-answered": warning(
         "with DNS rebinding, a page under an attacker's name reaches the hub, and its Origin "
         "equals Host",
-        "Add to the http block: server {{ listen {port}{ssl} default_server; server_name _; "
-        "return 444; }}",
+        "To print the default server to add: " + jhpatch_command("nginx", "check", "-v", "CONFIG"),
     ),
     "page-missing": error(
         "the hub does not answer below the base URL",
-        "Compare c.JupyterHub.base_url with the location and its proxy_pass",
+        "Check that the hub runs, and compare c.JupyterHub.base_url with the location and its "
+        "proxy_pass",
     ),
     "page-elsewhere": error(
-        "nginx removes or adds a part of the path, so the hub's pages refer to paths outside the "
-        "base URL",
+        "the hub's pages refer to paths outside the path of --url: nginx changes the path, or "
+        "--url lacks the base URL",
         "Write proxy_pass without a path, and set c.JupyterHub.base_url to the path of the "
         "location",
     ),
     "stylesheet-missing": error(
-        "pages lack styles and scripts, because another location of nginx answers for them",
+        "pages lack styles and scripts, usually because another location of nginx answers for "
+        "them",
         jhpatch_command("nginx", "check", "CONFIG"),
     ),
     "xsrf-httponly": error(
@@ -77,14 +79,15 @@ KINDS: Dict[str, FindingKind] = {
         "Set in nginx: proxy_set_header Host $http_host;",
     ),
     "upgrade-lost": error(
-        "the server received the request without its Upgrade header, so no websocket opens",
-        "Set in nginx: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; "
-        "proxy_set_header Connection $connection_upgrade;",
+        "the server received the request without the headers of an upgrade, so no websocket opens",
+        jhpatch_command("nginx", "check", "CONFIG"),
     ),
     "origin-refused": note("a page of that origin cannot open a websocket to a user's kernel"),
     "origin-foreign-accepted": error(
-        "any web page can run code in the kernel of a user who has logged in",
-        "Remove proxy_set_header Origin, then: " + jhpatch_command("nginx", "check", "CONFIG"),
+        "if the browser sends the hub's cookies along, a page of this origin can run code in the "
+        "user's kernel",
+        "Correct c.ServerApp.allow_origin, or what this reports: "
+        + jhpatch_command("nginx", "check", "CONFIG"),
     ),
     "origin-not-told-apart": warning(
         "the reverse proxy passes on requests from other origins; only the server can refuse "

@@ -28,11 +28,12 @@ _KINDS: Dict[str, FindingKind] = {
         "Render the template first, and check the result",
     ),
     "not-known": note(
-        "jhpatch checks only what it can read", "Run the check as root on the host that runs nginx"
+        "jhpatch checks only what it can read",
+        "If you have not done so, run the check as root on the host that runs nginx",
     ),
     "origin-cleared": error(
-        "any web page can run code in a logged-in user's kernel, because websockets are exempt "
-        "from the XSRF check and only Origin protects them",
+        "if the browser sends the hub's cookies along, a page of another origin can run code in "
+        "the user's kernel: only Origin protects websockets, which are exempt from the XSRF check",
         "{change}",
     ),
     "origin-rewritten": error(
@@ -61,12 +62,12 @@ _KINDS: Dict[str, FindingKind] = {
         "{change} {headers}{map}",
     ),
     "upgrade-some-paths": warning(
-        "websockets work on some paths only, so events, language servers, collaboration and "
-        "proxied applications fail",
+        "websockets work on some paths only; events, language servers, collaboration or proxied "
+        "applications can fail",
         "{change} {headers}{map}",
     ),
     "upgrade-always": error(
-        "each request claims to be an upgrade, so logins and saves fail",
+        "each request claims to be an upgrade, so logins, saves and proxied applications can fail",
         "Replace this directive with: {headers}{map}",
     ),
     "http-1.0": warning(
@@ -118,7 +119,7 @@ _KINDS: Dict[str, FindingKind] = {
         _PROTOCOLS,
     ),
     "weak-ciphers": warning(
-        "without ECDHE or DHE, a stolen key decrypts recorded traffic; CBC and RC4 are insecure",
+        "without ECDHE or DHE, a stolen key decrypts recorded traffic; CBC and RC4 are weak",
         "{change} ssl_ciphers {ciphers};",
     ),
     "plain-listen": warning(
@@ -137,16 +138,16 @@ _KINDS: Dict[str, FindingKind] = {
         "Write the names of the hub instead of the pattern",
     ),
     "name-conflict": error(
-        "of two servers with the same name and port, nginx ignores the second",
+        "of two servers with this name on one port, nginx ignores the name in the second",
         "Remove the name from one of the servers",
     ),
     "backup-included": warning(
-        "nginx also reads the copy, whose servers conflict with those of the edited file",
+        "nginx also reads the copy, whose servers can conflict with those of the edited file",
         "Move the copy to another directory",
     ),
     "csp-at-proxy": warning(
-        "the hub and the users' servers set this header themselves; browsers apply every such "
-        "header, and pages break",
+        "the hub and the users' servers set this header themselves: a second one can break pages, "
+        "and without theirs, pages lose its protection",
         "Remove this directive. Set the hub's header in c.JupyterHub.tornado_settings",
     ),
     "frames-denied": warning(
@@ -154,7 +155,7 @@ _KINDS: Dict[str, FindingKind] = {
         "Replace this directive with: add_header X-Frame-Options SAMEORIGIN always;",
     ),
     "cors-at-proxy": error(
-        "this header lets pages of other origins read the hub's answers",
+        "this header can let pages of other origins read the hub's answers",
         "Remove this directive. If a page of another origin needs the API, set "
         "c.ServerApp.allow_origin",
     ),
@@ -178,34 +179,34 @@ _KINDS: Dict[str, FindingKind] = {
         "Replace this directive with: proxy_cache off;",
     ),
     "cached-by-browsers": warning(
-        "browsers cache the hub's pages and redirects, so users return to the login page and see "
-        "old files",
+        "browsers cache the hub's pages and redirects, so users can return to the login page or "
+        "see old files",
         "Remove this directive.",
     ),
     "buffering": note(
-        "the progress of a spawn reaches the browser only after the spawn has ended",
+        "nginx can withhold the progress of a spawn until the spawn has ended",
         "{change} proxy_buffering off;",
     ),
     "next-upstream-post": error(
-        "nginx sends a failed POST again, which can start a second kernel or log in twice",
+        "nginx can send a failed POST again, and so start a second kernel or log in twice",
         "Replace this directive with: proxy_next_upstream error timeout;",
     ),
     "no-forwarded-proto": warning(
-        "the hub assumes plain http: its cookies lack Secure, and its redirects lead to http",
+        "the hub assumes plain http: its cookies lack Secure, and its redirects can lead to http",
         "Add: proxy_set_header X-Forwarded-Proto {scheme};",
     ),
     "forwarded-proto-wrong": warning(
         "browsers use https, but this header names another scheme: cookies lack Secure, and "
-        "redirects lead to http",
+        "redirects can lead to http",
         "Replace this directive with: proxy_set_header {header} {scheme};",
     ),
     "forwarded-proto-unclear": note(
-        "the right value depends on which proxy terminates TLS; with a wrong one, cookies lack "
-        "Secure, and redirects lead to http",
+        "the right value depends on which proxy terminates TLS; with a wrong one, cookies can "
+        "lack Secure, and redirects can lead to http",
         "Run the check again with --external-scheme https or --external-scheme http",
     ),
     "no-x-scheme": warning(
-        "JupyterHub before 2.0.2 reads only X-Scheme; without it, cookies lack Secure",
+        "JupyterHub before 2.0.2 needs X-Scheme; without it, cookies lack Secure",
         "Add: proxy_set_header X-Scheme {scheme};",
     ),
     "upstream-unverified": warning(

@@ -12,6 +12,7 @@ import warnings
 from typing import Callable, Dict, Iterator, List, Optional, Tuple, Union
 
 from jhpatch.checks.runner import ALL, EACH, Deadline
+from jhpatch.errors import Usage, jhpatch_command
 from jhpatch.nginx import answers, page
 from jhpatch.nginx.answers import Answer
 from jhpatch.nginx.findings import finding
@@ -51,13 +52,14 @@ def probe(
 
 
 def _findings(target: Target, clock: Callable[[], float], deadline: Deadline) -> Iterator[Finding]:
+    verifying = _verifying(target.ca_file)
     try:
         connector = _Connector(target, deadline)
     except (OSError, UnicodeError) as error:
         yield _unreachable(target, "%s port %d: %s" % (target.host, target.port, error))
         return
     if target.scheme == "https":
-        yield from _check_certificate(target, connector, clock())
+        yield from _check_certificate(target, connector, verifying, clock())
         yield from _check_protocols(target, connector)
     else:
         yield finding("plain-http", target.origin, host=target.host)
@@ -163,9 +165,24 @@ def _unverified() -> ssl.SSLContext:
 # Certificate and TLS versions.
 
 
-def _check_certificate(target: Target, connector: _Connector, now: float) -> Iterator[Finding]:
+def _verifying(ca_file: Optional[str]) -> ssl.SSLContext:
+    """Return a context that verifies certificates. Raises Usage for a wrong --ca."""
     try:
-        context = ssl.create_default_context(cafile=target.ca_file)
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:  # ssl.SSLError too
+        raise Usage(
+            "--ca: cannot read the certificates of the authorities",
+            path=ca_file,
+            expected="a file with certificates in PEM format",
+            found=error.strerror or str(error),
+            next=jhpatch_command("nginx", "check", "--help"),
+        )
+
+
+def _check_certificate(
+    target: Target, connector: _Connector, context: ssl.SSLContext, now: float
+) -> Iterator[Finding]:
+    try:
         with connector.connect_tls(context, target.host) as connection:
             end = str((connection.getpeercert() or {}).get("notAfter"))
     except (OSError, ssl.CertificateError) as error:  # an OSError since Python 3.7

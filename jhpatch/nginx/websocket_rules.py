@@ -25,8 +25,7 @@ def check(server: Server, deployment: Deployment) -> Iterator[Finding]:
         if not proxy_pass.takes(WEBSOCKET) and not _is_for_websockets(proxy_pass):
             continue
         yield from _check_version(proxy_pass, deployment)
-        for name in ("proxy_read_timeout", "proxy_send_timeout"):
-            yield from _check_timeout(proxy_pass, name)
+        yield from _check_timeout(proxy_pass)
 
 
 def check_stream(block: Directive) -> Iterator[Finding]:
@@ -115,7 +114,9 @@ def _check_version(proxy_pass: ProxyPass, deployment: Deployment) -> Iterator[Fi
             yield finding("http-1.0", message, version.place, change=REPLACE)
 
 
-def _check_timeout(proxy_pass: ProxyPass, name: str) -> Iterator[Finding]:
+def _check_timeout(proxy_pass: ProxyPass) -> Iterator[Finding]:
+    """Check proxy_read_timeout: proxy_send_timeout does not apply to an idle websocket."""
+    name = "proxy_read_timeout"
     for timeout in in_force(proxy_pass.levels, name):
         value = timeout.args[0]
         if seconds(value) <= PING_SECONDS:

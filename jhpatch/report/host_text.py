@@ -65,7 +65,7 @@ def _kernel(result: Result, kernel: KernelReport, terminal: bool) -> Iterator[st
         kernel.master or "-",
         "lazy" if kernel.lazy else "-",
     ]
-    cells += ["jhpatch" if kernel.ours else "another's", kernel.path]
+    cells += ["jhpatch" if kernel.ours else "other", kernel.path]
     yield ("  " if terminal else "\t").join(plain(cell) for cell in cells)
     if kernel.text and result.dry_run:
         yield from (plain(line) for line in kernel.text.splitlines())

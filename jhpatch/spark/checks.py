@@ -20,7 +20,7 @@ from jhpatch.system import become_user
 
 TABLE = FindingTable(
     {
-        "spark": FindingKind("note", "the kernel runs these programs"),
+        "spark": FindingKind("note", "Spark runs with these programs"),
         "hadoop": FindingKind("note", "the Hadoop configuration describes this cluster"),
         "no-spark": FindingKind(
             "note",
@@ -42,7 +42,7 @@ CacheOf = Callable[[Account], str]
 def checks(
     environ: Mapping[str, str], users: Tuple[str, ...], cache_of: CacheOf = lambda account: ""
 ) -> List[Check]:
-    """Return a check for each kernel that this Python's server offers."""
+    """Return a check for each PySpark kernel of this Python's server; without any, one check."""
     try:
         kernels = list(kernel_store.kernels())
     except JhpatchError:
@@ -94,7 +94,7 @@ def _findings(
     host_faults = look(environ, False)
     yield from (finding_of(fault, kernel=kernel) for fault in host_faults)
     codes = {fault.code for fault in host_faults}
-    for user in users:
+    for user in dict.fromkeys(users):
         try:
             account = account_of(user, min_uid=1)
         except Problem:  # the Kerberos checks report it

@@ -258,5 +258,6 @@ def _failed(error: OSError, directory: str) -> Failed:
         error.strerror or str(error),
         path=os.fsdecode(error.filename or directory),
         expected="a directory that this user can write",
-        next="if permission is denied, run the same command with sudo, or with --user",
+        next="if permission is denied, run the same command with sudo; to install for yourself, "
+        "add --user",
     )

@@ -276,9 +276,10 @@ def _writer_below(path: str, status: os.stat_result) -> Optional[Writer]:
     return None
 
 
-def owner_to_become(paths: List[str]) -> Optional[int]:
+def owner_to_become(paths: List[str], directories: Iterable[str] = ()) -> Optional[int]:
     """Return the uid to become before ``paths`` are run or written; None for no change.
 
+    ``directories`` are those below a path that are written, too; missing ones do not count.
     Raises Refused if no single user is safe to become: a group, all users or several
     users can write, or the owner has no uid in this user namespace.
     """
@@ -287,10 +288,13 @@ def owner_to_become(paths: List[str]) -> Optional[int]:
     writers = [writer for path in paths for writer in _writers_of(path)]
     for path in paths:
         user_namespace.refuse_outside(path)
+    below = list(_writers_in(directories))
     users = {writer.uid for writer in writers}
     if not users - {0}:
         if writers:
-            raise _open_to_several(writers)
+            raise _open_to_several(writers + below)
+        if below:
+            raise _foreign_in_site(below)
         return None
     first = [next(_writers_of(path), None) for path in paths]
     uids = {writer.uid for writer in first if writer}
@@ -298,7 +302,29 @@ def owner_to_become(paths: List[str]) -> Optional[int]:
         raise _open_to_several([writer for writer in writers if writer.uid == 0])
     if len(uids) > 1:
         raise _open_to_several([writer for writer in first if writer])
+    others = [writer for writer in below if writer.uid not in (0, *uids)]
+    if others:
+        raise _foreign_in_site(others)
     return uids.pop()
+
+
+def _writers_in(directories: Iterable[str]) -> Iterator[Writer]:
+    for path in directories:
+        with contextlib.suppress(OSError):  # a missing one is created, any other error reported
+            status = os.lstat(path)
+            writer = _writer_below(path, status) if stat.S_ISDIR(status.st_mode) else None
+            if writer:
+                yield writer
+
+
+def _foreign_in_site(writers: List[Writer]) -> Refused:
+    return Refused(
+        "as root, jhpatch does not change a directory that other users can write",
+        path=writers[0].path,
+        expected="a directory that, besides root, only the owner of the site can write",
+        found="owner uid %d, mode %04o" % (writers[0].uid, writers[0].mode),
+        next=step_to_close(writers, "the owner of the site"),
+    )
 
 
 def _open_to_several(writers: List[Writer]) -> Refused:
@@ -312,11 +338,11 @@ def _open_to_several(writers: List[Writer]) -> Refused:
     )
 
 
-def step_to_close(writers: Iterable[Writer]) -> NextStep:
+def step_to_close(writers: List[Writer], whom: str = "one user") -> NextStep:
     """Return one command for all paths that several users can write; text if it is not safe."""
     paths = sorted({writer.path for writer in writers})
     if all(writer.uid == 0 and os.path.dirname(writer.path) != "/" for writer in writers):
         return shell_command("chmod", "go-w", *paths)
     return NextStep(
-        "change the owner and mode so that only one user can write " + " and ".join(paths)
+        "change the owner and mode so that only %s can write %s" % (whom, " and ".join(paths))
     )

@@ -203,7 +203,8 @@ def _is_temp(name: object) -> bool:
 
 def _untrusted(path: str, expected: str, found: str, next_step: Optional[str] = None) -> Untrusted:
     return Untrusted(
-        "the journal of an interrupted run is invalid",
+        "the journal of an interrupted run is %s"
+        % ("that of a newer jhpatch" if next_step else "invalid"),
         path=path,
         expected=expected,
         found=found,

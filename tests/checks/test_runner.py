@@ -47,6 +47,14 @@ def test_checks_for_which_no_time_is_left_are_named():
     assert rows[-1].message.startswith("quick:") and rows[-1].severity == "warning"
 
 
+def test_the_limit_of_a_late_check_is_named():
+    """Also if it was less than a second; with less time than a program needs, none runs."""
+    rows = found(Check("hanging", hanging), total=0.34)
+    assert re.search(r"not finished after 0\.3\d* s$", rows[-1].message)
+    rows = found(Check("hanging", hanging), total=0.04)
+    assert [row.code for row in rows] == ["check-left-out"]
+
+
 def test_an_exception_is_a_finding():
     """It ends its own check alone, and its message is shown."""
 

@@ -49,6 +49,21 @@ def test_the_help_fits_the_terminal(columns, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    "words, message",
+    [
+        ("--python x status", "--python must be typed after the command"),
+        ("--spark-home x kernelspec check", "--spark-home must be typed after the command"),
+        ("--wat status", "unknown option: --wat"),
+        ("-x status", "unknown option: -x"),
+    ],
+)
+def test_an_option_before_the_command(words, message, capsys):
+    """Only an option of the command is misplaced; any other is unknown."""
+    assert main.main(words.split()) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     "typed_words, similar, step",
     [
         ("staus", "status", "status"),
@@ -68,6 +83,11 @@ def test_the_help_fits_the_terminal(columns, capsys, monkeypatch):
         ("nonsense", None, "--help"),
         ("status --zzz", None, "status --help"),
         ("--python x status", None, "status --help"),
+        ("--wat status", None, "status --help"),
+        ("--wat=x kernelspec install", None, "kernelspec --help"),
+        ("--pyhton x status", "--python", "status --help"),
+        ("--jsn status", "--json", "--json status"),
+        ("--verson status", "--version", "status --help"),
     ],
 )
 def test_a_typo_is_corrected(typed_words, similar, step, capsys):

@@ -183,10 +183,10 @@ def test_another_run_is_at_work(env, jhpatch):
     "name, text",
     [
         ("state.json", "{"),
-        ("state.json", '{"schema": 99, "tool": "99", "distributions": []}'),
+        ("state.json", '{"schema": "99", "tool": "99", "distributions": []}'),
         ("state.json", '{"schema": 1, "tool": "0", "distributions": [{"name": "../x"}]}'),
         ("journal.json", "not JSON"),
-        ("journal.json", '{"schema": 99}'),
+        ("journal.json", '{"schema": 0}'),
     ],
 )
 def test_a_state_that_cannot_be_trusted(env, jhpatch, name, text):
@@ -197,6 +197,17 @@ def test_a_state_that_cannot_be_trusted(env, jhpatch, name, text):
     answer = unchanged(jhpatch, env, (1, "status"), (1, "diff"), (1, "apply"), (1, "revert"))
     assert "reinstall notebook==5.7.9" in answer.error["next"]
     assert "-name .jhpatch " in answer.error["next"]
+
+
+@pytest.mark.parametrize("name", ["state.json", "journal.json"])
+def test_the_state_of_a_newer_jhpatch(env, jhpatch, name):
+    """Valid, but unknown to this version: the next step is the newer one, and removes nothing."""
+    jhpatch(env, "apply")
+    with open(path(env, ".jhpatch/" + name), "w") as file:
+        file.write('{"schema": 99}')
+    answer = unchanged(jhpatch, env, (1, "status"), (1, "diff"), (1, "apply"), (1, "revert"))
+    assert answer.error["next"] == "run the newer jhpatch that wrote this file"
+    assert "newer jhpatch" in answer.error["message"] and "invalid" not in answer.error["message"]
 
 
 @ROOT_ONLY
@@ -290,3 +301,45 @@ def test_root_refuses_what_everybody_can_write(env, jhpatch):
     answer = jhpatch(env, "apply")
     assert answer.code == 5, answer
     assert "777" in answer.error["found"] and answer.error["path"] == env.site
+
+
+@ROOT_ONLY
+@pytest.mark.parametrize("owner", [0, NOBODY])
+@pytest.mark.parametrize("name", ["notebook", INFO, os.path.dirname(PAGE) + "/__pycache__"])
+def test_root_refuses_a_directory_in_the_site_that_others_can_write(env, jhpatch, name, owner):
+    """Exit code 5 before the first write; after the next step, the same command works."""
+    directory = path(env, name)
+    os.makedirs(directory, exist_ok=True)
+    os.chown(directory, owner, owner)
+    os.chmod(directory, 0o777 if owner == 0 else 0o755)
+    answer = unchanged(jhpatch, env, (5, "apply"))
+    assert answer.error["path"] == directory and "uid %d" % owner in answer.error["found"]
+    if owner:
+        assert "only the owner of the site can write " + directory in answer.error["next"]
+        os.chown(directory, 0, 0)
+    else:
+        subprocess.run(answer.error["next"], shell=True, check=True)
+    assert jhpatch(env, "apply").code == 0
+    os.chown(directory, NOBODY, NOBODY)
+    assert unchanged(jhpatch, env, (5, "revert")).error["path"] == directory
+
+
+@ROOT_ONLY
+@pytest.mark.parametrize("name", ["notebook", ".jhpatch/originals"])
+def test_root_undoes_no_run_in_a_directory_that_others_can_write(env, jhpatch, name):
+    """The undo of an interrupted run writes, too: it waits until only root can write."""
+    before = tree(env.site)
+    die_during_apply(env)
+    os.chmod(path(env, name), 0o777)
+    answer = unchanged(jhpatch, env, (5, "revert"))
+    assert answer.error["path"] == path(env, name)
+    subprocess.run(answer.error["next"], shell=True, check=True)
+    assert jhpatch(env, "revert").code == 0 and tree(env.site) == before
+
+
+@ROOT_ONLY
+def test_a_directory_that_is_not_written_may_be_anybodys(env, jhpatch):
+    """Only the directories of changed files count, not the templates beside them."""
+    os.mkdir(path(env, "notebook/templates.d"))
+    os.chmod(path(env, "notebook/templates.d"), 0o777)
+    assert jhpatch(env, "apply").code == 0

@@ -73,3 +73,22 @@ def test_a_lock_that_another_run_holds(create, tmp_path):
     assert (answer.code, answer.document["notes"]) == (4, ["nothing was written"]), answer
     assert not os.path.exists(str(tmp_path / "p"))
     assert create().states == {"pure/try": "applied"}
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+@pytest.mark.parametrize("is_late", [False, True])
+def test_an_interrupt_leaves_both_or_neither(create, tmp_path, monkeypatch, error, is_late):
+    """The patch file stays only if the site has recorded the patch."""
+    commit = transaction.Transaction.commit
+
+    def interrupted(*arguments):
+        if is_late:
+            commit(*arguments)
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(transaction.Transaction, "commit", interrupted)
+        answer = create()
+    assert (answer.code, "nothing is left half done" in answer.error["message"]) == (1, True)
+    assert os.path.exists(str(tmp_path / "p")) == is_late
+    assert create().states == {"pure/try": "applied"}

@@ -145,6 +145,14 @@ def test_a_server_from_before_the_patches(doctor_of, jhpatch, make_site, tmp_pat
         old.stdout.close()
 
 
+def test_an_environment_without_a_hub_or_server(doctor_of, make_site, tmp_path):
+    """A note that no process was checked, as if jhpatch has an environment of its own."""
+    env = make_site(tmp_path, [])
+    answer = doctor_of("--python", env.python)
+    row = finding(answer, "restart-unchecked")
+    assert row["message"].endswith("is in " + env.prefix) and row["severity"] == "note"
+
+
 KINDS = dict(findings.TABLE.kinds, **spark_checks.TABLE.kinds)
 
 

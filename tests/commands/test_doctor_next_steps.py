@@ -133,9 +133,6 @@ LINES = {
     "no-kdc": without_kdc,
     "kdc-udp-blocked": without_udp,
     "kinit-several": lambda host: setattr(host, "path", other_kinit(host) + ":" + os.defpath),
-    "kinit-conda": lambda host: host.set(
-        "c.KerberosTicket.kinit = '%s/kinit'" % other_kinit(host)
-    ),
     "unit-not-root": lambda host: host.write("User=hub, in the [Service] section of the unit"),
     "unit-krb5-config": lambda host: host.edit(PASSED_ON, "", host.config),
     "unit-private-tmp": lambda host: host.write(
@@ -260,7 +257,7 @@ def test_each_command_of_the_table_has_a_fault():
     assert set(COMMANDS) | OF_OTHERS == commands
     for code in OF_OTHERS:
         parts = TABLE.kinds[code].next.parts
-        (command,) = [part for part in parts if not isinstance(part, str)]
+        command = next(part for part in parts if not isinstance(part, str))
         is_reading = command.arguments[:1] in (("doctor",), ("status",), ("ticket",))
         assert command.module == "jhpatch" and (command.again or is_reading)
 

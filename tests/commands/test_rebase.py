@@ -103,6 +103,18 @@ def test_to_a_file(rebase, tmp_path):
         assert file.read() == patch_text(moved_on(), versions="==1.3")
 
 
+@needs_syntax_trees
+def test_identical_files_and_another_output(rebase, newer, patches, tmp_path):
+    """--output holds for the file with more releases, too: the patch directory is unchanged."""
+    before, output = picture(patches), str(tmp_path / "out.patch")
+    answer = rebase("--to", newer("1.3", UPSTREAM), "--output", output)
+    assert (answer.code, answer.document["candidate"]["path"]) == (0, output)
+    assert picture(patches) == before
+    with open(output) as file:
+        assert file.read() == patch_text(versions=">=1.0,<=1.3")
+    assert rebase("--to", newer("1.3", UPSTREAM), "--output", output).code == 5
+
+
 @pytest.mark.slow
 @needs_syntax_trees
 def test_to_a_release(jhpatch, patches, tmp_path, monkeypatch):

@@ -310,3 +310,13 @@ def test_many_environments_are_one_table(tmp_path, make_site, capsys):
     shown = os.read(master, 65536).decode().splitlines()
     os.close(master)
     assert len({line.index("notebook/") for line in shown if "notebook/" in line}) == 1
+
+
+@pytest.mark.parametrize("option", ["--python", "--site"])
+def test_all_and_a_named_environment(env, jhpatch, option):
+    """Two answers to one question: exit code 2, and the command without the option."""
+    named = {"--python": env.python, "--site": env.site}[option]
+    answer = jhpatch(None, "status", "--all", option, named)
+    assert (answer.code, answer.error["code"]) == (2, "usage")
+    assert answer.error["found"] == "--all with " + option
+    assert answer.error["next"].endswith(" -m jhpatch status --all")

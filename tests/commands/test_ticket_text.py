@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
+from jhpatch.cli import main, terminal
 from testing import ROOT
 from testing.tickets import put, typed
 
@@ -67,21 +69,34 @@ def test_watch_ends_when_nobody_reads(home, kinit):
     running.stderr.close()
 
 
+def test_quiet_watch_only_returns_the_exit_code(home, kinit, monkeypatch, capsys):
+    """-q leaves nothing on standard output, not even the codes that clear a terminal."""
+
+    def interrupt(seconds):
+        raise KeyboardInterrupt
+
+    kinit("default")
+    monkeypatch.setattr(terminal, "_is_terminal", lambda stream: True)
+    monkeypatch.setattr(terminal, "time", SimpleNamespace(sleep=interrupt))
+    assert main.main(["ticket", "--watch", "-q"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
 @pytest.mark.slow
 def test_watch_redraws_a_terminal(home, kinit):
     """From the upper left corner, with the time that is left."""
     kinit("default", "-l", "1h")
-    main, other = pty.openpty()
+    ours, other = pty.openpty()
     argv = [sys.executable, "-m", "jhpatch", "ticket", "--watch", "0.2"]
     environ = dict(os.environ, PYTHONPATH=ROOT, NO_COLOR="1")
     running = subprocess.Popen(argv, env=environ, cwd="/", stdout=other, stderr=other)
     os.close(other)
     seen = b""
     while seen.count(b"\x1b[H\x1b[J") < 3:
-        seen += os.read(main, 4096)
+        seen += os.read(ours, 4096)
     running.send_signal(signal.SIGINT)
     assert running.wait() == 0
-    os.close(main)
+    os.close(ours)
     assert re.search(rb"alice/service@EXAMPLE.TEST  valid, \d+ min left", seen)
 
 

@@ -96,6 +96,17 @@ def test_scripts(site):
     assert edits.SCRIPT in edits.NOT_REFUSED
 
 
+def test_files_outside_of_the_site(site):
+    """One that was edited cannot be patched; one that an image does not have is no edit."""
+    files = {"app/a.py": b"1\n", "../share/a.css": b"a", "../share/b.css": b"b"}
+    found = site({"app": files}, {"../share/a.css": b"A", "../share/b.css": None})
+    assert found.edits == ()
+    (edited, missing) = found.others
+    assert edited[0] == "../share/a.css" and "outside of the site" in edited[1]
+    assert missing[0] == "../share/b.css" and "missing" in missing[1]
+    assert edited[1] not in edits.NOT_REFUSED and missing[1] in edits.NOT_REFUSED
+
+
 @pytest.mark.parametrize("row", ["app/b.py,,", "app/b.py,md5=rL0Y20zC-Fzt72VPzMSk2A,3"])
 def test_a_file_without_a_sha256(site, row):
     """Whether it was edited cannot be told: it is named, and no edit is lost."""

@@ -224,7 +224,7 @@ def test_a_server_of_another_user_is_a_note(tmp_path, base, hub, jhpatch, how):
     assert answer.code == 0 and answer.states[OPEN] == "applied"
     (note,) = answer.document["sites"][0]["notes"]
     assert note == (
-        "the patches of notebook have no effect in a server of another user, which imports "
+        "the patches of notebook have no effect in a user's server, which imports "
         "%s/notebook in pid %d (jupyterhub)" % (other, child.pid)
     )
 

@@ -175,7 +175,8 @@ def test_two_patches_of_one_file(edition, helper, tmp_path):
     view = snapshot({PATH: UPSTREAM})
     statuses = list(assessment.assess(view, [edition, other]))
     step = "apply only one of them: " + jhpatch_command("apply", "app/hooks")
-    step += "; if app/hooks is applied, revert it first: " + jhpatch_command("revert", "app/hooks")
+    step += "; or " + jhpatch_command("revert", "app/hooks")
+    step += " && " + jhpatch_command("apply", "app/other")
     recorded_view = view._replace(state=recorded(edition, helper))
     for site, asked in ((view, statuses), (recorded_view, statuses[1:])):
         ((patch, error),) = refusals.of_shared_files(site, asked)

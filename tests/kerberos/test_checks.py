@@ -34,8 +34,8 @@ def test_without_a_user_the_host_is_checked(options):
 
 
 def test_each_user_has_checks_of_their_own(options):
-    """They come in the order of the users, before the unit that all share."""
-    rows = checks.checks(facts.Facts(options._replace(users=("alice", "bob"))))
+    """Once, in the order of the users, before the unit that all share."""
+    rows = checks.checks(facts.Facts(options._replace(users=("alice", "bob", "alice"))))
     kinds = ("user ", "keytab of ", "cache of ", "ticket of ")
     users = [kind + user for user in ("alice", "bob") for kind in kinds]
     assert [check.name for check in rows] == [*HOST, *users, "unit"]
@@ -109,6 +109,16 @@ def test_a_path_that_was_not_inspected_in_time_is_no_missing_one(options, monkey
     )
     rows = runner.findings_of(runner.run_checks(checks.checks(facts.Facts(chosen))[5:7]))
     assert {row.code for row in rows if row.severity != "note"} == {"check-timeout"}
+
+
+def test_mounts_that_cannot_be_read(options, monkeypatch, tmp_path):
+    """As without /proc: the check of the mounts is left out, and no other one of the user."""
+    account = Account("alice@corp.example.test", os.geteuid(), os.getegid(), "/home/alice")
+    monkeypatch.setattr(facts, "_find_account", lambda name: account)
+    chosen = options._replace(users=(account.name,), mounts_path=str(tmp_path / "none"))
+    rows = runner.findings_of(runner.run_checks(checks.checks(facts.Facts(chosen))[4:5]))
+    found = {row.code for row in rows}
+    assert "check-failed" not in found and "user-name-has-domain" in found
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root can become every user")

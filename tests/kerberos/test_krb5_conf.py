@@ -110,6 +110,22 @@ def test_a_fifo_is_not_waited_for(tmp_path, reader):
     assert kinds(large) == (["unreadable"] if reader == "model" else [])
 
 
+def test_the_null_device_is_an_empty_file(tmp_path, reader):
+    """As for libkrb5. All users can write it, which changes nothing that is read from it."""
+    (tmp_path / "link").symlink_to("/dev/null")
+    including = put(tmp_path, "include /dev/null\n[libdefaults]\n default_realm = X\n")
+    for path, realm in (("/dev/null", None), (str(tmp_path / "link"), None), (including, "X")):
+        profile = read_profile({"KRB5_CONFIG": path})
+        assert (profile.realm, profile.errors) == (realm, ())
+        assert os.path.realpath(profile.files[-1]) == "/dev/null" and profile.is_trusted
+
+
+@ROOT_ONLY
+def test_another_device_is_no_configuration(reader):
+    """And doctor advises no change of its mode."""
+    assert kinds(read_profile({"KRB5_CONFIG": "/dev/zero"})) == ["unreadable"]
+
+
 @ROOT_ONLY
 @pytest.mark.parametrize(
     "uid, mode, is_wrong",

@@ -9,6 +9,7 @@ import stat
 import pytest
 
 from jhpatch.deployed.kerberos.account import Account
+from jhpatch.errors import Command
 from jhpatch.kerberos import ccache, keytab
 from jhpatch.kerberos.findings import TABLE, finding
 from jhpatch.kerberos.next_steps import CHANGES, READING, Place
@@ -109,6 +110,8 @@ def test_no_next_step_can_do_harm():
             for part in one.next.parts if one.next else ():
                 if isinstance(part, str):
                     assert is_words(part), (one.code, part)
+                elif part.again or part == Command(("--user", account.name)):
+                    pass  # this run again, as root
                 elif part.module is not None:
                     assert (part.module, part.arguments[0]) in PYTHON, part
                 elif part.arguments[0] not in READING:
@@ -163,7 +166,25 @@ def test_a_step_that_depends_on_no_condition_only_reads(code):
     for part in step.parts if step else ():
         if isinstance(part, str):
             assert is_words(part)
+        elif part.again or part == Command(("--user", "alice")):
+            pass
         elif part.module is None:
             assert part.arguments[0] in READING
-        elif not part.again:
+        else:
             assert (part.module, part.arguments[0]) in PYTHON
+
+
+@pytest.mark.parametrize(
+    "code, more",
+    [
+        ("needs-root", ""),
+        ("restart-unknown", ""),
+        ("keytab-central-unread", r" --user 'CORP\alice'"),  # the default as a user, not as root
+    ],
+)
+def test_root_is_to_run_the_same_command(code, more):
+    """With all options of this run: without them, doctor would check other settings."""
+    arguments = ("doctor", "--config", "/srv/hub.py", "--unit", "hub")
+    step = finding(code, "x", "/a", "CORP\\alice").next
+    shown = Runner(arguments=arguments).shown(step)
+    assert shown == "sudo python -m jhpatch doctor --config /srv/hub.py --unit hub" + more

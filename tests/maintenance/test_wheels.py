@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 
 import pytest
 
@@ -72,8 +73,15 @@ def test_what_pip_does_not_find(tmp_path, monkeypatch):
             wheels.fetch("app", "2.0", str(tmp_path / "kept"))
         assert wheels.released_versions("app") == ["1.0"]
     assert failed.value.message.startswith("pip download failed: ")
-    assert "app==2.0" in failed.value.next.parts[0].arguments
+    command, words = failed.value.next.parts
+    assert words.startswith("; then name that directory with --wheels DIR; ")
     assert os.listdir(str(tmp_path / "kept")) == []
+    made_wheel(str(tmp_path / "served"), "app", "2.0", {})
+    with serving(str(tmp_path / "served")) as address:
+        monkeypatch.setenv("PIP_INDEX_URL", address)
+        arguments = [word.replace("DIR", str(tmp_path / "DIR")) for word in command.arguments]
+        subprocess.run([sys.executable, "-m", command.module, *arguments], check=True)
+    assert os.path.isfile(wheels.fetch("app", "2.0", str(tmp_path / "DIR")))
 
 
 @pytest.mark.slow

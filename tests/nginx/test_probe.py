@@ -1,6 +1,7 @@
 """``nginx check --url``: a real nginx is probed, and each finding is made to happen."""
 
 import contextlib
+import os
 import socket
 import threading
 import time
@@ -168,6 +169,14 @@ def test_certificates(jhpatch, tmp_path, own):
             assert found in codes(answer) and answer.code == 3
 
 
+@pytest.mark.parametrize("name", ["none.pem", "cookie", "."])
+def test_a_file_of_authorities_that_is_no_such_file(jhpatch, own, name):
+    """The argument is wrong, not the certificate; nothing is requested."""
+    path = os.path.join(own, name)
+    answer = jhpatch(None, "nginx", "check", "--url", "https://127.0.0.1:1/", "--ca", path)
+    assert answer.code == 2 and answer.document["error"]["path"] == path, answer
+
+
 @with_nginx
 def test_old_protocols(jhpatch, tmp_path, own):
     """TLS 1.0 and 1.1, where this host's OpenSSL can ask for them at all."""
@@ -277,11 +286,12 @@ def test_a_mistake_is_no_success(jhpatch, monkeypatch):
 
 
 def test_nothing_listens(jhpatch):
-    """3, and the command that shows it."""
+    """3, and what to check."""
     (port,) = ports.free(1)
     answer = jhpatch(None, "nginx", "check", "--url", "https://127.0.0.1:%d/" % port)
     assert codes(answer) == ["unreachable"] and answer.code == 3
-    assert answer.document["findings"][0]["next"] == "nc -vz 127.0.0.1 %d" % port
+    step = answer.document["findings"][0]["next"]
+    assert step.startswith("Check whether 127.0.0.1 listens on port %d, and " % port)
 
 
 def test_the_origins():

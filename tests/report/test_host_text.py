@@ -89,7 +89,7 @@ def test_a_kernel_is_a_line_and_in_a_dry_run_its_file():
     kernels = Kernels((KERNEL, KERNEL._replace(ours=False, lazy=False)))
     assert shown(kernels) == [
         "pyspark\t3.5.1\t-\tlazy\tjhpatch\t/k",
-        "pyspark\t3.5.1\t-\t-\tanother's\t/k",
+        "pyspark\t3.5.1\t-\t-\tother\t/k",
     ]
     assert shown(Kernels((KERNEL,)), dry_run=True)[1:] == ["{", "}"]
 

@@ -62,9 +62,9 @@ def test_the_hadoop_client_that_a_spark_brings(environ, tmp_path):
 
 
 def test_a_resourcemanager_that_does_not_answer(environ):
-    """With the command that shows it."""
+    """With what to check."""
     row = rows_of(environ)["yarn-unreachable"]
-    assert row.severity == "error" and Runner().shown(row.next) == "nc -vz 127.0.0.1 1"
+    assert row.severity == "error" and "ResourceManager runs" in Runner().shown(row.next)
 
 
 @ROOT

@@ -28,7 +28,7 @@ def test_an_error():
 @pytest.mark.parametrize("code", sorted(CAUSES))
 def test_each_next_step_keeps_its_text(code):
     """The command in it is run by this Python; all else is as the deployed code says it."""
-    fault = Fault(code, "x", fill={"path": "/p", "address": "h 1"})
+    fault = Fault(code, "x", fill={"path": "/p"})
     shown = Runner().shown(finding_of(fault).next)
     assert shown.endswith(fault.next.replace("python -m jhpatch", "-m jhpatch"))
 

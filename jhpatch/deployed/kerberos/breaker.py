@@ -98,7 +98,7 @@ class CircuitBreaker:
                 self._unresponsive.pop(realm, None)
             else:
                 self._unresponsive.setdefault(realm, time.time())
-        text = "KDCs that are known to be unresponsive"
+        text = "Realms whose KDC is unresponsive"
         metric("Gauge", "silent_kdcs", text).set(len(self._unresponsive))
         name = "the KDC of " + printable(realm) if realm else "the KDC"
         if was_open and answers:

@@ -247,8 +247,8 @@ def cache_of(text: str, uid: int) -> Cache:
         words += [str(uid), "jhpatch"][len(words) - 1 :]
         return Cache("KEYRING:" + ":".join(words), "")
     why = (
-        " (in the session keyring, which servers inherit from the hub, users could read each "
-        "other's tickets)"
+        " (servers inherit the session keyring from the hub, so users could read each other's "
+        "tickets in it)"
     )
     raise UnsupportedCache(
         "the cache %r is not supported; use FILE:/path, DIR:/path, KCM: or "

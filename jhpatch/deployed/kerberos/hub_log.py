@@ -18,8 +18,8 @@ _REMEMBERED = 10000
 class HubLog:
     """Logs what happens to the tickets of a hub's users; any thread can call it.
 
-    ``policy`` is the setting. With "ignore", only an unexpected error about a missing ticket is
-    logged.
+    ``policy`` is the setting. With "ignore", the reason for a missing ticket is logged only if it
+    is an unexpected error.
     """
 
     def __init__(self, log: Any, policy: str) -> None:

@@ -98,7 +98,7 @@ class HubRenewer(threading.Thread):
         servers = self._servers()
         if servers is None:
             return 1.0  # the hub is starting, or busy
-        text = "Running servers whose tickets the hub renews"
+        text = "Running servers whose tickets the hub's renewal thread checks"
         metric("Gauge", "servers", text).set(len(servers))
         self._check_settings(servers)
         self._due = {server: self._due.get(server) or self._first(server) for server in servers}
