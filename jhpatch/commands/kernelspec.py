@@ -77,14 +77,14 @@ def _add_install(parser: argparse.ArgumentParser) -> None:
     add(
         "--hadoop-conf-dir",
         metavar="DIR",
-        help="Read core-site.xml from this directory (default: HADOOP_CONF_DIR, else "
-        "YARN_CONF_DIR, else that of --yarn-conf-dir, else /etc/hadoop/conf)",
+        help="Read core-site.xml from this directory (default with YARN: HADOOP_CONF_DIR, else "
+        "YARN_CONF_DIR, else that of --yarn-conf-dir, else /etc/hadoop/conf; otherwise none)",
     )
     add(
         "--yarn-conf-dir",
         metavar="DIR",
-        help="Read yarn-site.xml from this directory, if it is not in --hadoop-conf-dir "
-        "(default: YARN_CONF_DIR, if --hadoop-conf-dir is not given)",
+        help="With YARN, read yarn-site.xml from this directory, if it is not in "
+        "--hadoop-conf-dir (default: YARN_CONF_DIR, if --hadoop-conf-dir is not given)",
     )
     add(
         "--java-home",

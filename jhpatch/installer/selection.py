@@ -13,6 +13,12 @@ from jhpatch.patchset.catalog import Catalog
 from jhpatch.patchset.edition import normalized
 from jhpatch.report import states
 
+_ELSEWHERE = (
+    "install jhpatch into an environment of its own that only root can write, such as "
+    "/opt/jhpatch, and run the same command there, with --python PYTHON for the environment to "
+    "patch"
+)
+
 
 def refuse_untrusted(catalog: Catalog) -> None:
     """Raise Refused if, as root, another user can write the patches or jhpatch itself.
@@ -22,7 +28,7 @@ def refuse_untrusted(catalog: Catalog) -> None:
     from jhpatch.system import path_owners  # not needed by status
 
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    path_owners.refuse_foreign(package)
+    path_owners.refuse_foreign(package, _ELSEWHERE)
     for patch_dir in catalog.patch_dirs:
         is_checked = os.path.dirname(patch_dir) == package and not os.path.islink(patch_dir)
         if not is_checked:  # it is checked with the package

@@ -1,8 +1,10 @@
 """Check the options of ``kernelspec install``, and complete them from this host to a kernel."""
 
+import os
 import re
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
+from jhpatch.deployed.causes import Fault
 from jhpatch.errors import Usage
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.spark import discovery, kernel_store
@@ -54,6 +56,8 @@ def resolve(options: KernelOptions, environ: Mapping[str, str]) -> Tuple[Kernel,
         conf_dir, yarn_dir = discovery.find_hadoop_conf(
             options.hadoop_conf_dir, options.yarn_conf_dir, environ
         )
+    elif options.hadoop_conf_dir:
+        conf_dir = _readable_conf_dir(options.hadoop_conf_dir)
     for path in (spark.home, java.home, conf_dir, yarn_dir, python, worker):
         if "$" in path or "\n" in path:
             raise Usage("a path in kernel.json must not contain $ or a line break", found=path)
@@ -91,6 +95,16 @@ def resolve(options: KernelOptions, environ: Mapping[str, str]) -> Tuple[Kernel,
     return kernel, notes
 
 
+def _readable_conf_dir(directory: str) -> str:
+    """Return the absolute path of a configuration of HDFS. Raises Refused."""
+    path = os.path.join(os.path.abspath(directory), "core-site.xml")
+    try:
+        open(path).close()
+    except OSError as error:
+        raise refusal_of(Fault("hadoop-conf-unreadable", "%s: %s" % (path, error.strerror), path))
+    return os.path.dirname(path)
+
+
 def _check(options: KernelOptions) -> None:
     if not _NAME.fullmatch(options.name):
         raise Usage(
@@ -103,6 +117,12 @@ def _check(options: KernelOptions) -> None:
             "--master is not a supported cluster URL",
             expected="a master such as yarn, local[2] or spark://HOST:PORT",
             found=options.master or "nothing",
+        )
+    if options.yarn_conf_dir and not options.master.startswith("yarn"):
+        raise Usage(
+            "--yarn-conf-dir needs --master yarn",
+            expected="--hadoop-conf-dir, which applies to each master",
+            found="--master " + options.master,
         )
     if options.deploy_mode != "client":
         raise Usage(

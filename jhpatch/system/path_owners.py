@@ -163,10 +163,11 @@ def _path_steps(path: str) -> Iterator[str]:
             current = step
 
 
-def refuse_foreign(directory: str) -> None:
+def refuse_foreign(directory: str, instead: Optional[str] = None) -> None:
     """Raise Refused if, as root, another user can write any part of a directory.
 
-    The error names the path, its owner and its mode. Raises Failed if a part cannot be
+    The error names the path, its owner and its mode. If no command is safe, its next step is
+    ``instead``, or else to use a copy of the directory. Raises Failed if a part cannot be
     read; OSError if a directory cannot be listed.
     """
     if os.geteuid() != 0:
@@ -175,7 +176,7 @@ def refuse_foreign(directory: str) -> None:
     writers = (_writer_below(*row) for row in _entries_below(directory))
     writer = writer_of(directory) or next(filter(None, writers), None)
     if writer is not None:
-        raise _foreign(writer, directory, _way_to_trust(directory, writer))
+        raise _foreign(writer, directory, _way_to_trust(directory, writer, instead))
 
 
 def refuse_foreign_parent(path: str) -> None:
@@ -202,7 +203,7 @@ def _foreign(writer: Writer, directory: str, next: Union[str, NextStep]) -> Refu
     )
 
 
-def _way_to_trust(directory: str, writer: Writer) -> NextStep:
+def _way_to_trust(directory: str, writer: Writer, instead: Optional[str]) -> NextStep:
     """Return one command for the whole directory, or for the checkout that it is part of."""
     checkout = os.path.dirname(directory)
     for top in (checkout, directory):
@@ -213,6 +214,8 @@ def _way_to_trust(directory: str, writer: Writer) -> NextStep:
                 + " && "
                 + shell_command("chmod", "-R", "go-w", top)
             )
+    if instead:
+        return NextStep(instead)
     if _is_shared(directory):
         return NextStep("name a directory that only root can write, instead of " + directory)
     return NextStep(

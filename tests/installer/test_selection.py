@@ -134,3 +134,18 @@ def test_root_refuses_a_jhpatch_that_others_can_write(safe, env, part):
     done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/")
     assert done.returncode == 5, done
     assert str(tool / part) in done.stderr.decode()
+
+
+@ROOT_ONLY
+def test_a_jhpatch_in_an_environment_that_others_can_write(safe, monkeypatch):
+    """No copy of a part of the environment: an environment of its own."""
+    package = safe / "env" / "lib" / "site-packages" / "jhpatch"
+    (package / "installer").mkdir(parents=True)
+    (safe / "env").chmod(0o777)
+    monkeypatch.setattr(selection, "__file__", str(package / "installer" / "selection.py"))
+    with pytest.raises(Refused) as refused:
+        selection.refuse_untrusted(Catalog([]))
+    assert refused.value.path == str(safe / "env")
+    (step,) = refused.value.next.parts
+    assert step.startswith("install jhpatch into an environment of its own")
+    assert "--python" in step and str(safe) not in step

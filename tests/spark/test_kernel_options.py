@@ -7,6 +7,7 @@ import pytest
 from jhpatch.errors import Refused, Usage
 from jhpatch.spark import kernel_options
 from jhpatch.spark.kernel_options import KernelOptions
+from jhpatch.spark.kernelspec import environment
 from testing.spark_homes import make_hadoop, make_java, make_python, make_spark
 
 
@@ -56,6 +57,22 @@ def test_a_kernel_on_yarn(options, host):
     ]
 
 
+def test_a_hadoop_configuration_without_yarn(options, host):
+    """Standalone Spark on a Kerberized HDFS needs core-site.xml alone, and only if it is named."""
+    conf = host / "conf"
+    conf.mkdir()
+    named = options._replace(master="spark://host:7077", hadoop_conf_dir=str(conf))
+    with pytest.raises(Refused) as error:
+        resolve(named)
+    assert error.value.path == str(conf / "core-site.xml")
+    (conf / "core-site.xml").write_text("<configuration/>")
+    for master in ("spark://host:7077", "local[2]", "k8s://https://host"):
+        kernel = resolve(named._replace(master=master))
+        assert environment(kernel)["HADOOP_CONF_DIR"] == str(conf)
+    found = {"PATH": "/nowhere", "HADOOP_CONF_DIR": "/nowhere"}
+    assert kernel_options.resolve(options, found)[0].hadoop_conf_dir == ""
+
+
 @pytest.mark.parametrize(
     "changes, message",
     [
@@ -70,6 +87,7 @@ def test_a_kernel_on_yarn(options, host):
         ({"env": ("1A=x",)}, "--env cannot be read"),
         ({"env": ("A=\0",)}, "--env cannot be read"),
         ({"worker_python": "/opt/$x/python"}, "must not contain $"),
+        ({"yarn_conf_dir": "/etc/hadoop/conf"}, "--yarn-conf-dir needs --master yarn"),
     ],
 )
 def test_a_value_that_cannot_be_used(options, changes, message):
