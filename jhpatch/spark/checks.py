@@ -51,15 +51,13 @@ def checks(environ: Mapping[str, str], users: Tuple[str, ...]) -> List[Check]:
 
 
 def _check(kernel: InstalledKernel, environ: Mapping[str, str], users: Tuple[str, ...]) -> Check:
-    name = kernel.name_to_write
-
     def look(server: Mapping[str, str], mine: bool) -> List[Fault]:
         return list(inspection.inspect(kernel, server, mine)[0])
 
     def findings() -> Iterator[Finding]:
         if not kernel.spec.problem:
             yield from _notes(kernel.name, inspection.launch_of(kernel, environ).environment)
-        yield from _findings(look, environ, users, name)
+        yield from _findings(look, environ, users, kernel.name)
 
     return Check("Spark kernel " + kernel.name, lambda deadline: findings())
 
