@@ -163,11 +163,11 @@ def run(arguments: argparse.Namespace) -> Result:
 def _install(arguments: argparse.Namespace) -> Result:
     try:
         kernel, notes = kernel_options.resolve(_options(arguments), arguments.environ)
+        files = kernel_store.files_of(kernel)
+        stale = kernel_store.stale_files(kernel.directory, files)
     except Refused as error:
         error.next = repeated(error.next, _given(arguments))
         raise
-    files = kernel_store.files_of(kernel)
-    stale = kernel_store.stale_files(kernel.directory, files)
     is_change = bool(stale) and not arguments.dry_run
     if is_change:
         kernel_store.write(kernel.directory, {name: files[name] for name in stale})
@@ -287,8 +287,7 @@ def _check(arguments: argparse.Namespace) -> Result:
         faults, notes = _run(kernel, arguments)
     else:
         faults, notes = inspection.inspect(kernel, arguments.environ)
-    name = kernel.name_to_write
-    findings = tuple(finding_of(fault, kernel=name) for fault in faults)
+    findings = tuple(finding_of(fault, kernel=kernel.name) for fault in faults)
     return Result("kernelspec", Findings(findings), notes=notes, own_exit_code=checked(findings))
 
 

@@ -9,7 +9,7 @@ import os
 import shlex
 from typing import Any, Dict, Mapping, NamedTuple
 
-_INSTALL = "jhpatch kernelspec install"
+INSTALL = "run kernelspec install with the other options of {kernel} and "
 
 
 class Cause(NamedTuple):
@@ -55,33 +55,33 @@ CAUSES: Dict[str, Cause] = {
     "spark-home-missing": Cause(
         "error",
         "a PySpark kernel runs the Spark in the directory SPARK_HOME",
-        "python -m jhpatch kernelspec install --spark-home DIR",
+        INSTALL + "--spark-home DIR",
     ),
     "spark-no-pyspark": Cause(
         "error",
         "the kernel's Python must find pyspark: pip's, or on PYTHONPATH SPARK_HOME/python or its"
         " lib/pyspark.zip",
-        "python -m jhpatch kernelspec install --spark-home DIR",
+        INSTALL + "--spark-home DIR",
     ),
     "spark-py4j": Cause(
         "error",
         "pyspark communicates with Java through py4j, and needs the py4j of its own release",
-        "python -m jhpatch kernelspec install --spark-home DIR",
+        INSTALL + "--spark-home DIR",
     ),
     "spark-mixed": Cause(
         "error",
         "pyspark and the Spark at SPARK_HOME must be of the same minor release",
-        "python -m jhpatch kernelspec install --spark-home DIR",
+        INSTALL + "--spark-home DIR",
     ),
     "spark-submit-args": Cause(
         "error",
         "pyspark passes PYSPARK_SUBMIT_ARGS to spark-submit; its last word must be pyspark-shell",
-        "python -m jhpatch kernelspec install --spark-home DIR",
+        INSTALL + "--spark-home DIR",
     ),
     "spark-driver-memory": Cause(
         "error",
         "the driver's JVM needs a heap size, such as 512m or 2g, that this host can provide",
-        "python -m jhpatch kernelspec install --conf spark.driver.memory=1g",
+        INSTALL + "--conf spark.driver.memory=1g",
     ),
     "spark-package": Cause(
         "error",
@@ -96,17 +96,17 @@ CAUSES: Dict[str, Cause] = {
     "spark-worker-python": Cause(
         "error",
         "a Python function of a notebook runs in the workers' Python (PYSPARK_PYTHON)",
-        "python -m jhpatch kernelspec install --worker-python PATH",
+        INSTALL + "--worker-python PATH",
     ),
     "spark-java-missing": Cause(
         "error",
         "Spark runs in a JVM",
-        "python -m jhpatch kernelspec install --java-home DIR",
+        INSTALL + "--java-home DIR",
     ),
     "spark-java-unfit": Cause(
         "error",
         "each Spark release supports only certain Java releases",
-        "python -m jhpatch kernelspec install --java-home DIR",
+        INSTALL + "--java-home DIR",
     ),
     "spark-python-mismatch": Cause(
         "error",
@@ -117,23 +117,23 @@ CAUSES: Dict[str, Cause] = {
     "kernel-python": Cause(
         "error",
         "a kernel that jhpatch writes needs the absolute path of a Python 3.6 or later",
-        "python -m jhpatch kernelspec install --python PATH",
+        INSTALL + "--python PATH",
     ),
     "spark-python-unfit": Cause(
         "warning",
         "this Spark was released for other versions of Python, and may fail to send functions to"
         " workers",
-        "python -m jhpatch kernelspec install --python PATH",
+        INSTALL + "--python PATH",
     ),
     "spark-python-unusable": Cause(
         "error",
         "pyspark pickles each function that it sends to a worker, and fails with this Python",
-        "python -m jhpatch kernelspec install --python PATH",
+        INSTALL + "--python PATH",
     ),
     "hadoop-conf-unreadable": Cause(
         "error",
         "Spark reads the addresses of YARN and HDFS from HADOOP_CONF_DIR or YARN_CONF_DIR",
-        "python -m jhpatch kernelspec install --hadoop-conf-dir DIR",
+        INSTALL + "--hadoop-conf-dir DIR",
     ),
     "spark-no-ticket": Cause(
         "error",
@@ -164,12 +164,12 @@ CAUSES: Dict[str, Cause] = {
     "yarn-queue": Cause(
         "error",
         "YARN runs an application only in an existing queue that the user may use",
-        "python -m jhpatch kernelspec install --conf spark.yarn.queue=QUEUE",
+        INSTALL + "--conf spark.yarn.queue=QUEUE",
     ),
     "yarn-memory": Cause(
         "error",
         "YARN allocates no container larger than yarn.scheduler.maximum-allocation-mb",
-        "python -m jhpatch kernelspec install --conf spark.executor.memory=1g",
+        INSTALL + "--conf spark.executor.memory=1g",
     ),
     "hdfs-permission": Cause(
         "error",
@@ -209,6 +209,7 @@ class Fault(NamedTuple):
     def next(self) -> str:
         """The command to run, or the change to make."""
         fill = {"path": self.path or "kernel.json", "python": "PYTHON", "kinit": "kinit"}
+        fill["kernel"] = "the kernel"
         if self.path.startswith("FILE:/"):  # libkrb5's default cache can be one that Java ignores
             fill["kinit"] = "kinit -c " + shlex.quote(self.path)
         fill.update(self.fill)
@@ -217,10 +218,10 @@ class Fault(NamedTuple):
 
 def told(fault: Fault) -> str:
     """Describe a fault to the user of a notebook, in three lines."""
-    step = fault.next
+    step, directory = fault.next, os.path.dirname(os.path.abspath(__file__))
     # This module is in the kernel's directory: only a user who can write there can reinstall it.
-    if _INSTALL in step and not os.access(os.path.dirname(os.path.abspath(__file__)), os.W_OK):
-        step = "ask the administrator of this host to run: " + step
+    if "kernelspec install" in step and not os.access(directory, os.W_OK):
+        step = "ask the administrator of this host to " + step
     words = (fault.message, fault.code, CAUSES[fault.code].why, step)
     return "Spark did not start: %s  [%s]\n  why:  %s\n  next: %s" % words
 

@@ -18,6 +18,7 @@ from jhpatch.kerberos.kinit_messages import INIT_FAILED, classify, classify_list
 from jhpatch.kerberos.kinit_run import KinitRun
 from jhpatch.kerberos.krb5_conf import Profile
 from jhpatch.kerberos.krb5_conf_lint import Hint
+from jhpatch.kerberos.krb5_conf_text import UNREAD
 from jhpatch.kerberos.spawner_environment import explain_name
 from jhpatch.kerberos.ticket_request import Answer, describe_life
 from jhpatch.kerberos.users import check_user
@@ -56,7 +57,8 @@ def probe_kdcs(facts: Facts, deadline: Deadline) -> Iterator[Finding]:
 
 def _has_errors(profile: Profile) -> bool:
     """Return whether the check of krb5.conf can explain why libkrb5 does not start."""
-    return bool(profile.errors) or any(krb5_conf.private_paths(profile))
+    errors = [error for error in profile.errors if error.kind != UNREAD]
+    return bool(errors) or any(krb5_conf.private_paths(profile))
 
 
 def _kdc_run(facts: Facts, realm: str, deadline: Deadline) -> Optional[KinitRun]:

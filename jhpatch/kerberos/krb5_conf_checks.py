@@ -22,7 +22,7 @@ def check_profile(
     """
     for error in profile.errors:
         code = INIT_FAILED if error.kind == "unknown" else "krb5-conf-" + error.kind
-        yield finding(code, error.message, error.path)
+        yield finding(code, error.message, error.path or None)
     if profile.is_model:
         yield finding("krb5-conf-model", "this Python cannot load libkrb5")
     yield from krb5_conf_lint.explain(profile)

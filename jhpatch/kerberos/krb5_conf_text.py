@@ -18,6 +18,8 @@ from jhpatch.system.files import read_file
 _LINE_CAP = 2047  # bytes that libkrb5 reads at a time (fgets with BUF_SIZE)
 _FILE_CAP = 1024 * 1024  # bytes
 _MAX_FILES = 1000
+UNREAD = "unread"
+"""The kind of the only error that kinit does not have."""
 _BLANKS = " \t\n\v\f\r"  # isspace(3) in the C locale
 _INCLUDE = re.compile(r"(include|includedir)[ \t\n\v\f\r]")
 _INCLUDED_NAME = re.compile(r"[A-Za-z0-9_-]+\Z|[^.].*\.conf\Z", re.S)
@@ -44,7 +46,7 @@ class ParsedText(NamedTuple):
 
 
 class ConfigError(NamedTuple):
-    """What keeps libkrb5 from reading a file."""
+    """What keeps libkrb5 or doctor from reading a file."""
 
     kind: str
     """The end of a finding's code: ``missing``, ``unreadable``, ``syntax`` …"""
@@ -213,11 +215,13 @@ class _Reader:
 
     def read(self, path: str) -> None:
         """Read a file, and all files that it includes."""
-        if path in self._open or len(self.files) >= _MAX_FILES:
-            message = (
-                "the file includes itself" if path in self._open else "there are too many files"
-            )
-            self._fail("include", path, message, is_hazard=True)
+        if path in self._open:
+            self._fail("include", path, "the file includes itself", is_hazard=True)
+            return
+        if len(self.files) >= _MAX_FILES:
+            message = "doctor read only the first %d files of the configuration" % _MAX_FILES
+            if UNREAD not in [error.kind for error in self.errors]:
+                self._fail(UNREAD, "", message, is_hazard=True)
             return
         self._open.append(path)
         try:

@@ -37,6 +37,9 @@ KINDS: Dict[str, FindingKind] = {
         "libkrb5 takes its configuration from the module, and doctor reads none of it",
         "remove the module line of {path} if no such module is installed",
     ),
+    "krb5-conf-unread": note(
+        "kinit reads all files; doctor leaves out the checks that need the values of krb5.conf"
+    ),
     "krb5-init-failed": error(
         "until krb5.conf is corrected, kinit fails with any keytab, or doctor does not run it",
         "correct krb5.conf as the message describes",

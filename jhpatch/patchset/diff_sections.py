@@ -23,6 +23,9 @@ _EMPTY = re.compile(
 _MODE = re.compile(rb"(old mode|new mode|(new|deleted) file mode) \d{6}\Z")
 _PLAIN = "--- a/NAME and +++ b/NAME, @@, or a line that starts with a space, + or -"
 
+_HEADER = "--- a/NAME and +++ b/NAME of one file"
+_AGAIN = "line %d of the diff names a file again, or renames it"
+
 
 class Section(NamedTuple):
     """The diff of a file."""
@@ -131,7 +134,10 @@ class _Reader:
         path = target_path or source_path
         is_pair = {source_path, target_path} == {path} or is_new != is_removed
         if not path or not new.startswith(b"+++ ") or not is_pair:
-            raise self._error(index, "line %d of the diff names a file again, or renames it")
+            if new.startswith(b"+++ ") and source_path and target_path:
+                raise self._error(index, _AGAIN)
+            message = "line %d of the diff does not begin a file"
+            raise self._error(index + bool(source_path or is_new), message, _HEADER)
         self._add(index, Section(path, is_new, is_removed, 1, b""))
 
     def _empty_file(self, index: int) -> None:
@@ -156,7 +162,7 @@ class _Reader:
 
     def _add(self, index: int, section: Section) -> None:
         if section.path in self._paths:
-            raise self._error(index, "line %d of the diff names a file again, or renames it")
+            raise self._error(index, _AGAIN)
         self._paths[section.path] = True
         self.sections.append(section)
 
@@ -171,10 +177,13 @@ class _Reader:
         self.body, self.hunks = [], 0
 
     def _error(
-        self, index: int, message: str = "line %d of the diff is not part of a plain unified diff"
+        self,
+        index: int,
+        message: str = "line %d of the diff is not part of a plain unified diff",
+        expected: str = _PLAIN,
     ) -> BadPatch:
         found = repr(self.lines[index][:60])[1:] if index < len(self.lines) else "nothing"
-        return BadPatch(message % (index + 1), path=self.file, expected=_PLAIN, found=found)
+        return BadPatch(message % (index + 1), path=self.file, expected=expected, found=found)
 
 
 def _path(name: bytes, prefix: bytes) -> str:

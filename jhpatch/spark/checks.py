@@ -61,15 +61,13 @@ def _check(
     users: Tuple[str, ...],
     cache_of: CacheOf,
 ) -> Check:
-    name = kernel.name_to_write
-
     def look(server: Mapping[str, str], mine: bool) -> List[Fault]:
         return list(inspection.inspect(kernel, server, mine)[0])
 
     def findings() -> Iterator[Finding]:
         if not kernel.spec.problem:
             yield from _notes(kernel.name, inspection.launch_of(kernel, environ).environment)
-        yield from _findings(look, environ, users, cache_of, name)
+        yield from _findings(look, environ, users, cache_of, kernel.name)
 
     return Check("Spark kernel " + kernel.name, lambda deadline: findings())
 

@@ -3,7 +3,7 @@
 import shlex
 from typing import Optional, Sequence, Tuple
 
-from jhpatch.deployed.causes import CAUSES, Fault
+from jhpatch.deployed.causes import CAUSES, INSTALL, Fault
 from jhpatch.errors import Command, NextStep, Refused, jhpatch_command
 from jhpatch.report.result import Finding
 
@@ -11,20 +11,23 @@ _COMMAND = "python -m jhpatch "
 
 
 def finding_of(fault: Fault, user: Optional[str] = None, kernel: str = "") -> Finding:
-    """Return a fault as a finding; ``kernel`` is the one that its next step writes again."""
+    """Return a fault as a finding; ``kernel`` is the name of the one that has it."""
     cause = CAUSES[fault.code]
-    path, step = fault.path or None, _next_step(fault.next)
     if kernel:
-        step = repeated(step, (("--name", kernel),)) or step
+        fault = fault._replace(fill=dict(fault.fill, kernel="the kernel " + kernel))
+    path, step = fault.path or None, NextStep(fault.next)
+    if fault.next.startswith(_COMMAND):
+        step = jhpatch_command(*fault.next[len(_COMMAND) :].split(" "))
     return Finding(fault.code, cause.severity, fault.message, path, cause.why, step, user)
 
 
 def refusal_of(fault: Fault) -> Refused:
-    """Return a fault as the error of a command that would have written a kernel."""
-    why = CAUSES[fault.code].why
-    return Refused(
-        fault.message, path=fault.path or None, expected=why, next=_next_step(fault.next)
-    )
+    """Return a fault as the error of ``kernelspec install``, which repeats its options itself."""
+    cause = CAUSES[fault.code]
+    step = NextStep(fault.next)
+    if cause.next.startswith(INSTALL):
+        step = jhpatch_command("kernelspec", "install", *cause.next[len(INSTALL) :].split(" "))
+    return Refused(fault.message, path=fault.path or None, expected=cause.why, next=step)
 
 
 def no_ipykernel(python: str) -> Fault:
@@ -58,12 +61,3 @@ def repeated(step: Optional[NextStep], given: Sequence[Tuple[str, str]]) -> Opti
             part = part._replace(arguments=part.arguments[:2] + tuple(words) + own)
         parts.append(part)
     return NextStep(*parts)
-
-
-def _next_step(text: str) -> NextStep:
-    """Parse the text of the deployed code, which may begin with a command."""
-    if not text.startswith(_COMMAND):
-        return NextStep(text)
-    ends = (text.find(";"), text.find(" ("), len(text))
-    end = min(position for position in ends if position >= 0)
-    return jhpatch_command(*text[len(_COMMAND) : end].split(" ")) + text[end:]

@@ -32,11 +32,6 @@ class InstalledKernel(NamedTuple):
     directory: str
     spec: KernelSpec
 
-    @property
-    def name_to_write(self) -> str:
-        """The --name that writes this kernel again; empty if it is the default, or not ours."""
-        return self.name if self.spec.ours and self.name != "pyspark" else ""
-
 
 def files_of(kernel: Kernel) -> Dict[str, bytes]:
     """Return the content of a kernel's files, by name."""

@@ -13,6 +13,16 @@ def test_each_cause_has_a_next_step_that_can_be_filled_in():
         assert Fault(code, "m", fill=fill).next and "{}" not in Fault(code, "m", fill=fill).next
 
 
+def test_only_who_can_write_the_kernel_installs_it_again(monkeypatch):
+    """Another user of a notebook asks the administrator."""
+    fault = Fault("spark-worker-python", "m")
+    assert causes.told(fault).endswith("\n  next: " + fault.next)
+    monkeypatch.setattr(causes.os, "access", lambda path, mode: False)
+    asked = "ask the administrator of this host to run kernelspec install with the other options"
+    assert asked in causes.told(fault)
+    assert "administrator" not in causes.told(Fault("kernel-died", "m"))
+
+
 def test_a_fault_travels():
     """As JSON and back; what names no cause is refused."""
     fault = Fault("hdfs-permission", "m", "/p", {"path": "/q"})

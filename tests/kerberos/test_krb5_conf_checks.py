@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from jhpatch.kerberos import krb5_conf, libkrb5
+from jhpatch.kerberos import krb5_conf, krb5_conf_text, libkrb5
 from jhpatch.kerberos.krb5_conf import Profile
 from jhpatch.kerberos.krb5_conf_checks import check_profile
 from jhpatch.kerberos.krb5_conf_text import ConfigError
@@ -39,6 +39,17 @@ def test_a_model_is_marked_as_one(tmp_path, monkeypatch):
     """A note says that libkrb5 was not asked."""
     monkeypatch.setattr(libkrb5, "_LIBRARY", "libnone.so")
     assert "krb5-conf-model" in codes(check(put(tmp_path, TEXT)), "note")
+
+
+def test_more_files_than_doctor_reads(tmp_path, monkeypatch):
+    """One note for all of them: kinit reads them, and no error of libkrb5 is known."""
+    monkeypatch.setattr(krb5_conf_text, "_MAX_FILES", 3)
+    (tmp_path / "d").mkdir()
+    for name in "abcdef":
+        put(tmp_path / "d", "[s]\n t = 1\n", name)
+    (row,) = check(put(tmp_path, "includedir %s/d\n%s" % (tmp_path, TEXT)))
+    assert (row.code, row.severity, row.path) == ("krb5-conf-unread", "note", None)
+    assert "first 3 files" in row.message
 
 
 def test_no_default_realm(tmp_path):

@@ -130,3 +130,32 @@ def test_a_removed_file_must_be_whole():
         engine.spliced(b"x\ny\n", diff, "p")
     with pytest.raises(BadPatch):
         engine.spliced(None, diff, "p")
+
+
+HEADERS = {
+    "no prefix": b"--- x\n+++ x\n",
+    "a date": b"--- a/x 2024-01-01\n+++ b/x 2024-01-01\n",
+    "no new name": b"--- a/x\n@@ -1 +1 @@\n",
+    "two old names": b"--- a/x\n--- b/x\n",
+    "CRLF": b"--- a/x\r\n+++ b/x\r\n",
+    "a blank without a tab": b"--- a/x y\n+++ b/x y\n",
+    "no file": b"--- /dev/null\n+++ /dev/null\n",
+}
+
+
+@pytest.mark.parametrize("kind", sorted(HEADERS))
+def test_a_malformed_header_names_no_file_again(kind):
+    """The error is of the form of the two lines."""
+    with pytest.raises(BadPatch) as error:
+        sections(HEADERS[kind] + b"@@ -1 +1 @@\n-a\n+b\n", "p")
+    assert "does not begin a file" in error.value.message
+    assert error.value.expected == "--- a/NAME and +++ b/NAME of one file"
+
+
+@pytest.mark.parametrize(
+    "header", [b"--- a/x\n+++ b/y\n", b"--- a/z\n+++ b/z\n@@ -1 +1 @@\n-a\n+b\n" * 2]
+)
+def test_a_file_comes_once_under_one_name(header):
+    """A renaming, and a second section of the same file."""
+    with pytest.raises(BadPatch, match="names a file again, or renames it"):
+        sections(header + b"@@ -1 +1 @@\n-a\n+b\n", "p")

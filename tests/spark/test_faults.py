@@ -22,7 +22,17 @@ def test_an_error():
     """Exit code 5, and the same next step."""
     error = refusal_of(FAULT._replace(path="/usr/lib/jvm"))
     assert (error.exit_code, error.path) == (5, "/usr/lib/jvm")
-    assert error.next == jhpatch_command("kernelspec", "install", "--java-home", "DIR") + ""
+    assert error.next == jhpatch_command("kernelspec", "install", "--java-home", "DIR")
+
+
+@pytest.mark.parametrize("code", sorted(CAUSES))
+def test_no_finding_has_a_command_that_replaces_a_kernel(code):
+    """Run as printed, it would drop all other options of the kernel; the step names the kernel."""
+    step = finding_of(Fault(code, "x"), kernel="etl").next
+    commands = [part for part in step.parts if not isinstance(part, str)]
+    assert all("install" not in command.arguments for command in commands)
+    if "install with" in Runner().shown(step):
+        assert "the other options of the kernel etl and --" in Runner().shown(step)
 
 
 @pytest.mark.parametrize("code", sorted(CAUSES))

@@ -51,9 +51,9 @@ class HubTickets:
         self.kinit = Kinit(settings, breaker=self.breaker)
         self.requests = Requests(settings.timeout)
         self.known: Dict[Tuple[str, str], Seen] = {}
+        """By user and by the name of the cache (empty: the default one)."""
         self.held: Dict[Tuple[str, str], float] = {}
         """When the ticket of another principal in a user's cache expires (epoch seconds)."""
-        """By user and by the name of the cache (empty: the default one)."""
         self.renewer: Any = None
         """The hub's renewal thread (hub_renewer.py), if there is one."""
         self._known_limit = _KNOWN

@@ -98,7 +98,10 @@ class HubRenewer(threading.Thread):
         servers = self._servers()
         if servers is None:
             return 1.0  # the hub is starting, or busy
-        text = "Running servers whose tickets the hub's renewal thread checks"
+        text = (
+            "Running servers whose tickets the hub's renewal thread checks; servers of one user "
+            "that share a cache count once"
+        )
         metric("Gauge", "servers", text).set(len(servers))
         self._check_settings(servers)
         self._due = {server: self._due.get(server) or self._first(server) for server in servers}
