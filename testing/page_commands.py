@@ -42,6 +42,7 @@ ELSEWHERE = {
     r"\S+ -m pip install --force-reinstall": "integration/faults/test_managers.py",
     r"\S+python -I -m jhpatch kernelspec remove pyspark$": "tests/commands/test_kernelspec.py",
     r"(conda|/opt/conda/bin/conda|wget|\(cd /opt/conda)": "by hand: it takes a registry and conda",
+    r"(rm -rf|CONDA_PKGS_DIRS=|find) ?/tmp/hub|grep .* PREFIX/": "by hand: it takes conda",
     r"(promtool|install .*monitoring|curl|rm /etc/prom)": "by hand: it takes Prometheus",
     r"(ln|rm|nginx) (.*/etc/nginx|-t)": "by hand: it takes systemd",
     r"/opt/jhpatch/bin/python -I": "integration/deploy/test_environments.py",
