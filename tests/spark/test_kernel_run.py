@@ -144,6 +144,8 @@ def test_what_cannot_be_started_is_a_finding(install, jhpatch, host, as_user, ch
     answer = jhpatch(None, "kernelspec", "check", "--timeout", "20")
     found = answer.document["findings"]
     assert answer.code == 3 and found[0]["code"] == code and word in found[0]["message"]
+    if code == "kernel-program":
+        assert found[0]["next"] == "correct argv in %s" % (directory_of(host) / "kernel.json")
 
 
 def outcome(streams, printed="", ended=None, result=()):
