@@ -174,6 +174,15 @@ def test_a_fault_of_jhpatchs_own_kernel_counts():
     assert outcome(said, result={"fault": vague}).code == "spark-java-unfit"
 
 
+def test_a_deprecated_python_is_not_the_cause_of_a_timeout():
+    """pyspark 3.4 warns of Python 3.7, and runs with it."""
+    warning = "context.py:317: FutureWarning: Python 3.7 support is deprecated in Spark 3.4.\n"
+    ended = kernel_run.Ended("spark-timeout", "the kernel did not finish")
+    assert outcome({"stderr": warning}, "", ended).code == "spark-timeout"
+    refused = {"stderr": "RuntimeError: Python 3.7 is not supported\n"}
+    assert outcome(refused, "", ended).code == "spark-python-unfit"
+
+
 def test_a_kernel_that_died_is_named_by_its_last_words():
     """In the message itself: nobody looks for a log first."""
     ended = kernel_run.Ended("kernel-died", "the kernel's process ended")
