@@ -7,7 +7,7 @@
     │   ├── MissingModule   1   a package that jhpatch needs is not installed
     │   ├── Untrusted       1   a saved state or journal that cannot be trusted
     │   └── BadPatch        1   a patch file that breaks the rules of patches/README.md
-    ├── Usage               2   the command line, or the name of a patch, is wrong
+    ├── Usage               2   the command line is wrong, or a name is unknown
     ├── Locked              4   another run holds the lock of the site
     └── Refused             5   jhpatch refuses: nothing was changed
 
@@ -194,7 +194,7 @@ class BadPatch(Failed):
 
 
 class Usage(JhpatchError):
-    """Wrong arguments, or an unknown patch name."""
+    """Wrong arguments, or an unknown name."""
 
     exit_code = 2
     code = "usage"

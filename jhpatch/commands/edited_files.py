@@ -51,7 +51,7 @@ def edited(arguments: argparse.Namespace, target: Target, patch: str) -> Change:
     refused = [other for other in found.others if other[1] not in edits.NOT_REFUSED]
     if refused and not arguments.file:
         raise Refused(
-            "an edited file cannot be patched: " + refused[0][1],
+            "a file cannot be compared or patched: " + refused[0][1],
             path=os.path.normpath(os.path.join(snapshot.path, refused[0][0])),
             expected="text files of %s in the site" % target.package,
             found=", ".join(path for path, _ in refused),

@@ -31,7 +31,7 @@ _MEANINGS: Tuple[Tuple[str, str], ...] = (
     ("spark-python-unfit", r"TypeError: code expected at least"),
     ("spark-python-unfit", r"IndexError: tuple index out of range"),
     ("spark-python-unfit", r"cannot import name '\w+' from 'collections'"),
-    ("spark-python-unfit", r"Python \d[\w. ]+ (?:is|are) (?:not supported|deprecated)"),
+    ("spark-python-unfit", r"Python \d[\w. ]+ (?:is|are) not supported"),
     ("spark-py4j", r"No module named '?py4j"),
     ("spark-no-pyspark", r"No module named '?pyspark(?:'|$|\s)"),
     ("spark-mixed", r"does not exist in the JVM|has been modified between versions"),

@@ -76,7 +76,8 @@ def edits_of(
         if path in owners or path.endswith((".pyc", ".pyo")):
             continue
         if digest is None:
-            others += [(path, _NO_HASH)] * (not path.startswith(info))
+            if not path.startswith(info):
+                others.append((path, unpatchable(path, None) or _NO_HASH))
             continue
         try:
             data = _read(snapshot, path)

@@ -106,7 +106,7 @@ _KINDS: Dict[str, FindingKind] = {
     ),
     "authenticator-bypasses-pam": error(
         "this authenticator does not run the patched code, which is in PAMAuthenticator",
-        "if its users need tickets, use PAMAuthenticator or a subclass of it",
+        "if its users need tickets, use PAMAuthenticator, or a subclass of it that calls super()",
     ),
     "authenticator-overrides": warning(
         "the patched method of PAMAuthenticator does not run",

@@ -314,9 +314,9 @@ def _check_hunks(edition: Edition) -> Iterator[JhpatchError]:
                     "%d lines on each side" % _CONTEXT,
                 )
             for text in hunk.new:
-                text = text.rstrip(b"\r\n")
-                if is_ours and text + b"\n" not in hunk.old and text != text.rstrip():
-                    yield _bad(edition, "an added line has trailing whitespace", found=repr(text))
+                bare = text.rstrip(b"\r\n")
+                if is_ours and text not in hunk.old and bare != bare.rstrip():
+                    yield _bad(edition, "an added line has trailing whitespace", found=repr(bare))
 
 
 def _common_lines(old: Tuple[bytes, ...], new: Tuple[bytes, ...]) -> int:

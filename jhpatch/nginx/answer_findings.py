@@ -46,7 +46,7 @@ KINDS: Dict[str, FindingKind] = {
         "current browsers support nothing older than TLS 1.2",
         "Set in nginx: ssl_protocols TLSv1.2 TLSv1.3;",
     ),
-    "name-unknown-closed": note("the hub does not answer requests for other host names"),
+    "name-unknown-closed": note("nginx itself refused or closed the request for this host name"),
     "name-unknown-answered": warning(
         "with DNS rebinding, a page under an attacker's name reaches the hub, and its Origin "
         "equals Host",

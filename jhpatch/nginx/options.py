@@ -24,6 +24,7 @@ _HOST = re.compile(r"%s(?:\.%s)*" % (_LABEL, _LABEL))
 _IPV6 = re.compile(r"\[[0-9a-f:.]+\]")
 _LISTEN = re.compile(r"(?:(\*|[0-9.]+|\[[0-9a-f:.]+\]):)?([1-9][0-9]{0,4})")
 _PATH = re.compile(r"/[A-Za-z0-9._/@+=~-]+")
+_ABSOLUTE = "an absolute path of letters (A-Z, a-z), digits and ._/@+=~-"
 _SIZE = re.compile(r"[0-9]{1,9}[kmg]?")
 _TIME = re.compile(r"([1-9][0-9]{0,8})([smhdw]?)")
 _BASE_URL = re.compile(r"/(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*/)*")
@@ -48,10 +49,8 @@ def check(site: ProxySite) -> CheckedSite:
         _match("--server-name", name, _NAME, "a host name")
     for pair in site.certificates:
         for path in pair:
-            _match(
-                "--certificate, --certificate-key", path, _PATH, "an absolute path without spaces"
-            )
-    _match("--upstream-ca", site.upstream_ca, _PATH, "an absolute path without spaces")
+            _match("--certificate, --certificate-key", path, _PATH, _ABSOLUTE)
+    _match("--upstream-ca", site.upstream_ca, _PATH, _ABSOLUTE)
     _match("--max-body", site.max_body, _SIZE, "a size such as 100m")
     number, unit = site.max_body.rstrip("kmg"), site.max_body[-1]
     if 0 < int(number) * _BYTES.get(unit, 1) < NOTEBOOK_BYTES:
@@ -95,7 +94,7 @@ def _check_more(site: ProxySite) -> None:
         ("--health-check", site.health_check),
     ):
         if path is not None:
-            _match(option, path, _PATH, "an absolute path without spaces")
+            _match(option, path, _PATH, _ABSOLUTE)
     for origin in site.allow_origins:
         _match("--allow-origin", origin, _ORIGIN, "an origin such as https://lms.example.org")
     if site.auth_request is not None:
@@ -142,7 +141,7 @@ def _match(option: str, text: str, pattern: "re.Pattern[str]", expected: str) ->
 def _parse_listen(text: str) -> Listen:
     expected = "PORT, ADDRESS:PORT, [IPV6]:PORT or unix:/PATH"
     if text.startswith("unix:"):
-        _match("--listen", text[len("unix:") :], _PATH, expected)
+        _match("--listen", text[len("unix:") :], _PATH, _ABSOLUTE)
         return Listen(text, 0)
     address, port = _match("--listen", text, _LISTEN, expected).groups()
     if int(port) > 65535:
@@ -175,7 +174,7 @@ def _check_host(option: str, host: str) -> None:
 
 def _parse_upstream(text: str) -> Upstream:
     if text.startswith("unix:"):
-        _match("--upstream", text[len("unix:") :], _PATH, _UPSTREAM)
+        _match("--upstream", text[len("unix:") :], _PATH, _ABSOLUTE)
         return Upstream(text, "localhost", False)
     tls = text.startswith("https://")
     address = text[len("https://") :] if tls else re.sub("^http://", "", text)

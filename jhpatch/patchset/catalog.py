@@ -27,7 +27,8 @@ def own_patch_dir() -> str:
         path=installed,
         expected="a patch directory",
         found="nothing",
-        next="install jhpatch again from the same source and with the same tool",
+        next="install jhpatch again from the same source and with the same tool; with pip, "
+        "force it: pip install --force-reinstall",
     )
 
 

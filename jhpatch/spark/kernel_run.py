@@ -195,11 +195,13 @@ def _run_once(name: str, end: float, say: Callable[[str], None]) -> Outcome:
 
 
 def _not_started(manager: Any, error: Exception) -> Fault:
-    argv = getattr(getattr(manager, "kernel_spec", None), "argv", None) or [""]
+    spec = getattr(manager, "kernel_spec", None)
+    program = (getattr(spec, "argv", None) or [""])[0]
+    fill = {"path": os.path.join(getattr(spec, "resource_dir", None) or "", "kernel.json")}
     if isinstance(error, FileNotFoundError):
-        return Fault("kernel-program", "there is no program %s" % argv[0], argv[0])
-    words = "%s does not start: %s" % (argv[0], error)
-    return Fault("kernel-program" if isinstance(error, OSError) else "kernel-died", words, argv[0])
+        return Fault("kernel-program", "there is no program %s" % program, program, fill)
+    code = "kernel-program" if isinstance(error, OSError) else "kernel-died"
+    return Fault(code, "%s does not start: %s" % (program, error), program, fill)
 
 
 def fault_of(

@@ -9,7 +9,7 @@ import importlib
 import os
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
-from jhpatch.errors import Failed, Refused, install_command, jhpatch_command
+from jhpatch.errors import Failed, Refused, Usage, install_command, jhpatch_command
 from jhpatch.namedtuple import NamedTuple
 from jhpatch.spark import kernelspec, manifest
 from jhpatch.spark.kernelspec import Kernel
@@ -128,12 +128,12 @@ def all_kernels() -> Iterator[InstalledKernel]:
 
 
 def find(name: str) -> InstalledKernel:
-    """Return the installed kernel of a name, of any language. Raises Failed."""
+    """Return the installed kernel of a name, of any language. Raises Failed, Usage."""
     for kernel in all_kernels():
         if kernel.name == name.lower():
             return kernel
     names = ", ".join(kernel.name for kernel in kernels())
-    raise Failed(
+    raise Usage(
         "there is no kernel %s" % name,
         expected=names or "a kernel that kernelspec install has written",
         next=jhpatch_command("kernelspec", "list"),

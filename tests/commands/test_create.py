@@ -214,6 +214,13 @@ def outside(env):
 
 REFUSED = {
     "nothing is edited": ("pure", lambda env: None, "no file of pure was edited"),
+    "a row without a SHA-256": (
+        "pure",
+        lambda env: edit(
+            env, "pure-1.0.dist-info/RECORD", b"pure/b.py,", b"pure/no.py,,\npure/b.py,"
+        ),
+        "a file cannot be compared or patched: RECORD has no SHA-256",
+    ),
     "data outside of the site": ("with_data", outside, "outside of the site"),
     "a binary file": (
         "extension",

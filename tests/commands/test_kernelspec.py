@@ -166,7 +166,7 @@ def test_removing_gives_everything_back(install, jhpatch, host):
     answer = jhpatch(None, "kernelspec", "remove", "pyspark")
     assert os.listdir(str(directory_of(host))) == ["mine.txt"]
     assert any("mine.txt" in note for note in answer.document["notes"])
-    assert jhpatch(None, "kernelspec", "remove", "pyspark").code == 1
+    assert jhpatch(None, "kernelspec", "remove", "pyspark").code == 2
 
 
 def test_a_write_that_fails_leaves_no_kernel(install, host, monkeypatch):
@@ -259,10 +259,12 @@ def test_check_is_no_job_of_roots(install, jhpatch, monkeypatch):
     assert answer.code == 1 and "runuser -u NAME" in answer.error["next"]
 
 
-def test_check_of_what_is_not_there(jhpatch, host):
-    """A name that no kernel has."""
-    answer = jhpatch(None, "kernelspec", "check", "nosuch")
-    assert answer.code == 1 and "kernelspec list" in answer.error["next"]
+@pytest.mark.parametrize("action", ["check", "remove"])
+def test_a_name_that_no_kernel_has(jhpatch, host, action):
+    """An unknown name is a usage error, as that of a patch is."""
+    answer = jhpatch(None, "kernelspec", action, "nosuch")
+    assert answer.code == 2 and answer.error["code"] == "usage"
+    assert "kernelspec list" in answer.error["next"]
 
 
 def test_check_static_starts_nothing(install, jhpatch, host, as_user):

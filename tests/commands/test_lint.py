@@ -94,6 +94,17 @@ def test_context_ends_where_the_file_does(lint, patches):
     assert messages(lint()) == []
 
 
+def test_an_unchanged_crlf_line_is_no_added_one(lint, patches):
+    """Its trailing blank is the release's; one that the patch adds is found."""
+    before = UPSTREAM.replace(b"\n", b" \r\n")
+    after = before.replace(b"import json \r\n", b"import json \r\nimport sys\r\n")
+    assert after != before
+    put(patches, patch_text(before, after, Adds=""))
+    assert messages(lint()) == []
+    put(patches, patch_text(before, after.replace(b"import sys", b"import sys "), Adds=""))
+    assert messages(lint()) == ["an added line has trailing whitespace"]
+
+
 def test_hunks_stand_where_those_before_them_put_them(lint, patches):
     """A second hunk whose new line forgets what the first one added."""
     text = patch_text()

@@ -117,6 +117,15 @@ def test_a_file_without_a_sha256(site, row):
     assert reason not in edits.NOT_REFUSED
 
 
+@pytest.mark.parametrize(
+    "path, reason", [("../share/x.txt", "outside of the site"), ("../../bin/x", edits.SCRIPT)]
+)
+def test_a_file_without_a_sha256_that_no_patch_can_change(site, path, reason):
+    """No wheel helps: the reason is where the file is."""
+    (other,) = site({"app": {"app/a.py": b"1\n"}}, {}, path + ",,").others
+    assert other[0] == path and reason in other[1]
+
+
 def test_files_of_other_distributions(site):
     """A namespace package: each file is of the distribution in whose directory it lies."""
     distributions = {

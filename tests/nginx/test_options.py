@@ -97,6 +97,12 @@ def test_no_value_breaks_out(field, wrap, value):
             "--base-url: expected another path",
         ),
         (HUB._replace(proxy_read_timeout="5s"), "--proxy-read-timeout: expected more than"),
+        (
+            HUB._replace(certificates=(("/etc/\u00e9.pem", "/k"),)),
+            "expected an absolute path of letters (A-Z, a-z), digits and ._/@+=~-, found",
+        ),
+        (HUB._replace(listens=("unix:/a,b",)), "--listen: expected an absolute path of letters"),
+        (HUB._replace(upstreams=("unix:/a,b",)), "--upstream: expected an absolute path of"),
         (HUB._replace(max_body="1k"), "--max-body: expected 10m"),
         (HUB._replace(redirect_http=True, listens=("80",)), "expected no --listen on port 80"),
     ],

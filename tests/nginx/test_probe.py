@@ -153,6 +153,16 @@ def test_an_unknown_name_that_is_answered(jhpatch, tmp_path, own):
 
 
 @with_nginx
+def test_an_unknown_name_while_the_hub_is_down(jhpatch, tmp_path, own):
+    """nginx answers 502 by itself for each name, so nothing is known."""
+    down = ("127.0.0.1:%d" % ports.free(1)[0],)
+    with proxy(tmp_path, own, default_server=False, upstreams=down) as (url, _):
+        found = codes(check(jhpatch, url, own))
+        assert "page-missing" in found
+        assert not [code for code in found if code.startswith("name-unknown")]
+
+
+@with_nginx
 def test_certificates(jhpatch, tmp_path, own):
     """Nobody vouches for it; another name's; one that ends tomorrow."""
     with proxy(tmp_path, own) as (url, _):

@@ -9,6 +9,7 @@ import pytest
 from jhpatch.errors import BadPatch
 from jhpatch.patchset import catalog
 from jhpatch.patchset.edition import digest
+from jhpatch.report.next_command import Runner
 from testing.patch_files import HEADER, put
 
 VERSIONS = ">=1.0,<=1.4 | ==2.0rc1"
@@ -138,6 +139,14 @@ def test_two_editions_for_a_release_stop_a_change(tree, whole):
         for version, names in (("1.2", ["1.2-hooks"]), ("1.3", ["1.0-hooks"])):
             assert [one.name for one in known.fitting({"app": version})] == names
         assert len(known.fitting({"app": "3"})) == 2
+
+
+def test_a_jhpatch_without_its_patches(tmp_path, monkeypatch):
+    """pip installs a version again only if it is forced to."""
+    monkeypatch.setattr(catalog, "__file__", str(tmp_path / "jhpatch" / "patchset" / "x.py"))
+    with pytest.raises(BadPatch) as error:
+        catalog.own_patch_dir()
+    assert "pip install --force-reinstall" in Runner().shown(error.value.next)
 
 
 def test_our_own_patches_have_sound_headers():

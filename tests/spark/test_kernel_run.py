@@ -144,6 +144,8 @@ def test_what_cannot_be_started_is_a_finding(install, jhpatch, host, as_user, ch
     answer = jhpatch(None, "kernelspec", "check", "--timeout", "20")
     found = answer.document["findings"]
     assert answer.code == 3 and found[0]["code"] == code and word in found[0]["message"]
+    if code == "kernel-program":
+        assert found[0]["next"] == "correct argv in %s" % (directory_of(host) / "kernel.json")
 
 
 def outcome(streams, printed="", ended=None, result=()):
@@ -170,6 +172,15 @@ def test_a_fault_of_jhpatchs_own_kernel_counts():
     vague = causes.packed(Fault("spark-failed", "gateway exited"))
     said = {"stderr": "Unsupported class file major version 65\n"}
     assert outcome(said, result={"fault": vague}).code == "spark-java-unfit"
+
+
+def test_a_deprecated_python_is_not_the_cause_of_a_timeout():
+    """pyspark 3.4 warns of Python 3.7, and runs with it."""
+    warning = "context.py:317: FutureWarning: Python 3.7 support is deprecated in Spark 3.4.\n"
+    ended = kernel_run.Ended("spark-timeout", "the kernel did not finish")
+    assert outcome({"stderr": warning}, "", ended).code == "spark-timeout"
+    refused = {"stderr": "RuntimeError: Python 3.7 is not supported\n"}
+    assert outcome(refused, "", ended).code == "spark-python-unfit"
 
 
 def test_a_kernel_that_died_is_named_by_its_last_words():

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from jhpatch.errors import Failed, Refused
+from jhpatch.errors import Failed, Refused, Usage
 from jhpatch.spark import kernel_store, kernelspec
 from testing.kernels import directory_of
 from testing.spark_homes import write
@@ -84,9 +84,9 @@ def test_which_kernels_there_are(directory, files, host, monkeypatch):
     assert kernels["another"] == kernels["pyspark"] == "theirs"
     assert not {"broken", "latin", "large"} & set(kernels)
     assert kernel_store.find("Another").directory == str(host / "path" / "kernels" / "another")
-    with pytest.raises(Failed) as failed:
+    with pytest.raises(Usage) as unknown:
         kernel_store.find("nosuch")
-    assert "another" in failed.value.expected
+    assert "another" in unknown.value.expected
 
 
 def test_another_kernel_is_refused(directory, files):
