@@ -67,6 +67,8 @@ class PlannedSite(NamedTuple):
 def execute(run: Run, inspections: List[Inspection]) -> Result:
     """Execute ``run`` in each site. Errors of a site are in the result, not raised."""
     sites = [_inspect_and_plan(run, inspection) for inspection in inspections]
+    if run.dry_run:
+        sites = [_with_owner_checked(site) for site in sites]
     refused = any(site.error for site in sites)
     blocked = refused and not any(site.inspection.journal for site in sites)
     if run.dry_run or blocked or any(site.inspection.error for site in sites):
@@ -191,9 +193,7 @@ def _run_as_owners(run: Run, sites: List[PlannedSite]) -> Iterator[Tuple[str, Si
     for site in sites:
         inspection = site.inspection
         try:
-            python = inspection.environment.python
-            paths = [site.path] + ([python] if python else [])
-            uid = path_owners.owner_to_become(paths, _directories(site))
+            uid = _owner_to_become(site)
             groups.setdefault((uid, _group_to_join(uid, inspection)), []).append(inspection)
         except JhpatchError as error:
             errors[site.path] = error
@@ -212,6 +212,22 @@ def _run_as_owners(run: Run, sites: List[PlannedSite]) -> Iterator[Tuple[str, Si
             yield report.site, report
         if any(report.error for report in reports):
             return
+
+
+def _owner_to_become(site: PlannedSite) -> Optional[int]:
+    python = site.inspection.environment.python
+    paths = [site.path] + ([python] if python else [])
+    return path_owners.owner_to_become(paths, _directories(site))
+
+
+def _with_owner_checked(site: PlannedSite) -> PlannedSite:
+    """Add the error with which a run would refuse to write in the site."""
+    if site.error is None and (site.inspection.journal or _has_work(site)):
+        try:
+            _owner_to_become(site)
+        except JhpatchError as error:
+            return site._replace(error=error)
+    return site
 
 
 def _directories(site: PlannedSite) -> List[str]:

@@ -296,11 +296,12 @@ def test_a_source_that_does_not_compile_is_refused(tmp_path, make_site, jhpatch)
 
 @ROOT_ONLY
 def test_root_refuses_what_everybody_can_write(env, jhpatch):
-    """A site that everybody can write: exit code 5, with the path and the mode."""
+    """A site that everybody can write: exit code 5, with the path and the mode; foretold, too."""
     os.chmod(env.site, 0o777)
-    answer = jhpatch(env, "apply")
-    assert answer.code == 5, answer
-    assert "777" in answer.error["found"] and answer.error["path"] == env.site
+    for options in ((), ("--dry-run",)):
+        answer = jhpatch(env, "apply", *options)
+        assert answer.code == 5, answer
+        assert "777" in answer.error["found"] and answer.error["path"] == env.site
 
 
 @ROOT_ONLY
@@ -312,6 +313,7 @@ def test_root_refuses_a_directory_in_the_site_that_others_can_write(env, jhpatch
     os.makedirs(directory, exist_ok=True)
     os.chown(directory, owner, owner)
     os.chmod(directory, 0o777 if owner == 0 else 0o755)
+    assert unchanged(jhpatch, env, (5, "apply", "--dry-run")).error["path"] == directory
     answer = unchanged(jhpatch, env, (5, "apply"))
     assert answer.error["path"] == directory and "uid %d" % owner in answer.error["found"]
     if owner:
