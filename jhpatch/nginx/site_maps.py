@@ -23,7 +23,7 @@ map "$%(prefix)s_upgrade $http_accept" $%(prefix)s_long {
 %(host_map)s
 # 1 if a page of another origin sends the request. The hub exempts websockets from its
 # XSRF check, so only Origin keeps other pages from running code in a user's kernel.
-# Scripts with a token send no Origin.
+# Scripts with a token usually send no Origin.
 map "%(scheme)s://%(host)s $http_origin" $%(prefix)s_foreign {
     default 1;
     '~^[^ ]* $' 0;
