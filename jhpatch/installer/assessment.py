@@ -123,7 +123,9 @@ def _current(
         (candidate for candidate in editions if candidate.name == applied.edition), None
     )
     if edition is None:
-        return states.APPLIED, Reason("no patch directory of this run has this patch")
+        return states.APPLIED, Reason(
+            "no patch directory of this run has this patch for this release"
+        )
     if edition.not_needed or digest(edition) != applied.digest:
         return states.OUTDATED, Reason("the patch directory has another version of this patch")
     return states.APPLIED, None

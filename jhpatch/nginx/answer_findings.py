@@ -22,12 +22,10 @@ KINDS: Dict[str, FindingKind] = {
             *("--certificate", "FILE", "--certificate-key", "FILE"),
         ),
     ),
-    "certificate": note(
-        "browsers accept the certificate if they trust the same authorities as this host"
-    ),
+    "certificate": note("browsers accept the certificate if they trust its authority"),
     "certificate-refused": error(
-        "browsers that trust the same authorities as this host warn of the certificate, and users "
-        "learn to ignore such warnings",
+        "if browsers do not accept the certificate either, they warn of it, and users learn to "
+        "ignore such warnings",
         shell_command("openssl", "s_client", "-connect", "{host}:{port}", "-servername", "{host}"),
     ),
     "cookie-not-sent": warning(
@@ -81,7 +79,7 @@ KINDS: Dict[str, FindingKind] = {
         "Set in nginx: proxy_set_header Host $http_host;",
     ),
     "upgrade-lost": error(
-        "the server received the request without the headers of an upgrade, so no websocket opens",
+        "the server did not receive all headers of the upgrade, so no websocket opens",
         jhpatch_command("nginx", "check", "CONFIG"),
     ),
     "origin-refused": note("nginx or the user's server refused a websocket from that origin"),

@@ -63,8 +63,8 @@ map $http_host $%(prefix)s_host {
 _UPSTREAM = """
 upstream %s {
 %s    keepalive 16;
-    # The hub's proxy closes idle connections after 5 s. nginx must close them earlier,
-    # because a POST on a connection that is being closed fails with 502.
+    # By default, the hub's proxy closes idle connections after 5 s. nginx must close them
+    # earlier, because a POST on a connection that is being closed fails with 502.
     keepalive_timeout 4s;
 }
 """
