@@ -11,7 +11,7 @@ if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
 
-_NO_MEMORY = b"jhpatch: out of memory; nothing is left half done\n"
+_NO_MEMORY = b"jhpatch: out of memory; no site is half changed\n"
 
 
 def main() -> int:
@@ -39,7 +39,7 @@ def _last_words(error: Exception) -> None:
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         os.write(2, _NO_MEMORY)
     else:
-        words = b"jhpatch: cannot print the result (%s); nothing is left half done\n"
+        words = b"jhpatch: cannot print the result (%s); no site is half changed\n"
         os.write(2, words % type(error).__name__.encode())
 
 

@@ -72,4 +72,4 @@ def test_a_result_that_cannot_be_printed_is_one_line(error, words):
         text = done.stderr.decode()
         shown = bool(verbose) and error != "MemoryError()"
         assert ("Traceback" in text) == shown
-        assert shown or text == "jhpatch: %s; nothing is left half done\n" % words
+        assert shown or text == "jhpatch: %s; no site is half changed\n" % words

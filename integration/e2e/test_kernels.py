@@ -69,7 +69,7 @@ def test_spark_is_there_when_it_is_used(notebook: Browser) -> None:
     with notebook.start_kernel("pyspark") as kernel:
         lines = kernel.run(_USE).splitlines()
     assert "seen ['sc', 'spark']" in lines and "before 0" in lines
-    assert any("starts when it is used" in line for line in lines)
+    assert any("connects when it is used" in line for line in lines)
     assert "rows 5" in lines and "application application_1_0001" in lines
     assert "after 1 SparkContext" in lines
 

@@ -115,7 +115,7 @@ def read(site, path):
 
 
 NO_MEMORY = re.compile(
-    rb"jhpatch: (out of memory|cannot print the result \(\w+\)); nothing is left half done\n"
+    rb"jhpatch: (out of memory|cannot print the result \(\w+\)); no site is half changed\n"
 )
 """All that is said where memory is too short even for a document. CPython without memory may
 raise what it likes: 3.11 has called a function with the arguments of another.

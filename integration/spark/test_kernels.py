@@ -134,5 +134,5 @@ def test_an_idle_session_is_stopped_and_the_users_names_for_it_start_another(sta
     count, name, jvm = printed(notebook, code).split()
     assert (count, name) == ("3", "report")
     until(lambda: not os.path.exists("/proc/%s" % jvm), LIMIT)
-    assert "starts when it is used" in notebook.run("mine")
+    assert "connects when it is used" in notebook.run("mine")
     assert printed(notebook, "print(mine.range(4).count())") == "4"

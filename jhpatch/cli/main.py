@@ -166,9 +166,9 @@ def _step_after(error: BaseException, command: Optional[str]) -> NextStep:
 def _describe(error: BaseException) -> Tuple[str, Optional[str]]:
     """Return the message and the path of an error that is no JhpatchError."""
     if isinstance(error, KeyboardInterrupt):
-        return "interrupted; nothing is left half done", None
+        return "interrupted; no site is half changed", None
     if isinstance(error, MemoryError):
-        return "out of memory; nothing is left half done", None
+        return "out of memory; no site is half changed", None
     if isinstance(error, ImportError):
         return "cannot import a module: %s" % error, error.path
     if isinstance(error, OSError):

@@ -189,7 +189,8 @@ def parser(name: Optional[str], whole: bool = False) -> _Parser:
         allow_abbrev=False,
     )
     help_text = (
-        "Show the versions of jhpatch and Python, and the newest release that each patch supports"
+        "Show the version of jhpatch, the newest release that each of its patches supports, and "
+        "the version of Python"
     )
     parser.add_argument("--version", action=_Version, nargs=0, help=help_text)
     add_output_options(parser)

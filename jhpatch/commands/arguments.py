@@ -62,7 +62,7 @@ def add_arguments(
     add_only_patches(parser)
     add_output_options(parser)
     if changes:
-        add("--dry-run", action="store_true", help="Show what would be done; write nothing")
+        add("--dry-run", action="store_true", help="Show what would be done, without doing it")
         add(
             "--lock-timeout",
             type=number(0, 86400, "seconds"),

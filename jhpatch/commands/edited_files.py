@@ -212,7 +212,7 @@ def _release_files(
         raise Refused(
             "the original bytes of a file are not available",
             path=path,
-            expected="sha256:%s, as RECORD states" % hashes[path],
+            expected="sha256:%s" % hashes[path],
             found="; ".join(found.tried),
             next="name the wheel that was installed: --wheel WHEEL",
         )

@@ -228,7 +228,7 @@ def _list(arguments: argparse.Namespace) -> Result:
         if kernel.spec.problem
     ]
     if not kernels:
-        notes.append("no PySpark kernel is installed; kernelspec install writes one")
+        notes.append("no PySpark kernel was found; kernelspec install writes one")
     return Result("kernelspec", Kernels(tuple(rows)), notes=tuple(notes))
 
 

@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> Result:
         return Result("lint", PatchErrors(()), changed=True, notes=notes)
     report = lint.check(directories, arguments.wheel, arguments.wheels)
     sound = _counted(report.editions, "valid header")
-    compared = "no release was compared byte for byte: use --wheels DIR"
+    compared = "no release was compared byte for byte (see --wheels)"
     if report.releases:
         count = _counted(report.releases, "comparison")
         compared = "made %s of a patch file with the bytes of a release" % count

@@ -36,7 +36,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--nginx-version",
         metavar="VERSION",
         help="Assume that this version of nginx reads the configuration (default: that of the "
-        "installed nginx, which then also checks the configuration)",
+        "installed nginx)",
     )
     add(
         "--hub-version",

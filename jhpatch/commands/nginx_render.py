@@ -33,8 +33,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--upstream",
         metavar="HOST:PORT",
         help="Pass requests to the hub's proxy at this address, https://HOST:PORT if it uses TLS, "
-        "or unix:/PATH; required; can be given more than once: nginx uses a later one if an "
-        "earlier one does not answer",
+        "or unix:/PATH; required; can be given more than once: nginx uses the others if the "
+        "first does not answer",
         **repeatable,
     )
     add(
@@ -136,7 +136,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--auth-request",
         metavar="URL",
-        help="Authenticate each request with oauth2-proxy at http://HOST:PORT",
+        help="Authenticate requests with oauth2-proxy at http://HOST:PORT",
     )
     add(
         "--upstream-ca",
@@ -186,7 +186,7 @@ def run(arguments: argparse.Namespace) -> Result:
     if dry_run:
         return result._replace(would_change=True, notes=("would write %s" % path,))
     output.write(path, after, before)
-    reload = NextStep("nginx -t && systemctl reload nginx")
+    reload = NextStep("check the configuration with nginx -t, then reload nginx")
     return result._replace(changed=True, notes=("wrote %s" % path,), next=reload)
 
 

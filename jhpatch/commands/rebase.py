@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="Write a new patch file here (default: beside those for other releases)",
     )
-    add("--dry-run", action="store_true", help="Show what would be written; write nothing")
+    add("--dry-run", action="store_true", help="Show what would be written, without writing it")
     add_wheels(parser)
     add_patches(parser)
     add_only_patches(parser)

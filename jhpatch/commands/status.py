@@ -31,7 +31,7 @@ _LIMIT = 60.0  # seconds, to inspect an environment as its user
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``status``."""
-    help_text = "Show the environments of all running hubs and users' servers"
+    help_text = "Show the environments of running hubs and users' servers"
     parser.add_argument("--all", action="store_true", help=help_text)
     add_shared_arguments(parser)
 

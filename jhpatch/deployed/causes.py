@@ -35,7 +35,7 @@ CAUSES: Dict[str, Cause] = {
     "kernel-program": Cause(
         "error",
         "Jupyter starts the program that argv names; a wrapper script starts other programs",
-        "correct argv in {path}",
+        "correct argv in {path}, or the script that argv names",
     ),
     "kernel-no-ipykernel": Cause(
         "error",
@@ -44,8 +44,8 @@ CAUSES: Dict[str, Cause] = {
     ),
     "kernel-startup": Cause(
         "warning",
-        "the file that PYTHONSTARTUP names defines spark and sc in a notebook",
-        "correct PYTHONSTARTUP in {path}",
+        "a PySpark kernel can define spark and sc in the file that PYTHONSTARTUP names",
+        "correct PYTHONSTARTUP in {path} or in the environment of the Jupyter server",
     ),
     "kernel-variable": Cause(
         "warning",
@@ -65,7 +65,7 @@ CAUSES: Dict[str, Cause] = {
     ),
     "spark-py4j": Cause(
         "error",
-        "pyspark communicates with Java through py4j, and needs the py4j of its own release",
+        "pyspark communicates with Java through py4j, and needs a matching release of py4j",
         INSTALL + "--spark-home DIR",
     ),
     "spark-mixed": Cause(
@@ -75,7 +75,8 @@ CAUSES: Dict[str, Cause] = {
     ),
     "spark-submit-args": Cause(
         "error",
-        "pyspark passes PYSPARK_SUBMIT_ARGS to spark-submit; its last word must be pyspark-shell",
+        "pyspark passes PYSPARK_SUBMIT_ARGS to spark-submit, which needs pyspark-shell after the"
+        " options",
         INSTALL + "--spark-home DIR",
     ),
     "spark-driver-memory": Cause(
@@ -85,13 +86,13 @@ CAUSES: Dict[str, Cause] = {
     ),
     "spark-package": Cause(
         "error",
-        "before Spark starts, spark-submit loads everything that --packages and --jars name",
-        "correct --packages or --jars in PYSPARK_SUBMIT_ARGS",
+        "Spark must find the packages and jars that its settings name",
+        "correct the packages or jars in PYSPARK_SUBMIT_ARGS or spark-defaults.conf",
     ),
     "spark-master": Cause(
         "error",
         "Spark requests its executors from the master",
-        "correct --master in PYSPARK_SUBMIT_ARGS, or start that master",
+        "correct the master in PYSPARK_SUBMIT_ARGS or spark-defaults.conf, or start that master",
     ),
     "spark-worker-python": Cause(
         "error",
@@ -153,13 +154,14 @@ CAUSES: Dict[str, Cause] = {
     "spark-token-expired": Cause(
         "error",
         "a delegation token has a maximum life, and Spark did not obtain a new one in time",
-        "start another session: spark.stop(), then use spark again. In a kernel that jhpatch did "
-        "not write, set spark.kerberos.renewal.credentials=ccache, which Spark 3.0 or later reads",
+        "restart the kernel. In a kernel that jhpatch did not write, set "
+        "spark.kerberos.renewal.credentials=ccache, which Spark 3.0 or later reads",
     ),
     "yarn-unreachable": Cause(
         "error",
-        "Spark requests its executors from the ResourceManager",
-        "check whether the ResourceManager runs, and whether a firewall drops TCP to its port",
+        "Spark contacts YARN and HDFS at the addresses of the Hadoop configuration",
+        "check whether the servers in the message run, and whether a firewall drops TCP to their"
+        " ports",
     ),
     "yarn-queue": Cause(
         "error",

@@ -82,7 +82,7 @@ def _properties(path: str) -> Iterator[Tuple[str, str]]:
     if len(data) > CAP:
         raise ValueError("larger than %d bytes" % CAP)
     if b"<!ENTITY" in data:
-        raise ValueError("the file defines entities, which no Hadoop configuration needs")
+        raise ValueError("the file defines XML entities, which jhpatch does not read")
     for row in xml.etree.ElementTree.fromstring(data).iter("property"):
         name, value = row.findtext("name"), row.findtext("value")
         if name:

@@ -140,7 +140,7 @@ def numbers(version: str) -> Tuple[int, ...]:
 def judged_java(spark: str, java: Optional[Java], home: str) -> Iterator[Fault]:
     """Yield a fault if there is no Java, or one that this Spark does not support."""
     if java is None:
-        where = "JAVA_HOME is %s, but %s/bin/java is not an executable file" % (home, home)
+        where = "the Java home is %s, but %s/bin/java is not an executable file" % (home, home)
         words = where if home else "JAVA_HOME is not set, and there is no java on PATH"
         yield Fault("spark-java-missing", words, home)
         return

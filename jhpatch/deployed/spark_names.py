@@ -54,7 +54,7 @@ class Lazy:
         return {"text/plain": repr(self)}
 
     def __repr__(self) -> str:
-        return "<%s: starts when it is used>" % _KINDS[self._jhpatch[1]]
+        return "<%s: connects when it is used>" % _KINDS[self._jhpatch[1]]
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:

@@ -124,7 +124,7 @@ def _current(
     )
     if edition is None:
         return states.APPLIED, Reason(
-            "no patch directory has this patch for this release any more"
+            "no patch directory of this run has this patch for this release"
         )
     if edition.not_needed or digest(edition) != applied.digest:
         return states.OUTDATED, Reason("the patch directory has another version of this patch")
@@ -200,14 +200,14 @@ def _decide(snapshot: SiteSnapshot, base: PatchStatus, modules: Set[str]) -> Pat
             return base._replace(state=states.PRISTINE)
         return base._replace(
             state=states.SUPERSEDED,
-            reason=Reason("the distribution was installed again after the patch was applied"),
+            reason=Reason("the files are unpatched again, for example after a reinstallation"),
             leftovers=_leftovers(snapshot, base.applied),
         )
     if all(file.state == states.AFTER and file.found == file.expected for file in files):
         return base._replace(state=states.APPLIED, reason=Reason("unrecorded", UNRECORDED))
     return base._replace(
         state=states.OUTDATED,
-        reason=Reason("the files come from different versions of the patch"),
+        reason=Reason("the patch is applied only in part, or in another version"),
     )
 
 
@@ -268,7 +268,7 @@ def _assess_other(snapshot: SiteSnapshot, base: PatchStatus, file: FileReport) -
     distribution = base.distribution
     content = distribution and distribution.record and snapshot.read(distribution.record)
     if content and file.found and record.stated(record.parse(content), file.path) == file.found:
-        text = "another build: no patch file has the hash that RECORD has for %s" % file.path
+        text = "another build: RECORD has another hash of %s than the patch" % file.path
         return base._replace(state=states.UNSUPPORTED, reason=Reason(text))
     message = "is missing" if file.found is None else "was modified"
     return base._replace(state=states.MODIFIED, reason=Reason("%s %s" % (file.path, message)))

@@ -41,6 +41,6 @@ def refusal(patch: str, site: str, path: str, copy: str) -> Refused:
         path="%s/%s" % (site, path),
         expected="a module that Python imports from its source",
         found=copy,
-        next="build the distribution from patched source, or install it without compiled "
-        "modules (pip's --no-binary)",
+        next="build the distribution from patched source, or install a build without compiled "
+        "modules",
     )

@@ -172,7 +172,7 @@ def unpatchable(path: str, data: Optional[bytes]) -> Optional[str]:
     if re.match(r"[./]+bin/", path):
         return SCRIPT  # some installers leave the wheel's hash in RECORD
     if not is_relative(path):
-        return "it is outside of the site, and jhpatch changes only files in a site"
+        return "it is outside of the site"
     if not is_of_a_package(path):
         return "it is a metadata file, or a unified diff would have to quote its name"
     if data is not None and b"\0" in data:

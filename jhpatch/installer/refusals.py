@@ -33,7 +33,7 @@ def of_apply(
         )
     if outdated and snapshot.state and is_newer(snapshot.state.tool, tool):
         return Refused(
-            "%s was applied by a newer jhpatch" % status.patch,
+            "%s: a newer jhpatch has changed this site" % status.patch,
             path=snapshot.path,
             expected="jhpatch %s or older" % tool,
             found="jhpatch " + snapshot.state.tool,

@@ -15,8 +15,8 @@ from jhpatch.report import states
 
 _ELSEWHERE = (
     "install jhpatch into an environment of its own that only root can write, such as "
-    "/opt/jhpatch, and run the same command there, with --python PYTHON for the environment to "
-    "patch"
+    "/opt/jhpatch, and run the same command there; name the environment to patch with --python or "
+    "--site"
 )
 
 
@@ -128,13 +128,13 @@ def refuse_nothing_here(
 
 def _nothing_here(inspections: List[Inspection], named: FrozenSet[str]) -> Refused:
     message = "no distribution that jhpatch can patch is installed here"
-    expected = "jupyterhub, notebook, jupyter_server, or a distribution of your own patches"
+    expected = "a distribution that has patches, such as jupyterhub"
     if named:
         message = "no distribution of these patches is installed here"
         expected = " or ".join(sorted({name.partition("/")[0] for name in named}))
     found = "none of them"
     step: Union[str, NextStep] = (
-        "name the environment of the hub: --python /path/to/the/hub/bin/python"
+        "name the environment that has the distribution: --python /path/to/bin/python"
     )
     for site in inspections:
         broken = site.snapshot.abandoned

@@ -90,6 +90,6 @@ def _finding(path: str, recorded: Optional[str], digest: Optional[str]) -> Faile
         "a file of jhpatch differs from its RECORD",
         path=path,
         expected="sha256:" + recorded if recorded else "no such file",
-        found="sha256:" + digest if digest else "not a regular file",
+        found="sha256:" + digest if digest else "no regular file",
         next=reinstall_jhpatch(),
     )

@@ -61,7 +61,7 @@ _KINDS: Dict[str, FindingKind] = {
         "let only root write the file and each directory above it",
     ),
     "config-syntax": error(
-        "the hub cannot load such a file, and does not start",
+        "the hub does not start with a file that its Python cannot parse",
         "correct the file as the message describes",
     ),
     "config-not-read": note(
@@ -87,7 +87,7 @@ _KINDS: Dict[str, FindingKind] = {
     ),
     "class-name-wrong": error(
         "the hub imports the class by this name, and does not start if that fails",
-        "set c.JupyterHub.{name} to a dotted name ('package.module.Class') or a registered name",
+        "set c.JupyterHub.{name} to a dotted name, such as 'package.module.Class'",
     ),
     "environment-ccache-shared": error(
         "JupyterHub passes this value unchanged to each server, so all users share one cache",
@@ -100,8 +100,8 @@ _KINDS: Dict[str, FindingKind] = {
         "without isolate_tmp, dynamic_users and username_template",
     ),
     "spawner-unknown": note(
-        "the hub obtains tickets for subclasses of LocalProcessSpawner, SudoSpawner and "
-        "SystemdSpawner that share this host's /tmp",
+        "the hub obtains tickets only for servers that run as their user, on this host and with "
+        "this host's /tmp",
         "see the hub's log at the next spawn",
     ),
     "authenticator-bypasses-pam": error(
@@ -113,7 +113,8 @@ _KINDS: Dict[str, FindingKind] = {
         "call super().{name}() in this method",
     ),
     "authenticator-unknown": warning(
-        "only a subclass of PAMAuthenticator that calls super() runs the patched code",
+        "the patched code is in PAMAuthenticator, and doctor does not know whether this "
+        "authenticator runs it",
         "see the hub's log at the next login",
     ),
     # what kinit prints
@@ -127,7 +128,7 @@ _KINDS: Dict[str, FindingKind] = {
         "synchronize this host's clock; check it with chronyc tracking or timedatectl",
     ),
     "kinit-client-unknown": error(
-        "the realm has no such principal: its name or its realm is wrong",
+        "the KDC does not know this principal",
         "correct c.KerberosTicket.principal or c.KerberosTicket.principal_map, or have the "
         "administrator of the realm create the principal",
     ),

@@ -133,10 +133,10 @@ def check_exposure(
         return
     is_private = file.gid in private_gids and not file.has_acl
     if file.mode & 0o004 or (file.mode & 0o040 and not is_private):
-        who = "the group with gid %d can read it" % file.gid
+        who = "the mode lets the group with gid %d read the file" % file.gid
         if file.has_acl:
             who = "its access control list can let others read it"
-        who = "every user can read it" if file.mode & 0o004 else who
+        who = "the mode lets every user read the file" if file.mode & 0o004 else who
         message = "%s: %s: %s" % (account.name, describe(file), who)
         place = Place(file, account, runs_as)
         yield finding("keytab-exposed", message, file.path, account.name, place)

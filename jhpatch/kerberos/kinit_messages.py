@@ -8,7 +8,7 @@ INIT_FAILED = "krb5-init-failed"
 NOT_STARTED = "kinit-not-started"
 """The code of messages about a program that did not start."""
 UNTRUSTED = (
-    "as root, doctor does not run klist or kinit with a krb5.conf that an ordinary user can write"
+    "doctor does not run klist or kinit as root with a krb5.conf that an ordinary user can write"
 )
 
 # MIT krb5 1.15 to 1.21: src/lib/krb5/error_tables/krb5_err.et, k5e1_err.et, kv5m_err.et,

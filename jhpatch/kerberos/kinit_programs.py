@@ -80,7 +80,9 @@ def check_kinits(kinits: Tuple[KinitProgram, ...], is_set: bool = False) -> Iter
     used = kinits[0]
     yield finding("kinit", "%s %s" % (used.kind, used.version or "krb5"), used.path)
     if used.writer:
-        message = "users other than root can write %s (owner uid %d, mode %04o)"
+        message = (
+            "users other than root can write %s or a directory above it (owner uid %d, mode %04o)"
+        )
         message = message % (used.path, used.writer.uid, used.writer.mode)
         yield finding("kinit-writable", message, used.writer.path)
     if used.kind == "conda":

@@ -71,7 +71,7 @@ KINDS: Dict[str, FindingKind] = {
         shell_command("getent", "hosts", "{host}"),
     ),
     "kdc-unreachable": error(
-        "kinit cannot contact any KDC of the realm, so no user can obtain or renew a ticket",
+        "kinit received no answer from any KDC of the realm",
         "check whether {host} listens on port {port}, and whether a firewall drops UDP or TCP to "
         "this port",
     ),

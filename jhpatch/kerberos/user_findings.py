@@ -87,7 +87,7 @@ KINDS: Dict[str, FindingKind] = {
         "replace the file with a keytab that belongs to {user}",
     ),
     "keytab-replaceable": error(
-        "other users can write this part of the path, and can therefore replace the keytab",
+        "users who can write this part of the path can replace the keytab",
         "move the keytab to a path that only {user} and root can change",
     ),
     "keytab-malformed": error(

@@ -48,8 +48,7 @@ def _numbered(before: bytes, after: bytes, path: str) -> List[Tuple[int, Inserti
         by_line.update(_in_method(owner, method, inserted, lines))
     for number in sorted(inserted - set(by_line)):
         raise doubtful(
-            "the patch inserts a line that is not an import, a decorator or a call at the end of "
-            "a method",
+            "rebase can insert only some imports, decorators and calls at the end of a method",
             "%s, line %d" % (path, number),
             found=lines[number - 1].strip(),
         )

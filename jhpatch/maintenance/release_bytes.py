@@ -60,18 +60,18 @@ def find(name: str, version: str, hashes: Dict[str, str], sources: Sources) -> F
         refuse_other_release(wheel, name, version)
         if take(wheels.read_files(wheel, hashes)):
             return found
-        found.tried.append("%s has other bytes" % os.path.basename(wheel))
+        found.tried.append("%s does not contain the original" % os.path.basename(wheel))
     for wheel in wheels.of_release(name, version, sources.directory):
         if take(wheels.read_files(wheel, hashes)):
             return found
-        found.tried.append("%s has other bytes" % os.path.basename(wheel))
+        found.tried.append("%s does not contain the original" % os.path.basename(wheel))
     if sources.cache:
         try:
             for wheel in _cached(wheels.cache_directory(), name, version):
                 with contextlib.suppress(Failed):
                     if take(wheels.read_files(wheel, hashes)):
                         return found
-            found.tried.append("pip's cache has no such wheel")
+            found.tried.append("pip's cache has no wheel with the original")
         except Failed as error:
             found.tried.append(error.message)
     if sources.network:
@@ -79,7 +79,7 @@ def find(name: str, version: str, hashes: Dict[str, str], sources: Sources) -> F
             with wheels.directory_for_downloads(sources.directory) as directory:
                 if take(wheels.read_files(wheels.fetch(name, version, directory), hashes)):
                     return found
-                found.tried.append("the wheel of the package index has other bytes")
+                found.tried.append("the wheel of the package index does not contain the original")
         except Failed as error:
             found.tried.append(error.message)
     return found

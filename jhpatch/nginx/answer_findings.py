@@ -7,7 +7,7 @@ from jhpatch.errors import jhpatch_command, shell_command
 
 KINDS: Dict[str, FindingKind] = {
     "unreachable": error(
-        "jhpatch received no answer, and could not run the remaining checks",
+        "jhpatch could not run the remaining checks",
         "Check whether {host} listens on port {port}, and whether a firewall drops TCP to this "
         "port",
     ),
@@ -22,21 +22,22 @@ KINDS: Dict[str, FindingKind] = {
             *("--certificate", "FILE", "--certificate-key", "FILE"),
         ),
     ),
-    "certificate": note(
-        "browsers accept the certificate if they trust the same authorities as this host"
-    ),
+    "certificate": note("browsers accept the certificate if they trust its authority"),
     "certificate-refused": error(
-        "browsers warn of an untrusted certificate, and users learn to ignore such warnings",
+        "if browsers do not accept the certificate either, they warn of it, and users learn to "
+        "ignore such warnings",
         shell_command("openssl", "s_client", "-connect", "{host}:{port}", "-servername", "{host}"),
     ),
     "cookie-not-sent": warning(
         "a program that has the cookie can act as the user, so jhpatch sends it only over TLS to "
         "a server with a verified certificate",
-        "Name the authority of the certificate with --ca FILE, or omit --cookie-file",
+        "Use an https:// URL and name the authority of its certificate with --ca FILE, or omit "
+        "--cookie-file",
     ),
     "certificate-expiring": warning(
         "browsers refuse an expired certificate",
-        "Renew the certificate, then: " + shell_command("nginx", "-s", "reload"),
+        "Renew the certificate, then run as root on the host of nginx: "
+        + shell_command("nginx", "-s", "reload"),
     ),
     "protocols": note("the TLS versions that browsers can use"),
     "protocol-old": error(
@@ -46,10 +47,10 @@ KINDS: Dict[str, FindingKind] = {
         "current browsers support nothing older than TLS 1.2",
         "Set in nginx: ssl_protocols TLSv1.2 TLSv1.3;",
     ),
-    "name-unknown-closed": note("nginx itself refused or closed the request for this host name"),
+    "name-unknown-closed": note("the hub did not answer the request for this host name"),
     "name-unknown-answered": warning(
-        "with DNS rebinding, a page under an attacker's name reaches the hub, and its Origin "
-        "equals Host",
+        "if the hub answered, a page under an attacker's name can reach it (DNS rebinding), with "
+        "an Origin that equals Host",
         "To print the default server to add: " + jhpatch_command("nginx", "check", "-v", "CONFIG"),
     ),
     "page-missing": error(
@@ -58,14 +59,13 @@ KINDS: Dict[str, FindingKind] = {
         "proxy_pass",
     ),
     "page-elsewhere": error(
-        "the hub's pages refer to paths outside the path of --url: nginx changes the path, or "
-        "--url lacks the base URL",
+        "the login page refers outside the path of --url, usually because nginx changes the path "
+        "or --url lacks the base URL",
         "Write proxy_pass without a path, and set c.JupyterHub.base_url to the path of the "
         "location",
     ),
     "stylesheet-missing": error(
-        "pages lack styles and scripts, usually because another location of nginx answers for "
-        "them",
+        "pages lack styles, usually because another location of nginx answers for them",
         jhpatch_command("nginx", "check", "CONFIG"),
     ),
     "xsrf-httponly": error(
@@ -79,10 +79,10 @@ KINDS: Dict[str, FindingKind] = {
         "Set in nginx: proxy_set_header Host $http_host;",
     ),
     "upgrade-lost": error(
-        "the server received the request without the headers of an upgrade, so no websocket opens",
+        "the server did not receive all headers of the upgrade, so no websocket opens",
         jhpatch_command("nginx", "check", "CONFIG"),
     ),
-    "origin-refused": note("a page of that origin cannot open a websocket to a user's kernel"),
+    "origin-refused": note("nginx or the user's server refused a websocket from that origin"),
     "origin-foreign-accepted": error(
         "if the browser sends the hub's cookies along, a page of this origin can run code in the "
         "user's kernel",
@@ -90,14 +90,13 @@ KINDS: Dict[str, FindingKind] = {
         + jhpatch_command("nginx", "check", "CONFIG"),
     ),
     "origin-not-told-apart": warning(
-        "the reverse proxy passes on requests from other origins; only the server can refuse "
-        "them, and it cannot if nginx clears Origin",
+        "this answer does not show whether a page of this origin can open a websocket",
         "Write the site file with jhpatch nginx render, or run this check again with "
         "--cookie-file FILE",
     ),
-    "origin-none": note("scripts with a token send no Origin"),
+    "origin-none": note("scripts with a token usually send no Origin"),
     "origin-none-refused": warning(
-        "scripts with a token send no Origin, so they are refused",
+        "scripts with a token usually send no Origin, and are then refused",
         "Let nginx accept requests without Origin",
     ),
 }

@@ -39,7 +39,7 @@ class Answer(NamedTuple):
 
     def __str__(self) -> str:
         if self.status is None:
-            return "closed"
+            return "no answer"
         return "%d%s" % (self.status, " by nginx itself" if self.is_nginx else "")
 
 

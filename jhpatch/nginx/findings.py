@@ -71,12 +71,13 @@ _KINDS: Dict[str, FindingKind] = {
         "Replace this directive with: {headers}{map}",
     ),
     "http-1.0": warning(
-        "websockets need HTTP/1.1; nginx before 1.29.7 uses 1.0 by default, and the hub's proxy "
-        "does not support HTTP/2",
+        "websockets need HTTP/1.1; nginx before 1.29.7 uses 1.0 by default, and the hub's "
+        "default proxy does not support HTTP/2",
         "{change} proxy_http_version 1.1;",
     ),
     "timeout-below-ping": error(
-        "the server sends a ping every 30 s, and nginx closes an idle websocket before that",
+        "by default, the server sends a ping every 30 s; nginx closes an idle websocket before "
+        "that",
         "Replace this directive with: {name} 1d;",
     ),
     "body-limit": error(
@@ -160,7 +161,7 @@ _KINDS: Dict[str, FindingKind] = {
         "c.ServerApp.allow_origin",
     ),
     "request-withheld": error(
-        "the hub and the servers need all headers and the body of each request",
+        "the hub and the servers need what nginx withholds here",
         "Remove this directive.",
     ),
     "cookies-withheld": error(
@@ -192,7 +193,8 @@ _KINDS: Dict[str, FindingKind] = {
         "Replace this directive with: proxy_next_upstream error timeout;",
     ),
     "no-forwarded-proto": warning(
-        "the hub assumes plain http: its cookies lack Secure, and its redirects can lead to http",
+        "over a plain http upstream, the hub assumes that browsers use http: its cookies lack "
+        "Secure, and its redirects can lead to http",
         "Add: proxy_set_header X-Forwarded-Proto {scheme};",
     ),
     "forwarded-proto-wrong": warning(

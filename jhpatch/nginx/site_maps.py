@@ -23,7 +23,7 @@ map "$%(prefix)s_upgrade $http_accept" $%(prefix)s_long {
 %(host_map)s
 # 1 if a page of another origin sends the request. The hub exempts websockets from its
 # XSRF check, so only Origin keeps other pages from running code in a user's kernel.
-# Scripts with a token send no Origin.
+# Scripts with a token usually send no Origin.
 map "%(scheme)s://%(host)s $http_origin" $%(prefix)s_foreign {
     default 1;
     '~^[^ ]* $' 0;
@@ -63,8 +63,8 @@ map $http_host $%(prefix)s_host {
 _UPSTREAM = """
 upstream %s {
 %s    keepalive 16;
-    # The hub's proxy closes idle connections after 5 s. nginx must close them earlier,
-    # because a POST on a connection that is being closed fails with 502.
+    # By default, the hub's proxy closes idle connections after 5 s. nginx must close them
+    # earlier, because a POST on a connection that is being closed fails with 502.
     keepalive_timeout 4s;
 }
 """

@@ -13,7 +13,7 @@ _GATE = """\
 _LIMITS = """
     # With the default of 1m, saving a larger notebook fails.
     client_max_body_size %s;
-    # By default, nginx writes bodies above 16k to a file first, which delays a save.
+    # By default, nginx writes larger bodies to a file first, which delays a save.
     client_body_buffer_size 512k;
 
 """
@@ -45,7 +45,7 @@ _PROXY = """\
     proxy_set_header Forwarded "";
 %(user)s    # Pass the progress of a spawn and the output of an export on at once.
     proxy_buffering off;
-    # The hub sets several cookies at once; 4k is too small for their headers.
+    # The hub sets several cookies at once; 4k can be too small for their headers.
     proxy_buffer_size 16k;
     proxy_buffers 8 16k;
     # Without non_idempotent, nginx never sends a POST twice.

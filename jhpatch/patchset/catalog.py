@@ -28,7 +28,7 @@ def own_patch_dir() -> str:
         expected="a patch directory",
         found="nothing",
         next="install jhpatch again from the same source and with the same tool; with pip, "
-        "force it: pip install --force-reinstall",
+        "add --force-reinstall",
     )
 
 
@@ -235,7 +235,7 @@ def _names(directory: str) -> List[str]:
             "cannot read the patches: %s" % error.strerror,
             path=directory,
             expected=LAYOUT,
-            next="run the same command as a user who can read the path, or correct --patches",
+            next="run the same command as a user who can read the path",
         )
 
 

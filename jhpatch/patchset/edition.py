@@ -247,7 +247,7 @@ def _hash_row(value: str, path: str) -> Tuple[str, Optional[str]]:
         raise BadPatch(
             "the patch changes a file outside of the site",
             path=path,
-            expected="<path from the site's root>: jhpatch changes only files in a site",
+            expected="<path from the site's root>",
             found=match.group(1)[:120],
         )
     if not match:
@@ -261,7 +261,7 @@ def _hash_row(value: str, path: str) -> Tuple[str, Optional[str]]:
         raise BadPatch(
             "a Before or After row names a file that no patch can change",
             path=path,
-            expected="a file of a package: no metadata, no bytecode, and a name without quotes",
+            expected="a file of a package: no metadata, no bytecode, no name that a diff quotes",
             found=match.group(1)[:120],
         )
     return match.group(1), match.group(2)

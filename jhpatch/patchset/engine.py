@@ -191,7 +191,7 @@ def _parsed_hunks(rows: List[Section], file: str) -> List[Tuple[Hunk, ...]]:
         raise BadPatch(
             "the diff cannot be parsed",
             path=file,
-            expected="a plain unified diff, as git diff or diff -u writes it",
+            expected="a plain unified diff",
             found="a diff that patch_ng cannot parse without errors or warnings",
         )
     if [len(item.hunks) for item in patch.items] != [row.hunks for row in rows]:

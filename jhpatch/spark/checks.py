@@ -50,7 +50,7 @@ def checks(
     if not kernels and "SPARK_HOME" in environ:
         return [Check("Spark of SPARK_HOME", lambda _: _of_spark_home(environ, users, cache_of))]
     if not kernels:
-        note = finding("no-spark", "no PySpark kernel is installed for this Python")
+        note = finding("no-spark", "doctor found no PySpark kernel for this Python")
         return [Check("Spark", lambda deadline: [note])]
     return [_check(kernel, environ, users, cache_of) for kernel in kernels]
 
@@ -134,7 +134,7 @@ def _notes(name: str, environ: Mapping[str, str]) -> Iterator[Finding]:
         spark_version(home) or "of an unknown release",
         " with Hadoop %s's client" % hadoop if hadoop else "",
         (java.release or "of an unknown release") if java else "none",
-        environ.get("PYSPARK_PYTHON") or "the kernel's own",
+        environ.get("PYSPARK_PYTHON") or "that PySpark chooses",
     )
     yield finding("spark", message, home or None)
     cluster = hadoop_of(*directories_of(environ))[0]

@@ -225,7 +225,7 @@ def _not_run(path: str) -> Tuple[str, bool]:
         return "%s is not an executable file on this host" % path, False
     try:
         if os.geteuid() == 0 and path_owners.writer_of(path) is not None:
-            return "jhpatch did not run %s, because another user can write it" % path, True
+            return "jhpatch did not run %s, because another user can change it" % path, True
     except JhpatchError as error:
         return error.message, True
     return "", True

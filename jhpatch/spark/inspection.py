@@ -93,7 +93,7 @@ def _spark_faults(
         return  # its Spark is not on this host
     unfilled = {name for name in launch.unfilled if name in _USED}
     for name in sorted(unfilled):
-        message = "%s is %s: the variable %s is not set, so Jupyter leaves the reference unchanged"
+        message = "%s is %s: this environment has no %s, so Jupyter leaves the reference unchanged"
         values = (name, environment[name], launch.unfilled[name])
         code = "spark-home-missing" if name == "SPARK_HOME" else "kernel-variable"
         yield Fault(code, message % values, manifest, {"path": manifest})

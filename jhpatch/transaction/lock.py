@@ -148,8 +148,8 @@ def not_writable(path: str, status: os.stat_result, error: Optional[OSError] = N
         found="owner uid %d, mode %04o" % (status.st_uid, stat.S_IMODE(status.st_mode)),
         next=same_command("sudo", "-H", *user_of(status.st_uid))
         if denied and os.geteuid() not in (0, status.st_uid)
-        else "make the directory writable (lsattr and findmnt show why it is not), then run the "
-        "same command again",
+        else "correct the cause, such as the mode, a read-only mount (findmnt) or an attribute "
+        "(lsattr); then run the same command again",
     )
 
 

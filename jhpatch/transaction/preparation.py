@@ -104,7 +104,7 @@ def _way_to_replace(
     if status.st_uid == site.st_uid and status.st_gid != site.st_gid:
         return "as root, change the group of this file to gid %d, that of the site" % site.st_gid
     if status.st_uid == site.st_uid:
-        step = "run the same command as root with --site %s; jhpatch then joins the site's group"
+        step = "as root, run the same command with --site %s instead of --python"
         return step % path
     return "install the distribution as uid %d, which owns the site" % site.st_uid
 

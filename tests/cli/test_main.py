@@ -85,8 +85,8 @@ def test_quiet_prints_errors_alone(env, capsys):
     "error, words",
     [
         (ZeroDivisionError("a bug"), "unexpected ZeroDivisionError: a bug"),
-        (KeyboardInterrupt(), "interrupted; nothing is left half done"),
-        (MemoryError(), "out of memory; nothing is left half done"),
+        (KeyboardInterrupt(), "interrupted; no site is half changed"),
+        (MemoryError(), "out of memory; no site is half changed"),
         (OSError(28, "No space left on device", "/x"), "No space left on device"),
         (ImportError("no module"), "cannot import a module: no module"),
     ],

@@ -89,6 +89,6 @@ def test_an_interrupt_leaves_both_or_neither(create, tmp_path, monkeypatch, erro
     with monkeypatch.context() as patched:
         patched.setattr(transaction.Transaction, "commit", interrupted)
         answer = create()
-    assert (answer.code, "nothing is left half done" in answer.error["message"]) == (1, True)
+    assert (answer.code, "no site is half changed" in answer.error["message"]) == (1, True)
     assert os.path.exists(str(tmp_path / "p")) == is_late
     assert create().states == {"pure/try": "applied"}

@@ -73,7 +73,7 @@ def test_one_resourcemanager_of_two_is_enough(tmp_path):
     assert hadoop.judged_managers(cluster, lambda address: None if "b" in address else "no") == ()
     (fault,) = hadoop.judged_managers(cluster, lambda address: "no route")
     assert fault.code == "yarn-unreachable" and "a:1" in fault.message and "b:2" in fault.message
-    assert fault.next.startswith("check whether the ResourceManager runs, ")
+    assert fault.next.startswith("check whether the servers in the message run, ")
 
 
 def test_who_listens_and_who_does_not():

@@ -44,7 +44,7 @@ def test_a_lazy_session_starts_when_it_is_used(kernel, host):
     notebook = kernel("--lazy")
     assert notebook.run("%who").split() == ["sc", "spark"]
     assert "Lazy" in notebook.run("%whos")
-    assert "starts when it is used" in notebook.run("spark")
+    assert "connects when it is used" in notebook.run("spark")
     assert any("applicationId" in match for match in notebook.complete("sc.appl"))
     assert any("range" in match for match in notebook.complete("spark.ra"))
     assert notebook.run("sc?") + notebook.run("sc.stop??") == ""  # they come in a pager
@@ -166,7 +166,7 @@ def test_a_session_that_the_user_builds_is_the_kernels(kernel, host):
         code + "print(sc.applicationId, mine.sparkContext._jsc is sc._jsc)"
     )
     until(lambda: "stopped" in started(host))
-    until(lambda: "starts when it is used" in notebook.run("mine"))
+    until(lambda: "connects when it is used" in notebook.run("mine"))
     assert "4" in notebook.run("print(mine.range(4).count())")
 
 
@@ -177,7 +177,7 @@ def test_what_the_user_stops_starts_again(kernel, host, options):
     notebook = kernel(*options)
     assert "3" in notebook.run("old = spark.range(2); spark.stop(); print(spark.range(3).count())")
     notebook.run("spark.stop()")
-    assert "starts when it is used" in notebook.run("sc")
+    assert "connects when it is used" in notebook.run("sc")
     assert "4" in notebook.run("print(spark.range(4).count())")
     assert len([line for line in started(host) if line.startswith("started")]) == 3
     until(lambda: started(host).count("JVM ended") == 2)
@@ -249,7 +249,7 @@ def test_an_idle_session_stops_and_comes_back(kernel, host):
     (host / "log.busy").unlink()
     until(lambda: "stopped" in started(host))
     until(lambda: "JVM ended" in started(host))
-    assert "starts when it is used" in notebook.run("spark")
+    assert "connects when it is used" in notebook.run("spark")
     assert "4" in notebook.run("print(spark.range(4).count())")
     assert len([line for line in started(host) if line.startswith("started")]) == 2
 

@@ -24,7 +24,7 @@ def names(session, monkeypatch):
 
 def test_a_use_starts_the_session_and_a_look_does_not(names):
     """``repr`` is a look, an attribute is a use."""
-    assert "starts when it is used" in repr(names["sc"])
+    assert "connects when it is used" in repr(names["sc"])
     assert names["spark"].count("spark") == 1
 
 

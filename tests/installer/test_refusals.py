@@ -79,7 +79,7 @@ def test_a_patch_of_a_newer_jhpatch(edition, helper):
     """An older jhpatch does not apply its own version of it."""
     state = recorded(edition, helper, digest="f" * 64)._replace(tool="0.10.0")
     error = apply(snapshot({PATH: PATCHED, HELPER: helper}, state=state), edition, tool="0.9.0")
-    assert error.message == "app/hooks was applied by a newer jhpatch"
+    assert error.message == "app/hooks: a newer jhpatch has changed this site"
     upgrade = "install jhpatch 0.10.0 or later from where you obtained this version of jhpatch"
     assert parts(error) == (
         *("/site", "jhpatch 0.9.0 or older", "jhpatch 0.10.0"),

@@ -108,24 +108,24 @@ def test_each_uncertain_place_is_named():
         (
             b"import json\n",
             b"import json\nimport os\n",
-            "not an import, a decorator or a call at the end of a method",
+            "rebase can insert only some imports",
         ),
         (b"from app.base", b"from app.base import B\nfrom app.base", None),
         (
             b"import Handler\n",
             b"import Handler\nfrom app.b import B\n",
-            "not an import, a decorator or a call",
+            "rebase can insert only some imports",
         ),
         (b"        return path\n", b"        return path\n        f()\n", None),
         (
             b"        return json",
             b"        f()\n        return json",
-            "not an import, a decorator or a call",
+            "rebase can insert only some imports",
         ),
         (
             b"    def get(",
             b"    @f(\n        1)\n    def get(",
-            "not an import, a decorator or a call at the end of a method",
+            "rebase can insert only some imports",
         ),
     ],
 )

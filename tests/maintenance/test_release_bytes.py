@@ -70,7 +70,7 @@ def test_another_release_in_the_cache(tmp_path, offline):
     os.makedirs(offline + "/wheels")
     shutil.copy(wheel(tmp_path / "w", version="1.1"), offline + "/wheels")
     found = find(cache=True)
-    assert (found.files, found.tried) == ({}, ["pip's cache has no such wheel"])
+    assert (found.files, found.tried) == ({}, ["pip's cache has no wheel with the original"])
 
 
 def test_bytes_without_the_hash_are_none(tmp_path, offline):
@@ -78,9 +78,9 @@ def test_bytes_without_the_hash_are_none(tmp_path, offline):
     path = wheel(tmp_path / "w", b"A = 2\n")
     found = find(wheels=(path,), directory=str(tmp_path / "w"), cache=True, network=True)
     assert found.files == {}
-    assert found.tried[0] == found.tried[1] == "app-1.0-py3-none-any.whl has other bytes"
-    assert found.tried[2] == "pip's cache has no such wheel"
-    assert found.tried[3].startswith("the wheel of the package index has other bytes")
+    assert found.tried[0] == found.tried[1] == "app-1.0-py3-none-any.whl does not contain the original"
+    assert found.tried[2] == "pip's cache has no wheel with the original"
+    assert found.tried[3].startswith("the wheel of the package index does not contain the original")
 
 
 def test_a_named_wheel_of_another_release_is_refused(tmp_path):

@@ -56,7 +56,7 @@ def test_what_is_received(data, status, is_complete):
 def test_how_an_answer_is_shown():
     """Whose it is, or that there is none."""
     assert [str(answer) for answer in (Answer(None), Answer(101), Answer(403, PAGE))] == [
-        "closed",
+        "no answer",
         "101",
         "403 by nginx itself",
     ]

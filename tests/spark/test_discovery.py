@@ -167,7 +167,7 @@ def test_root_runs_no_python_that_a_user_can_write(tmp_path):
     os.chown(str(path), 65534, 65534)
     python, reason, is_there = discovery.ask_python(str(path), os.environ)
     assert python is None and is_there
-    assert "another user can write it" in reason and not seen.exists()
+    assert "another user can change it" in reason and not seen.exists()
 
 
 def found(driver, worker, is_local=False):

@@ -94,7 +94,7 @@ def _bug(authenticator: Any, cause: str, error: Exception) -> str:
 
 
 _EXITS = (
-    "Kerberos: this release of JupyterHub can exit after refused spawns "
+    "Kerberos: JupyterHub before 6.0 can exit after refused spawns "
     "(c.Spawner.consecutive_failure_limit), so the server starts without a ticket"
 )
 

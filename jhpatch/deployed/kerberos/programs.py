@@ -15,7 +15,10 @@ from .process import Child
 from .settings import Settings
 
 _NAMES_KEPT = 600  # seconds that the name of a user's default cache is kept
-NO_KLIST = "klist does not answer: check the file server of the cache, or the KCM daemon"
+NO_KLIST = (
+    "klist does not answer: check the file server of the cache, the KCM daemon and the directory "
+    "service"
+)
 _NO_ANSWER = (  # the messages of MIT krb5 and of Heimdal
     "Cannot (contact any|find|resolve network address for) KDC|unable to reach any KDC"
 )
@@ -52,7 +55,7 @@ class Programs:
         kinit = self._settings.kinit or shutil.which("/usr/bin/kinit") or shutil.which("kinit")
         if not kinit:
             packages = "krb5-user, krb5-workstation or krb5-client"
-            raise Problem("this host has no kinit: install " + packages)
+            raise Problem("there is no kinit in /usr/bin or in PATH: install " + packages)
         if name == "kinit":
             return kinit
         beside = os.path.join(os.path.dirname(kinit), name)

@@ -64,7 +64,7 @@ class Requests:
         """Return the Future of ``work``, or that of the same request if one is pending.
 
         ``what`` identifies a request of ``user``. An exception of ``work`` is the Future's;
-        Problem if no thread was free in time.
+        Problem if it did not start in time.
         """
         key = (user, what)
         with self._lock:
@@ -128,7 +128,7 @@ class Requests:
             if not item.future.set_running_or_notify_cancel():
                 return None, None
             if time.monotonic() > item.deadline:
-                message = "the hub is busy: no thread was free within %g s"
+                message = "the hub is busy: this request did not start within %g s"
                 raise Problem(message % self._timeout)
             return item.work(), None
         except Exception as error:

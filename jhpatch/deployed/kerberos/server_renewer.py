@@ -223,7 +223,7 @@ class ServerRenewer(threading.Thread):
             return
         self._log.warning(
             "Kerberos: Spark and Hadoop do not use the cache %s; set c.KerberosTicket.ccache = "
-            "'/tmp/krb5cc_{uid}' on the hub, or set KRB5CCNAME to a FILE cache",
+            "'/tmp/krb5cc_{uid}', or set KRB5CCNAME to a FILE cache",
             printable(cache.name),
         )
 

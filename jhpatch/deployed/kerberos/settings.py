@@ -83,7 +83,7 @@ HELP = {
     "realm": "What {realm} stands for; default: libkrb5's default realm.",
     "kinit": "The path of kinit; default: /usr/bin/kinit, then PATH.",
     "lifetime": "The lifetime of new tickets, such as 10h; default: ticket_lifetime of krb5.conf.",
-    "renewable": "The renewable life of new tickets, such as 7d; default: renew_lifetime.",
+    "renewable": "The renewable life of new tickets; empty: renew_lifetime of krb5.conf.",
     "timeout": "The time limit for obtaining a ticket, in seconds.",
     "open_wait": "The most seconds that opening a notebook waits for a ticket.",
     "refresh_at": "The part of a ticket's life after which it is renewed.",

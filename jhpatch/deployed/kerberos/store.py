@@ -100,7 +100,9 @@ class Store(Child):
         try:
             return _decoded(self._next())
         except Unresponsive:
-            raise Problem("the cache cannot be read in time: check its file server")
+            raise Problem(
+                "the cache cannot be read in time: check its file server and the directory service"
+            )
 
     def kinit(self, order: str) -> bytes:
         """Run kinit (``kinit``), or ``kinit -R`` (``renew``); return the new cache.

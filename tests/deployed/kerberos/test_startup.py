@@ -84,7 +84,7 @@ def test_a_kinit_that_is_missing_is_one_error(log, monkeypatch):
     monkeypatch.setattr(programs.shutil, "which", lambda *_, **__: None)
     Authenticator(log)
     assert len(log.lines) == 2 and all("ERROR" in text for text in log.lines)
-    assert "/nowhere/kinit" in log.lines[0] and "this host has no kinit" in log.lines[1]
+    assert "/nowhere/kinit" in log.lines[0] and "there is no kinit in" in log.lines[1]
 
 
 @ROOT_ONLY
