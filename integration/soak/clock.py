@@ -7,8 +7,10 @@ gives: a step of the clock, for programs that have started since. Times of files
 import os
 import struct
 import subprocess
+import time
 
 _OFFSET = "/run/soak-clock"
+_SLACK = 30.0  # seconds: the interval of such a callback, and more
 _SOURCE = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -71,13 +73,26 @@ class Clock:
         with open(source, "w") as file:
             file.write(_SOURCE)
         subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+        self._offset, self._pause_ends = 0, 0.0
         self.step(0)
         with open("/etc/ld.so.preload", "w") as file:
             file.write(library + "\n")
 
     def step(self, seconds: int) -> None:
         """Set the clock to so many seconds after (negative: before) the machine's."""
+        if seconds < self._offset:
+            self._pause_ends = time.monotonic() + self._offset - seconds + _SLACK
+        self._offset = seconds
         flags = os.O_WRONLY | os.O_CREAT
         fd = os.open(_OFFSET, flags, 0o644)
         os.pwrite(fd, struct.pack("l", seconds), 0)
         os.close(fd)
+
+    @property
+    def pauses_callbacks(self) -> bool:
+        """Whether tornado's periodic callbacks may pause, such as JupyterHub's look at servers.
+
+        After a step back by N seconds, they pause for N seconds, also if the clock is set right
+        meanwhile (tornado/ioloop.py, ``PeriodicCallback._update_next``).
+        """
+        return time.monotonic() < self._pause_ends

@@ -75,7 +75,9 @@ UPSTREAM: Sequence[Known] = (
     Known(r"migration plan to Notebook 7|jupyter-notebook.readthedocs.io|updating to Notebook 7"),
     Known(r"^ [ _|\\/'.`,-]+[a-z_|\\/'.`,() -]*$"),  # the name of notebook, in large letters
     Known(r"User %s server stopped, with exit code: " % _USER, _SERVER),
-    Known(r"Event loop was unresponsive for at least"),
+    Known(r"Event loop was unresponsive for at least|Detected unused OAuth state cookies"),
+    Known(r"Signature store for notebook|database or disk is full", ("FullHome",)),
+    Known(r"500 PUT /user/%s/api/contents/" % _USER, ("FullHome",)),
     Known(r"User %s server stopped with exit code: " % _USER, _SERVER),
     Known(r"Found proxy pid file|Proxy still running|Stopped proxy at|Adding missing route", _HUB),
     Known(r"\[ConfigProxy\] \S*info"),

@@ -63,6 +63,8 @@ class ServerStopped(UserEvent):
             self.end_server(gateway)
         time.sleep(self.seconds)
         with gateway.hub_lock:
+            if gateway.clock.pauses_callbacks and not self._is_known_to_have_ended(gateway):
+                self.ask_hub(gateway)
             until(lambda: self._is_known_to_have_ended(gateway), 120)
             if self.name in gateway.visits:
                 gateway.visits[self.name].is_new = True
@@ -70,6 +72,10 @@ class ServerStopped(UserEvent):
 
     def end_server(self, gateway: Gateway) -> None:
         """Ask the hub."""
+        self.ask_hub(gateway)
+
+    def ask_hub(self, gateway: Gateway) -> None:
+        """Ask the hub to stop the server, as the user does if its page does not answer."""
         answer = gateway.hub.api("DELETE", "users/%s/server" % self.name)
         assert answer.status_code in (202, 204), answer.text
 

@@ -102,7 +102,9 @@ def test_a_wheel_with_other_bytes_is_not_believed(env, jhpatch, offline, tmp_pat
     made_wheel(wheels, "notebook", "5.7.9", {PAGE: b"other\n"})
     answer = jhpatch(env, "diff", OPEN, "--wheels", wheels)
     assert (answer.code, lines_of(answer)) == (5, [])
-    assert "notebook-5.7.9-py3-none-any.whl does not contain the original" in answer.error["message"]
+    assert (
+        "notebook-5.7.9-py3-none-any.whl does not contain the original" in answer.error["message"]
+    )
 
 
 def test_an_edit_beside_another_patch(env, jhpatch, offline, wheel):

@@ -124,7 +124,10 @@ def test_a_central_keytab_that_a_group_can_read(of_user, central):
     answer = of_user("--keytab", central)
     assert codes(answer) == {"keytab-exposed"}
     row = finding(answer, "keytab-exposed")
-    assert "the mode lets the group with gid 1 read the file" in row["message"] and "chmod" not in row["next"]
+    assert (
+        "the mode lets the group with gid 1 read the file" in row["message"]
+        and "chmod" not in row["next"]
+    )
     assert "only root" not in finding(answer, "keytab-central")["message"]
 
 

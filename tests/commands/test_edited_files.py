@@ -183,7 +183,9 @@ def test_bytes_that_cannot_be_had(jhpatch, new_env, tmp_path, monkeypatch):
     words = ["--patches", str(tmp_path / "p"), "--description", "d"]
     answer = jhpatch(env, "create", "pure/try", *words)
     assert (answer.code, answer.error["path"]) == (5, "pure/a.py")
-    assert "pip's cache has no wheel with the original; pip download failed" in answer.error["found"]
+    assert (
+        "pip's cache has no wheel with the original; pip download failed" in answer.error["found"]
+    )
     assert answer.error["next"].endswith("--wheel WHEEL")
 
 

@@ -78,9 +78,15 @@ def test_bytes_without_the_hash_are_none(tmp_path, offline):
     path = wheel(tmp_path / "w", b"A = 2\n")
     found = find(wheels=(path,), directory=str(tmp_path / "w"), cache=True, network=True)
     assert found.files == {}
-    assert found.tried[0] == found.tried[1] == "app-1.0-py3-none-any.whl does not contain the original"
+    assert (
+        found.tried[0]
+        == found.tried[1]
+        == "app-1.0-py3-none-any.whl does not contain the original"
+    )
     assert found.tried[2] == "pip's cache has no wheel with the original"
-    assert found.tried[3].startswith("the wheel of the package index does not contain the original")
+    assert found.tried[3].startswith(
+        "the wheel of the package index does not contain the original"
+    )
 
 
 def test_a_named_wheel_of_another_release_is_refused(tmp_path):
