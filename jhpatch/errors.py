@@ -78,11 +78,6 @@ def jhpatch_command(*arguments: str) -> NextStep:
     return NextStep(Command(arguments, "jhpatch"))
 
 
-def root_command(*arguments: str) -> NextStep:
-    """Return the same command with sudo, for root to run."""
-    return NextStep(Command(arguments, "jhpatch", ("sudo",)))
-
-
 def python_command(module: str, *arguments: str) -> NextStep:
     """Return ``python -m MODULE ARGUMENTS`` with the interpreter that runs jhpatch."""
     return NextStep(Command(arguments, module))

@@ -6,6 +6,7 @@ import subprocess
 import time
 
 from jhpatch.deployed.kerberos.account import Account
+from jhpatch.deployed.kerberos.errors import Unresponsive
 from jhpatch.deployed.kerberos.settings import TicketSpec
 
 NOBODY = Account("nobody", 65534, 65534, "/nonexistent")
@@ -61,3 +62,17 @@ class Later:
 
     def __getattr__(self, name):
         return getattr(time, name)
+
+
+class Breaker:
+    """What is asked of a breaker, and what is reported to it."""
+
+    def __init__(self, is_open=False):
+        self.is_open, self.suspected = is_open, []
+
+    def check(self, principal):
+        if self.is_open:
+            raise Unresponsive("the KDC has not answered")
+
+    def suspect(self, principal):
+        self.suspected.append(principal)

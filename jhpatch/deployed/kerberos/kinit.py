@@ -236,14 +236,14 @@ class Kinit:
         old = self._canonical.known(account, spec, self.look(account, cache, end))
         if old and self._is_fresh(old, spec, cache, part):
             return Outcome(old)
-        if self._breaker:
-            self._breaker.check(spec.principal)
-        if spec.central:
-            kind = cache.name.partition(":")[0]
-            raise UnsupportedCache("a central keytab needs a FILE or DIR cache, not %s" % kind)
-        kinit = [self.programs.path("kinit"), "-c", cache.name]
-        keytab = ["-t", spec.keytab] if spec.keytab else ["-i"]
         try:
+            if self._breaker:
+                self._breaker.check(spec.principal)
+            if spec.central:
+                kind = cache.name.partition(":")[0]
+                raise UnsupportedCache("a central keytab needs a FILE or DIR cache, not %s" % kind)
+            kinit = [self.programs.path("kinit"), "-c", cache.name]
+            keytab = ["-t", spec.keytab] if spec.keytab else ["-i"]
             problem = ""
             try:
                 self._ask(account, kinit + ["-k"] + keytab + self._options(spec), spec, end)

@@ -14,7 +14,15 @@ from jhpatch.deployed.kerberos.settings import Settings, TicketSpec
 from testing.kdc import SilentKdc
 from testing.users import ROOT_ONLY
 from testing.waiting import until
-from tests.deployed.tickets import NOBODY, PRINCIPAL, requests, shift, wanted, with_defaults
+from tests.deployed.tickets import (
+    NOBODY,
+    PRINCIPAL,
+    Breaker,
+    requests,
+    shift,
+    wanted,
+    with_defaults,
+)
 
 pytestmark = ROOT_ONLY
 
@@ -113,20 +121,6 @@ def test_a_failed_renewal_keeps_the_ticket(kdc, keytab, caches, at):
         service.ensure(NOBODY, wanted("/nowhere/keytab", caches))
     assert not isinstance(problem.value, NotRenewed)
     assert (caches / "cc").read_bytes() == before
-
-
-class Breaker:
-    """What is asked of a breaker, and what is reported to it."""
-
-    def __init__(self, is_open=False):
-        self.is_open, self.suspected = is_open, []
-
-    def check(self, principal):
-        if self.is_open:
-            raise Unresponsive("the KDC has not answered")
-
-    def suspect(self, principal):
-        self.suspected.append(principal)
 
 
 def test_a_kdc_that_is_known_not_to_answer_is_not_asked(kdc, keytab, caches, at):

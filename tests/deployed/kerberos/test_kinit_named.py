@@ -12,7 +12,7 @@ from jhpatch.deployed.kerberos.kinit import Kinit, NotRenewed
 from jhpatch.deployed.kerberos.settings import Settings, TicketSpec
 from testing.tickets import is_after
 from testing.users import ROOT_ONLY
-from tests.deployed.tickets import AS_NOBODY, NOBODY, PRINCIPAL, klist, with_defaults
+from tests.deployed.tickets import AS_NOBODY, NOBODY, PRINCIPAL, Breaker, klist, with_defaults
 
 pytestmark = ROOT_ONLY
 
@@ -66,6 +66,23 @@ def test_a_persistent_keyring(service, keytab, keyring):
     assert service.ensure(NOBODY, ours)[:2] == (ticket, False)
     service.destroy(NOBODY, ours)
     assert service.look(NOBODY, cache_of(keyring, 65534)) is None
+
+
+def test_a_kdc_that_is_known_not_to_answer_is_not_asked(kdc, keytab, keyring, at):
+    """A valid ticket counts all the same, as one in a file; without one the reason is the KDC."""
+    breaker = Breaker()
+    service, ours = (
+        Kinit(Settings(), kdc.env(), breaker),
+        TicketSpec("alice/service", keytab, keyring),
+    )
+    ticket = ensured(service, ours).ticket
+    breaker.is_open = True
+    at(ticket.start + 0.7 * (ticket.end - ticket.start))
+    with pytest.raises(NotRenewed):
+        service.ensure(NOBODY, ours)
+    at(ticket.end)
+    with pytest.raises(Unresponsive):
+        service.ensure(NOBODY, ours)
 
 
 def test_a_keyring_that_is_the_default(kdc, keytab, keyring, caches):

@@ -24,7 +24,7 @@ def shell(text, seconds=LONG):
 
 
 def descriptors():
-    """The open descriptors of this process."""
+    """The open descriptors of this process; those of an earlier test may be closed at any time."""
     return {
         (number, os.readlink("/proc/self/fd/" + number))
         for number in os.listdir("/proc/self/fd")
@@ -223,7 +223,7 @@ def test_nothing_is_left_of_a_child():
         with pytest.raises(Problem) as problem:
             run(argv, ENVIRONMENT, LONG)
         assert argv[0] in str(problem.value)
-    assert descriptors() == before and not process._running
+    assert not descriptors() - before and not process._running
     for pid in children:
         with pytest.raises(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
@@ -249,7 +249,7 @@ def test_a_process_without_free_descriptors_starts_no_child():
         for number in holes:
             os.close(number)
     assert 0 < refused < 24
-    assert {number for number, _ in after} == {number for number, _ in before}
+    assert not {number for number, _ in after} - {number for number, _ in before}
 
 
 def test_the_hubs_end_kills_every_child():
