@@ -57,7 +57,7 @@ def edited(arguments: argparse.Namespace, target: Target, patch: str) -> Change:
             found=", ".join(path for path, _ in refused),
             next="leave the file out: name the others with --file PATH"
             if chosen
-            else "make the change in the package's configuration or templates instead",
+            else "if the reason names no remedy, change the package's configuration or templates",
         )
     if not chosen:
         raise Refused(

@@ -82,7 +82,7 @@ def _is_directory(path: str, option: str) -> bool:
                 return False  # in a venv, a link to a Python that this user may not read
             subject = "an environment" if option == "--python" else "a site"
             raise permission_denied(subject + " cannot be read", path)
-        kind = "interpreter" if option == "--python" else "directory"
+        kind = "path" if option == "--python" else "directory"
         raise Usage(
             "the %s that %s names does not exist" % (kind, option),
             path=path,

@@ -21,7 +21,8 @@ _KINDS: Dict[str, FindingKind] = {
     # the configuration
     "config-broken": error(
         "nginx does not start with this configuration, and does not reload it",
-        shell_command("nginx", "-t"),
+        "Correct this, then run as root on the host that uses the file: "
+        + shell_command("nginx", "-t"),
     ),
     "template": error(
         "nginx cannot read a template, and jhpatch does not know what the template produces",

@@ -105,7 +105,7 @@ class CircuitBreaker:
             self._log.info("Kerberos: %s answers again", name)
         elif not was_open and not answers:
             self._log.error(
-                "Kerberos: %s does not answer; the hub tries again every %g s, and no login waits "
+                "Kerberos: %s does not answer; the hub tries again after %g s, and no login waits "
                 "for it",
                 name,
                 self._retry,
