@@ -216,10 +216,16 @@ class ClockStep(Event):
     stops_pages = True  # the first requests meanwhile: cookies and sessions of upstream
 
     def happen(self, gateway: Gateway) -> None:
-        """For all processes that have started since the week began (clock.py)."""
-        gateway.clock.step(-600)
+        """For all processes that have started since the week began (clock.py).
+
+        Not while a server starts: JupyterHub compares its end of waiting with the wall clock
+        (``utils.exponential_backoff``), and gives up.
+        """
+        with gateway.hub_lock:
+            gateway.clock.step(-600)
         time.sleep(self.seconds)
-        gateway.clock.step(0)
+        with gateway.hub_lock:
+            gateway.clock.step(0)
 
     def excuse(self, gateway: Gateway) -> Optional[Excuse]:
         """All users, for a turn of the renewers, which read the clock each minute."""

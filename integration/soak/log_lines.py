@@ -94,8 +94,9 @@ UPSTREAM: Sequence[Known] = (
     # A real server's, while the hub is away.
     Known(r"Error notifying Hub of activity", _HUB),
     Known(r"Error connecting to http://\S+/hub/api|Failed to connect to Hub API at", _HUB),
-    Known(r"ServerApp\] (Uncaught exception in write_error|\{$|500 GET /user/)", _HUB),
-    Known(r'^  "[A-Z][A-Za-z-]+": ".*",?$', _HUB),  # the headers of that request
+    Known(r"ServerApp\] (Uncaught exception in write_error|500 GET /user/)", _HUB),
+    # The headers of a request that failed.
+    Known(r'ServerApp\] \{$|^  "[A-Z][A-Za-z-]+": ".*",?$', ("FullHome", *_HUB)),
     Known(r"No Hub user identified|Token stored in cookie may have expired", _HUB + _SERVER),
     Known(r"403 GET /hub/api/user \(", _HUB + _SERVER),
     # nginx's, while the proxy or a server restarts.
