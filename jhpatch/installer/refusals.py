@@ -156,15 +156,16 @@ def modified(snapshot: SiteSnapshot, status: PatchStatus, reverting: bool) -> Re
     file = next((file for file in status.files if file.state == states.OTHER), None)
     which = [status.distribution] if status.distribution else []
     command = snapshot.reinstall(*which)
-    if reverting and status.applied:
+    is_recorded = _is_recorded(snapshot, status)
+    if reverting and is_recorded:
         command = jhpatch_command("revert", "--force", status.patch)
     reason = status.reason.text if status.reason else "a file has unknown bytes"
     next_step = jhpatch_command("diff", status.patch) + "; then " + command
     added = {addition.path for addition in status.edition.adds} if status.edition else set()
-    if file and file.path in added and not status.applied:
+    if file and file.path in added and not is_recorded:
         # No release has this file, so a reinstallation would not replace it.
         next_step = "move this file to another directory; then " + jhpatch_command(
-            "apply", status.patch
+            "revert" if reverting and status.applied else "apply", status.patch
         )
     return Refused(
         "%s: %s" % (status.patch, reason),

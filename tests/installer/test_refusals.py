@@ -99,8 +99,19 @@ def test_a_revert_of_an_edited_file_needs_force(edition, helper):
         DIFF + jhpatch_command("revert", "--force", "app/hooks"),
     )
     assert revert(view, edition, force=True) is None
-    other = snapshot(files, "1.1", recorded(edition, helper))
-    assert revert(other, edition, force=True) is not None
+
+
+def test_an_edited_file_of_another_release_than_the_patched_one(edition, helper):
+    """``--force`` refuses it, so the release is reinstalled; no release has the added file."""
+    state = recorded(edition, helper)
+    other = snapshot({PATH: EDITED, HELPER: helper}, "1.1", state)
+    for force in (False, True):
+        assert revert(other, edition, force=force).next == DIFF + "reinstall it"
+    added = snapshot({PATH: UPSTREAM, HELPER: b"edited\n"}, "1.1", state)
+    step = "move this file to another directory; then " + jhpatch_command("revert", "app/hooks")
+    assert (revert(added, edition).path, revert(added, edition).next) == ("/site/" + HELPER, step)
+    moved = snapshot({PATH: UPSTREAM}, "1.1", state)
+    assert revert(moved, edition) is None and apply(moved, edition) is None
 
 
 def test_a_revert_of_an_egg(edition, helper):
