@@ -26,6 +26,11 @@ class Target(NamedTuple):
     ca_file: Optional[str]
 
     @property
+    def is_address(self) -> bool:
+        """Whether the host is an IP address, not a name."""
+        return ":" in self.host or self.host.rpartition(".")[2].isdigit()
+
+    @property
     def authority(self) -> str:
         """Host and port, without the scheme's default port."""
         host = "[%s]" % self.host if ":" in self.host else self.host

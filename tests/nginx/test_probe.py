@@ -314,3 +314,12 @@ def test_the_origins():
         "null": "null",
         "none": None,
     }
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "[2001:db8::1]"])
+def test_an_address_has_no_siblings(host):
+    """A name below or beside it does not exist."""
+    address = target.parse("https://%s/" % host, None, None, None)
+    sent = probe.origins(address)
+    assert list(sent) == ["right", "foreign", "null", "none"]
+    assert sent["right"] == "https://" + host
