@@ -187,7 +187,7 @@ def _check_certificate(
             end = str((connection.getpeercert() or {}).get("notAfter"))
     except (OSError, ssl.CertificateError) as error:  # an OSError since Python 3.7
         message = getattr(error, "verify_message", "") or str(error)
-        yield finding("certificate-refused", message, host=target.host, port=target.port)
+        yield finding("certificate-refused", message, host=target.host, address=target.address)
         return
     connector.verifying = context
     days = (ssl.cert_time_to_seconds(end) - now) / 86400
