@@ -1,5 +1,7 @@
 """Refusals, from values: the message, what was expected and found, and the next step."""
 
+import os
+
 from jhpatch.errors import NextStep, Refused, jhpatch_command
 from jhpatch.installer import assessment, refusals
 from jhpatch.installer.distribution import Distribution
@@ -28,6 +30,11 @@ def parts(error):
     """What a person reads of a refusal."""
     assert type(error) is Refused
     return error.path, error.expected, error.found, error.next
+
+
+def directory_of(edition):
+    """The patch directory of an edition; lint checks only what ``--patches`` names."""
+    return os.path.dirname(os.path.dirname(edition.file))
 
 
 def test_what_fits_is_not_refused(edition, helper):
@@ -132,11 +139,8 @@ def test_an_added_file_without_a_directory(edition):
     view = view._replace(has_directory_of=asked.append)
     ((patch, error),) = refusals.of_additions(view, statuses)
     assert patch == "app/hooks"
-    assert (error.path, error.found, error.next) == (
-        "/site/" + HELPER,
-        "none",
-        jhpatch_command("lint"),
-    )
+    lint = jhpatch_command("lint", "--patches", directory_of(edition))
+    assert (error.path, error.found, error.next) == ("/site/" + HELPER, "none", lint)
     deep = edition.adds[0]._replace(path="app/new/deep/x.py")
     refusals.of_additions(view, [statuses[0]._replace(edition=edition._replace(adds=(deep,)))])
     assert asked == [HELPER, "app/new"]  # its parent is app
@@ -149,14 +153,15 @@ def test_two_patches_that_add_different_files(edition):
     same = status._replace(patch="app/other")
     assert refusals.of_additions(view, [status, same]) == []
     added = edition.adds[0]._replace(content=b"other\n")
-    other = same._replace(edition=edition._replace(adds=(added,)))
+    other = same._replace(edition=edition._replace(adds=(added,), file="/q/app/1.0-other.patch"))
     ((patch, error),) = refusals.of_additions(view, [status, other])
     assert patch == "app/other"
     assert (
         error.message
         == "two patches add different versions of the same file: app/hooks and app/other"
     )
-    assert (error.path, error.next) == ("/site/" + HELPER, jhpatch_command("lint"))
+    lint = jhpatch_command("lint", "--patches", directory_of(edition), "--patches", "/q")
+    assert (error.path, error.next) == ("/site/" + HELPER, lint)
 
 
 def test_an_added_file_that_an_applied_patch_needs(edition, helper):
