@@ -192,10 +192,13 @@ def _unsupported(snapshot: SiteSnapshot, status: PatchStatus) -> Refused:
             path="%s/%s" % (snapshot.path, reason.text.partition(" belongs to ")[0]),
             expected="a file that only one patch changes",
             found=reason.text,
-            next="combine both patches in one: edit the file, then "
-            + jhpatch_command("create", reason.owner)
-            + "; or "
-            + jhpatch_command("revert", reason.owner),
+            # The state does not record the patch directory of the owner.
+            next=jhpatch_command("revert", reason.owner)
+            + " && "
+            + jhpatch_command("apply", status.patch)
+            + "; or combine both patches in one: edit the file, then create %s again, with its "
+            "own patch directory as --patches, or, if it comes with jhpatch, with yours and "
+            "--only-patches" % reason.owner,
         )
     if reason and reason.kind == COMPILED:
         changes = status.edition.changes if status.edition else ()
