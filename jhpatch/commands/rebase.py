@@ -12,10 +12,11 @@ from jhpatch.commands.arguments import (
     add_wheels,
     all_patch_dirs_of,
 )
-from jhpatch.errors import Failed, jhpatch_command
+from jhpatch.errors import Failed, NextStep, jhpatch_command
 from jhpatch.maintenance import patch_writer, rebase, release_files, wheels
 from jhpatch.maintenance.rebase import Rebased
 from jhpatch.patchset import unified_diff
+from jhpatch.patchset.edition import Edition, normalized
 from jhpatch.report.result import Candidate, RebasedPatch, Result
 
 
@@ -79,8 +80,20 @@ def run(arguments: argparse.Namespace) -> Result:
     return result._replace(
         changed=True,
         notes=(rebased.note, "wrote " + candidate.path),
-        next="review the patch; then " + jhpatch_command("lint", "--wheels", "DIR"),
+        next=_next_step(rebased.edition, candidate),
     )
+
+
+def _next_step(edition: Edition, candidate: Candidate) -> NextStep:
+    """Return lint for the directory of the new patch file, else how to move it into one."""
+    directory = os.path.dirname(os.path.abspath(candidate.path))
+    words = "review the patch"
+    if normalized(os.path.basename(directory)) != edition.distribution:
+        directory = os.path.dirname(edition.file)
+        words += " and move it to %s" % os.path.join(directory, candidate.edition + ".patch")
+    patch_dir = os.path.dirname(directory) or "."
+    lint = jhpatch_command("lint", "--patches", patch_dir, "--wheels", "DIR")
+    return words + "; then " + lint
 
 
 def _candidate(rebased: Rebased, text: str, version: str, output: Optional[str]) -> Candidate:

@@ -90,14 +90,18 @@ def _properties(path: str) -> Iterator[Tuple[str, str]]:
 
 
 def _managers(values: Mapping[str, str]) -> Tuple[str, ...]:
-    """Return the addresses of all ResourceManagers, by the rules of yarn-default.xml."""
+    """Return the addresses of all ResourceManagers, by the rules of yarn-default.xml.
+
+    With high availability, there is no default (``HAUtil.checkAndSetRMRPCAddress``).
+    """
     names = values.get("yarn.resourcemanager.ha.rm-ids", "")
-    ends = [""]
-    if values.get("yarn.resourcemanager.ha.enabled", "") == "true" and names:
-        ends = ["." + name.strip() for name in names.split(",")]
+    ends, default = [""], "0.0.0.0"  # to which a client on the same host can connect
+    if values.get("yarn.resourcemanager.ha.enabled", "") == "true":
+        default = ""
+        ends = ["." + name.strip() for name in names.split(",")] if names else ends
     found = []
     for end in ends:
-        host = values.get("yarn.resourcemanager.hostname" + end, "")
+        host = values.get("yarn.resourcemanager.hostname" + end) or default
         address = values.get("yarn.resourcemanager.address" + end) or (host and host + ":8032")
         if address:
             found.append(address.replace("${yarn.resourcemanager.hostname%s}" % end, host))

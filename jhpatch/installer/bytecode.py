@@ -58,10 +58,12 @@ def check(python: Optional[str], sources: Dict[str, bytes], site: str = "") -> C
         )
     for path, message in errors:
         raise Failed(
-            "a patched file does not compile: %s" % message,
-            path=path,
+            "a patched file does not compile",
+            path=os.path.join(site, path),
             expected="source that %s can compile" % (python or sys.executable),
             found=message,
+            next="correct the patch, or for create the edited file; then run the same command "
+            "again",
         )
     return code
 

@@ -2,7 +2,7 @@
 
 from typing import List, Optional, Tuple
 
-from jhpatch.errors import Failed, JhpatchError, jhpatch_command
+from jhpatch.errors import Failed, JhpatchError, NextStep, jhpatch_command
 from jhpatch.installer.distribution_plan import FORCED
 from jhpatch.installer.inspection import Inspection
 from jhpatch.installer.patch_status import PatchStatus
@@ -10,6 +10,7 @@ from jhpatch.installer.plan import Plan
 from jhpatch.installer.site_report import site_report
 from jhpatch.report import states
 from jhpatch.report.result import SiteReport, error_of
+from jhpatch.system import path_owners
 from jhpatch.transaction.recovery import Recovery
 from jhpatch.transaction.transaction import Transaction
 
@@ -114,3 +115,24 @@ def with_errors(report: SiteReport, lock: Transaction) -> SiteReport:
     if report.error:  # refused, but the recovery has changed the site
         return report._replace(exit_code=error.exit_code) if left else report
     return report._replace(error=error_of(error), exit_code=error.exit_code)
+
+
+def without_return_to_root(inspection: Inspection, report: SiteReport) -> SiteReport:
+    """Return the report without the command of this run as root.
+
+    Root would become the same user again, who can write a part of the path, but not the site.
+    """
+    error = report.error
+    steps = error.next.parts if error and error.next else ()
+    if error is None or not any(
+        not isinstance(step, str) and step.before and "-u" not in step.before for step in steps
+    ):
+        return report
+    paths = filter(None, [inspection.site.path, inspection.environment.python])
+    writer = next(filter(None, map(path_owners.writer_of, paths)), None)
+    words = (
+        "change the owners so that only root can write %s, or so that its owner can also write "
+        "%s; then run the same command again"
+    )
+    step = NextStep(words % (writer.path if writer else report.site, error.path))
+    return report._replace(error=error._replace(next=step))

@@ -16,6 +16,7 @@ from jhpatch.installer.change_report import (
     failed_report,
     recovery_notes,
     with_errors,
+    without_return_to_root,
 )
 from jhpatch.installer.inspection import Inspection, inspect, stamp_of, with_recovery_hint
 from jhpatch.installer.plan import Operation, Plan, plan
@@ -274,7 +275,8 @@ def _run_as_user(
         return packing.packed(_run_locked(run, inspections))
 
     try:
-        return packing.unpacked(become_user.run_as(uid, work, gid))
+        reports = packing.unpacked(become_user.run_as(uid, work, gid))
+        return tuple(map(without_return_to_root, inspections, reports))
     except (JhpatchError, KeyError, TypeError, ValueError, AttributeError) as error:
         failure = (
             error

@@ -1,8 +1,9 @@
 """The reasons for which a command refuses a patch, each with the next command to type."""
 
+import os
 from typing import Dict, List, Optional, Tuple
 
-from jhpatch.errors import JhpatchError, Refused, jhpatch_command
+from jhpatch.errors import JhpatchError, NextStep, Refused, jhpatch_command
 from jhpatch.installer import compiled_modules
 from jhpatch.installer.patch_status import COMPILED, LAYOUT, PatchStatus, SiteSnapshot
 from jhpatch.patchset import versions
@@ -59,7 +60,7 @@ def of_additions(snapshot: SiteSnapshot, statuses: List[PatchStatus]) -> Refusal
     jhpatch creates directories only in a package that exists in the site.
     """
     refusals: Refusals = []
-    added: Dict[str, Tuple[str, bytes]] = {}
+    added: Dict[str, Tuple[PatchStatus, bytes]] = {}
     for status in statuses:
         for addition in status.edition.adds if status.edition else ():
             path = "%s/%s" % (snapshot.path, addition.path)
@@ -69,21 +70,28 @@ def of_additions(snapshot: SiteSnapshot, statuses: List[PatchStatus]) -> Refusal
                     path=path,
                     expected="a directory of the distribution",
                     found="none",
-                    next=jhpatch_command("lint"),
+                    next=_lint(status),
                 )
                 refusals.append((status.patch, error))
                 break
-            owner, data = added.setdefault(addition.path, (status.patch, addition.data))
+            owner, data = added.setdefault(addition.path, (status, addition.data))
             if data != addition.data:
                 error = Refused(
                     "two patches add different versions of the same file: %s and %s"
-                    % (owner, status.patch),
+                    % (owner.patch, status.patch),
                     path=path,
-                    next=jhpatch_command("lint"),
+                    next=_lint(owner, status),
                 )
                 refusals.append((status.patch, error))
                 break
     return refusals
+
+
+def _lint(*statuses: PatchStatus) -> NextStep:
+    """Return lint for the patch directories of patches; without them, it checks jhpatch's own."""
+    files = [status.edition.file for status in statuses if status.edition]
+    directories = dict.fromkeys(os.path.dirname(os.path.dirname(file)) or "." for file in files)
+    return jhpatch_command("lint", *(word for row in directories for word in ("--patches", row)))
 
 
 def of_sibling(
@@ -156,15 +164,16 @@ def modified(snapshot: SiteSnapshot, status: PatchStatus, reverting: bool) -> Re
     file = next((file for file in status.files if file.state == states.OTHER), None)
     which = [status.distribution] if status.distribution else []
     command = snapshot.reinstall(*which)
-    if reverting and status.applied:
+    is_recorded = _is_recorded(snapshot, status)
+    if reverting and is_recorded:
         command = jhpatch_command("revert", "--force", status.patch)
     reason = status.reason.text if status.reason else "a file has unknown bytes"
     next_step = jhpatch_command("diff", status.patch) + "; then " + command
     added = {addition.path for addition in status.edition.adds} if status.edition else set()
-    if file and file.path in added and not status.applied:
+    if file and file.path in added and not is_recorded:
         # No release has this file, so a reinstallation would not replace it.
         next_step = "move this file to another directory; then " + jhpatch_command(
-            "apply", status.patch
+            "revert" if reverting and status.applied else "apply", status.patch
         )
     return Refused(
         "%s: %s" % (status.patch, reason),
@@ -183,10 +192,13 @@ def _unsupported(snapshot: SiteSnapshot, status: PatchStatus) -> Refused:
             path="%s/%s" % (snapshot.path, reason.text.partition(" belongs to ")[0]),
             expected="a file that only one patch changes",
             found=reason.text,
-            next="combine both patches in one: edit the file, then "
-            + jhpatch_command("create", reason.owner)
-            + "; or "
-            + jhpatch_command("revert", reason.owner),
+            # The state does not record the patch directory of the owner.
+            next=jhpatch_command("revert", reason.owner)
+            + " && "
+            + jhpatch_command("apply", status.patch)
+            + "; or combine both patches in one: edit the file, then create %s again, with its "
+            "own patch directory as --patches, or, if it comes with jhpatch, with yours and "
+            "--only-patches" % reason.owner,
         )
     if reason and reason.kind == COMPILED:
         changes = status.edition.changes if status.edition else ()

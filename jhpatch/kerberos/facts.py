@@ -1,6 +1,7 @@
 """What doctor reads on this host: each part only if a check needs it, and then once."""
 
 import base64
+import contextlib
 import os
 from typing import List, Mapping, Optional, Tuple
 
@@ -43,6 +44,7 @@ LEAST = 3.0
 _MAX_KINITS = 4  # that are identified
 _UNIT_SECONDS = 1.0  # that systemd has to name the hub's environment
 _NOBODY = "nobody"
+_NOWHERE = "/nonexistent"  # a bare name would be looked up in PATH
 
 
 class DoctorOptions(NamedTuple):
@@ -187,20 +189,20 @@ class Facts:
         """Return the path of kinit or klist, by the rules of the ticket service.
 
         A program that users other than root can write is replaced by one in the system's
-        directories if root runs doctor.
+        directories if root runs doctor; if there is none, by a path that does not exist.
         """
-        path = self._memo.get(("program", name), lambda: self._find_krb5_program(name))
-        return path or programs.find_program(name) or name
+        return self._memo.get(("program", name), lambda: self._find_krb5_program(name))
 
-    def _find_krb5_program(self, name: str) -> Optional[str]:
+    def _find_krb5_program(self, name: str) -> str:
         kinit = next(iter(self._kinit_paths), "")
-        if not kinit or not kinit_programs.is_trusted(kinit):
-            return None
-        try:
-            path = Programs(Settings(kinit=kinit), self.options.environ).path(name)
-        except Problem:
-            return None
-        return path if kinit_programs.is_trusted(path) else None
+        paths = [programs.find_program(name, part) for part in programs.SEARCH_PATH.split(":")]
+        if kinit and kinit_programs.is_trusted(kinit):
+            with contextlib.suppress(Problem):
+                environ = self.options.environ
+                paths.insert(0, Programs(Settings(kinit=kinit), environ).path(name))
+        found = [path for path in paths if path]
+        trusted = filter(kinit_programs.is_trusted, found)
+        return next(trusted, os.path.join(_NOWHERE, name) if found else name)
 
     def components(
         self, path: str, account: Optional[Account], deadline: Deadline

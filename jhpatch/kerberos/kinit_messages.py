@@ -21,16 +21,18 @@ _PATTERNS: Tuple[Tuple[str, str], ...] = (
     (r"Included profile (file|directory) could not be read|in profile\b", INIT_FAILED),
     (r"Invalid format of Kerberos lifetime|Invalid (integer|boolean) value", INIT_FAILED),
     (r"config file error", INIT_FAILED),
-    (r"clock skew too great|Clock skew|Requested start time", "kinit-clock"),
+    # NEVER_VALID, of MIT krb5 and of Heimdal: the ticket ends before the KDC's time.
+    (r"Clock skew|Requested (effective lifetime|start time)", "kinit-clock"),
     (r"Unsupported key table format|Bad format in keytab", "keytab-malformed"),
     (r"Key table file .* not found|Key table file not found", "keytab-missing"),
     # setpriv's message, and that of a shell, bash or dash.
     (r"failed to execute|^cannot run |^\S+: (line )?\d+: /", NOT_STARTED),
     (r"Permission denied while", "keytab-unreadable"),
     (r"no suitable keys|Key table entry not found|No key table entry", "kinit-no-key"),
-    (r"not found in Kerberos database|Client unknown|Realm not local", "kinit-client-unknown"),
-    (r"revoked|locked|Client's entry in database has expired", "kinit-client-locked"),
-    (r"Password has expired|entry .* has expired", "kinit-client-locked"),
+    # Of the client only: similar messages concern the server, the krbtgt of the realm.
+    (r"Client.* not found in Kerberos database|Client unknown", "kinit-client-unknown"),
+    (r"Realm not local", "kinit-client-unknown"),
+    (r"Client.* (revoked|locked|expired)|Password has expired", "kinit-client-locked"),
     (r"no support for encryption type|[Ee]ncryption type|enctype|Bad encryption", "kinit-enctype"),
     (r"[Pp]re-?authentication failed|Decrypt integrity check failed", "kinit-key-wrong"),
     (r"Password incorrect", "kinit-key-wrong"),

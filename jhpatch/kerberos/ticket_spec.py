@@ -84,11 +84,12 @@ def resolve(
             if not values.realm:
                 message = "KerberosTicket.realm is not set, and krb5.conf has no default_realm"
                 return None, (finding("realm-unset", message, config.path),)
-        principals = read_map(values.principal_map) if values.principal_map else {}
+        with settings.about("principal_map"):
+            principals = read_map(values.principal_map) if values.principal_map else {}
         spec = settings.spec_of(values, account, identity.can_read, principals)
     except Problem as problem:
-        path = config.place("KerberosTicket.principal")
-        return None, (finding("setting-wrong", str(problem), path, name="principal"),)
+        path = config.place("KerberosTicket." + problem.setting)
+        return None, (finding("setting-wrong", str(problem), path, name=problem.setting),)
     named = named_cache(config).name
     realm = None if realm_of(spec.principal) else default_realm()
     return (

@@ -80,13 +80,14 @@ def _covered(edition: Edition, target: ReleaseFiles) -> Rebased:
         return Rebased("%s needs no patch: %s" % (target.version, edition.not_needed), edition)
     if target.is_before(edition):
         return Rebased("%s is already supported by %s" % (target.version, edition.name), edition)
-    change = edition.changes[0]
-    data = target.files.get(change.path)
+    found = {row.path: release_files.digest(target.files.get(row.path)) for row in edition.changes}
+    change = next(row for row in edition.changes if found[row.path] != row.before)
+    digest = found[change.path]
     raise Refused(
         "%s names %s, but a file of that release has other bytes" % (edition.name, target.version),
         path=edition.file,
         expected="%s sha256:%s" % (change.path, change.before or "none"),
-        found="sha256:" + sha256(data) if data is not None else "no such file",
+        found="sha256:" + digest if digest else "no such file",
         next="edit Versions (%s) in this patch file so that it excludes %s, then run the same "
         "command again" % (edition.versions, target.version),
     )

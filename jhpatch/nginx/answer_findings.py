@@ -26,7 +26,7 @@ KINDS: Dict[str, FindingKind] = {
     "certificate-refused": error(
         "if browsers do not accept the certificate either, they warn of it, and users learn to "
         "ignore such warnings",
-        shell_command("openssl", "s_client", "-connect", "{host}:{port}", "-servername", "{host}"),
+        shell_command("openssl", "s_client", "-connect", "{address}", "-servername", "{host}"),
     ),
     "cookie-not-sent": warning(
         "a program that has the cookie can act as the user, so jhpatch sends it only over TLS to "

@@ -58,9 +58,7 @@ def check(site: ProxySite) -> CheckedSite:
     _check_time("--read-timeout", site.read_timeout, "a time such as 1d")
     _match("--base-url", site.base_url, _BASE_URL, "a path that begins and ends with /")
     if site.stapling is not None:
-        ipaddress.ip_address(site.stapling)
-        if "%" in site.stapling:  # Python 3.9 and later: an IPv6 address may have a scope
-            raise ValueError("--stapling: expected an IP address, found %r" % site.stapling)
+        _check_address("--stapling", site.stapling)
     if site.external_scheme not in (None, "http", "https"):
         raise ValueError("--external-scheme: expected http or https")
     if site.hsts is not None and not 0 <= site.hsts < 10**10:
@@ -161,15 +159,28 @@ def _normal_address(address: str) -> str:
         raise ValueError("--listen: %s" % error)
 
 
+def _check_address(option: str, address: str) -> None:
+    """Raise ValueError for what is not an IP address."""
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        is_address = False
+    else:
+        is_address = "%" not in address  # Python 3.9 and later: an IPv6 address may have a scope
+    if not is_address:
+        raise ValueError("%s: expected an IP address, found %r" % (option, address))
+
+
 def _check_host(option: str, host: str) -> None:
-    """Raise ValueError for a host whose last part is a number, if it is not an address."""
-    if host.startswith("["):
-        ipaddress.IPv6Address(host[1:-1])
-    elif re.fullmatch("[0-9]+", host.rpartition(".")[2]):
-        try:
+    """Raise ValueError for a host in brackets, or whose last part is a number, if it is not an
+    address."""
+    try:
+        if host.startswith("["):
+            ipaddress.IPv6Address(host[1:-1])
+        elif re.fullmatch("[0-9]+", host.rpartition(".")[2]):
             ipaddress.IPv4Address(host)
-        except ValueError as error:
-            raise ValueError("%s: %s" % (option, error))
+    except ValueError as error:
+        raise ValueError("%s: %s" % (option, error))
 
 
 def _parse_upstream(text: str) -> Upstream:
@@ -182,11 +193,10 @@ def _parse_upstream(text: str) -> Upstream:
     if not colon or not re.fullmatch("[1-9][0-9]{0,4}", port) or int(port) > 65535:
         raise ValueError("--upstream: expected %s, found %r" % (_UPSTREAM, text))
     if host.startswith("[") and host.endswith("]"):
-        ipaddress.IPv6Address(host[1:-1])
         _match("--upstream", host, _IPV6, _UPSTREAM)
     else:
         _match("--upstream", host, _HOST, _UPSTREAM)
-        _check_host("--upstream", host)
+    _check_host("--upstream", host)
     return Upstream(address, host, tls)
 
 

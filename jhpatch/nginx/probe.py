@@ -187,7 +187,7 @@ def _check_certificate(
             end = str((connection.getpeercert() or {}).get("notAfter"))
     except (OSError, ssl.CertificateError) as error:  # an OSError since Python 3.7
         message = getattr(error, "verify_message", "") or str(error)
-        yield finding("certificate-refused", message, host=target.host, port=target.port)
+        yield finding("certificate-refused", message, host=target.host, address=target.address)
         return
     connector.verifying = context
     days = (ssl.cert_time_to_seconds(end) - now) / 86400
@@ -258,15 +258,16 @@ def _check_unknown_name(target: Target, connector: _Connector) -> Iterator[Findi
 
 
 def origins(target: Target) -> Dict[str, Optional[str]]:
-    """Return the Origin headers that are sent, by kind."""
-    domain = target.host.partition(".")[2] or target.host
-    return {
+    """Return the Origin headers that are sent, by kind; an IP address has no sibling."""
+    sent: Dict[str, Optional[str]] = {
         "right": target.origin,
         "foreign": "https://jhpatch-check.example",
-        "sibling": target.origin.replace(target.host, "jhpatch-check." + domain, 1),
-        "null": "null",
-        "none": None,
     }
+    if not target.is_address:
+        domain = target.host.partition(".")[2] or target.host
+        sent["sibling"] = target.origin.replace(target.host, "jhpatch-check." + domain, 1)
+    sent.update({"null": "null", "none": None})
+    return sent
 
 
 def _check_origins(target: Target, connector: _Connector) -> Iterator[Finding]:

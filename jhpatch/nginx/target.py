@@ -26,10 +26,20 @@ class Target(NamedTuple):
     ca_file: Optional[str]
 
     @property
+    def is_address(self) -> bool:
+        """Whether the host is an IP address, not a name."""
+        return ":" in self.host or self.host.rpartition(".")[2].isdigit()
+
+    @property
+    def address(self) -> str:
+        """Host and port."""
+        return "%s:%d" % ("[%s]" % self.host if ":" in self.host else self.host, self.port)
+
+    @property
     def authority(self) -> str:
         """Host and port, without the scheme's default port."""
-        host = "[%s]" % self.host if ":" in self.host else self.host
-        return host if self.port == _DEFAULT_PORTS[self.scheme] else "%s:%d" % (host, self.port)
+        is_default = self.port == _DEFAULT_PORTS[self.scheme]
+        return self.address.rpartition(":")[0] if is_default else self.address
 
     @property
     def origin(self) -> str:

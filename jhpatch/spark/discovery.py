@@ -163,7 +163,8 @@ def path_of(python: str, option: str, environ: Mapping[str, str]) -> str:
         return os.path.abspath(found)
     relative = "is a relative path, but a server starts the kernel in another directory"
     reason = relative if "/" in python else "is not on PATH"
-    raise refusal_of(Fault("kernel-python", "%s %s %s" % (option, python, reason)))
+    code = "spark-worker-python" if option == "--worker-python" else "kernel-python"
+    raise refusal_of(Fault(code, "%s %s %s" % (option, python, reason)))
 
 
 def find_pythons(
@@ -190,7 +191,7 @@ def find_pythons(
     if worker != driver:
         of_worker, reason, is_there = python_release(worker, environ)
         if reason and is_local and not is_there:
-            faults.append(Fault("kernel-python", reason, worker))
+            faults.append(Fault("spark-worker-python", reason, worker))
         elif reason:
             unknown.append(reason)
     faults += spark_home.judged_python(spark, release, of_worker, worker)

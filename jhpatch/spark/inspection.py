@@ -56,7 +56,7 @@ def inspect(
         elif python.lacks:
             message = "%s has no module %s" % (launch.python, python.lacks)
             faults.append(Fault("kernel-program", message, launch.python, {"path": manifest}))
-        elif not python.has_ipykernel:
+        elif launch.runs_ipykernel and not python.has_ipykernel:
             faults.append(no_ipykernel(python.path))
     faults += _spark_faults(kernel, launch, python, mine, manifest)
     notes: Tuple[str, ...] = ()

@@ -169,11 +169,12 @@ def _source() -> str:
 
 def _run_once(name: str, end: float, say: Callable[[str], None]) -> Outcome:
     manager = importlib.import_module("jupyter_client.manager").KernelManager(kernel_name=name)
+    home = os.path.expanduser("~")
     with tempfile.TemporaryFile() as log:
         try:
-            manager.start_kernel(stdout=log, stderr=log, cwd=os.path.expanduser("~"))
+            manager.start_kernel(stdout=log, stderr=log, cwd=home)
         except Exception as error:  # of the operating system, or of a kernel provisioner
-            return Outcome(_not_started(manager, error), {}, str(error))
+            return Outcome(_not_started(manager, error, home), {}, str(error))
         client = manager.client()
         client.start_channels()
         run = _Run(manager, client, end, say)
@@ -194,12 +195,17 @@ def _run_once(name: str, end: float, say: Callable[[str], None]) -> Outcome:
     return Outcome(fault, result, (printed + streams)[-_OUTPUT_TAIL:])
 
 
-def _not_started(manager: Any, error: Exception) -> Fault:
+def _not_started(manager: Any, error: Exception, home: str) -> Fault:
     spec = getattr(manager, "kernel_spec", None)
     program = (getattr(spec, "argv", None) or [""])[0]
     fill = {"path": os.path.join(getattr(spec, "resource_dir", None) or "", "kernel.json")}
-    if isinstance(error, FileNotFoundError):
-        return Fault("kernel-program", "there is no program %s" % program, program, fill)
+    if isinstance(error, FileNotFoundError) and error.filename == home:
+        message = "%s does not start: there is no directory %s" % (program, home)
+        return Fault("kernel-died", message, home, fill)
+    # A script whose interpreter is missing exists.
+    if isinstance(error, FileNotFoundError) and not os.path.exists(error.filename or program):
+        message = "there is no program %s" % (error.filename or program)
+        return Fault("kernel-program", message, program, fill)
     code = "kernel-program" if isinstance(error, OSError) else "kernel-died"
     return Fault(code, "%s does not start: %s" % (program, error), program, fill)
 

@@ -49,6 +49,8 @@ class Launch(NamedTuple):
     """The top package that Python runs (``-m``); empty if it is not known."""
     missing: str = ""
     """A script or Python that the shell would run, if it does not exist."""
+    runs_ipykernel: bool = False
+    """Whether what Python runs is ipykernel, and not another kernel."""
 
 
 def environment_of(
@@ -131,7 +133,10 @@ def _followed(
         return _through_shell(launch, text or "", read)
     if is_python or ("-m" in words and "ipykernel" in " ".join(words)):
         opaque = _python_opaque(words, environment, read)
-        return launch._replace(python=program, module=_module_of(words), opaque=opaque)
+        own = _runs_ipykernel(words)
+        return launch._replace(
+            python=program, module=_module_of(words), opaque=opaque, runs_ipykernel=own
+        )
     return launch._replace(opaque=name)
 
 
@@ -166,6 +171,12 @@ def _module_of(words: Sequence[str]) -> str:
     return ""
 
 
+def _runs_ipykernel(words: Sequence[str]) -> bool:
+    """Return whether the arguments of a Python name ipykernel, or IPython, which starts it."""
+    line = " ".join(words[1:])
+    return "ipykernel" in line or "IPython" in line
+
+
 def _python_opaque(words: Sequence[str], environment: Mapping[str, str], read: ReadText) -> str:
     """Return what else of a Python kernel decides about Spark; empty if nothing does."""
     for at, word in enumerate(words):
@@ -175,7 +186,7 @@ def _python_opaque(words: Sequence[str], environment: Mapping[str, str], read: R
     line = " ".join(words)
     if "sparkmagic" in line:
         return "Livy (sparkmagic)"
-    if "ipykernel" not in line and "IPython" not in line:
+    if not _runs_ipykernel(words):
         return "a kernel other than ipykernel"
     startup = environment.get("PYTHONSTARTUP", "")
     text = read(startup) if startup and not startup.endswith("/pyspark/shell.py") else None
@@ -231,6 +242,7 @@ def _through_shell(launch: Launch, text: str, read: ReadText) -> Launch:
         opaque=opaque,
         module=_module_of(line),
         missing=missing,
+        runs_ipykernel=_runs_ipykernel(line),
     )
 
 

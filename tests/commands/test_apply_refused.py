@@ -290,7 +290,7 @@ def test_a_source_that_does_not_compile_is_refused(tmp_path, make_site, jhpatch)
     start = tree(env.site)
     answer = jhpatch(env, "apply", "--patches", ours)
     assert answer.code == 1 and "does not compile" in answer.error["message"]
-    assert answer.error["path"] == "our_app/a.py"
+    assert answer.error["path"] == os.path.join(env.site, "our_app/a.py")
     assert tree(env.site) == start
 
 

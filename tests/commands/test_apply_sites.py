@@ -82,3 +82,22 @@ def test_root_becomes_the_owner_of_a_users_site(tmp_path, env, jhpatch):
     assert jhpatch(None, "status", "--site", env.site).code == 0
     assert jhpatch(None, "revert", "--site", env.site).code == 0
     assert tree(env.site) == before
+
+
+@ROOT_ONLY
+def test_a_site_of_root_below_the_directory_of_another_user(env, jhpatch):
+    """That user cannot write it, and root becomes that user again after sudo: no such step."""
+    above = os.path.dirname(env.prefix)
+    make_reachable(above)
+    os.chown(above, NOBODY, NOBODY)
+    before = tree(env.site)
+    answer = jhpatch(env, "apply")
+    assert (answer.code, answer.error["path"]) == (1, os.path.join(env.site, ".jhpatch")), answer
+    assert "sudo" not in answer.error["next"]
+    assert "only root can write %s, or " % above in answer.error["next"]
+    assert tree(env.site) == before
+    os.chown(above, 0, 0)
+    assert jhpatch(env, "apply").code == 0
+    os.chown(above, NOBODY, NOBODY)
+    subprocess.run(["chown", "-hR", "nobody:", env.prefix], check=True)
+    assert jhpatch(None, "revert", "--site", env.site).code == 0

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from jhpatch.cli.main import main
 from jhpatch.patchset import catalog, engine
 from testing import ROOT
 from testing.index import made_wheel, serving
@@ -60,6 +61,25 @@ def test_an_old_python_is_told_so(rebase, newer):
     """Syntax trees before Python 3.8 lack what is needed: exit code 1, and what to do."""
     answer = rebase("--to", newer("1.3", moved_on()))
     assert (answer.code, answer.error["expected"]) == (1, "Python 3.8 or later")
+
+
+@needs_syntax_trees
+@pytest.mark.parametrize("output", [None, "new.patch", "other/App/1.3-hooks.patch"])
+def test_lint_is_named_with_the_directory_of_the_patch_file(
+    newer, patches, tmp_path, monkeypatch, capsys, output
+):
+    """Without --patches, it checks jhpatch's own; a file in no patch directory is moved first."""
+    monkeypatch.setenv("JHPATCH_PATCHES", patches)
+    os.makedirs(str(tmp_path / "other/App"))
+    words = ["app/hooks", "--from", newer("1.0", UPSTREAM), "--to", newer("1.3", moved_on())]
+    words += ["--output", str(tmp_path / output)] if output else []
+    assert main(["rebase", *words]) == 0
+    step = capsys.readouterr().out.splitlines()[-1]
+    directory = str(tmp_path / "other") if output and "/" in output else patches
+    assert step.endswith(" -m jhpatch lint --patches %s --wheels DIR" % directory)
+    name = os.path.join(patches, "app/1.3-hooks.patch")
+    moved = " and move it to " + name if output == "new.patch" else ""
+    assert step.startswith("next: review the patch%s; then " % moved)
 
 
 @needs_syntax_trees

@@ -57,11 +57,14 @@ def test_a_hadoop_configuration_that_cannot_be_read(tmp_path, text, why):
             },
             ("one:8032", "two:9"),
         ),
-        ({}, ()),
+        ({}, ("0.0.0.0:8032",)),
+        ({"yarn.resourcemanager.address": "${yarn.resourcemanager.hostname}:9"}, ("0.0.0.0:9",)),
+        ({"yarn.resourcemanager.ha.enabled": "true", "yarn.resourcemanager.ha.rm-ids": "a,b"}, ()),
+        ({"yarn.resourcemanager.ha.enabled": "true"}, ()),
     ],
 )
 def test_where_the_resourcemanagers_are(tmp_path, values, managers):
-    """By address, by host name, two with high availability, or none."""
+    """By address, by host name, by Hadoop's defaults; two with high availability, or none."""
     folder = make_hadoop(str(tmp_path), {"hadoop.security.authentication": "kerberos"}, values)
     found = hadoop.hadoop_of(folder)[0]
     assert found.managers == managers and found.kerberized
@@ -74,6 +77,12 @@ def test_one_resourcemanager_of_two_is_enough(tmp_path):
     (fault,) = hadoop.judged_managers(cluster, lambda address: "no route")
     assert fault.code == "yarn-unreachable" and "a:1" in fault.message and "b:2" in fault.message
     assert fault.next.startswith("check whether the servers in the message run, ")
+
+
+def test_high_availability_without_an_address():
+    """Hadoop has no default for it."""
+    (fault,) = hadoop.judged_managers(hadoop.Hadoop("/c"), lambda address: None)
+    assert fault.code == "hadoop-conf-unreadable" and "/c/yarn-site.xml" in fault.message
 
 
 def test_who_listens_and_who_does_not():

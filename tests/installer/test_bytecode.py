@@ -46,8 +46,10 @@ def test_a_source_that_does_not_compile_is_named(python):
         python, {"a.py": b"a = 1\n", "b.py": b"# -*- coding: utf-8 -*-\nb = '\xc3\xa4'\n"}
     )
     with pytest.raises(Failed) as failed:
-        bytecode.check(python, {"a.py": b"a = 1\n", "b.py": b"b = = 1\n"})
-    assert failed.value.path == "b.py"
+        bytecode.check(python, {"a.py": b"a = 1\n", "b.py": b"b = = 1\n"}, "/site")
+    error = failed.value
+    assert (error.path, error.message) == ("/site/b.py", "a patched file does not compile")
+    assert error.found.startswith("invalid syntax") and "correct the patch" in error.next.parts[0]
 
 
 @pytest.mark.parametrize("text", ["#!/bin/sh\nexit 1\n", "#!/bin/sh\necho nonsense\n", "nothing"])

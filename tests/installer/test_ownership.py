@@ -128,8 +128,11 @@ def test_two_patches_of_one_file(jhpatch, new_env, tmp_path, first, second):
     assert (
         "two patches change the same file: pure/first and pure/second" in (answer.error["message"])
     )
-    assert "jhpatch create pure/first" in answer.next
-    assert jhpatch(env, "revert", *options).code == 0
+    revert, _, other = answer.next.partition(" && ")
+    assert revert.endswith("jhpatch revert pure/first")
+    assert "jhpatch apply pure/second; or combine both patches in one: " in other
+    assert "jhpatch create" not in other  # no directory is known that it could write to
+    assert jhpatch(env, "revert", *options, "pure/first").code == 0
     assert jhpatch(env, "apply", *options, "pure/second").code == 0
 
 

@@ -1,5 +1,7 @@
 """Refusals, from values: the message, what was expected and found, and the next step."""
 
+import os
+
 from jhpatch.errors import NextStep, Refused, jhpatch_command
 from jhpatch.installer import assessment, refusals
 from jhpatch.installer.distribution import Distribution
@@ -28,6 +30,11 @@ def parts(error):
     """What a person reads of a refusal."""
     assert type(error) is Refused
     return error.path, error.expected, error.found, error.next
+
+
+def directory_of(edition):
+    """The patch directory of an edition; lint checks only what ``--patches`` names."""
+    return os.path.dirname(os.path.dirname(edition.file))
 
 
 def test_what_fits_is_not_refused(edition, helper):
@@ -99,8 +106,19 @@ def test_a_revert_of_an_edited_file_needs_force(edition, helper):
         DIFF + jhpatch_command("revert", "--force", "app/hooks"),
     )
     assert revert(view, edition, force=True) is None
-    other = snapshot(files, "1.1", recorded(edition, helper))
-    assert revert(other, edition, force=True) is not None
+
+
+def test_an_edited_file_of_another_release_than_the_patched_one(edition, helper):
+    """``--force`` refuses it, so the release is reinstalled; no release has the added file."""
+    state = recorded(edition, helper)
+    other = snapshot({PATH: EDITED, HELPER: helper}, "1.1", state)
+    for force in (False, True):
+        assert revert(other, edition, force=force).next == DIFF + "reinstall it"
+    added = snapshot({PATH: UPSTREAM, HELPER: b"edited\n"}, "1.1", state)
+    step = "move this file to another directory; then " + jhpatch_command("revert", "app/hooks")
+    assert (revert(added, edition).path, revert(added, edition).next) == ("/site/" + HELPER, step)
+    moved = snapshot({PATH: UPSTREAM}, "1.1", state)
+    assert revert(moved, edition) is None and apply(moved, edition) is None
 
 
 def test_a_revert_of_an_egg(edition, helper):
@@ -121,11 +139,8 @@ def test_an_added_file_without_a_directory(edition):
     view = view._replace(has_directory_of=asked.append)
     ((patch, error),) = refusals.of_additions(view, statuses)
     assert patch == "app/hooks"
-    assert (error.path, error.found, error.next) == (
-        "/site/" + HELPER,
-        "none",
-        jhpatch_command("lint"),
-    )
+    lint = jhpatch_command("lint", "--patches", directory_of(edition))
+    assert (error.path, error.found, error.next) == ("/site/" + HELPER, "none", lint)
     deep = edition.adds[0]._replace(path="app/new/deep/x.py")
     refusals.of_additions(view, [statuses[0]._replace(edition=edition._replace(adds=(deep,)))])
     assert asked == [HELPER, "app/new"]  # its parent is app
@@ -138,14 +153,15 @@ def test_two_patches_that_add_different_files(edition):
     same = status._replace(patch="app/other")
     assert refusals.of_additions(view, [status, same]) == []
     added = edition.adds[0]._replace(content=b"other\n")
-    other = same._replace(edition=edition._replace(adds=(added,)))
+    other = same._replace(edition=edition._replace(adds=(added,), file="/q/app/1.0-other.patch"))
     ((patch, error),) = refusals.of_additions(view, [status, other])
     assert patch == "app/other"
     assert (
         error.message
         == "two patches add different versions of the same file: app/hooks and app/other"
     )
-    assert (error.path, error.next) == ("/site/" + HELPER, jhpatch_command("lint"))
+    lint = jhpatch_command("lint", "--patches", directory_of(edition), "--patches", "/q")
+    assert (error.path, error.next) == ("/site/" + HELPER, lint)
 
 
 def test_an_added_file_that_an_applied_patch_needs(edition, helper):

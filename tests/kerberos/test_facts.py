@@ -190,6 +190,16 @@ def test_root_runs_no_klist_beside_a_kinit_that_others_can_write(facts, tmp_path
     assert not facts.krb5_program("klist").startswith(str(tmp_path))
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
+def test_root_runs_no_system_program_that_others_can_write(facts, tmp_path, monkeypatch):
+    """Neither the one of the service nor that of a system directory: there is none then."""
+    (tmp_path / "bin/kinit").chmod(0o777)
+    path = str(tmp_path / "bin/kinit")
+    monkeypatch.setattr("jhpatch.kerberos.programs.find_program", lambda *arguments: path)
+    assert os.path.isabs(facts.krb5_program("kinit"))
+    assert not os.path.exists(facts.krb5_program("kinit"))
+
+
 def test_the_unit_is_the_one_that_is_asked_for(facts, tmp_path):
     """Its files are read in the directories of the options."""
     (tmp_path / "test.service").write_text("[Service]\nUser=root\n")

@@ -41,6 +41,24 @@ def test_a_template_that_is_wrong(template):
     assert spec is None and codes(findings) == {"setting-wrong"}
 
 
+@pytest.mark.parametrize(
+    "name, template, account",
+    [
+        ("principal", "{home}", ALICE._replace(home="")),
+        ("keytab", "{home}/keytab", ALICE._replace(home="/a\nb")),
+        ("ccache", "/tmp/{username}", ALICE._replace(name="a" * 256)),
+    ],
+)
+def test_a_setting_that_is_wrong_for_one_user(name, template, account):
+    """The next step corrects this setting, in its line."""
+    setting = "KerberosTicket." + name
+    config = HubConfig({setting: template}, places={setting: Place("/c.py", 8)})
+    assert not ticket_spec.read_settings(config)[1]
+    spec, (finding,) = ticket_spec.resolve(config, account, lambda: "X")
+    assert spec is None and (finding.code, finding.path) == ("setting-wrong", "/c.py:8")
+    assert "c." + setting in "".join(map(str, finding.next.parts))
+
+
 def test_a_mapped_principal_comes_first(tmp_path):
     """The map counts before the template, for the users that it names."""
     path = tmp_path / "principals"

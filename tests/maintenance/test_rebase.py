@@ -9,6 +9,7 @@ from jhpatch.maintenance import rebase
 from jhpatch.maintenance.release_files import ReleaseFiles
 from jhpatch.patchset.edition import read_edition
 from jhpatch.report.next_command import Runner
+from jhpatch.system.sha256 import sha256
 from testing.index import made_wheel
 from testing.patch_files import PATH, UPSTREAM, patch_text, put
 
@@ -121,6 +122,18 @@ def test_a_release_that_is_covered(tmp_path):
     with pytest.raises(Refused) as refused:
         rebase.rebase(editions, target._replace(files={}), None, str(tmp_path))
     assert refused.value.found == "no such file"
+
+
+def test_the_file_of_a_covered_release_that_differs(tmp_path):
+    """It is named, although the files before it have the bytes of the edition."""
+    made = edition(tmp_path, "==1.0")
+    other = made.changes[0]._replace(path="app/z.py")
+    made = made._replace(changes=(*made.changes, other))
+    target = ReleaseFiles("1.0", {PATH: UPSTREAM, "app/z.py": NEWER})
+    with pytest.raises(Refused) as refused:
+        rebase.rebase([made], target, None, str(tmp_path))
+    assert refused.value.expected == "app/z.py sha256:" + sha256(UPSTREAM)
+    assert refused.value.found == "sha256:" + sha256(NEWER)
 
 
 @needs_trees

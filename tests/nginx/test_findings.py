@@ -20,6 +20,7 @@ def test_each_finding_can_be_made_and_filled_in():
             with open(os.path.join(ROOT, "jhpatch", "nginx", name), encoding="utf-8") as file:
                 source += file.read()
     names = "port ssl ciphers host url change server headers map header scheme listens ca name"
+    names += " address"
     fields = dict.fromkeys(names.split(), "x")
     for code, kind in TABLE.kinds.items():
         assert '"%s"' % code in source, code

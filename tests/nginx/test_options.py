@@ -90,7 +90,10 @@ def test_no_value_breaks_out(field, wrap, value):
         ),
         (HUB._replace(listens=("[127.0.0.1]:443",)), "--listen: "),
         (HUB._replace(upstreams=("256.1.1.1:80",)), "--upstream: "),
+        (HUB._replace(upstreams=("[::1::]:80",)), "--upstream: "),
+        (HUB._replace(stapling="foo"), "--stapling: expected an IP address, found 'foo'"),
         (HUB._replace(auth_request="http://256.1.1.1"), "--auth-request: "),
+        (HUB._replace(auth_request="http://[::1::]"), "--auth-request: "),
         (HUB._replace(auth_request="http://a:65536"), "--auth-request: expected a port"),
         (
             HUB._replace(auth_request="http://a:1", base_url="/oauth2/"),

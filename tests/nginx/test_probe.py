@@ -314,3 +314,34 @@ def test_the_origins():
         "null": "null",
         "none": None,
     }
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "[2001:db8::1]"])
+def test_an_address_has_no_siblings(host):
+    """A name below or beside it does not exist."""
+    address = target.parse("https://%s/" % host, None, None, None)
+    sent = probe.origins(address)
+    assert list(sent) == ["right", "foreign", "null", "none"]
+    assert sent["right"] == "https://" + host
+
+
+def test_openssl_connects_to_an_ipv6_address(jhpatch):
+    """openssl requires brackets around it."""
+    with socket.socket(socket.AF_INET6) as server:
+        try:
+            server.bind(("::1", 0))
+        except OSError:
+            pytest.skip("this host has no IPv6")
+        server.listen(50)
+        port = server.getsockname()[1]
+
+        def close():
+            with contextlib.suppress(OSError):
+                while True:
+                    server.accept()[0].close()
+
+        threading.Thread(target=close, daemon=True).start()
+        answer = jhpatch(None, "nginx", "check", "--url", "https://[::1]:%d/" % port)
+        server.shutdown(socket.SHUT_RDWR)
+    (row,) = [row for row in answer.document["findings"] if row["code"] == "certificate-refused"]
+    assert " -connect '[::1]:%d' " % port in row["next"]

@@ -106,7 +106,7 @@ def values(host):
     older = 's/^3\\.[0-9]*$/3.2/; s/"release": .3, [0-9]*./"release": [3, 2]/'
     conf = str(host / "conf")
     make_hadoop(conf + "/both", {}, {"yarn.resourcemanager.address": "127.0.0.1:1"})
-    make_hadoop(conf + "/plain", {}, {})
+    make_hadoop(conf + "/plain", {}, {"yarn.resourcemanager.ha.enabled": "true"})
     for part, name in (("hdfs", "core"), ("yarn", "yarn")):
         os.makedirs(os.path.join(conf, part))
         name += "-site.xml"

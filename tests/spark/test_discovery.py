@@ -145,6 +145,10 @@ def test_a_python_by_its_name_on_path(tmp_path):
         with pytest.raises(Refused) as refused:
             discovery.path_of(name, "--worker-python", environ)
         assert "--worker-python " + name in refused.value.message
+        assert "--worker-python PATH" in Runner().shown(refused.value.next)
+        with pytest.raises(Refused) as refused:
+            discovery.path_of(name, "--python", environ)
+        assert "--python PATH" in Runner().shown(refused.value.next)
 
 
 def test_what_a_python_says_of_itself(tmp_path):
@@ -184,7 +188,7 @@ def test_the_pythons_of_a_kernel(tmp_path):
     assert found(old, new) == (["spark-python-mismatch"], [])
     absent = "/nowhere/python is not an executable file on this host"
     assert found(new, "/nowhere/python") == ([], [absent])
-    assert found(new, "/nowhere/python", is_local=True) == (["kernel-python"], [])
+    assert found(new, "/nowhere/python", is_local=True) == (["spark-worker-python"], [])
     assert found("/nowhere/python", new)[0] == ["kernel-python"]
 
 

@@ -46,6 +46,21 @@ def test_the_kernels_python_is_asked_and_not_ours(kernel, host):
     assert "spark-python-mismatch" in codes(kernel(argv, PYSPARK_PYTHON=sys.executable))
 
 
+def test_only_a_kernel_that_runs_ipykernel_needs_it(kernel, host):
+    """One of xeus-python needs xpython instead, and may lie in any directory."""
+    modules = ("xpython", "IPython", "debugpy", "pyspark", "py4j")
+    python = make_python(str(host / "ipykernel" / "python"), "3.9", modules)
+    script = write(
+        str(host / "run.sh"), "#!/bin/sh\nif true; then :; fi\n%s -m xpython\n" % python
+    )
+    os.chmod(script, 0o755)
+    for words in ("ipykernel_launcher", "ipykernel", "IPython kernel", "debugpy -m ipykernel"):
+        assert "kernel-no-ipykernel" in codes(kernel([python, "-m", *words.split()])), words
+    for argv in ([python, "-m", "xpython"], [script]):
+        assert "kernel-no-ipykernel" not in codes(kernel(argv)), argv
+    assert "kernel-program" in codes(kernel([python, "-m", "xeus"]))
+
+
 def test_root_runs_nothing_that_a_kernel_names(kernel, host):
     """Neither its Python nor its workers': files are looked at."""
     seen = host / "seen"

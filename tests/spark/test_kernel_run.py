@@ -70,6 +70,30 @@ os.execv(sys.argv[4], sys.argv[4:])
 """
 
 
+@pytest.mark.parametrize(
+    "missing, code",
+    [("home", "kernel-died"), ("program", "kernel-program"), ("shebang", "kernel-program")],
+)
+def test_what_is_missing_is_named(tmp_path, monkeypatch, missing, code):
+    """A user's home, or the program: the other is there."""
+    pytest.importorskip("jupyter_client")
+    home, program = tmp_path / "home", tmp_path / "program"
+    if missing != "home":
+        home.mkdir()
+    if missing != "program":
+        write(str(program), "#!/nowhere/sh\n" if missing == "shebang" else "#!/bin/sh\n", 0o755)
+    text = json.dumps({"argv": [str(program)], "display_name": "x", "language": "python"})
+    write(str(tmp_path / "kernels" / "x" / "kernel.json"), text)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+    fault = kernel_run.run_job("x", 60, lambda line: None).fault
+    assert fault.code == code
+    absent = {"home": "there is no directory %s" % home, "program": "there is no program"}
+    assert absent.get(missing, "%s does not start" % program) in fault.message
+    assert ("there is no program" in fault.message) == (missing == "program")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("often, code, starts", [(1, None, 2), (9, "kernel-died", 3)])
 def test_check_of_a_kernel_whose_port_is_taken(

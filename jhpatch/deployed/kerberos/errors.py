@@ -31,6 +31,9 @@ def clock(seconds: float) -> str:
 class Problem(Exception):
     """Why there is no ticket, or no new one; its text is one printable line."""
 
+    setting = ""
+    """The setting that is wrong for a user, if one is known to be."""
+
     def __init__(self, text: str) -> None:
         super().__init__(printable(text))
 

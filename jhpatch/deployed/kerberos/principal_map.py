@@ -17,7 +17,7 @@ def read_map(path: str) -> Dict[str, str]:
     """Return the principals of a ``principal_map`` by user name. Raises Problem with the line.
 
     Whoever can write the file could obtain any user's tickets. So root must own it, or in a
-    process that is not root, the user of that process.
+    process that is not root, the user of that process. The group of root counts as root.
     """
     try:
         with open(path, "rb", opener=_open_at_once) as file:
@@ -31,7 +31,8 @@ def read_map(path: str) -> Dict[str, str]:
         raise _Unreadable("%s: %s" % (path, error.strerror))
     except ValueError as error:
         raise Problem("%s: %s" % (path, error))
-    if status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022:
+    open_bits = 0o022 if status.st_gid else 0o002
+    if status.st_uid not in (0, os.geteuid()) or status.st_mode & open_bits:
         values = (path, status.st_uid, stat.S_IMODE(status.st_mode))
         raise Problem("%s: another user can write it (owner uid %d, mode %04o)" % values)
     principals: Dict[str, str] = {}

@@ -67,7 +67,10 @@ class Programs:
     def is_heimdal(self) -> bool:
         """Return whether kinit is Heimdal's. Raises Problem if it cannot be run."""
         argv = [self.path("kinit"), "--version"]
-        done = process.run(argv, identity.environment_of(None, {}), self._settings.timeout)
+        try:
+            done = process.run(argv, identity.environment_of(None, {}), self._settings.timeout)
+        except Unresponsive:  # no KDC takes part
+            raise Problem("kinit --version does not answer")
         return b"Heimdal" in done.out or "Heimdal" in done.err
 
     def answers(self, principal: str) -> bool:

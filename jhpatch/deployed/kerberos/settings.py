@@ -4,6 +4,7 @@ This module does not import traitlets, because ``jhpatch doctor`` and ``jhpatch 
 too. docs/settings.md describes each setting.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from typing import (
     Callable,
     Dict,
     Iterable,
+    Iterator,
     List,
     Mapping,
     Sequence,
@@ -227,14 +229,27 @@ def spec_of(
             raise Problem(message % (name, account.name))
         return text
 
-    ccache = fill("ccache")
-    principal = principals.get(account.name) or fill("principal")
-    if not principal:
-        raise Problem("KerberosTicket.principal is empty for %s" % account.name)
-    keytab = fill("keytab")
-    name = cache_of(ccache, account.uid).name if ccache else ""
-    central = is_root_only(keytab, account) and not can_read(keytab, account)
+    with about("ccache"):
+        ccache = fill("ccache")
+        name = cache_of(ccache, account.uid).name if ccache else ""
+    with about("principal"):
+        principal = principals.get(account.name) or fill("principal")
+        if not principal:
+            raise Problem("KerberosTicket.principal is empty for %s" % account.name)
+    with about("keytab"):
+        keytab = fill("keytab")
+        central = is_root_only(keytab, account) and not can_read(keytab, account)
     return TicketSpec(principal, keytab, name, central)
+
+
+@contextlib.contextmanager
+def about(setting: str) -> Iterator[None]:
+    """Note in a Problem which setting is wrong."""
+    try:
+        yield
+    except Problem as problem:
+        problem.setting = setting
+        raise
 
 
 def is_root_only(keytab: str, account: Account) -> bool:

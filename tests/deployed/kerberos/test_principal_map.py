@@ -73,7 +73,16 @@ def test_what_is_no_map_is_a_problem(path, kind):
     assert not set(os.listdir("/proc/self/fd")) - set(before)
 
 
-@pytest.mark.parametrize("mode", [0o664, 0o646, 0o666])
+@ROOT_ONLY
+def test_roots_own_group_counts_as_root(path):
+    """A umask of 002 gives root's files this mode."""
+    assert read_map(write(path, "a b\n", 0o664)) == {"a": "b"}
+    os.chown(str(path), 0, 65534)
+    with pytest.raises(Problem):
+        read_map(str(path))
+
+
+@pytest.mark.parametrize("mode", [0o646, 0o666])
 def test_a_map_that_others_can_write_is_refused(path, mode):
     """They would receive everybody's tickets."""
     with pytest.raises(Problem) as problem:
@@ -123,7 +132,7 @@ def test_a_map_whose_mode_was_repaired_counts(path, principals):
     principals, warnings = principals
     write(path, "a first@R\n")
     principals.read()
-    write(path, "a second@R\n", 0o664)
+    write(path, "a second@R\n", 0o666)
     assert principals.read() == {"a": "first@R"} and len(warnings) == 1
     path.chmod(0o644)
     assert principals.read() == {"a": "second@R"}

@@ -136,6 +136,14 @@ def test_the_default_realm_by_what_kinit_prints(script, text, expected):
             programs.default_realm()
 
 
+def test_a_kinit_that_hangs_before_it_asks_a_kdc(script):
+    """No KDC is suspected: ``--version`` asks none."""
+    programs = Programs(Settings(kinit=script("exec sleep 600\n"), timeout=0.5), {})
+    with pytest.raises(Problem) as problem:
+        programs.is_heimdal()
+    assert str(problem.value) == "kinit --version does not answer"
+
+
 @pytest.mark.skipif(not HEIMDAL, reason="no Heimdal here")
 def test_heimdals_kinit(tmp_path):
     """It is told apart from MIT's, and its default realm is found without a KDC."""
