@@ -64,7 +64,7 @@ def test_the_hadoop_client_that_a_spark_brings(environ, tmp_path):
 def test_a_resourcemanager_that_does_not_answer(environ):
     """With what to check."""
     row = rows_of(environ)["yarn-unreachable"]
-    assert row.severity == "error" and "whether the servers" in Runner().shown(row.next)
+    assert row.severity == "error" and "servers in the message run" in Runner().shown(row.next)
 
 
 @ROOT
