@@ -6,54 +6,14 @@ import sys
 
 import pytest
 
-from jhpatch.cli.main import main
 from jhpatch.patchset import catalog, engine
 from testing import ROOT
 from testing.index import made_wheel, serving
 from testing.patch_files import PATH, UPSTREAM, patch_text, patched, put
 from testing.trees import tree as picture
+from tests.commands.rebasing import SAVE, moved_on, needs_syntax_trees, newer, patches, rebase
 
-needs_syntax_trees = pytest.mark.skipif(
-    sys.version_info < (3, 8), reason="rebase itself says that it needs Python 3.8"
-)
-
-
-@pytest.fixture
-def patches(tmp_path):
-    """A patch directory with one edition of ``app/hooks``, for 1.0 to 1.2."""
-    put(str(tmp_path / "patches"), patch_text())
-    return str(tmp_path / "patches")
-
-
-@pytest.fixture
-def rebase(jhpatch, patches, tmp_path):
-    """Runs ``rebase app/hooks`` in that directory, from the wheel of 1.0."""
-    wheel = made_wheel(str(tmp_path / "wheels"), "app", "1.0", {PATH: UPSTREAM})
-
-    def call(*arguments):
-        options = ["--patches", patches, "--from", wheel]
-        return jhpatch(None, "rebase", "app/hooks", *(list(arguments) + options))
-
-    return call
-
-
-@pytest.fixture
-def newer(tmp_path):
-    """A wheel of ``app`` with another file: ``newer("1.3", bytes)`` gives its path."""
-
-    def make(version, data):
-        return made_wheel(str(tmp_path / "wheels"), "app", version, {PATH: data})
-
-    return make
-
-
-def moved_on(data=UPSTREAM):
-    """Upstream's next release: lines above, a new import, a new method."""
-    data = data.replace(b"import json\n", b"import json\nimport os\n")
-    return data.replace(b"    async def _save", b"    def more(self):\n        pass\n\n" + _SAVE)
-
-
-_SAVE = b"    async def _save"
+__all__ = ["newer", "patches", "rebase"]
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 8), reason="of the older Pythons")
@@ -61,25 +21,6 @@ def test_an_old_python_is_told_so(rebase, newer):
     """Syntax trees before Python 3.8 lack what is needed: exit code 1, and what to do."""
     answer = rebase("--to", newer("1.3", moved_on()))
     assert (answer.code, answer.error["expected"]) == (1, "Python 3.8 or later")
-
-
-@needs_syntax_trees
-@pytest.mark.parametrize("output", [None, "new.patch", "other/App/1.3-hooks.patch"])
-def test_lint_is_named_with_the_directory_of_the_patch_file(
-    newer, patches, tmp_path, monkeypatch, capsys, output
-):
-    """Without --patches, it checks jhpatch's own; a file in no patch directory is moved first."""
-    monkeypatch.setenv("JHPATCH_PATCHES", patches)
-    os.makedirs(str(tmp_path / "other/App"))
-    words = ["app/hooks", "--from", newer("1.0", UPSTREAM), "--to", newer("1.3", moved_on())]
-    words += ["--output", str(tmp_path / output)] if output else []
-    assert main(["rebase", *words]) == 0
-    step = capsys.readouterr().out.splitlines()[-1]
-    directory = str(tmp_path / "other") if output and "/" in output else patches
-    assert step.endswith(" -m jhpatch lint --patches %s --wheels DIR" % directory)
-    name = os.path.join(patches, "app/1.3-hooks.patch")
-    moved = " and move it to " + name if output == "new.patch" else ""
-    assert step.startswith("next: review the patch%s; then " % moved)
 
 
 @needs_syntax_trees
@@ -106,33 +47,6 @@ def test_a_dry_run_writes_nothing(rebase, newer, patches):
     assert (answer.code, answer.document["would_change"]) == (0, True)
     assert answer.document["candidate"]["edition"] == "1.3-hooks"
     assert picture(patches) == before
-
-
-@needs_syntax_trees
-def test_to_a_file(rebase, tmp_path):
-    """An unpatched file with the release that it is of."""
-    path = str(tmp_path / "handlers.py")
-    with open(path, "wb") as file:
-        file.write(moved_on())
-    output = str(tmp_path / "out.patch")
-    assert rebase("--to", path).code == 2
-    assert rebase("--to", path, "--release", "../1.3").code == 2
-    answer = rebase("--to", path, "--release", "1.3", "--output", output)
-    assert answer.code == 0, answer.error
-    with open(output) as file:
-        assert file.read() == patch_text(moved_on(), versions="==1.3")
-
-
-@needs_syntax_trees
-def test_identical_files_and_another_output(rebase, newer, patches, tmp_path):
-    """--output holds for the file with more releases, too: the patch directory is unchanged."""
-    before, output = picture(patches), str(tmp_path / "out.patch")
-    answer = rebase("--to", newer("1.3", UPSTREAM), "--output", output)
-    assert (answer.code, answer.document["candidate"]["path"]) == (0, output)
-    assert picture(patches) == before
-    with open(output) as file:
-        assert file.read() == patch_text(versions=">=1.0,<=1.3")
-    assert rebase("--to", newer("1.3", UPSTREAM), "--output", output).code == 5
 
 
 @pytest.mark.slow
@@ -195,7 +109,7 @@ LATE = b"Handler = 1\n\n\nclass A:\n    pass\n\n\nfrom app.base import B"
 DOUBTFUL = {
     "renamed": (ABSENT, b"async def _save(", b"async def save("),
     "another class": (ABSENT, b"class ContentsHandler(", b"class FilesHandler("),
-    "twice": (TWICE, _SAVE, b"    def _save(self):\n        pass\n\n" + _SAVE),
+    "twice": (TWICE, SAVE, b"    def _save(self):\n        pass\n\n" + SAVE),
     "a class twice": (TWICE, b"class PageHandler(", b"class ContentsHandler("),
     "conditional": (ABSENT, b"    async def _save", b"    if True:\n     async def _save"),
     "no coroutine": (OTHER, b"async def _save(", b"def _save("),
@@ -235,7 +149,7 @@ def test_what_is_doubtful_is_left_to_a_person(rebase, newer, patches, what):
 @needs_syntax_trees
 def test_each_doubtful_place_is_reported(rebase, newer):
     """``findings`` has them all, the first of which is the error."""
-    data = UPSTREAM.replace(b"path)", b"path, *more)").replace(_SAVE, _SAVE + b"d")
+    data = UPSTREAM.replace(b"path)", b"path, *more)").replace(SAVE, SAVE + b"d")
     data = data.replace(b"def get(", b"def got(").replace(b"def __init__", b"def __new__")
     answer = rebase("--to", newer("1.3", data))
     findings = answer.document["findings"]
@@ -306,18 +220,6 @@ def test_a_named_release_with_other_bytes(rebase, newer):
     answer = rebase("--to", newer("1.1", moved_on()))
     assert answer.code == 5
     assert "1.0-hooks names 1.1" in answer.error["message"]
-
-
-@needs_syntax_trees
-def test_an_output_that_is_there_is_kept(rebase, newer, tmp_path):
-    """Exit code 5, and the file is as it was."""
-    output = str(tmp_path / "out.patch")
-    with open(output, "w") as file:
-        file.write("mine")
-    assert rebase("--to", newer("1.3", moved_on()), "--output", output).code == 5
-    with open(output) as file:
-        assert file.read() == "mine"
-    assert [name for name in os.listdir(str(tmp_path)) if name.startswith("out")] == ["out.patch"]
 
 
 @needs_syntax_trees
