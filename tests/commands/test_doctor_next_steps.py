@@ -58,7 +58,9 @@ class Host:
             mounts_path=str(self.mounts),
             unit_directories=(str(self.directory),),
         )
-        return {row.code: row for row in findings_of(run_checks(checks.checks(options)))}
+        return {
+            row.code: row for row in findings_of(run_checks(checks.checks(facts.Facts(options))))
+        }
 
     def edit(self, old, new, file=None):
         """Replace a text in krb5.conf, or in another file."""

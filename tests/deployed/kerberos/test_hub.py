@@ -147,7 +147,7 @@ def test_a_map_whose_mode_was_repaired_counts(tmp_path, log):
     hub = hub_of(log, principal_map=str(path))
     assert hub.spec(NOBODY).principal == "first@R"
     path.write_text("nobody second@R\n")
-    path.chmod(0o664)
+    path.chmod(0o666)
     assert hub.spec(NOBODY).principal == "first@R"
     path.chmod(0o644)
     assert hub.spec(NOBODY).principal == "second@R"
