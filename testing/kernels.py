@@ -102,7 +102,8 @@ class RunningKernel:
 
         ``streams``: those of its streams that count.
         """
-        message_id, text = self._client.execute(code), ""
+        # After an error, ipykernel would answer the next cell with "aborted" for 0.1 s.
+        message_id, text = self._client.execute(code, stop_on_error=False), ""
         while True:
             message = self._client.get_iopub_msg(timeout=seconds)
             content = message["content"]

@@ -230,7 +230,9 @@ def executed(channel: Any, code: str, timeout: float = 60) -> str:
     """What code prints within so many seconds, in the kernel of a websocket."""
     deadline = time.monotonic() + timeout
     content = dict(code=code, silent=False, store_history=False, user_expressions={})
-    message_id = _send(channel, "execute_request", dict(content, allow_stdin=False))
+    # After an error, ipykernel would answer the next cell with "aborted" for 0.1 s.
+    content.update(allow_stdin=False, stop_on_error=False)
+    message_id = _send(channel, "execute_request", content)
     out = []
     while True:
         left = deadline - time.monotonic()

@@ -235,7 +235,7 @@ def test_an_image_from_outside(image, accounts, where):
         # The interpreter is alice's to write: it does not run in a group that she is not in.
         assert answer.code == 5 and "jupyterhub" in answer.error["path"], answer.error
         assert answer.error["found"].startswith("owner uid 1000, gid 100, ")
-        assert " as root with --site %s; " % image.site in answer.error["next"]
+        assert " with --site %s instead of --python" % image.site in answer.error["next"]
         assert image.content() == before
         return
     assert answer.code == 0, answer.error
