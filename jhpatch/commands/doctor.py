@@ -117,7 +117,7 @@ def _probe_restart(arguments: argparse.Namespace) -> Iterator[Finding]:
         inspections = selection.inspect_all(environments, catalog)
         if not any(map(selection.is_relevant, inspections)):
             message = "no distribution that jhpatch can patch is in %s"
-            message %= ", ".join(sorted({one.environment.prefix for one in inspections}))
+            message %= ", ".join(sorted({one.prefix for one in environments}))
             findings.append(finding("restart-unchecked", message))
         for inspection in inspections:
             site = site_report(inspection, restart=True)

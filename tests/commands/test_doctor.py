@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -151,6 +152,9 @@ def test_an_environment_without_a_hub_or_server(doctor_of, make_site, tmp_path):
     answer = doctor_of("--python", env.python)
     row = finding(answer, "restart-unchecked")
     assert row["message"].endswith("is in " + env.prefix) and row["severity"] == "note"
+    shutil.rmtree(env.site)
+    row = finding(doctor_of("--python", env.python), "restart-unchecked")
+    assert row["message"].endswith("is in " + env.prefix)
 
 
 KINDS = dict(findings.TABLE.kinds, **spark_checks.TABLE.kinds)
