@@ -194,13 +194,17 @@ def refuse_foreign_parent(path: str) -> None:
 
 
 def _foreign(writer: Writer, directory: str, next: Union[str, NextStep]) -> Refused:
-    return Refused(
+    return _refused(
         "as root, jhpatch does not trust a path that another user can write",
-        path=writer.path,
-        expected="a path that only root can write (required for all of %s)" % directory,
-        found="owner uid %d, mode %04o" % (writer.uid, writer.mode),
-        next=next,
+        writer,
+        "a path that only root can write (required for all of %s)" % directory,
+        next,
     )
+
+
+def _refused(message: str, writer: Writer, expected: str, next: Union[str, NextStep]) -> Refused:
+    found = "owner uid %d, mode %04o" % (writer.uid, writer.mode)
+    return Refused(message, path=writer.path, expected=expected, found=found, next=next)
 
 
 def _way_to_trust(directory: str, writer: Writer, instead: Optional[str]) -> NextStep:
@@ -321,23 +325,21 @@ def _writers_in(directories: Iterable[str]) -> Iterator[Writer]:
 
 
 def _foreign_in_site(writers: List[Writer]) -> Refused:
-    return Refused(
+    return _refused(
         "as root, jhpatch does not change a directory that other users can write",
-        path=writers[0].path,
-        expected="a directory that, besides root, only the owner of the site can write",
-        found="owner uid %d, mode %04o" % (writers[0].uid, writers[0].mode),
-        next=step_to_close(writers, "the owner of the site"),
+        writers[0],
+        "a directory that, besides root, only the owner of the site can write",
+        step_to_close(writers, "the owner of the site"),
     )
 
 
 def _open_to_several(writers: List[Writer]) -> Refused:
     """Return the refusal, with one command for all parts of the paths."""
-    return Refused(
+    return _refused(
         "as root, jhpatch does not use a path that several other users can write",
-        path=writers[0].path,
-        expected="a path that, besides root, at most one user can write",
-        found="owner uid %d, mode %04o" % (writers[0].uid, writers[0].mode),
-        next=step_to_close(writers),
+        writers[0],
+        "a path that, besides root, at most one user can write",
+        step_to_close(writers),
     )
 
 
